@@ -1,0 +1,1 @@
+"""Models and samples that come with the program."""

@@ -1,0 +1,218 @@
+"""`vqcodec compress`: sounds and pictures to .vqc streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vqcodec.errors import UsageError
+from vqcodec.rate import bits_per_pixel, bits_per_second
+
+from .console import Record, display_name, for_each, note, progress, signal_facts
+from .models import load_model
+from .options import (
+    Device,
+    Force,
+    Inputs,
+    Json,
+    ModelName,
+    Output,
+    Quality,
+    Quiet,
+    parse_amount,
+    require_quality,
+)
+from .paths import Outputs, open_source, open_target
+
+if TYPE_CHECKING:
+    from vqcodec.codec.model import Model
+    from vqcodec.modalities.media import Signal
+
+
+def compress(
+    *,
+    inputs: Inputs,
+    output: Output = None,
+    model: ModelName = None,
+    quality: Quality = None,
+    bitrate: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="For sounds: at most so many bit/s, as 3000 or 3k."),
+    ] = None,
+    bpp: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="For pictures: at most so many bits per pixel."),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="BYTES", help="At most so many bytes a file, as 20000 or 20k."),
+    ] = None,
+    stereo: Annotated[
+        bool, typer.Option("--stereo", help="Code each channel of a sound, not their mean.")
+    ] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    device: Device = "cpu",
+) -> None:
+    """Compress sounds and pictures.
+
+    photo.png becomes photo.vqc beside it. --quality decides how large that is; --bitrate, --bpp or
+    --size set a limit instead, and the best quality that keeps it is found.
+    """
+    outputs = Outputs(output, inputs, force=force)
+    if as_json and outputs.to_stdout:
+        raise UsageError("--json and the stream cannot both go to stdout: use -o")
+    work = _Compression(
+        outputs=outputs,
+        goal=Goal.parse(quality=quality, bitrate=bitrate, bpp=bpp, size=size),
+        model_name=model,
+        device=device,
+        stereo=stereo,
+        quiet=quiet,
+    )
+    for_each(inputs, work.compress_input, as_json=as_json)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Goal:
+    """What decides the size of a stream: a quality, or a limit in one of three units."""
+
+    quality: float | None = None
+    bits_per_second: float | None = None
+    bits_per_pixel: float | None = None
+    size_bytes: float | None = None
+
+    @classmethod
+    def parse(
+        cls, *, quality: float | None, bitrate: str | None, bpp: str | None, size: str | None
+    ) -> Goal:
+        """Return the goal that the options name; without any, the default quality.
+
+        Raises:
+            UsageError: there are two, or one is not a number it can be.
+        """
+        given = {"--quality": quality, "--bitrate": bitrate, "--bpp": bpp, "--size": size}
+        named = [option for option, value in given.items() if value is not None]
+        if len(named) > 1:
+            raise UsageError(f"{' and '.join(named)}: give only one of them")
+        if bitrate is not None:
+            return cls(bits_per_second=parse_amount("--bitrate", bitrate))
+        if bpp is not None:
+            return cls(bits_per_pixel=parse_amount("--bpp", bpp))
+        if size is not None:
+            return cls(size_bytes=parse_amount("--size", size))
+        return cls(quality=require_quality(quality))
+
+    def limit_bytes(self, signal: Signal) -> int | None:
+        """Return how large the stream of this signal may be; None where the quality decides.
+
+        Raises:
+            UsageError: the limit is one for the other kind of signal.
+        """
+        from vqcodec.modalities.audio.signal import AudioClip
+
+        if self.bits_per_second is not None:
+            if not isinstance(signal, AudioClip):
+                raise UsageError("--bitrate is for sounds; for a picture use --bpp or --size")
+            return int(self.bits_per_second * signal.duration_s / 8)
+        if self.bits_per_pixel is not None:
+            if isinstance(signal, AudioClip):
+                raise UsageError("--bpp is for pictures; for a sound use --bitrate or --size")
+            return int(self.bits_per_pixel * signal.width * signal.height / 8)
+        return None if self.size_bytes is None else int(self.size_bytes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Compression:
+    """What stays the same from input to input."""
+
+    outputs: Outputs
+    goal: Goal
+    model_name: str | None
+    device: str
+    stereo: bool
+    quiet: bool
+
+    def compress_input(self, source: str) -> Record:
+        """Write the stream of one input and return what came of it."""
+        from vqcodec.modalities.media import read_signal
+
+        name = display_name(source)
+        with open_source(source) as file:
+            signal = read_signal(file, name)
+        limit_bytes = self.goal.limit_bytes(signal)
+        target = self.outputs.choose(source, ".vqc")
+        self._say_what_is_lost(signal, name)
+        model = self._model_for(signal)
+        with progress(name, quiet=self.quiet) as report:
+            stream = self._stream(model, signal, limit_bytes, report)
+        with open_target(target, force=self.outputs.force) as file:
+            file.write(stream)
+        rate = _rate(signal, len(stream))
+        words = ", ".join(f"{value:.4g} {unit.replace('_', ' ')}" for unit, value in rate.items())
+        note(f"{name} -> {target}: {len(stream)} bytes, {words}", quiet=self.quiet)
+        return {
+            "output": target,
+            "model": model.name,
+            "fingerprint": model.fingerprint,
+            **signal_facts(signal),
+            "size_bytes": len(stream),
+            **rate,
+        }
+
+    def _say_what_is_lost(self, signal: Signal, name: str) -> None:
+        from vqcodec.modalities.audio.signal import AudioClip
+
+        if not isinstance(signal, AudioClip):
+            if self.stereo:
+                raise UsageError("--stereo is for sounds")
+        elif signal.num_channels > 1 and not self.stereo:
+            what = f"its {signal.num_channels} channels are mixed down to one"
+            note(f"{name}: {what}; --stereo keeps them apart", quiet=self.quiet)
+
+    def _model_for(self, signal: Signal) -> Model:
+        from vqcodec.codec.zoo import default_model_name
+        from vqcodec.modalities.audio.signal import AudioClip
+
+        name = self.model_name or default_model_name(
+            "audio" if isinstance(signal, AudioClip) else "image"
+        )
+        return load_model(name, self.device)
+
+    def _stream(
+        self,
+        model: Model,
+        signal: Signal,
+        limit_bytes: int | None,
+        report: Callable[[float], None],
+    ) -> bytes:
+        if limit_bytes is None:
+            assert self.goal.quality is not None
+            return model.compress(
+                signal,
+                quality=self.goal.quality,
+                separate_channels=self.stereo,
+                progress=report,
+            )
+        from vqcodec.codec.search import compress_to_target
+
+        return compress_to_target(
+            model,
+            signal,
+            size_bytes=limit_bytes,
+            separate_channels=self.stereo,
+            progress=report,
+        )
+
+
+def _rate(signal: Signal, size_bytes: int) -> dict[str, float]:
+    """Return the stream's mean rate under the name of its unit."""
+    from vqcodec.modalities.audio.signal import AudioClip
+
+    if isinstance(signal, AudioClip):
+        return {"bits_per_second": bits_per_second(size_bytes, signal.duration_s)}
+    return {"bits_per_pixel": bits_per_pixel(size_bytes, signal.width, signal.height)}

@@ -1,0 +1,174 @@
+"""Progress and messages on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from vqcodec.errors import OutputError, VqcodecError
+
+if TYPE_CHECKING:
+    from vqcodec.modalities.media import Signal
+
+Record = dict[str, object]
+
+
+def note(message: str, *, quiet: bool = False) -> None:
+    """Tell the user something on stderr, unless they asked for quiet."""
+    if not quiet:
+        print(message, file=sys.stderr, flush=True)
+
+
+def complain(message: str) -> None:
+    """Report an error on stderr, quiet or not."""
+    print(f"vqcodec: {message}", file=sys.stderr, flush=True)
+
+
+def write_stdout(data: bytes | str) -> None:
+    """Write and flush a result.
+
+    A reader that has gone ends the program with OutputError's exit code and no message: whoever
+    closed the pipe knows.
+
+    Raises:
+        OutputError: stdout takes no more data, because its disk is full, say.
+    """
+    try:
+        if isinstance(data, bytes):
+            sys.stdout.buffer.write(data)
+        else:
+            sys.stdout.write(data)
+        sys.stdout.flush()
+    except OSError as error:
+        _abandon_stdout()
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(OutputError.exit_code) from error
+        raise OutputError(f"stdout: {error.strerror}") from error
+
+
+def _abandon_stdout() -> None:
+    """Let the interpreter's own flush at exit succeed: what is still buffered cannot be written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def write_line(text: str) -> None:
+    """Print one line of a result."""
+    write_stdout(text + "\n")
+
+
+def write_json(record: Mapping[str, object]) -> None:
+    """Print one JSON object; a number that is not finite becomes null."""
+    write_line(json.dumps(_plain(record), indent=2, allow_nan=False))
+
+
+def _plain(value: object) -> object:
+    """Return `value` with JSON's own types in place of others."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under a header; columns of numbers are aligned to the right."""
+    lines = [list(header), *([_cell(value) for value in row] for row in rows)]
+    columns = range(len(header))
+    widths = [max(len(line[i]) for line in lines) for i in columns]
+    numeric = [all(isinstance(row[i], int | float) for row in rows) for i in columns]
+    for line in lines:
+        cells = [
+            line[i].rjust(widths[i]) if numeric[i] else line[i].ljust(widths[i]) for i in columns
+        ]
+        write_line("  ".join(cells).rstrip())
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """Give a function that takes the fraction done, 0 ... 1; it shows a bar to a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # here: rich takes a tenth of a second
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeLeftColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
+
+
+def display_name(source: str) -> str:
+    """Return what messages call an input."""
+    return "stdin" if source == "-" else source
+
+
+@contextmanager
+def naming(source: str) -> Iterator[None]:
+    """Put the name of an input before an error that does not begin with it."""
+    name = display_name(source)
+    try:
+        yield
+    except VqcodecError as error:
+        if str(error).startswith(f"{name}:"):
+            raise
+        raise type(error)(f"{name}: {error}") from error
+
+
+def signal_facts(signal: Signal) -> Record:
+    """Return what a record says of a signal: its kind and its size."""
+    from vqcodec.modalities.audio.signal import AudioClip  # here: importing numpy takes time
+
+    if isinstance(signal, AudioClip):
+        return {
+            "modality": "audio",
+            "duration_s": signal.duration_s,
+            "sample_rate": signal.sample_rate,
+            "num_channels": signal.num_channels,
+        }
+    return {"modality": "image", "width": signal.width, "height": signal.height}
+
+
+def for_each(sources: Sequence[str], work: Callable[[str], Record], *, as_json: bool) -> None:
+    """Work on every input: a failing one is reported and the rest go on.
+
+    With `as_json`, prints {"files": [...]} at the end, one record an input; "ok" says whether it
+    went well, and a failed one has an "error". Exits with the code of the first failure.
+    """
+    records: list[Record] = []
+    exit_code = 0
+    for source in sources:
+        try:
+            with naming(source):
+                outcome = {"ok": True, **work(source)}
+        except VqcodecError as error:
+            complain(str(error))
+            outcome = {"ok": False, "error": str(error), "exit_code": error.exit_code}
+            exit_code = exit_code or error.exit_code
+        records.append({"input": display_name(source), **outcome})
+    if as_json:
+        write_json({"files": records})
+    if exit_code:
+        raise typer.Exit(exit_code)

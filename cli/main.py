@@ -1,0 +1,74 @@
+"""The app, and the one place where an error becomes text and an exit code."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from vqcodec import __version__
+from vqcodec.errors import VqcodecError
+
+from .compress import compress
+from .console import complain, write_line
+from .decompress import decompress
+from .eval import evaluate_folders
+from .info import info
+from .models import models
+from .sample import sample
+from .train import train
+from .verify import verify
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help starts in half the time
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(compress)
+app.command()(decompress)
+app.command()(info)
+app.command()(verify)
+app.command()(models)
+app.command()(sample)
+app.add_typer(train, name="train")
+app.command("eval")(evaluate_folders)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        write_line(f"vqcodec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Turn sounds and pictures into small .vqc files and back, with learnt models."""
+
+
+def _stop(signal_number: int, _frame: object) -> None:
+    """Leave by an exception, so that temporary files go and a training saves its state."""
+    raise SystemExit(128 + signal_number)
+
+
+def main() -> None:
+    """Run the command and exit with its code."""
+    signal.signal(signal.SIGTERM, _stop)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any bytes
+    try:
+        app(prog_name="vqcodec")  # answers Ctrl-C with 130 and a usage error with 2
+    except VqcodecError as error:
+        complain(str(error))
+        sys.exit(error.exit_code)

@@ -1,0 +1,229 @@
+"""Names on the command line: "-", where results go, and writing them whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum, auto
+from pathlib import Path
+from typing import BinaryIO
+
+from vqcodec.errors import InputError, OutputError, UsageError
+
+from .console import write_stdout
+
+STDIO = "-"
+
+
+def read_source(name: str) -> bytes:
+    """Return the bytes of a file, or of stdin for "-".
+
+    Raises:
+        InputError: it cannot be read.
+        UsageError: stdin is a terminal.
+    """
+    try:
+        if name != STDIO:
+            return Path(name).read_bytes()
+        if sys.stdin.isatty():
+            raise UsageError("stdin: is a terminal; pipe a file into it, or name one")
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror}") from error
+
+
+def open_source(name: str) -> BinaryIO:
+    """Return a file, or the whole of stdin for "-", open for reading with seeks.
+
+    Raises:
+        InputError: it cannot be opened.
+        UsageError: stdin is a terminal.
+    """
+    if name == STDIO:
+        return io.BytesIO(read_source(name))
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror}") from error
+
+
+def choose_format(modality: str, named: str | None, file_format: str | None) -> tuple[str, str]:
+    """Return the suffix and the format, as `write_signal` knows it, of a result.
+
+    Args:
+        modality: "image" or "audio".
+        named: the output, where the user has named it; its suffix counts unless
+        file_format: they have said what to write.
+
+    Raises:
+        UsageError: nothing of this modality is written so.
+    """
+    if modality == "audio":
+        from vqcodec.modalities.audio.media import SUFFIXES
+    else:
+        from vqcodec.modalities.image.media import SUFFIXES
+    if file_format is not None:
+        suffix = f".{file_format.lower().removeprefix('.')}"
+    else:
+        suffix = Path(named).suffix.lower() if named else next(iter(SUFFIXES))
+    if suffix not in SUFFIXES:
+        kind = "a sound" if modality == "audio" else "a picture"
+        wanted = f"--format {file_format}" if file_format is not None else named
+        raise UsageError(f"{wanted}: {kind} is written as {', '.join(SUFFIXES)}")
+    return suffix, SUFFIXES[suffix]
+
+
+class Outputs:
+    """Where the results of one command go: beside their inputs, to one name, or into a folder."""
+
+    def __init__(self, output: str | None, sources: Sequence[str], *, force: bool) -> None:
+        """Take the value of -o and all inputs.
+
+        Raises:
+            UsageError: there are many inputs, and no folder for what becomes of them.
+        """
+        self.output = output
+        self.force = force
+        self.to_stdout = output == STDIO or (output is None and STDIO in sources)
+        self.in_folder = output not in (None, STDIO) and _kind(str(output)) is Kind.FOLDER
+        self.named = None if self.to_stdout or self.in_folder else output  # for one input only
+        self.kept = {_final(source) for source in sources if source != STDIO}
+        self.used: set[Path] = set()
+        if len(sources) > 1:
+            if output is not None and not self.in_folder:
+                raise UsageError(f"-o {output}: not a folder, which many inputs need")
+            if STDIO in sources:
+                raise UsageError("-: stdin cannot be one of many inputs")
+
+    def choose(self, source: str, suffix: str) -> str:
+        """Return what to write for `source`: "-", or a path that `check_target` accepts.
+
+        Args:
+            source: an input's name.
+            suffix: replaces the input's own where the output has no name yet.
+
+        Raises:
+            UsageError: the result would replace an input, or another result of this command.
+            OutputError: as `check_target`.
+        """
+        if self.to_stdout:
+            target = STDIO
+        elif self.named is not None:
+            target = self.named
+        elif source == STDIO:
+            raise UsageError(f"-o {self.output}: a folder, and stdin has no name to use in it")
+        else:
+            beside = Path(source).with_suffix(suffix)
+            target = str(Path(self.output or beside.parent) / beside.name)
+        final = _final(target)
+        if target != STDIO and final in self.kept:
+            raise UsageError(f"{target}: is an input, and inputs are kept")
+        if target != STDIO and final in self.used:
+            raise UsageError(f"{target}: is what another input becomes, too; use another folder")
+        check_target(target, force=self.force)
+        self.used.add(final)
+        return target
+
+
+class Kind(Enum):
+    """What a path leads to."""
+
+    NOTHING = auto()
+    FILE = auto()
+    FOLDER = auto()
+    SPECIAL = auto()  # a pipe or a device: written into, never replaced
+
+
+def _kind(name: str) -> Kind:
+    try:
+        mode = Path(name).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return Kind.NOTHING
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        return Kind.FOLDER
+    return Kind.FILE if stat.S_ISREG(mode) else Kind.SPECIAL
+
+
+def _final(name: str) -> Path:
+    """Return the path without links: a link stays, and what it leads to is replaced."""
+    return Path(os.path.realpath(name))
+
+
+def check_target(name: str, *, force: bool) -> None:
+    """Fail before the work is done rather than after it.
+
+    Raises:
+        UsageError: the target is a terminal.
+        OutputError: it is a folder, lies in none, or exists without `force`.
+    """
+    if name == STDIO:
+        if sys.stdout.isatty():
+            raise UsageError("stdout: is a terminal; use -o, or a pipe")
+        return
+    kind = _kind(name)
+    if kind is Kind.FOLDER:
+        raise OutputError(f"{name}: is a folder")
+    if kind is Kind.FILE and not force:
+        raise OutputError(f"{name}: exists; -f overwrites it")
+    if kind is Kind.NOTHING and (name.endswith("/") or not _final(name).parent.is_dir()):
+        raise OutputError(f"{name}: no such folder")
+
+
+@contextmanager
+def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
+    """Open a target for the block to write, seek and read in; it appears when the block succeeds.
+
+    Raises:
+        UsageError: as `check_target`.
+        OutputError: as `check_target`; or writing failed, and nothing is left of it.
+    """
+    check_target(name, force=force)
+    if name == STDIO or _kind(name) is Kind.SPECIAL:
+        buffer = io.BytesIO()
+        yield buffer
+        _send(name, buffer.getvalue())
+    else:
+        with replacing(name) as temporary, temporary.open("x+b") as file:
+            yield file
+
+
+def _send(name: str, data: bytes) -> None:
+    """Write to stdout, or into a pipe or a device that has a name."""
+    if name == STDIO:
+        write_stdout(data)
+        return
+    with _naming_failures(name), Path(name).open("wb") as device:
+        if device.isatty():
+            raise UsageError(f"{name}: is a terminal; use a file, or a pipe")
+        device.write(data)
+
+
+@contextmanager
+def replacing(name: str) -> Iterator[Path]:
+    """Give a new path in the same folder; what the block leaves there becomes `name`, or goes.
+
+    Raises:
+        OutputError: it cannot be written or moved.
+    """
+    final = _final(name)
+    temporary = final.with_name(f".vqcodec-{os.urandom(8).hex()}{final.suffix}")
+    with _naming_failures(name):
+        try:
+            yield temporary
+            temporary.replace(final)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming_failures(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror or error}") from error

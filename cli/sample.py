@@ -1,0 +1,106 @@
+"""`vqcodec sample`: new sounds and pictures, drawn from a model's prior."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vqcodec.errors import UsageError
+
+from .console import note, progress, signal_facts, write_json
+from .models import load_model
+from .options import (
+    Device,
+    FileFormat,
+    Force,
+    Json,
+    ModelName,
+    Quality,
+    Quiet,
+    require_quality,
+    require_within,
+)
+from .paths import STDIO, check_target, choose_format, open_target
+
+
+def sample(
+    *,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="PATH", help="File to write; - is stdout.")
+    ],
+    model: ModelName = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, max=2**32 - 1, help="Default: another one every time."),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 keeps to what is likely; 0 takes the likeliest.")
+    ] = 1.0,
+    duration: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Of a sound. Default: 3.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Of a picture. Default: 256.")
+    ] = None,
+    height: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Of a picture. Default: 256.")
+    ] = None,
+    quality: Quality = None,
+    file_format: FileFormat = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    device: Device = "cpu",
+) -> None:
+    """Draw a new sound or picture from a model.
+
+    The suffix of PATH decides which of the two, unless --model does.
+    """
+    from vqcodec.codec.zoo import default_model_name
+    from vqcodec.modalities.media import write_signal
+
+    if as_json and output == STDIO:
+        raise UsageError("--json and the sample cannot both go to stdout: use -o PATH")
+    require_within("--temperature", temperature, 0, 100)
+    check_target(output, force=force)
+    wants_sound = duration is not None or _names_a_sound(output, file_format)
+    name = model or default_model_name("audio" if wants_sound else "image")
+    loaded = load_model(name, device)
+    named = None if output == STDIO else output
+    _, chosen_format = choose_format(loaded.modality, named, file_format)
+    size = _size(loaded.modality, duration, width, height)
+    settings: dict[str, Any] = {
+        "seed": int.from_bytes(os.urandom(4)) if seed is None else seed,
+        "temperature": temperature,
+        "quality": require_quality(quality),
+    }
+    with progress(output, quiet=quiet):
+        signal = loaded.sample(**settings, **size)
+    with open_target(output, force=force) as file:
+        write_signal(signal, file, chosen_format)
+    note(f"{output}: drawn from {loaded.name} with --seed {settings['seed']}", quiet=quiet)
+    if as_json:
+        write_json({"output": output, "model": loaded.name, **settings, **signal_facts(signal)})
+
+
+def _names_a_sound(output: str, file_format: str | None) -> bool:
+    from vqcodec.modalities.audio.media import SUFFIXES
+
+    return (f".{file_format}" if file_format else Path(output).suffix).lower() in SUFFIXES
+
+
+def _size(
+    modality: str, duration: float | None, width: int | None, height: int | None
+) -> dict[str, Any]:
+    """Return what `Model.sample` is told of the size; it knows the usual one itself."""
+    sound = {} if duration is None else {"duration_s": duration}
+    picture = {} if width is None else {"width": width}
+    picture |= {} if height is None else {"height": height}
+    if sound and modality != "audio":
+        raise UsageError("--duration is for sounds; a picture has --width and --height")
+    if picture and modality != "image":
+        raise UsageError("--width and --height are for pictures; a sound has --duration")
+    return sound or picture

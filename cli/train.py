@@ -1,0 +1,147 @@
+"""`vqcodec train`: new models out of folders of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vqcodec.errors import UsageError
+
+from .console import note, write_json, write_table
+from .options import Device, Force, Json, Quiet, Seed, require_device
+from .paths import check_target, replacing
+
+train = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Train a model.\n\nFirst vqvae or joint, then prior, then export.",
+)
+
+Data = Annotated[list[Path], typer.Argument(metavar="DATA", help="Files, or folders of files.")]
+Recipe = Annotated[
+    str, typer.Option("--recipe", metavar="R", help="Name of a shipped recipe, or a TOML file.")
+]
+NewRun = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="RUN", help="Folder of the run; one begun before goes on."
+    ),
+]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on only; never begin a new run.")]
+Steps = Annotated[
+    int | None,
+    typer.Option("--steps", metavar="N", min=1, help="Stop after so many, the recipe's otherwise."),
+]
+
+
+@train.command()
+def vqvae(
+    *,
+    data: Data,
+    recipe: Recipe,
+    run: NewRun,
+    resume: Resume = False,
+    steps: Steps = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Train networks and codebooks."""
+    from vqcodec.training.commands import train_vqvae
+
+    _require_run(run, needed=resume)
+    require_device(device)
+    train_vqvae(data=data, recipe=recipe, run=run, steps=steps, seed=seed, device=device)
+
+
+@train.command()
+def joint(
+    *,
+    data: Data,
+    recipe: Recipe,
+    run: NewRun,
+    start_from: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN", help="Start from the networks of this run."),
+    ] = None,
+    resume: Resume = False,
+    steps: Steps = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+) -> None:
+    """Train networks, codebooks and prior together.
+
+    What the indices cost then counts beside what they lose.
+    """
+    from vqcodec.training.commands import train_joint
+
+    _require_run(run, needed=resume)
+    if start_from is not None:
+        _require_run(start_from, needed=True)
+    require_device(device)
+    train_joint(
+        data=data,
+        recipe=recipe,
+        run=run,
+        start_from=start_from,
+        steps=steps,
+        seed=seed,
+        device=device,
+    )
+
+
+@train.command()
+def prior(
+    *,
+    run: Run,
+    data: Data,
+    steps: Steps = None,
+    as_json: Json = False,
+    device: Device = "cpu",
+) -> None:
+    """Train the prior of a run.
+
+    Prints bits per index on held-out files, for simpler priors too.
+    """
+    from vqcodec.training.commands import train_prior
+
+    _require_run(run, needed=True)
+    require_device(device)
+    bits = train_prior(run=run, data=data, steps=steps, device=device)
+    if as_json:
+        write_json({"run": run, "bits_per_index": bits})
+    else:
+        write_table(["prior", "bits per index"], list(bits.items()))
+
+
+@train.command()
+def export(
+    *,
+    run: Run,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="MODEL", help="File to write, .safetensors.")
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the model. Default: of its file.")
+    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a model file of a run."""
+    from vqcodec.codec.zoo import SUFFIX
+    from vqcodec.training.commands import export_model
+
+    if output.suffix != SUFFIX:
+        raise UsageError(f"-o {output}: the name of a model file ends in {SUFFIX}")
+    _require_run(run, needed=True)
+    check_target(str(output), force=force)
+    with replacing(str(output)) as temporary:
+        export_model(run=run, output=temporary, name=name or output.stem)
+    note(f"{run} -> {output}", quiet=quiet)
+
+
+def _require_run(run: Path, *, needed: bool) -> None:
+    if needed and not run.is_dir():
+        raise UsageError(f"{run}: no such run")

@@ -1,0 +1,24 @@
+"""`vqcodec verify`: whether streams are intact."""
+
+from __future__ import annotations
+
+from .console import Record, display_name, for_each, write_line
+from .options import Inputs, Json, Quiet
+from .paths import read_source
+
+
+def verify(*, inputs: Inputs, quiet: Quiet = False, as_json: Json = False) -> None:
+    """Check that streams are complete and undamaged.
+
+    Their checksums decide; nothing is decoded.
+    """
+    from vqcodec.codec.inspect import verify as verify_stream
+
+    def verify_input(source: str) -> Record:
+        stream = read_source(source)
+        verify_stream(stream)
+        if not quiet and not as_json:
+            write_line(f"{display_name(source)}: ok")
+        return {"size_bytes": len(stream)}
+
+    for_each(inputs, verify_input, as_json=as_json)

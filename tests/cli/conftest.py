@@ -1,0 +1,247 @@
+"""The command in this process, with models that are made up: no network, no torch."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from vqcodec.cli.main import main
+from vqcodec.cli.models import load_model
+
+import vqcodec
+from vqcodec.bitstream.header import AudioFacts, Header, ImageFacts
+from vqcodec.bitstream.sections import Section, Tag
+from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
+from vqcodec.errors import MissingModelError, UsageError
+from vqcodec.modalities.audio.media import write_clip
+from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.image.media import write_picture
+from vqcodec.modalities.image.signal import Picture
+from vqcodec.modalities.media import Signal
+
+
+class FakeModel:
+    """Streams grow by 100 bytes with each step of quality; decoded signals are silent or black."""
+
+    def __init__(self, name: str, modality: str, fingerprint: str) -> None:
+        self.name = name
+        self.modality = modality
+        self.fingerprint = fingerprint
+        self.calls: list[dict[str, Any]] = []
+        self.device = "cpu"
+
+    def to(self, device: str) -> FakeModel:
+        if device == "nonsense":
+            raise UsageError("device 'nonsense': not available")
+        self.device = device
+        return self
+
+    def compress(
+        self,
+        signal: Signal,
+        *,
+        quality: float = 5,
+        separate_channels: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> bytes:
+        if (self.modality == "image") != isinstance(signal, Picture):
+            raise UsageError("this model is for the other kind")
+        self.calls.append({"quality": quality, "separate_channels": separate_channels})
+        if progress is not None:
+            progress(1.0)
+        header = Header(fingerprint=bytes.fromhex(self.fingerprint), rate=0, facts=facts_of(signal))
+        return build_stream(Stream(header, (Section(Tag.SEGMENT, bytes(int(100 * quality))),)))
+
+    def decompress(
+        self, stream: bytes, *, progress: Callable[[float], None] | None = None
+    ) -> Signal:
+        facts = parse_stream(stream).header.facts
+        if progress is not None:
+            progress(1.0)
+        if isinstance(facts, ImageFacts):
+            return black(facts.width, facts.height)
+        return silence(facts.num_channels, facts.num_samples, facts.sample_rate)
+
+    def sample(self, **settings: Any) -> Signal:
+        self.calls.append(settings)
+        if self.modality == "image":
+            return black(settings.get("width", 256), settings.get("height", 256))
+        return silence(1, int(settings.get("duration_s", 3) * 16_000), 16_000)
+
+    def indices_of(self, stream: bytes) -> list[NDArray[np.int64]]:
+        parse_stream(stream)
+        return [np.arange(12).reshape(2, 2, 3)]
+
+
+def facts_of(signal: Signal) -> ImageFacts | AudioFacts:
+    if isinstance(signal, Picture):
+        return ImageFacts(width=signal.width, height=signal.height, grey=signal.grey)
+    return AudioFacts(
+        num_samples=signal.num_samples,
+        sample_rate=signal.sample_rate,
+        num_channels=signal.num_channels,
+        downmixed=False,
+    )
+
+
+def black(width: int, height: int) -> Picture:
+    return Picture(np.zeros((height, width, 3), np.uint8))
+
+
+def silence(num_channels: int, num_samples: int, sample_rate: int) -> AudioClip:
+    return AudioClip(np.zeros((num_channels, num_samples), np.float32), sample_rate)
+
+
+class Zoo:
+    """Two installed models."""
+
+    def __init__(self) -> None:
+        self.image = FakeModel("image", "image", "0a0b0c0d")
+        self.speech = FakeModel("speech", "audio", "01020304")
+        self.installed = [self.image, self.speech]
+
+    def load(self, name: str) -> FakeModel:
+        for model in self.installed:
+            if name in (model.name, model.fingerprint):
+                return model
+        raise MissingModelError(f"needs model {name}, which is not installed")
+
+    def list_cards(self) -> list[SimpleNamespace]:
+        return [card_of(model) for model in self.installed]
+
+
+def card_of(model: FakeModel) -> SimpleNamespace:
+    return SimpleNamespace(
+        name=model.name,
+        modality=model.modality,
+        fingerprint=model.fingerprint,
+        size_bytes=1234,
+        path=Path("models") / model.name,
+        summary={"licence": "CC0"},
+    )
+
+
+StandIn = Callable[..., None]
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Puts what it is given in the place of a module of the library."""
+
+    def put(name: str, **contents: Any) -> None:
+        module = ModuleType(name)
+        vars(module).update(contents)
+        monkeypatch.setitem(sys.modules, name, module)
+
+    return put
+
+
+def compress_to_target(
+    model: FakeModel, signal: Signal, *, size_bytes: int, **options: Any
+) -> bytes:
+    for quality in range(10, 0, -1):
+        stream = model.compress(signal, quality=quality, **options)
+        if len(stream) <= size_bytes:
+            return stream
+    raise UsageError(f"{size_bytes} bytes are too few")
+
+
+@pytest.fixture
+def zoo(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> Zoo:
+    """Two made-up models in place of the installed ones."""
+    models = Zoo()
+    load_model.cache_clear()
+    monkeypatch.setattr(vqcodec, "load", models.load)
+    stand_in(
+        "vqcodec.codec.zoo",
+        default_model_name={"image": "image", "audio": "speech"}.__getitem__,
+        list_models=models.list_cards,
+    )
+    stand_in("vqcodec.codec.search", compress_to_target=compress_to_target)
+    return models
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the command left."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        record = json.loads(self.stdout, parse_constant=pytest.fail)
+        assert isinstance(record, dict)
+        return record
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def vqc(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> Iterator[Command]:
+    """Runs `vqcodec ARGUMENTS...` in `tmp_path`; `stdin` is what it can read there."""
+
+    def run(*arguments: str | Path, stdin: bytes = b"") -> Outcome:
+        capfdbinary.readouterr()
+        monkeypatch.setattr(sys, "argv", ["vqcodec", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        try:
+            main()
+            exit_code = 0
+        except SystemExit as stop:
+            exit_code = int(stop.code or 0)
+        captured = capfdbinary.readouterr()
+        return Outcome(exit_code, captured.out, captured.err.decode())
+
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A picture of 8 x 6 pixels."""
+    path = tmp_path / "photo.png"
+    with path.open("wb") as file:
+        write_picture(black(8, 6), file, "PNG")
+    return path
+
+
+@pytest.fixture
+def voice(tmp_path: Path) -> Path:
+    """A stereo sound of a quarter of a second."""
+    path = tmp_path / "voice.wav"
+    with path.open("wb") as file:
+        write_clip(silence(2, 4000, 16_000), file, "WAV")
+    return path
+
+
+@pytest.fixture
+def photo_stream(zoo: Zoo, tmp_path: Path) -> Path:
+    """A stream of a picture of 8 x 6 pixels."""
+    path = tmp_path / "photo.vqc"
+    path.write_bytes(zoo.image.compress(black(8, 6)))
+    return path
+
+
+@pytest.fixture
+def voice_stream(zoo: Zoo, tmp_path: Path) -> Path:
+    """A stream of a mono sound of a quarter of a second."""
+    path = tmp_path / "voice.vqc"
+    path.write_bytes(zoo.speech.compress(silence(1, 4000, 16_000)))
+    return path

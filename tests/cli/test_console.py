@@ -1,0 +1,115 @@
+"""What goes to stdout, and what to stderr."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from vqcodec.cli import console
+
+from vqcodec.errors import CorruptStreamError, InputError, OutputError
+
+
+def test_json_has_no_number_that_is_not_finite(capsys):
+    record = {"psnr_db": float("inf"), "path": Path("a/b"), "rows": [(1, float("nan"))], 3: True}
+    console.write_json(record)
+    written = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert written == {"psnr_db": None, "path": "a/b", "rows": [[1, None]], "3": True}
+
+
+def test_a_table_has_numbers_to_the_right(capsys):
+    console.write_table(["prior", "bits"], [["uniform", 9.0], ["x", 10.12345]])
+    assert capsys.readouterr().out.splitlines() == [
+        "prior      bits",
+        "uniform   9.000",
+        "x        10.123",
+    ]
+
+
+def test_notes_go_to_stderr_unless_they_are_not_wanted(capsys):
+    console.note("shown")
+    console.note("hidden", quiet=True)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "shown\n")
+
+
+def test_there_is_no_progress_but_on_a_terminal(capsys, monkeypatch):
+    with console.progress("photo.png", quiet=False) as report:
+        report(0.5)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with console.progress("photo.png", quiet=True) as report:
+        report(0.5)
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_on_a_terminal_names_the_file_as_it_is(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with console.progress("[bold].png", quiet=False) as report:
+        report(0.5)
+    captured = capsys.readouterr()
+    assert "[bold].png" in captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(("source", "name"), [("a.vqc", "a.vqc"), ("-", "stdin")])
+def test_an_error_is_given_the_name_of_its_input_once(source, name):
+    with (
+        pytest.raises(CorruptStreamError, match=f"^{name}: header: damaged$"),
+        console.naming(source),
+        console.naming(source),
+    ):
+        raise CorruptStreamError("header: damaged")
+
+
+def test_one_failing_input_does_not_stop_the_others(capsys):
+    def work(source):
+        if source == "b":
+            raise CorruptStreamError("damaged")
+        if source == "c":
+            raise InputError("c: missing")
+        return {"size_bytes": 3}
+
+    with pytest.raises(typer.Exit) as stop:
+        console.for_each(["a", "b", "c", "d"], work, as_json=True)
+    captured = capsys.readouterr()
+    assert stop.value.exit_code == CorruptStreamError.exit_code
+    assert json.loads(captured.out)["files"] == [
+        {"input": "a", "ok": True, "size_bytes": 3},
+        {"input": "b", "ok": False, "error": "b: damaged", "exit_code": 4},
+        {"input": "c", "ok": False, "error": "c: missing", "exit_code": 3},
+        {"input": "d", "ok": True, "size_bytes": 3},
+    ]
+    assert captured.err == "vqcodec: b: damaged\nvqcodec: c: missing\n"
+
+
+def test_inputs_that_succeed_leave_the_exit_code_alone(capsys):
+    console.for_each(["a"], lambda _: {}, as_json=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_failure_to_write_is_an_output_error(monkeypatch, capfd):
+    def fail(data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(console, "_abandon_stdout", lambda: None)
+    monkeypatch.setattr(sys.stdout, "write", fail)
+    with pytest.raises(OutputError, match="stdout: No space left"):
+        console.write_line("result")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_stdout_ends_with_exit_code_6_and_one_message():
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "vqcodec.cli", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == OutputError.exit_code
+    assert done.stderr == "vqcodec: stdout: No space left on device\n"

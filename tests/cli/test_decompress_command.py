@@ -1,0 +1,86 @@
+"""`vqcodec decompress`."""
+
+import io
+
+import pytest
+
+from vqcodec.modalities.audio.media import read_clip
+from vqcodec.modalities.image.media import read_picture
+
+
+def test_a_picture_appears_beside_the_stream(vqc, zoo, photo_stream, tmp_path):
+    assert vqc("decompress", photo_stream).exit_code == 0
+    assert read_picture(tmp_path / "photo.decoded.png").pixels.shape == (6, 8, 3)
+
+
+def test_a_sound_appears_beside_the_stream(vqc, zoo, voice_stream, tmp_path):
+    assert vqc("decompress", voice_stream).exit_code == 0
+    assert read_clip(tmp_path / "voice.decoded.wav").waveform.shape == (1, 4000)
+
+
+def test_the_original_stays_as_it_was(vqc, zoo, photo, photo_stream):
+    before = photo.read_bytes()
+    assert vqc("decompress", photo_stream).exit_code == 0
+    assert vqc("decompress", photo_stream, "-o", photo).exit_code == 6
+    assert photo.read_bytes() == before
+
+
+def test_the_suffix_of_the_output_picks_the_format(vqc, zoo, voice_stream, tmp_path):
+    assert vqc("decompress", voice_stream, "-o", "new.flac").exit_code == 0
+    assert (tmp_path / "new.flac").read_bytes().startswith(b"fLaC")
+
+
+def test_a_format_can_be_named(vqc, zoo, photo_stream, tmp_path):
+    outcome = vqc("decompress", "-", "--format", "webp", stdin=photo_stream.read_bytes())
+    assert outcome.stdout[8:12] == b"WEBP"
+    assert vqc("decompress", photo_stream, "--format", "jpg").exit_code == 0
+    assert (tmp_path / "photo.decoded.jpg").exists()
+
+
+def test_a_pipe_carries_the_usual_format(vqc, zoo, voice_stream):
+    outcome = vqc("decompress", "-", stdin=voice_stream.read_bytes())
+    assert read_clip(io.BytesIO(outcome.stdout)).num_samples == 4000
+
+
+@pytest.mark.parametrize(
+    "options", [["-o", "new.wav"], ["-o", "new"], ["--format", "wav"], ["--format", "../x"]]
+)
+def test_a_picture_is_not_written_as_anything_else(vqc, zoo, photo_stream, options):
+    before = sorted(photo_stream.parent.iterdir())
+    assert vqc("decompress", photo_stream, *options).exit_code == 2
+    assert sorted(photo_stream.parent.iterdir()) == before
+
+
+def test_json_tells_what_came_back(vqc, zoo, photo_stream, voice_stream, tmp_path):
+    outcome = vqc("decompress", "--json", photo_stream, voice_stream)
+    picture, sound = outcome.json["files"]
+    assert picture["output"] == str(tmp_path / "photo.decoded.png")
+    assert (picture["width"], picture["height"]) == (8, 6)
+    assert (sound["duration_s"], sound["sample_rate"], sound["num_channels"]) == (0.25, 16_000, 1)
+
+
+def test_json_and_a_sound_do_not_share_stdout(vqc, zoo, voice_stream):
+    assert vqc("decompress", "--json", "-", stdin=voice_stream.read_bytes()).exit_code == 2
+
+
+def test_a_missing_model_is_named_after_the_stream_that_needs_it(vqc, zoo, photo_stream):
+    zoo.image.fingerprint = "ffffffff"
+    outcome = vqc("decompress", photo_stream)
+    assert outcome.exit_code == 5
+    assert outcome.stderr.startswith(f"vqcodec: {photo_stream}: needs model 0a0b0c0d")
+    assert vqc("decompress", "--model", "image", photo_stream).exit_code == 0
+
+
+@pytest.mark.parametrize("length", [0, 3, 20, -1])
+def test_a_cut_is_reported_and_leaves_no_file(vqc, zoo, photo_stream, length):
+    photo_stream.write_bytes(photo_stream.read_bytes()[:length])
+    outcome = vqc("decompress", photo_stream)
+    assert outcome.exit_code == 4
+    assert outcome.stderr.startswith(f"vqcodec: {photo_stream}: ")
+    assert list(photo_stream.parent.iterdir()) == [photo_stream]
+
+
+def test_existing_results_are_overwritten_by_force_only(vqc, zoo, photo_stream):
+    assert vqc("decompress", photo_stream).exit_code == 0
+    assert vqc("decompress", photo_stream).exit_code == 6
+    assert vqc("decompress", "-f", photo_stream).exit_code == 0

@@ -1,0 +1,171 @@
+"""Exit codes, signals, help, and what is imported for them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import vqcodec
+from vqcodec import errors
+from vqcodec.bitstream.header import Header, ImageFacts
+from vqcodec.bitstream.sections import Section, Tag
+from vqcodec.bitstream.stream import Stream, build_stream
+from vqcodec.errors import OutputError, VqcodecError
+
+COMMANDS = [
+    [],
+    ["compress"],
+    ["decompress"],
+    ["info"],
+    ["verify"],
+    ["models"],
+    ["sample"],
+    ["eval"],
+    ["train"],
+    ["train", "vqvae"],
+    ["train", "joint"],
+    ["train", "prior"],
+    ["train", "export"],
+]
+ERRORS = [
+    error
+    for error in vars(errors).values()
+    if isinstance(error, type) and issubclass(error, VqcodecError)
+]
+
+
+def run_process(*arguments: str, **options):
+    """Run the command as a program of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "vqcodec.cli", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(vqc, command):
+    outcome = vqc(*command, "--help")
+    assert outcome.exit_code == 0
+    assert outcome.stdout.startswith(b"Usage: vqcodec")
+    assert vqc(*command, "-h") == outcome
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_have_hyphens_and_never_underscores(vqc, command):
+    words = vqc(*command, "--help").stdout.decode().split()
+    assert not [word for word in words if word.startswith("-") and "_" in word]
+
+
+def test_the_version_is_the_packages(vqc):
+    assert vqc("--version").stdout.decode() == f"vqcodec {vqcodec.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["compress"], ["models", "--nonsense"]])
+def test_wrong_usage_ends_with_exit_code_2(vqc, arguments):
+    outcome = vqc(*arguments)
+    assert outcome.exit_code == 2
+    assert outcome.stdout == b""
+    assert "Error: " in outcome.stderr
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_becomes_one_line_and_its_exit_code(vqc, stand_in, error):
+    def fail():
+        raise error("what happened")
+
+    stand_in("vqcodec.codec.zoo", list_models=fail)
+    outcome = vqc("models")
+    assert outcome.exit_code == error.exit_code
+    assert outcome.stderr == "vqcodec: what happened\n"
+    assert outcome.stdout == b""
+
+
+def test_a_bug_shows_its_traceback(vqc, stand_in):
+    stand_in("vqcodec.codec.zoo", list_models=lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        vqc("models")
+
+
+def test_a_bug_ends_with_exit_code_1(tmp_path):
+    script = (
+        "import sys; from vqcodec.cli import models, main;"
+        "sys.modules['vqcodec.codec.zoo'] = None; sys.argv[1:] = ['models']; main.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"Traceback" in done.stderr
+
+
+def test_an_interruption_ends_with_exit_code_130_and_no_traceback(vqc, stand_in):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    stand_in("vqcodec.codec.zoo", list_models=interrupt)
+    outcome = vqc("models")
+    assert outcome.exit_code == 130
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_command_leaves_no_partial_file(vqc, zoo, monkeypatch, photo, number):
+    def stop(signal, file, format):
+        file.write(b"part")
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+
+    stream = photo.with_suffix(".vqc")
+    stream.write_bytes(make_stream())
+    monkeypatch.setattr("vqcodec.modalities.media.write_signal", stop)
+    outcome = vqc("decompress", stream)
+    assert outcome.exit_code == 128 + number
+    assert sorted(path.name for path in photo.parent.iterdir()) == ["photo.png", "photo.vqc"]
+
+
+def test_a_reader_that_goes_away_is_no_news():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run_process("--version", stdout=writing)
+    os.close(writing)
+    assert done.returncode == OutputError.exit_code
+    assert done.stderr == ""
+
+
+def make_stream() -> bytes:
+    header = Header(
+        fingerprint=bytes.fromhex("0a0b0c0d"),
+        rate=0,
+        facts=ImageFacts(width=8, height=6, grey=False),
+    )
+    return build_stream(Stream(header, (Section(Tag.SEGMENT, b""),)))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["models"], ["info"], ["verify"]])
+def test_quick_commands_never_import_torch(tmp_path, arguments):
+    stream = tmp_path / "photo.vqc"
+    stream.write_bytes(make_stream())
+    if arguments[0] in ("info", "verify"):
+        arguments = [*arguments, str(stream)]
+    script = (
+        "import sys; from vqcodec.cli.main import main\n"
+        "try: main()\n"
+        "finally: print(*sorted({'torch', 'rich', 'PIL'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_the_folder_runs_as_a_program_in_a_checkout():
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "--version"], cwd=root, capture_output=True, check=False
+    )
+    assert done.stdout.startswith(b"vqcodec ")

@@ -1,0 +1,47 @@
+"""The values of options."""
+
+import math
+
+import pytest
+from vqcodec.cli.options import parse_amount, require_device, require_quality, require_within
+
+from vqcodec.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("3000", 3000), ("3k", 3000), ("1.5M", 1.5e6), (".25", 0.25), ("0.5", 0.5), ("2.", 2)],
+)
+def test_an_amount_may_be_written_with_k_or_m(text, value):
+    assert parse_amount("--size", text) == value
+
+
+@pytest.mark.parametrize("text", ["", "0", "0k", "-1", "k", "1e3", "3K", "3 k", "nan", "inf", "."])
+def test_anything_else_is_no_amount(text):
+    with pytest.raises(UsageError, match=r"^--size"):
+        parse_amount("--size", text)
+
+
+def test_an_amount_beyond_any_size_is_no_amount():
+    with pytest.raises(UsageError):
+        parse_amount("--size", "9" * 400)
+
+
+@pytest.mark.parametrize("value", [-1, 2.01, math.nan, math.inf])
+def test_a_value_outside_its_range_is_a_usage_error(value):
+    with pytest.raises(UsageError, match="not from 0 to 2"):
+        require_within("--temperature", value, 0, 2)
+
+
+def test_the_usual_quality_is_5():
+    assert require_quality(None) == 5
+    assert require_quality(10) == 10
+    with pytest.raises(UsageError):
+        require_quality(10.5)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:999"])
+def test_a_device_that_is_not_there_is_a_usage_error(device):
+    require_device("cpu")
+    with pytest.raises(UsageError, match="--device"):
+        require_device(device)

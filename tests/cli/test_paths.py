@@ -1,0 +1,251 @@
+"""Names, overwriting, and writing whole or not at all."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from vqcodec.cli.paths import (
+    Outputs,
+    check_target,
+    choose_format,
+    open_source,
+    open_target,
+    read_source,
+    replacing,
+)
+
+from vqcodec.errors import InputError, OutputError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+
+def names():
+    """Return what is in the current folder."""
+    return [path.name for path in Path().iterdir()]
+
+
+@pytest.mark.parametrize("read", [read_source, open_source])
+def test_a_missing_input_is_an_input_error_that_names_it(read):
+    with pytest.raises(InputError, match=r"^nowhere.png: "):
+        read("nowhere.png")
+
+
+@pytest.mark.parametrize("read", [read_source, open_source])
+def test_a_folder_is_not_an_input(read):
+    with pytest.raises(InputError):
+        read(".")
+
+
+def test_stdin_can_be_read_with_seeks(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc")))
+    with open_source("-") as file:
+        file.seek(1)
+        assert file.read() == b"bc"
+
+
+def test_nothing_is_read_from_a_terminal(monkeypatch):
+    class Terminal(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal(io.BytesIO()))
+    with pytest.raises(UsageError, match="terminal"):
+        read_source("-")
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "expected"),
+    [
+        ("photo.png", None, "photo.vqc"),
+        ("a/photo.png", None, "a/photo.vqc"),
+        ("a/photo", None, "a/photo.vqc"),
+        ("a/photo.png", "other.vqc", "other.vqc"),
+        ("a/photo.png", "b", "b/photo.vqc"),
+        ("a/photo.png", "b/", "b/photo.vqc"),
+        ("a/photo.png", "-", "-"),
+        ("-", None, "-"),
+        ("-", "other.vqc", "other.vqc"),
+    ],
+)
+def test_a_result_goes_where_the_options_say(source, output, expected):
+    Path("a").mkdir()
+    Path("b").mkdir()
+    outputs = Outputs(output, [source], force=False)
+    assert outputs.choose(source, ".vqc") == expected
+    assert outputs.to_stdout == (expected == "-")
+
+
+def test_many_inputs_go_into_a_folder_or_beside_themselves():
+    Path("out").mkdir()
+    sources = ["a.png", "b.png"]
+    for output, folder in ((None, ""), ("out", "out/")):
+        outputs = Outputs(output, sources, force=False)
+        chosen = [outputs.choose(source, ".vqc") for source in sources]
+        assert chosen == [f"{folder}a.vqc", f"{folder}b.vqc"]
+
+
+@pytest.mark.parametrize("output", ["-", "file.vqc", "missing/"])
+def test_many_inputs_need_a_folder(output):
+    with pytest.raises(UsageError, match="folder"):
+        Outputs(output, ["a.png", "b.png"], force=True)
+
+
+def test_stdin_is_not_one_of_many_inputs():
+    with pytest.raises(UsageError, match="stdin"):
+        Outputs(None, ["a.png", "-"], force=False)
+
+
+def test_stdin_has_no_name_for_a_folder():
+    with pytest.raises(UsageError, match="stdin"):
+        Outputs(".", ["-"], force=False).choose("-", ".vqc")
+
+
+def test_an_input_is_never_the_output_even_by_force():
+    Path("photo.vqc").write_bytes(b"kept")
+    Path("link.vqc").symlink_to("photo.vqc")
+    for output in ("photo.vqc", "./photo.vqc", "link.vqc"):
+        with pytest.raises(UsageError, match="inputs are kept"):
+            Outputs(output, ["photo.vqc"], force=True).choose("photo.vqc", ".vqc")
+
+
+def test_two_inputs_never_become_one_output_even_by_force():
+    outputs = Outputs(None, ["photo.png", "photo.jpg"], force=True)
+    outputs.choose("photo.png", ".vqc")
+    with pytest.raises(UsageError, match="another input"):
+        outputs.choose("photo.jpg", ".vqc")
+
+
+def test_an_existing_file_is_overwritten_by_force_only():
+    Path("photo.vqc").touch()
+    with pytest.raises(OutputError, match="exists; -f"):
+        check_target("photo.vqc", force=False)
+    check_target("photo.vqc", force=True)
+
+
+@pytest.mark.parametrize("name", [".", "missing/photo.vqc", "new/", "n" * 300])
+def test_an_impossible_target_is_reported_before_the_work(name):
+    with pytest.raises(OutputError):
+        check_target(name, force=True)
+
+
+def test_a_file_appears_when_it_is_complete():
+    with open_target("photo.vqc", force=False) as file:
+        file.write(b"all of ")
+        assert not Path("photo.vqc").exists()
+        file.write(b"it")
+    assert Path("photo.vqc").read_bytes() == b"all of it"
+    assert names() == ["photo.vqc"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit, OutputError])
+def test_a_failure_leaves_what_was_there(failure):
+    Path("photo.vqc").write_bytes(b"before")
+    with pytest.raises(failure), open_target("photo.vqc", force=True) as file:
+        file.write(b"part")
+        raise failure
+    assert Path("photo.vqc").read_bytes() == b"before"
+    assert names() == ["photo.vqc"]
+
+
+def test_a_full_disk_is_an_output_error_that_names_the_file():
+    with (
+        pytest.raises(OutputError, match=r"^photo.vqc: No space left"),
+        open_target("photo.vqc", force=False),
+    ):
+        raise OSError(28, "No space left on device")
+    assert names() == []
+
+
+def test_a_new_file_has_the_permissions_that_the_user_wants():
+    before = os.umask(0o027)
+    try:
+        with open_target("photo.vqc", force=False) as file:
+            file.write(b"")
+    finally:
+        os.umask(before)
+    assert Path("photo.vqc").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced():
+    Path("a").mkdir()
+    Path("a/real.vqc").write_bytes(b"before")
+    Path("link.vqc").symlink_to("a/real.vqc")
+    with open_target("link.vqc", force=True) as file:
+        file.write(b"after")
+    assert Path("link.vqc").is_symlink()
+    assert Path("a/real.vqc").read_bytes() == b"after"
+
+
+def test_a_device_is_written_into_and_never_replaced():
+    with open_target("/dev/null", force=False) as file:
+        file.write(b"gone")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_named_terminal_gets_no_bytes():
+    leader, terminal = os.openpty()
+    try:
+        with (
+            pytest.raises(UsageError, match="terminal"),
+            open_target(os.ttyname(terminal), force=True) as file,
+        ):
+            file.write(b"\x1b")
+    finally:
+        os.close(terminal)
+        os.close(leader)
+
+
+def test_stdout_gets_everything_in_one_go(capfdbinary):
+    with open_target("-", force=False) as file:
+        file.write(b"0000")
+        file.seek(0)
+        file.write(b"12")
+        assert capfdbinary.readouterr().out == b""
+    assert capfdbinary.readouterr().out == b"1200"
+
+
+def test_a_terminal_on_stdout_gets_no_bytes(monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(UsageError, match="terminal"):
+        check_target("-", force=True)
+
+
+def test_replacing_moves_what_the_block_wrote():
+    with replacing("model.vqm") as temporary:
+        assert temporary.suffix == ".vqm"
+        temporary.write_bytes(b"model")
+    assert Path("model.vqm").read_bytes() == b"model"
+    assert names() == ["model.vqm"]
+
+
+def test_replacing_by_nothing_is_an_output_error():
+    with pytest.raises(OutputError, match=r"^model.vqm: "), replacing("model.vqm"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("modality", "named", "file_format", "expected"),
+    [
+        ("image", None, None, (".png", "PNG")),
+        ("audio", None, None, (".wav", "WAV")),
+        ("image", "a/b.JPG", None, (".jpg", "JPEG")),
+        ("audio", "-", "flac", (".flac", "FLAC")),
+        ("audio", "b.png", ".FLAC", (".flac", "FLAC")),
+    ],
+)
+def test_a_suffix_picks_the_format_unless_it_is_named(modality, named, file_format, expected):
+    assert choose_format(modality, named, file_format) == expected
+
+
+@pytest.mark.parametrize(
+    ("modality", "named", "file_format"),
+    [("image", "a.wav", None), ("audio", "a", None), ("audio", None, "png"), ("image", None, "")],
+)
+def test_a_format_of_the_other_kind_is_a_usage_error(modality, named, file_format):
+    with pytest.raises(UsageError, match="is written as"):
+        choose_format(modality, named, file_format)

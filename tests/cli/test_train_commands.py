@@ -1,0 +1,121 @@
+"""`vqcodec train`: what the options hand to the library."""
+
+from pathlib import Path
+
+import pytest
+
+from vqcodec.errors import ConfigError
+
+BITS = {"uniform": 9.0, "histogram": 8.5, "float": 6.25, "integer": 6.26}
+
+
+@pytest.fixture
+def calls(stand_in):
+    """Every call of the library: the function and what it got."""
+    made = []
+
+    def train_prior(**settings):
+        made.append(("train_prior", settings))
+        return BITS
+
+    def export_model(*, run, output, name):
+        made.append(("export_model", {"run": run, "name": name}))
+        output.write_bytes(b"model")
+
+    stand_in(
+        "vqcodec.training.commands",
+        train_vqvae=lambda **settings: made.append(("train_vqvae", settings)),
+        train_joint=lambda **settings: made.append(("train_joint", settings)),
+        train_prior=train_prior,
+        export_model=export_model,
+    )
+    return made
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a run that was begun."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return folder
+
+
+def test_vqvae_hands_its_options_over(vqc, calls):
+    options = ["--recipe", "paper-image", "-o", "new", "--steps", "10", "--seed", "3"]
+    assert vqc("train", "vqvae", "a", "b", *options).exit_code == 0
+    settings = {
+        "data": [Path("a"), Path("b")],
+        "recipe": "paper-image",
+        "run": Path("new"),
+        "steps": 10,
+        "seed": 3,
+        "device": "cpu",
+    }
+    assert calls == [("train_vqvae", settings)]
+
+
+def test_joint_can_start_from_another_run(vqc, calls, run):
+    assert vqc("train", "joint", "a", "--recipe", "image", "-o", "new").exit_code == 0
+    options = ["--recipe", "image", "-o", "new", "--from", run]
+    assert vqc("train", "joint", "a", *options).exit_code == 0
+    assert [settings["start_from"] for _, settings in calls] == [None, run]
+    assert calls[0][1]["steps"] is None
+    assert calls[0][1]["seed"] == 0
+
+
+@pytest.mark.parametrize("kind", ["vqvae", "joint"])
+def test_resume_never_begins_a_run(vqc, calls, run, kind):
+    options = ["a", "--recipe", "image", "--resume"]
+    assert vqc("train", kind, *options, "-o", "mistyped").exit_code == 2
+    assert vqc("train", kind, *options, "-o", run).exit_code == 0
+    assert len(calls) == 1
+
+
+def test_prior_prints_bits_per_index(vqc, calls, run):
+    outcome = vqc("train", "prior", run, "a", "b")
+    lines = [line.split() for line in outcome.stdout.decode().splitlines()]
+    assert lines[1:] == [[name, f"{bits:.3f}"] for name, bits in BITS.items()]
+    settings = {"run": run, "data": [Path("a"), Path("b")], "steps": None, "device": "cpu"}
+    assert calls == [("train_prior", settings)]
+
+
+def test_prior_prints_bits_as_json(vqc, calls, run):
+    record = vqc("train", "prior", "--json", run, "a").json
+    assert record == {"run": str(run), "bits_per_index": BITS}
+
+
+def test_export_writes_a_model_named_after_its_file(vqc, calls, run, tmp_path):
+    assert vqc("train", "export", run, "-o", "mine.safetensors").exit_code == 0
+    assert (tmp_path / "mine.safetensors").read_bytes() == b"model"
+    assert calls == [("export_model", {"run": run, "name": "mine"})]
+    assert vqc("train", "export", run, "-o", "mine.safetensors").exit_code == 6
+    assert vqc("train", "export", run, "-f", "-o", "mine.safetensors", "--name", "x").exit_code == 0
+    assert calls[-1][1]["name"] == "x"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["prior", "missing", "a"],
+        ["export", "missing", "-o", "mine.safetensors"],
+        ["export", ".", "-o", "mine.model"],
+        ["joint", "a", "--recipe", "image", "-o", "new", "--from", "missing"],
+        ["vqvae", "a", "--recipe", "image", "-o", "new", "--steps", "0"],
+        ["vqvae", "a", "--recipe", "image", "-o", "new", "--device", "nonsense"],
+        ["vqvae", "a", "--recipe", "image"],
+        ["vqvae", "--recipe", "image", "-o", "new"],
+        ["vqvae", "a", "-o", "new"],
+    ],
+)
+def test_wrong_usage_reaches_no_training(vqc, calls, arguments):
+    assert vqc("train", *arguments).exit_code == 2
+    assert calls == []
+
+
+def test_an_error_of_the_library_is_one_line(vqc, stand_in):
+    def train_vqvae(**settings):
+        raise ConfigError("quantizer.levels: 4 is not odd")
+
+    stand_in("vqcodec.training.commands", train_vqvae=train_vqvae)
+    outcome = vqc("train", "vqvae", "a", "--recipe", "image", "-o", "new")
+    assert (outcome.exit_code, outcome.stderr) == (2, "vqcodec: quantizer.levels: 4 is not odd\n")

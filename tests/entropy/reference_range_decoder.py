@@ -1,0 +1,50 @@
+"""The range decoder of docs/FORMAT.md in plain Python, written from that text alone."""
+
+from collections.abc import Sequence
+
+TOTAL = 1 << 16
+PRECISION = 24
+
+
+class ReferenceRangeDecoder:
+    """Decodes one symbol at a time with integers only."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self.position = 0
+        self.size = 2**64 - 1
+        self.point = 0
+        self.read_word()
+        self.read_word()
+
+    def read_word(self) -> None:
+        word = self.payload[self.position : self.position + 4].ljust(4, b"\0")
+        self.position += 4
+        self.point = self.point << 32 | int.from_bytes(word, "big")
+
+    def decode(self, freqs: Sequence[int]) -> int:
+        if len(freqs) == 1:
+            return 0
+        scale = self.size >> PRECISION
+        quantile = self.point // scale
+        if quantile >= 1 << PRECISION:
+            raise ValueError("no symbols encode to this payload")
+        starts = scaled_starts(freqs)
+        symbol = max(s for s in range(len(freqs)) if starts[s] <= quantile)
+        self.point -= scale * starts[symbol]
+        self.size = scale * (starts[symbol + 1] - starts[symbol])
+        if self.size < 1 << 32:
+            self.size <<= 32
+            self.read_word()
+        return symbol
+
+
+def scaled_starts(freqs: Sequence[int]) -> list[int]:
+    """Return where each symbol starts on the scale of 2**24, and 2**24 at the end."""
+    cumulative = 0
+    starts = []
+    for symbol, freq in enumerate(freqs):
+        starts.append(cumulative * ((1 << PRECISION) - len(freqs)) // TOTAL + symbol)
+        cumulative += freq
+    assert cumulative == TOTAL
+    return [*starts, 1 << PRECISION]

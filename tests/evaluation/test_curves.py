@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from vqcodec.errors import UsageError
+from vqcodec.evaluation.curves import (
+    Fit,
+    bjontegaard_rate,
+    build_curve,
+    bytes_at_equal_quality,
+    curve_of_records,
+)
+from vqcodec.evaluation.run import Record
+
+# Kodak, as CompressAI publishes them: bits per pixel and PSNR in dB.
+RATES = np.array([0.0557, 0.1100, 0.1700, 0.2456, 0.3563, 0.5021])
+PSNRS = np.array([25.561, 27.562, 29.025, 30.442, 31.951, 33.552])
+
+
+def curve(name="a", factor=1.0, keep=slice(None)):
+    return build_curve(name, zip(factor * RATES[keep], PSNRS[keep], strict=True))
+
+
+@pytest.mark.parametrize("fit", Fit)
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.3])
+def test_the_same_curve_at_another_rate_differs_by_the_factor(fit, factor):
+    gap = bjontegaard_rate(curve(), curve("b", factor), fit)
+    assert gap == pytest.approx(100 * (factor - 1))
+
+
+@pytest.mark.parametrize("fit", Fit)
+def test_swapping_the_curves_inverts_the_ratio(fit):
+    other = build_curve("b", zip(RATES, PSNRS + np.linspace(0.2, 0.6, 6), strict=True))
+    there, back = bjontegaard_rate(curve(), other, fit), bjontegaard_rate(other, curve(), fit)
+    assert there < 0
+    assert (1 + there / 100) * (1 + back / 100) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("fit", Fit)
+def test_straight_lines_give_the_gap_in_the_middle_of_what_they_share(fit):
+    qualities = np.array([30.0, 31, 33, 34, 36])
+    slow = build_curve("a", zip(np.exp(0.1 * (qualities - 30)), qualities, strict=True))
+    fast = build_curve("b", zip(np.exp(0.3 * (qualities - 31)), qualities + 1, strict=True))
+    middle = (31 + 36) / 2
+    expected = 0.3 * (middle - 1 - 31) - 0.1 * (middle - 30)
+    assert bjontegaard_rate(slow, fast, fit) == pytest.approx(100 * np.expm1(expected))
+
+
+def test_the_monotonic_fit_is_that_of_scipy():
+    interpolate = pytest.importorskip("scipy.interpolate")
+    other = build_curve("b", zip([0.1, 0.2, 0.3, 0.32, 0.6], [26, 28, 29.5, 31, 33], strict=True))
+    low, high = 26, 33
+    means = [
+        interpolate.PchipInterpolator(c.qualities, np.log(c.rates)).integrate(low, high) / 7
+        for c in (curve(), other)
+    ]
+    expected = 100 * np.expm1(means[1] - means[0])
+    assert bjontegaard_rate(curve(), other) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rates", [[1, 3, 2, 2, 5, 4], [5, 4, 4, 4, 1, 2], [1, 1, 1, 9, 9, 8]])
+def test_the_monotonic_fit_is_that_of_scipy_at_turns_and_ends(rates):
+    interpolate = pytest.importorskip("scipy.interpolate")
+    bumpy = build_curve("b", zip(rates, PSNRS, strict=True))
+    reference = interpolate.PchipInterpolator(PSNRS, np.log(rates))
+    span = PSNRS[-1] - PSNRS[0]
+    flat = build_curve("a", [(1, PSNRS[0]), (1, PSNRS[-1])])
+    expected = np.expm1(reference.integrate(PSNRS[0], PSNRS[-1]) / span)
+    assert bjontegaard_rate(flat, bumpy) == pytest.approx(100 * expected)
+    levels = np.linspace(PSNRS[0], PSNRS[-1], 101)
+    saving = bytes_at_equal_quality(flat, bumpy, PSNRS[0], PSNRS[-1])
+    assert saving == pytest.approx(1 - np.exp(reference(levels)).mean())
+
+
+def test_bytes_at_equal_quality_are_a_share_of_the_first():
+    assert bytes_at_equal_quality(curve(), curve("b", 0.8), 27, 32) == pytest.approx(0.2)
+    assert bytes_at_equal_quality(curve(), curve("b", 1.5), 27, 32) == pytest.approx(-0.5)
+
+
+def test_points_may_come_in_any_order():
+    order = [3, 0, 5, 1, 4, 2]
+    assert bjontegaard_rate(curve(), curve("b", keep=order)) == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    "points", [[], [(1, 30)], [(1, 30), (2, 30)], [(0, 30), (1, 31)], [(-1, 30), (1, 31)]]
+)
+def test_points_that_make_no_curve_are_refused(points):
+    with pytest.raises(UsageError, match="b: "):
+        build_curve("b", points)
+
+
+def test_curves_that_share_no_quality_are_refused():
+    low, high = curve(keep=slice(0, 3)), curve("b", keep=slice(3, 6))
+    with pytest.raises(UsageError, match=r"a \(25\.56 … 29\.0[23]\) and b"):
+        bjontegaard_rate(low, high)
+    for limits in ((20, 30), (30, 40), (30, 30), (31, 30)):
+        with pytest.raises(UsageError):
+            bytes_at_equal_quality(curve(), curve("b"), *limits)
+
+
+def test_a_cubic_needs_four_points_and_the_monotonic_fit_two():
+    short = curve("b", 2.0, keep=slice(0, 6, 5))
+    assert bjontegaard_rate(short, short) == pytest.approx(0)
+    with pytest.raises(UsageError, match="b: a cubic needs 4"):
+        bjontegaard_rate(curve(), curve("b", keep=slice(0, 3)), Fit.CUBIC)
+
+
+@pytest.mark.parametrize("unit", ["bits_per_pixel", "bits_per_second"])
+def test_the_curve_of_a_codec_is_through_its_means(unit):
+    rates = {"bits_per_pixel": None, "bits_per_second": None}
+    records = [
+        Record(
+            file=str(file),
+            codec=codec,
+            quality=quality,
+            size_bytes=1,
+            payload_bytes=None,
+            compress_s=0,
+            decompress_s=0,
+            metrics={"psnr_db": 30.0 + quality + file, "other": None},
+            **(rates | {unit: quality * (1.0 + file)}),
+        )
+        for codec in ("a", "b")
+        for quality in (2, 1)
+        for file in (0, 2)
+    ]
+    found = curve_of_records(records, "b", "psnr_db")
+    assert (found.name, *found.rates, *found.qualities) == ("b", 2, 4, 32, 33)
+    for codec, metric in (("a", "other"), ("a", "absent"), ("c", "psnr_db")):
+        with pytest.raises(UsageError, match=f"{codec}: "):
+            curve_of_records(records, codec, metric)

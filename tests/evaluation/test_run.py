@@ -1,0 +1,200 @@
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vqcodec.bitstream.header import Header, ImageFacts
+from vqcodec.bitstream.sections import Section, Tag
+from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
+from vqcodec.errors import InputError, UsageError
+from vqcodec.evaluation.run import Record, evaluate, mean_record, mean_records, measure
+from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.image.signal import Picture
+from vqcodec.modalities.media import read_signal, write_signal
+
+
+class Coarse:
+    """Drops low bits of pictures and keeps sounds; quality is the number of bits kept."""
+
+    name = "coarse"
+
+    def compress(self, signal, *, quality):
+        if not 1 <= quality <= 8:
+            raise UsageError(f"coarse: {quality} is not in 1 … 8")
+        file = io.BytesIO()
+        if isinstance(signal, Picture):
+            step = np.uint8(2 ** (8 - quality))
+            write_signal(Picture(signal.to_8_bits() // step * step), file, "PNG")
+        else:
+            write_signal(signal, file, "FLAC")
+        return file.getvalue()
+
+    def decompress(self, stream):
+        return read_signal(io.BytesIO(stream))
+
+
+class OneSection(Coarse):
+    """Writes a stream of ours that says nothing."""
+
+    name = "ours"
+
+    def compress(self, signal, *, quality):
+        facts = ImageFacts(width=signal.width, height=signal.height, grey=signal.grey)
+        sections = (Section(Tag.SEGMENT, b"12345"), Section(Tag.ICC_PROFILE, b"6"))
+        header = Header(fingerprint=b"abcd", rate=quality, facts=facts)
+        return build_stream(Stream(header, (*sections, Section(Tag.SEGMENT, b"78"))))
+
+    def decompress(self, stream):
+        facts = parse_stream(stream).header.facts
+        return Picture(np.zeros((facts.height, facts.width, 3), np.uint8))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    (tmp_path / "deeper").mkdir()
+    for name in ("b.png", "a.png", "deeper/c.png"):
+        with (tmp_path / name).open("wb") as file:
+            write_signal(Picture(pixels), file, "PNG")
+    (tmp_path / "notes.txt").write_text("neither")
+    return tmp_path
+
+
+@pytest.fixture
+def sound(tmp_path):
+    path = tmp_path / "sound.wav"
+    waveform = np.random.default_rng(0).normal(size=(1, 8000)) / 10
+    with path.open("wb") as file:
+        write_signal(AudioClip(waveform.astype(np.float32), 16_000), file, "WAV")
+    return path
+
+
+def record(**changes):
+    fields = {
+        "file": "a.png",
+        "codec": "coarse",
+        "quality": 2,
+        "size_bytes": 100,
+        "payload_bytes": None,
+        "bits_per_pixel": 1.0,
+        "bits_per_second": None,
+        "compress_s": 0.5,
+        "decompress_s": 0.25,
+        "metrics": {"psnr_db": 30.0, "ms_ssim": None},
+    }
+    return Record(**(fields | changes))
+
+
+def test_a_record_holds_the_size_of_the_stream_and_its_quality(folder):
+    path = folder / "a.png"
+    result = measure(path, Coarse(), 4)
+    stream = Coarse().compress(read_signal(path), quality=4)
+    assert (result.file, result.codec, result.quality) == ("a.png", "coarse", 4)
+    assert result.size_bytes == len(stream)
+    assert result.bits_per_pixel == 8 * len(stream) / (12 * 16)
+    assert result.bits_per_second is None
+    assert result.payload_bytes is None
+    assert result.compress_s > 0 and result.decompress_s > 0
+    assert 20 < result.metrics["psnr_db"] < 40
+
+
+def test_a_perfect_picture_has_no_finite_psnr(folder):
+    metrics = measure(folder / "a.png", Coarse(), 8).metrics
+    assert metrics == {"psnr_db": None, "ms_ssim": 1, "ms_ssim_db": None}
+
+
+def test_a_sound_has_a_rate_in_time(sound):
+    result = measure(sound, Coarse(), 8)
+    assert result.bits_per_second == 16 * result.size_bytes
+    assert result.bits_per_pixel is None
+    assert result.metrics["mel_distance"] == 0
+
+
+def test_the_payload_of_our_streams_is_that_of_the_segments(folder):
+    result = measure(folder / "a.png", OneSection(), 1)
+    assert result.payload_bytes == 7
+    assert result.size_bytes > 7
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_records_come_by_file_codec_and_quality(folder, jobs):
+    reports = []
+    records = evaluate(
+        [folder, folder / "b.png"],
+        [Coarse(), OneSection()],
+        [2, 5],
+        jobs=jobs,
+        progress=lambda *report: reports.append(report),
+    )
+    settings = [("coarse", 2), ("coarse", 5), ("ours", 2), ("ours", 5)]
+    files = ["a.png", "b.png", "c.png", "b.png"]
+    assert [r.file for r in records] == [file for file in files for _ in settings]
+    assert [(r.codec, r.quality) for r in records] == settings * 4
+    assert [report[0] for report in reports] == list(range(1, 17))
+    assert reports[-1] == (16, 16, "b.png")
+
+
+def test_what_cannot_be_evaluated_is_reported(folder, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for sources in ([], [empty], [tmp_path / "missing.png"], [folder / "notes.txt"]):
+        with pytest.raises(InputError):
+            evaluate(sources, [Coarse()], [5])
+    with pytest.raises(UsageError):
+        evaluate([folder], [Coarse()], [9])
+    with pytest.raises(UsageError, match="jobs"):
+        evaluate([folder], [Coarse()], [5], jobs=0)
+
+
+def test_after_a_failure_the_rest_is_not_begun(folder):
+    begun = []
+
+    class Failing(Coarse):
+        def compress(self, signal, *, quality):
+            begun.append((signal, quality))
+            raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        evaluate([folder] * 100, [Failing()], [1])
+    assert len(begun) < 300
+
+
+def test_a_mean_is_of_every_column_where_there_is_a_value():
+    mean = mean_record(
+        [
+            record(),
+            record(size_bytes=300, bits_per_pixel=2.0, metrics={"psnr_db": None, "ms_ssim": 0.5}),
+            record(compress_s=2.0, metrics={"psnr_db": 40.0}),
+        ]
+    )
+    assert mean == record(
+        file="mean of 3 files",
+        size_bytes=500 / 3,
+        bits_per_pixel=4 / 3,
+        compress_s=1.0,
+        metrics={"psnr_db": 35.0, "ms_ssim": 0.5},
+    )
+
+
+def test_a_mean_of_nothing_or_of_different_settings_is_refused():
+    for records in ([], [record(), record(quality=3)], [record(), record(codec="x")]):
+        with pytest.raises(UsageError):
+            mean_record(records)
+
+
+def test_means_come_by_setting():
+    records = [record(quality=quality, file=name) for name in "ab" for quality in (3, 1)]
+    assert [(mean.quality, mean.file) for mean in mean_records(records)] == [
+        (3, "mean of 2 files"),
+        (1, "mean of 2 files"),
+    ]
+    assert mean_records([]) == []
+
+
+def test_all_numbers_of_a_record_are_finite(folder):
+    for result in evaluate([folder], [Coarse()], [1, 8]):
+        values = [value for value in result.metrics.values() if value is not None]
+        assert all(map(math.isfinite, values))
+        assert replace(result) == result

@@ -1,0 +1,63 @@
+import csv
+import json
+
+import pytest
+
+from vqcodec.errors import InputError
+from vqcodec.evaluation.run import Record
+from vqcodec.evaluation.table import build_csv, build_json_lines, build_markdown, parse_json_lines
+
+
+def record(**changes):
+    fields = {
+        "file": "a|b.png",
+        "codec": "jpeg",
+        "quality": 50,
+        "size_bytes": 12345,
+        "payload_bytes": None,
+        "bits_per_pixel": 0.251234,
+        "bits_per_second": None,
+        "compress_s": 0.5,
+        "decompress_s": 0.25,
+        "metrics": {"psnr_db": 31.23456},
+    }
+    return Record(**(fields | changes))
+
+
+RECORDS = [record(), record(file="c.png", quality=2.5, metrics={"psnr_db": None, "extra": 1.0})]
+
+
+def test_records_come_back_from_json_lines():
+    text = build_json_lines(RECORDS)
+    assert len(text.splitlines()) == 2
+    assert json.loads(text.splitlines()[0])["size_bytes"] == 12345
+    assert parse_json_lines(text + "\n\n") == RECORDS
+    assert parse_json_lines("") == []
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "3", "{}", '{"file": "a", "other": 1}'])
+def test_a_line_that_is_no_record_is_reported(line):
+    with pytest.raises(InputError, match="line 3"):
+        parse_json_lines(build_json_lines(RECORDS) + line)
+
+
+def test_a_markdown_table_has_the_columns_that_hold_something():
+    assert build_markdown(RECORDS).splitlines() == [
+        "| file | codec | quality | size_bytes | bits_per_pixel | compress_s | decompress_s "
+        "| psnr_db | extra |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        r"| a\|b.png | jpeg | 50 | 12345 | 0.2512 | 0.5 | 0.25 | 31.23 | - |",
+        "| c.png | jpeg | 2.5 | 12345 | 0.2512 | 0.5 | 0.25 | - | 1 |",
+    ]
+
+
+def test_csv_holds_the_same_table_unrounded():
+    header, first, second = csv.reader(build_csv(RECORDS).splitlines())
+    assert header[:3] == ["file", "codec", "quality"]
+    assert dict(zip(header, first, strict=True))["psnr_db"] == "31.23456"
+    assert dict(zip(header, second, strict=True))["psnr_db"] == ""
+
+
+def test_a_table_without_records_is_empty():
+    assert build_json_lines([]) == ""
+    assert build_csv([]).strip() == ""

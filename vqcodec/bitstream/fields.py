@@ -1,0 +1,71 @@
+"""Bounded reading and writing of the fields that a stream is made of."""
+
+from vqcodec.errors import CorruptStreamError, TruncatedStreamError
+
+
+def build_varint(value: int) -> bytes:
+    """Return `value`, 0 or more, as 7-bit groups, lowest first; bit 7 says that more follow."""
+    groups = bytearray()
+    while value >= 0x80:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)
+
+
+class FieldReader:
+    """Takes fields from the front of `data`, one after the other.
+
+    Every field has a name, for the message of the error that its absence raises.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0  # of the next field
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all of the data has been read."""
+        return self.position == len(self.data)
+
+    def parse_bytes(self, name: str, length: int) -> bytes:
+        """Return the next `length` bytes.
+
+        Raises:
+            TruncatedStreamError: fewer are left; nothing is copied then.
+        """
+        left = len(self.data) - self.position
+        if length > left:
+            raise TruncatedStreamError(f"{name}: {left} bytes are left, needed {length}")
+        self.position += length
+        return self.data[self.position - length : self.position]
+
+    def parse_integer(self, name: str, length: int) -> int:
+        """Return an integer of `length` bytes, 0 or more, lowest byte first.
+
+        Raises:
+            TruncatedStreamError: fewer bytes are left.
+        """
+        return int.from_bytes(self.parse_bytes(name, length), "little")
+
+    def parse_varint(self, name: str, most: int) -> int:
+        """Return an integer 0 … `most` that `build_varint` wrote.
+
+        Raises:
+            TruncatedStreamError: the data ends within the integer.
+            CorruptStreamError: it is larger, or written with more bytes than needed.
+        """
+        value = shift = 0
+        while True:
+            group = self.parse_integer(name, 1)
+            value |= (group & 0x7F) << shift
+            shift += 7
+            if value > most:
+                raise CorruptStreamError(f"{name}: more than {most}")
+            if group < 0x80:
+                break
+            if shift > most.bit_length():
+                raise CorruptStreamError(f"{name}: longer than any number up to {most}")
+        if group == 0 and shift > 7:
+            raise CorruptStreamError(f"{name}: not written in as few bytes as possible")
+        return value

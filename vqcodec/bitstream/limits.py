@@ -1,0 +1,12 @@
+"""The largest sizes that the format holds, checked before anything is allocated."""
+
+MAX_IMAGE_SIDE = 65_535  # pixels
+MAX_IMAGE_PIXELS = 1 << 28
+
+MAX_NUM_SAMPLES = 1 << 36  # per channel: four days at 192 kHz
+MAX_NUM_CHANNELS = 8
+MIN_SAMPLE_RATE = 1_000  # Hz
+MAX_SAMPLE_RATE = 768_000  # Hz
+
+MAX_SECTION_BYTES = 1 << 30
+MAX_NUM_SECTIONS = 1 << 20

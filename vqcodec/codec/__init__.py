@@ -1,0 +1,1 @@
+"""Where the parts meet: signal to stream and back."""

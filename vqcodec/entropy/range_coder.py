@@ -1,0 +1,248 @@
+"""Symbols and frequencies to a payload and back: the only import of constriction.
+
+A prior is one loop over `Coder.code`. What it does depends on the coder that it is given: a
+`SymbolEncoder` compresses, a `SymbolDecoder` decompresses, a `SymbolSampler` invents. Which
+numbers and bytes result is laid down in docs/FORMAT.md.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from vqcodec.entropy.frequencies import TOTAL, Freqs
+from vqcodec.errors import CorruptStreamError, ModelFileError, UsageError
+
+Symbols = NDArray[np.int32]
+
+_WORD_BYTES = 4
+_STATE_WORDS = 2
+
+_Categorical = constriction.stream.model.Categorical
+_ROWS = _Categorical(perfect=False)  # takes one row of frequencies per symbol
+
+
+class FrequencyTables:
+    """Frequencies that are used many times over; a symbol names its table by number.
+
+    Args:
+        freqs: [T, N] with T up to 65536; every row sums to `TOTAL`. A row with fewer symbols than N
+            ends in zeros; all its other entries are at least 1.
+
+    Raises:
+        ModelFileError: the frequencies, which come from a model, are not such a table.
+    """
+
+    def __init__(self, freqs: Freqs) -> None:
+        if freqs.ndim != 2 or freqs.size == 0 or len(freqs) > 1 << 16:
+            raise ModelFileError(f"frequency tables: shape {freqs.shape}, needed [1 … 65536, N]")
+        lengths = np.count_nonzero(freqs, axis=1)
+        if np.any((freqs > 0) != (np.arange(freqs.shape[1]) < lengths[:, None])):
+            raise ModelFileError("frequency tables: a zero before the end of a row")
+        if np.any(freqs.sum(axis=1, dtype=np.int64) != TOTAL):
+            raise ModelFileError(f"frequency tables: a row that does not sum to {TOTAL}")
+        self.freqs = freqs
+        self._models = [
+            _Categorical(row[:length], perfect=False) if length > 1 else None
+            for row, length in zip(_as_weights(freqs), lengths.tolist(), strict=True)
+        ]
+
+    def runs(self, table_ids: NDArray[np.int32]) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+        """Yield each table in use, in order, with the places in `table_ids` [S] that name it.
+
+        Tables of a single symbol have nothing to code and are not in use.
+        """
+        # Sorting 16-bit numbers is linear in numpy.
+        order = np.argsort(table_ids.astype(np.uint16), kind="stable")
+        counts = np.bincount(table_ids, minlength=1)
+        stops = np.cumsum(counts)
+        for table in np.flatnonzero(counts).tolist():
+            model, stop = self._models[table], stops[table]
+            if model is not None:
+                yield model, order[stop - counts[table] : stop]
+
+
+class Coder(Protocol):
+    """What a prior is given: something that takes frequencies and knows the symbols."""
+
+    def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:
+        """Return the next symbols [S], which have the frequencies `freqs` [S, N].
+
+        Args:
+            freqs: [S, N], every entry at least 1, every row summing to `TOTAL`.
+            symbols: [S] in 0 … N - 1, needed by a coder that compresses and ignored by others.
+        """
+
+    def code_with_tables(
+        self,
+        tables: FrequencyTables,
+        table_ids: NDArray[np.int32],
+        symbols: Symbols | None = None,
+    ) -> Symbols:
+        """Return the next symbols [S], of which symbol s has table `table_ids[s]` of `tables`.
+
+        The symbols are coded table by table, in rising order of table, and in order of place
+        within a table.
+        """
+
+
+class SymbolEncoder:
+    """Turns symbols into the shortest payload that stands for them."""
+
+    def __init__(self) -> None:
+        self._encoder = constriction.stream.queue.RangeEncoder()
+
+    def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:
+        """Append `symbols` [S], coded under `freqs` [S, N], and return them."""
+        assert symbols is not None, "an encoder has to be told the symbols"
+        if freqs.shape[1] > 1:
+            self._encoder.encode(symbols, _ROWS, _as_weights(freqs))
+        return symbols
+
+    def code_with_tables(
+        self,
+        tables: FrequencyTables,
+        table_ids: NDArray[np.int32],
+        symbols: Symbols | None = None,
+    ) -> Symbols:
+        """Append `symbols` [S], coded under the tables `table_ids` [S], and return them."""
+        assert symbols is not None, "an encoder has to be told the symbols"
+        for model, places in tables.runs(table_ids):
+            self._encoder.encode(symbols[places], model)
+        return symbols
+
+    def finish(self) -> bytes:
+        """Return the payload of all symbols so far; it is empty for none."""
+        return _shortest_payload(self._encoder)
+
+
+class SymbolDecoder:
+    """Turns a payload back into symbols.
+
+    Damage can decode to wrong symbols unnoticed: check the section's CRC first.
+    """
+
+    def __init__(self, payload: bytes) -> None:
+        self._payload = payload
+        words = np.frombuffer(payload + bytes(-len(payload) % _WORD_BYTES), ">u4")
+        self._decoder = constriction.stream.queue.RangeDecoder(words.astype(np.uint32))
+        # Coding the symbols once more is cheap, and shows exactly where the payload has to end.
+        self._encoder = constriction.stream.queue.RangeEncoder()
+
+    def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:  # noqa: ARG002
+        """Return the next symbols [S], which were coded under `freqs` [S, N].
+
+        Raises:
+            CorruptStreamError: no symbols encode to this payload.
+        """
+        if freqs.shape[1] == 1:
+            return np.zeros(len(freqs), np.int32)
+        weights = _as_weights(freqs)
+        decoded = self._decode(_ROWS, weights)
+        self._encoder.encode(decoded, _ROWS, weights)
+        return decoded
+
+    def code_with_tables(
+        self,
+        tables: FrequencyTables,
+        table_ids: NDArray[np.int32],
+        symbols: Symbols | None = None,  # noqa: ARG002
+    ) -> Symbols:
+        """Return the next symbols [S], which were coded under the tables `table_ids` [S].
+
+        Raises:
+            CorruptStreamError: no symbols encode to this payload.
+        """
+        decoded = np.zeros(len(table_ids), np.int32)
+        for model, places in tables.runs(table_ids):
+            run = self._decode(model, len(places))
+            self._encoder.encode(run, model)
+            decoded[places] = run
+        return decoded
+
+    def finish(self) -> None:
+        """Check that the payload is the one that an encoder writes for the symbols decoded.
+
+        Raises:
+            CorruptStreamError: the payload is longer, or ends in another way.
+        """
+        payload = _shortest_payload(self._encoder)
+        if payload != self._payload:
+            raise CorruptStreamError(
+                f"payload: {len(self._payload)} bytes that do not end with the last symbol, "
+                f"which needs {len(payload)}"
+            )
+
+    def _decode(self, model: Any, weights_or_count: NDArray[np.float64] | int) -> Symbols:
+        try:
+            decoded: Symbols = self._decoder.decode(model, weights_or_count)
+        except AssertionError as error:  # how constriction reports impossible data
+            raise CorruptStreamError("payload: no symbols encode to it") from error
+        return decoded
+
+
+class SymbolSampler:
+    """Draws symbols instead of decoding them.
+
+    Args:
+        rng: the only source of chance.
+        temperature: symbols are drawn in proportion to freqs ** (1 / temperature); 0 always takes
+            the (first) most likely one.
+    """
+
+    def __init__(self, rng: np.random.Generator, temperature: float = 1.0) -> None:
+        if not temperature >= 0:  # NaN included
+            raise UsageError(f"temperature: {temperature} is not 0 or more")
+        self._rng = rng
+        self._temperature = temperature
+
+    def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:  # noqa: ARG002
+        """Return symbols [S] drawn under `freqs` [S, N]."""
+        if self._temperature == 0:
+            likeliest: Symbols = freqs.argmax(axis=1).astype(np.int32)
+            return likeliest
+        weights = (freqs / freqs.max(axis=1, keepdims=True)) ** (1 / self._temperature)
+        cumulative = weights.cumsum(axis=1)
+        points = self._rng.random((len(freqs), 1)) * cumulative[:, -1:]
+        passed = (cumulative <= points).sum(axis=1, dtype=np.int32)
+        drawn: Symbols = np.minimum(passed, np.int32(freqs.shape[1] - 1))  # a point may round up
+        return drawn
+
+    def code_with_tables(
+        self,
+        tables: FrequencyTables,
+        table_ids: NDArray[np.int32],
+        symbols: Symbols | None = None,  # noqa: ARG002
+    ) -> Symbols:
+        """Return symbols [S] drawn under the tables `table_ids` [S]."""
+        return self.code(tables.freqs[table_ids])
+
+
+def _as_weights(freqs: Freqs) -> NDArray[np.float64]:
+    """Return `freqs` as constriction takes them; it reads rows, whatever the array's order.
+
+    It scales rows to its own precision by their sum, TOTAL, a power of two: that is exact.
+    """
+    return np.ascontiguousarray(freqs, np.float64)
+
+
+def _shortest_payload(encoder: Any) -> bytes:
+    """Return the fewest bytes that stand for the symbols in a constriction RangeEncoder.
+
+    A payload is a fraction in base 256, which zeros at its end do not change. The symbols own an
+    interval of such fractions, and any of it decodes to them; constriction ends on a multiple of
+    2**-32 of the last state, but often a coarser one is inside.
+    """
+    words: NDArray[np.uint32] = encoder.get_compressed()
+    position: tuple[int, tuple[int, int]] = encoder.pos()
+    num_words, (low, size) = position
+    num_bytes = _WORD_BYTES * (num_words + _STATE_WORDS)
+    end = int.from_bytes(words.astype(">u4").tobytes().ljust(num_bytes, b"\0"), "big")
+    start = end - (-low % (1 << 32))  # `end` is the interval's start, rounded up
+    for zero_bits in (64, 56, 48, 40, 32):  # 32 always fits: size is at least 2**32
+        fraction = -(-start >> zero_bits) << zero_bits
+        if fraction < start + size:
+            break
+    return fraction.to_bytes(num_bytes, "big").rstrip(b"\0")

@@ -1,0 +1,1 @@
+"""How codecs compare: records of files, baselines, tables and curves."""

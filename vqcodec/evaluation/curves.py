@@ -1,0 +1,171 @@
+"""Rate-distortion curves and the average gap between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqcodec.errors import UsageError
+from vqcodec.evaluation.run import Record, mean_records
+
+Floats = NDArray[np.float64]
+_NUM_LEVELS = 101
+
+
+class Fit(Enum):
+    """How the logarithm of the rate is interpolated as a function of quality."""
+
+    CUBIC = "cubic"  # one polynomial, least squares (Bjøntegaard 2001, VCEG-M33); 4 points
+    PCHIP = "pchip"  # through all points, monotonic (Fritsch and Butland 1984); 2 points
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Curve:
+    """Points of one codec, by rising quality.
+
+    Attributes:
+        name: what messages call the codec.
+        rates: [P] in any unit, above 0.
+        qualities: [P] in dB or any other scale, strictly rising.
+
+    Raises:
+        UsageError: fewer than 2 points, a rate of 0 or less, or two points of one quality.
+    """
+
+    name: str
+    rates: Floats
+    qualities: Floats
+
+    def __post_init__(self) -> None:
+        if len(self.rates) < 2 or len(self.rates) != len(self.qualities):
+            raise UsageError(f"{self.name}: a curve needs 2 points or more")
+        if not (self.rates > 0).all() or not (np.diff(self.qualities) > 0).all():
+            raise UsageError(f"{self.name}: needs rates above 0 and a different quality each")
+
+
+def build_curve(name: str, points: Iterable[tuple[float, float]]) -> Curve:
+    """Return the curve through points (rate, quality), in any order."""
+    ordered = sorted(points, key=lambda point: point[1])
+    rates, qualities = np.array(ordered, dtype=np.float64).reshape(-1, 2).T
+    return Curve(name, rates, qualities)
+
+
+def curve_of_records(records: Iterable[Record], codec: str, metric: str) -> Curve:
+    """Return the curve of a codec's mean records: bits per pixel or per second and one metric.
+
+    Raises:
+        UsageError: there are fewer than 2 qualities with this metric.
+    """
+    means = mean_records([record for record in records if record.codec == codec])
+    points = []
+    for mean in means:
+        rate = mean.bits_per_second if mean.bits_per_pixel is None else mean.bits_per_pixel
+        quality = mean.metrics.get(metric)
+        if rate is not None and quality is not None:
+            points.append((rate, quality))
+    return build_curve(codec, points)
+
+
+def bjontegaard_rate(reference: Curve, other: Curve, fit: Fit = Fit.PCHIP) -> float:
+    """Return the average rate difference in per cent at equal quality; below 0, `other` is better.
+
+    The mean of log(rate) over the qualities that both curves reach, one minus the other.
+
+    Raises:
+        UsageError: the curves share no range of quality, or have too few points for the fit.
+    """
+    low = max(reference.qualities[0], other.qualities[0])
+    high = min(reference.qualities[-1], other.qualities[-1])
+    _check_range(reference, other, low, high)
+    gap = _mean_log_rate(other, low, high, fit) - _mean_log_rate(reference, low, high, fit)
+    return 100 * float(np.expm1(gap))
+
+
+def bytes_at_equal_quality(curve_a: Curve, curve_b: Curve, lo_db: float, hi_db: float) -> float:
+    """Return the share of a's bytes that b saves at equal quality: 0.2 is a fifth fewer bytes.
+
+    The mean of 1 - rate_b / rate_a over qualities evenly spread over lo_db … hi_db, log(rate)
+    interpolated monotonically.
+
+    Raises:
+        UsageError: one of the curves does not cover the range.
+    """
+    _check_range(curve_a, curve_b, lo_db, hi_db)
+    levels = np.linspace(lo_db, hi_db, _NUM_LEVELS)
+    log_rates_a, log_rates_b = (_fit(curve, Fit.PCHIP)(levels) for curve in (curve_a, curve_b))
+    return float(-np.expm1(log_rates_b - log_rates_a).mean())
+
+
+def _check_range(first: Curve, second: Curve, low: float, high: float) -> None:
+    covered = all(c.qualities[0] <= low and high <= c.qualities[-1] for c in (first, second))
+    if not covered or low >= high:
+        raise UsageError(
+            f"{first.name} ({first.qualities[0]:.2f} … {first.qualities[-1]:.2f}) and "
+            f"{second.name} ({second.qualities[0]:.2f} … {second.qualities[-1]:.2f}) "
+            f"cannot be compared over {low:.2f} … {high:.2f}"
+        )
+
+
+def _mean_log_rate(curve: Curve, low: float, high: float, fit: Fit) -> float:
+    log_rate = _fit(curve, fit)
+    inner = curve.qualities[(curve.qualities > low) & (curve.qualities < high)]
+    knots = np.concatenate([[low], inner, [high]])
+    middles = (knots[:-1] + knots[1:]) / 2
+    sums = log_rate(knots[:-1]) + 4 * log_rate(middles) + log_rate(knots[1:])
+    integral = float((np.diff(knots) * sums).sum()) / 6  # Simpson's rule, exact for cubics
+    return integral / (high - low)
+
+
+def _fit(curve: Curve, fit: Fit) -> Callable[[Floats], Floats]:
+    """Return log(rate) as a function of quality: one cubic between any two neighbouring points."""
+    log_rates = np.log(curve.rates)
+    if fit is Fit.PCHIP:
+        return lambda levels: _pchip(curve.qualities, log_rates, levels)
+    if len(log_rates) < 4:
+        raise UsageError(f"{curve.name}: a cubic needs 4 points, not {len(log_rates)}")
+    return np.polynomial.Polynomial.fit(curve.qualities, log_rates, 3)
+
+
+def _pchip(x: Floats, y: Floats, at: Floats) -> Floats:
+    """Return values at `at` of the monotonic piecewise cubic through (x, y)."""
+    width = np.diff(x)
+    index = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(width) - 1)
+    slopes = _pchip_slopes(width, np.diff(y) / width)
+    t = (at - x[index]) / width[index]
+    # Hermite's basis: the values and the slopes at both ends of the interval
+    return (
+        (1 + 2 * t) * (1 - t) ** 2 * y[index]
+        + t**2 * (3 - 2 * t) * y[index + 1]
+        + t * (1 - t) ** 2 * width[index] * slopes[index]
+        - t**2 * (1 - t) * width[index] * slopes[index + 1]
+    )
+
+
+def _pchip_slopes(width: Floats, secants: Floats) -> Floats:
+    """Return the slopes [P] at the points: 0 at a turn, else weighted harmonic means of secants."""
+    if len(secants) == 1:
+        return np.repeat(secants, 2)
+    before, after = secants[:-1], secants[1:]
+    weight_before = width[:-1] + 2 * width[1:]
+    weight_after = 2 * width[:-1] + width[1:]
+    monotonic = before * after > 0
+    inverse = weight_before / np.where(monotonic, before, 1)
+    inverse += weight_after / np.where(monotonic, after, 1)
+    inner = np.where(monotonic, (weight_before + weight_after) / inverse, 0)
+    first = _end_slope(width[0], width[1], secants[0], secants[1])
+    last = _end_slope(width[-1], width[-2], secants[-1], secants[-2])
+    return np.concatenate([[first], inner, [last]])
+
+
+def _end_slope(width: float, next_width: float, secant: float, next_secant: float) -> float:
+    """Return the slope of the parabola through three points, limited so that it keeps the shape."""
+    slope = ((2 * width + next_width) * secant - width * next_secant) / (width + next_width)
+    if slope * secant <= 0:
+        return 0.0
+    if secant * next_secant <= 0 and abs(slope) > abs(3 * secant):
+        return 3 * secant
+    return slope

@@ -1,0 +1,69 @@
+"""Records <-> JSON lines; records -> Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from vqcodec.errors import InputError
+from vqcodec.evaluation.run import Record
+
+Cell = str | float | None
+
+
+def build_json_lines(records: Iterable[Record]) -> str:
+    """Return one JSON object a line, with the names of `Record`."""
+    return "".join(json.dumps(asdict(record), allow_nan=False) + "\n" for record in records)
+
+
+def parse_json_lines(text: str) -> list[Record]:
+    """Return the records of such lines; empty lines are skipped.
+
+    Raises:
+        InputError: a line is not a record.
+    """
+    records = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            if line.strip():
+                records.append(Record(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"line {number}: not a record: {error}") from error
+    return records
+
+
+def build_markdown(records: Sequence[Record]) -> str:
+    """Return a table with a row for each record, without the columns that are empty in all."""
+    header, *rows = [[_format(cell) for cell in row] for row in _table(records)]
+    ruler = ["---" if cell in ("file", "codec") else "---:" for cell in header]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [header, ruler, *rows])
+
+
+def build_csv(records: Sequence[Record]) -> str:
+    """Return the same table as comma-separated values, unrounded."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(_table(records))
+    return text.getvalue()
+
+
+def _table(records: Sequence[Record]) -> list[list[Cell]]:
+    """Return a header and rows."""
+    rows = []
+    for record in records:
+        row = asdict(record)
+        metrics = row.pop("metrics")
+        rows.append(row | metrics)
+    names = dict.fromkeys(name for row in rows for name in row)
+    kept = [name for name in names if any(row.get(name) is not None for row in rows)]
+    return [list(kept), *([row.get(name) for name in kept] for row in rows)]
+
+
+def _format(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, str):
+        return cell.replace("|", r"\|")
+    return f"{cell:.0f}" if abs(cell) >= 1000 else f"{cell:.4g}"

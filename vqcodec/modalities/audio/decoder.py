@@ -1,0 +1,31 @@
+"""Latents to waveform."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from vqcodec.modalities.audio.encoder import MDCT_FRAMES, AudioNetworkConfig, unpair
+from vqcodec.nn.residual import ConvNextUnit1d, RateModulation
+from vqcodec.nn.spectral import Mdct, expand
+
+
+class AudioDecoder(nn.Module):
+    """Latents to pairs of companded MDCT frames to samples: the encoder's two paths reversed."""
+
+    def __init__(self, config: AudioNetworkConfig) -> None:
+        super().__init__()
+        self.mdct = Mdct(config.hop_length // MDCT_FRAMES)
+        width = config.decoder_width
+        self.linear = nn.Conv1d(config.dim, config.hop_length, 1)
+        self.widen = nn.Conv1d(config.dim, width, 3, padding=1)
+        self.modulation = RateModulation(width)
+        self.units = nn.Sequential(*[ConvNextUnit1d(width) for _ in range(config.decoder_units)])
+        self.head = nn.Conv1d(width, config.hop_length, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, latents: Tensor, rate: Tensor) -> Tensor:
+        """Return the waveform [B, 1, F * hop - hop / 2], about ±1, of latents [B, D, F]."""
+        features = self.units(self.modulation(self.widen(latents), rate))
+        frames = self.linear(latents) + self.head(features)
+        return self.mdct.synthesise(expand(unpair(frames)))

@@ -1,0 +1,93 @@
+"""Waveform to latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vqcodec.errors import ConfigError
+from vqcodec.nn.residual import ConvNextUnit1d, RateModulation
+from vqcodec.nn.spectral import Mdct, compand
+
+MDCT_FRAMES = 2  # transform frames that make one latent frame
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AudioNetworkConfig:
+    """The rate of the sound, and the size of its two networks."""
+
+    sample_rate: int = 16_000  # Hz
+    hop_length: int = 320  # samples of one latent frame
+    dim: int = 128
+    encoder_width: int = 192
+    encoder_units: int = 6
+    decoder_width: int = 256
+    decoder_units: int = 8
+
+    def __post_init__(self) -> None:
+        if not 4_000 <= self.sample_rate <= 96_000:
+            raise ConfigError(f"network.sample_rate: {self.sample_rate} is not 4000 … 96000 Hz")
+        if not 16 <= self.hop_length <= 4_096 or self.hop_length % MDCT_FRAMES:
+            raise ConfigError(f"network.hop_length: {self.hop_length} is not even in 16 … 4096")
+        if not 1 <= self.dim <= self.hop_length:
+            raise ConfigError(f"network.dim: {self.dim} is not 1 … hop_length")
+        for name in ("encoder_width", "decoder_width"):
+            if not 8 <= getattr(self, name) <= 2_048:
+                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 8 … 2048")
+        for name in ("encoder_units", "decoder_units"):
+            if not 0 <= getattr(self, name) <= 32:
+                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 0 … 32")
+
+
+class AudioEncoder(nn.Module):
+    """Pairs of companded MDCT frames to latents: a linear path and a non-linear one, added.
+
+    The linear path starts as principal components, so that the fine structure passes from the
+    first step; the network adds what a linear map cannot. Latents are bounded, or they grow.
+    """
+
+    def __init__(self, config: AudioNetworkConfig) -> None:
+        super().__init__()
+        self.mdct = Mdct(config.hop_length // MDCT_FRAMES)
+        width = config.encoder_width
+        self.linear = nn.Conv1d(config.hop_length, config.dim, 1)
+        self.widen = nn.Conv1d(config.hop_length, width, 3, padding=1)
+        self.modulation = RateModulation(width)
+        self.units = nn.Sequential(*[ConvNextUnit1d(width) for _ in range(config.encoder_units)])
+        self.head = nn.Conv1d(width, config.dim, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def spectrum(self, waveform: Tensor) -> Tensor:
+        """Return companded frames [B, hop, F] of waveform [B, 1, F * hop - hop / 2]."""
+        frames = compand(self.mdct.analyse(waveform))  # [B, hop / 2, 2 * F]
+        return pair(frames)
+
+    def forward(self, waveform: Tensor, rate: Tensor) -> Tensor:
+        """Return latents [B, D, F], within ±LATENT_LIMIT, of waveform [B, 1, F * hop - hop / 2].
+
+        rate [B] is 0 … 1.
+        """
+        frames = self.spectrum(waveform)
+        features = self.units(self.modulation(self.widen(frames), rate))
+        latents = self.linear(frames) + self.head(features)
+        return LATENT_LIMIT * torch.tanh(latents / LATENT_LIMIT)
+
+
+LATENT_LIMIT = 12.0
+
+
+def pair(frames: Tensor) -> Tensor:
+    """Return [B, 2 * C, F] of frames [B, C, 2 * F]: even ones above odd ones."""
+    batch, channels, count = frames.shape
+    split = frames.reshape(batch, channels, count // MDCT_FRAMES, MDCT_FRAMES)
+    return split.permute(0, 3, 1, 2).reshape(batch, -1, count // MDCT_FRAMES)
+
+
+def unpair(frames: Tensor) -> Tensor:
+    """Return [B, C, 2 * F] of frames [B, 2 * C, F], undoing `pair`."""
+    batch, channels, count = frames.shape
+    split = frames.reshape(batch, MDCT_FRAMES, channels // MDCT_FRAMES, count)
+    return split.permute(0, 2, 3, 1).reshape(batch, -1, count * MDCT_FRAMES)

@@ -1,0 +1,189 @@
+"""Sounds, as training and the codec see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vqcodec.bitstream.header import AudioFacts
+from vqcodec.bitstream.header import Modality as HeaderModality
+from vqcodec.config import build_config
+from vqcodec.errors import UsageError
+from vqcodec.modalities.audio.decoder import AudioDecoder
+from vqcodec.modalities.audio.encoder import (
+    MDCT_FRAMES,
+    AudioEncoder,
+    AudioNetworkConfig,
+)
+from vqcodec.modalities.audio.media import read_clip, resample, to_length
+from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.base import Dataset, Facts, Modality
+from vqcodec.modalities.media import Signal
+from vqcodec.nn.residual import ConvNextUnit1d
+from vqcodec.nn.statistics import principal_components
+from vqcodec.nn.windows import Geometry
+
+TRAINING_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
+DISTORTION_SCALE = 20.0  # brings the spectral terms to about 1, beside the commitment term
+COMPLEX_SHARE = 0.3
+EXCERPT_S = 6.0  # of a held-out file
+
+
+class AudioModality(Modality):
+    """Mono sounds at the model's rate; one latent frame for hop_length samples."""
+
+    name = "audio"
+    wire_id = HeaderModality.AUDIO
+    suffixes = TRAINING_SUFFIXES
+    dims = 1
+
+    def __init__(self) -> None:
+        self.config = AudioNetworkConfig()
+
+    def build_networks(self, table: Mapping[str, Any]) -> tuple[nn.Module, nn.Module]:
+        """Return encoder and decoder for the [network] table of a recipe."""
+        self.config = build_config(AudioNetworkConfig, table, "network")
+        return AudioEncoder(self.config), AudioDecoder(self.config)
+
+    def geometry(self) -> Geometry:
+        """Return hop_length samples a frame; the reach is that of the convolutions over time."""
+        units, width = ConvNextUnit1d.REACH, 2
+        return Geometry(
+            step=self.config.hop_length,
+            missing=self.config.hop_length // MDCT_FRAMES,
+            encoder_reach=width + units * self.config.encoder_units,
+            decoder_reach=width + units * self.config.decoder_units,
+            window=1500,
+            segment=1000,
+        )
+
+    def facts(self, signal: Signal, *, separate_channels: bool) -> AudioFacts:
+        """Return the length, rate and channels of a sound."""
+        if not isinstance(signal, AudioClip):
+            raise UsageError("this model is for sounds, and the input is a picture")
+        return AudioFacts(
+            num_samples=signal.num_samples,
+            sample_rate=signal.sample_rate,
+            num_channels=signal.num_channels,
+            downmixed=signal.num_channels > 1 and not separate_channels,
+        )
+
+    def num_planes(self, facts: Facts) -> int:
+        """Return the number of coded channels."""
+        assert isinstance(facts, AudioFacts)
+        return 1 if facts.downmixed else facts.num_channels
+
+    def model_samples(self, facts: AudioFacts) -> int:
+        """Return the samples of a channel at the model's rate."""
+        return -(-facts.num_samples * self.config.sample_rate // facts.sample_rate)
+
+    def grid(self, facts: Facts) -> tuple[int, ...]:
+        """Return the number of frames; none for a sound without samples."""
+        assert isinstance(facts, AudioFacts)
+        count = self.model_samples(facts)
+        return (self.num_frames(count),)
+
+    def facts_of_size(self, size: tuple[int, ...]) -> AudioFacts:
+        """Return the facts of a mono sound of (samples,) at the model's rate."""
+        return AudioFacts(
+            num_samples=size[0],
+            sample_rate=self.config.sample_rate,
+            num_channels=1,
+            downmixed=False,
+        )
+
+    def planes(self, signal: Signal, facts: Facts) -> list[Tensor]:
+        """Return the coded channels, [1, 1, T] each, at the model's rate."""
+        assert isinstance(signal, AudioClip)
+        assert isinstance(facts, AudioFacts)
+        waveform = signal.waveform
+        if facts.downmixed:
+            waveform = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
+        waveform = resample(waveform, signal.sample_rate, self.config.sample_rate)
+        padded = to_length(waveform, self.num_samples(*self.grid(facts)))
+        return [torch.from_numpy(channel)[None, None] for channel in padded]
+
+    def restore(self, planes: list[Tensor], facts: Facts) -> Signal:
+        """Return the sound at its own rate, length and number of channels."""
+        assert isinstance(facts, AudioFacts)
+        decoded = torch.cat([plane[0] for plane in planes]).clamp(-1, 1).numpy()
+        decoded = to_length(decoded, self.model_samples(facts))
+        waveform = resample(decoded, self.config.sample_rate, facts.sample_rate)
+        waveform = to_length(waveform, facts.num_samples)
+        if facts.downmixed:
+            waveform = np.repeat(waveform, facts.num_channels, axis=0)
+        return AudioClip(waveform=np.ascontiguousarray(waveform), sample_rate=facts.sample_rate)
+
+    def num_frames(self, num_samples: int) -> int:
+        """Return the latent frames that num_samples at the model's rate need; 0 for none."""
+        overlap = self.config.hop_length // MDCT_FRAMES
+        return -(-(num_samples + overlap) // self.config.hop_length) if num_samples else 0
+
+    def num_samples(self, num_frames: int) -> int:
+        """Return the samples that num_frames decode to."""
+        return max(0, num_frames * self.config.hop_length - self.config.hop_length // MDCT_FRAMES)
+
+    def _recording(self, path: Path) -> NDArray[np.float32]:
+        """Return a file's sound [T] at the model's rate, mixed down to one channel."""
+        clip = read_clip(path)
+        mono = clip.waveform.mean(axis=0, keepdims=True)
+        recording: NDArray[np.float32] = resample(mono, clip.sample_rate, self.config.sample_rate)[
+            0
+        ]
+        return recording
+
+    def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
+        """Return random excerpts."""
+        from vqcodec.modalities.audio.dataset import AudioDataConfig, AudioExcerpts
+
+        config = build_config(AudioDataConfig, table, "data")
+        recordings = [
+            np.round(self._recording(path).clip(-1, 1) * 32767).astype(np.int16) for path in files
+        ]
+        return AudioExcerpts(recordings, config, self.num_samples(config.frames))
+
+    def excerpt(self, path: Path) -> Tensor:
+        """Return the middle of a recording, [1, 1, T], of a whole number of frames."""
+        recording = self._recording(path)
+        length = min(len(recording), round(EXCERPT_S * self.config.sample_rate))
+        start = (len(recording) - length) // 2
+        padded = self.num_samples(max(1, self.num_frames(length)))
+        waveform = np.zeros(padded, np.float32)
+        waveform[:length] = recording[start : start + length]
+        return torch.from_numpy(waveform)[None, None]
+
+    def distortion(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Return compressed spectral errors; "snr_db" is only reported."""
+        from vqcodec.modalities.audio.losses import compressed_spectral_loss, signal_to_noise_db
+
+        terms = compressed_spectral_loss(reconstruction, target)
+        total = DISTORTION_SCALE * (terms["magnitude"] + COMPLEX_SHARE * terms["complex"])
+        snr = signal_to_noise_db(reconstruction.detach(), target)
+        return {"total": total, **terms, "snr_db": snr}
+
+    def start_networks(
+        self, encoder: nn.Module, decoder: nn.Module, batch: Tensor
+    ) -> Tensor | None:
+        """Set the linear paths to the principal components of the frames of batch [B, 1, T]."""
+        assert isinstance(encoder, AudioEncoder)
+        assert isinstance(decoder, AudioDecoder)
+        frames = encoder.spectrum(batch).permute(0, 2, 1).flatten(0, 1)  # [N, hop]
+        mean, components, deviations = principal_components(frames, encoder.linear.out_channels)
+        # One scale for all channels: distances between latents stay distances between frames.
+        scale = deviations.square().mean().sqrt()
+        with torch.no_grad():
+            encoder.linear.weight.copy_((components / scale)[:, :, None])
+            encoder.linear.bias.copy_(-components @ mean / scale)  # type: ignore[union-attr]
+            decoder.linear.weight.copy_((components * scale).T[:, :, None])
+            decoder.linear.bias.copy_(mean)  # type: ignore[union-attr]
+        return None
+
+    def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
+        """Return kilobits [B] per second of sounds [B, 1, T]."""
+        return bits * self.config.sample_rate / target.shape[-1] / 1000

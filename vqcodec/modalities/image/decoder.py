@@ -1,0 +1,39 @@
+"""Latents to picture."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vqcodec.modalities.image.encoder import PATCH, ImageNetworkConfig
+from vqcodec.nn.residual import RateModulation, ResidualUnit2d
+
+
+class ImageDecoder(nn.Module):
+    """Latents to patches of 16 x 16 pixels: the encoder's two paths, the other way round."""
+
+    def __init__(self, config: ImageNetworkConfig) -> None:
+        super().__init__()
+        fine, coarse = config.fine_width, config.coarse_width
+        self.linear = nn.Conv2d(config.dim, 3 * PATCH * PATCH, 1)
+        self.widen = nn.Conv2d(config.dim, coarse, 3, padding=1)
+        self.coarse_modulation = RateModulation(coarse)
+        self.coarse = nn.Sequential(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
+        self.up = nn.Conv2d(coarse, 4 * fine, 1)
+        self.fine_modulation = RateModulation(fine)
+        self.fine = nn.Sequential(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
+        self.head = nn.Conv2d(fine, 3 * 64, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(self, latents: Tensor, rate: Tensor) -> Tensor:
+        """Return the image [B, 3, 16 * h, 16 * w], about 0 … 1, of latents [B, D, h, w].
+
+        rate [B] is 0 … 1. The result is not clamped, so that training keeps its gradient.
+        """
+        linear = functional.pixel_shuffle(self.linear(latents), PATCH)
+        features = self.coarse(self.coarse_modulation(self.widen(latents), rate))
+        features = functional.pixel_shuffle(self.up(features), 2)  # [B, C, 2 * h, 2 * w]
+        features = self.fine(self.fine_modulation(features, rate))
+        detail = functional.pixel_shuffle(self.head(functional.leaky_relu(features, 0.1)), 8)
+        return (linear + detail + 1) / 2

@@ -1,0 +1,49 @@
+"""A picture in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Picture:
+    """Pixels as a file holds them, upright, with what belongs to them.
+
+    Attributes:
+        pixels: [H, W, C] of 8 or 16 bits; C is 1 (grey) or 3 (RGB), H and W are at least 1.
+        alpha: [H, W], 0 is transparent; None where everything is opaque.
+        icc_profile: what the pixel values mean; None says sRGB.
+    """
+
+    pixels: NDArray[np.uint8] | NDArray[np.uint16]
+    alpha: NDArray[np.uint8] | None = None
+    icc_profile: bytes | None = None
+
+    def __post_init__(self) -> None:
+        assert self.pixels.ndim == 3 and self.pixels.shape[2] in (1, 3) and self.pixels.size
+        assert self.pixels.dtype in (np.uint8, np.uint16)
+        assert self.alpha is None or self.alpha.shape == self.pixels.shape[:2]
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def grey(self) -> bool:
+        """Whether there is one channel."""
+        return bool(self.pixels.shape[2] == 1)
+
+    def to_8_bits(self) -> NDArray[np.uint8]:
+        """Return the pixels [H, W, C], 16-bit ones rounded to 8."""
+        if self.pixels.dtype == np.uint8:
+            return self.pixels.astype(np.uint8, copy=False)
+        return ((self.pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Building blocks of networks, without a modality."""

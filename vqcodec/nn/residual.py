@@ -1,0 +1,86 @@
+"""Residual units and their conditioning on the rate."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class RateModulation(nn.Module):
+    """Scales and shifts every channel by a learnt function of the rate, identity at the start.
+
+    The function is piecewise linear over `num_knots` points, so that one network serves many rates.
+    """
+
+    def __init__(self, num_channels: int, num_knots: int = 6) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(num_knots, num_channels))
+        self.shift = nn.Parameter(torch.zeros(num_knots, num_channels))
+
+    def forward(self, features: Tensor, rate: Tensor) -> Tensor:
+        """Return features [B, C, ...] modulated by rate [B] in 0 … 1."""
+        shape = (len(features), -1) + (1,) * (features.dim() - 2)
+        scale = interpolate_knots(self.scale, rate).reshape(shape)
+        shift = interpolate_knots(self.shift, rate).reshape(shape)
+        return features * (1 + scale) + shift
+
+
+def interpolate_knots(table: Tensor, position: Tensor) -> Tensor:
+    """Return rows [B, C] of table [J, C], linear between knots, at position [B] in 0 … 1."""
+    knots = table.shape[0]
+    place = position.clamp(0, 1) * (knots - 1)
+    left = place.floor().clamp(max=knots - 2).long()
+    weight = (place - left)[:, None]
+    return table[left] * (1 - weight) + table[left + 1] * weight
+
+
+class ResidualUnit2d(nn.Module):
+    """Two dense 3x3 convolutions with a leaky rectifier between them, added to the input.
+
+    Dense, because depthwise convolutions are memory-bound on processors. The second convolution
+    starts at zero, so that a new unit changes nothing.
+    """
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(num_channels, num_channels, 3, padding=1)
+        self.second = nn.Conv2d(num_channels, num_channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features [B, C, h, w] plus what the unit adds."""
+        hidden: Tensor = self.first(functional.leaky_relu(features, 0.1))
+        change: Tensor = self.second(functional.leaky_relu(hidden, 0.1))
+        return features + change
+
+
+class ConvNextUnit1d(nn.Module):
+    """Depthwise convolution over time, then a network of two layers per frame (ConvNeXt).
+
+    Normalises over channels only, never over time, so a chunk and a whole run agree.
+    """
+
+    REACH = 3  # positions on each side that it looks at
+
+    def __init__(self, num_channels: int, expansion: int = 3) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(
+            num_channels,
+            num_channels,
+            2 * self.REACH + 1,
+            padding=self.REACH,
+            groups=num_channels,
+        )
+        self.norm = nn.LayerNorm(num_channels)
+        self.widen = nn.Linear(num_channels, expansion * num_channels)
+        self.narrow = nn.Linear(expansion * num_channels, num_channels)
+        self.scale = nn.Parameter(torch.full((num_channels,), 0.2))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features [B, C, F] plus what the unit adds."""
+        hidden = self.norm(self.depthwise(features).transpose(1, 2))  # [B, F, C]
+        hidden = self.narrow(functional.gelu(self.widen(hidden), approximate="tanh"))
+        change: Tensor = (hidden * self.scale).transpose(1, 2)
+        return features + change

@@ -1,0 +1,90 @@
+"""What prior networks see of an index, and what a prediction of it costs."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from vqcodec.priors.config import Head
+from vqcodec.priors.logistic import LARGEST_LOG2_SCALE, SMALLEST_LOG2_SCALE, feature_table
+
+ACTIVATION_LIMIT = 31.0  # activations are clamped to this, so that 16 bits hold them
+LEAST_PROBABILITY = 2.0**-16
+
+
+def activate(values: Tensor) -> Tensor:
+    """Return values clamped to 0 … ACTIVATION_LIMIT, which integers can do exactly."""
+    return values.clamp(0, ACTIVATION_LIMIT)
+
+
+def saturate(values: Tensor) -> Tensor:
+    """Return values clamped to ±ACTIVATION_LIMIT."""
+    return values.clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+
+
+class IndexFeatures(nn.Module):
+    """Features of indices: fixed ones for a scalar grid, learnt ones for codebook entries.
+
+    Attributes:
+        per_index: E, the features of one index.
+        per_output: O, the numbers that predict one index.
+    """
+
+    table: Tensor
+
+    def __init__(self, head: Head, codebook_sizes: tuple[int, ...], embedding_dim: int) -> None:
+        super().__init__()
+        size = codebook_sizes[0]
+        if head == "logistic":
+            features = torch.from_numpy(feature_table(size))[None]  # [1, N, E], all codebooks alike
+            self.register_buffer("table", features, persistent=False)
+            self.per_output = 2
+        else:
+            self.table = nn.Parameter(torch.randn(len(codebook_sizes), size, embedding_dim))
+            self.per_output = size
+        self.per_index = self.table.shape[2]
+
+    def forward(self, indices: Tensor, first: int, in_use: Tensor | None) -> Tensor:
+        """Return features [B, n * E, ...] of indices [B, n, ...] of codebooks `first` on.
+
+        `in_use` [B, K] says which codebooks a stream holds; others have features of zero.
+        """
+        num = indices.shape[1]
+        books = torch.arange(first, first + num, device=indices.device) % len(self.table)
+        books = books.reshape((1, num) + (1,) * (indices.dim() - 2))
+        features = saturate(self.table)[books, indices]  # [B, n, ..., E]
+        if in_use is not None:
+            mask = in_use[:, first : first + num].to(features.dtype)
+            features = features * mask.reshape(mask.shape + (1,) * (features.dim() - 2))
+        return features.movedim(-1, 2).flatten(1, 2)
+
+
+def prediction_bits(
+    head: Head, prediction: Tensor, indices: Tensor, relaxed: Tensor | None, codebook_size: int
+) -> Tensor:
+    """Return the cost in bits of each index, [B, n, ...].
+
+    Args:
+        prediction: [B, ..., n, O].
+        indices: [B, n, ...] int64.
+        relaxed: [B, n, ...] real values, about a logistic head's zero, that are coded in place of
+            the indices, so that the cost has a gradient to the encoder.
+    """
+    if head == "logistic":
+        coded = relaxed if relaxed is not None else indices - codebook_size // 2
+        bits = logistic_bits(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
+    else:
+        targets = indices.movedim(1, -1)[..., None]
+        bits = -prediction.log_softmax(-1).gather(-1, targets)[..., 0] / math.log(2)
+    return bits.movedim(-1, 1)
+
+
+def logistic_bits(values: Tensor, mean: Tensor, log2_scale: Tensor) -> Tensor:
+    """Return the cost in bits of integers (or noisy integers) under a discretised logistic."""
+    inverse = torch.exp2(-log2_scale.clamp(SMALLEST_LOG2_SCALE, LARGEST_LOG2_SCALE))
+    distance = (values - mean).abs()  # symmetric, and exact in the upper tail this way
+    upper = torch.sigmoid((0.5 - distance) * inverse)
+    lower = torch.sigmoid((-0.5 - distance) * inverse)
+    return -torch.log2((upper - lower).clamp(min=LEAST_PROBABILITY))

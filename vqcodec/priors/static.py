@@ -1,0 +1,86 @@
+"""Priors that look at nothing: every index equally likely, or as often as in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqcodec.entropy.frequencies import freqs_from_probabilities
+from vqcodec.entropy.range_coder import Coder, FrequencyTables
+from vqcodec.errors import ModelFileError
+from vqcodec.nn.integer import Tensors, fetch
+from vqcodec.priors.base import Indices, Prior, Shape
+from vqcodec.priors.coding import uniform_freqs
+
+
+class StaticPrior(Prior):
+    """One table of frequencies for each codebook, whatever came before."""
+
+    def __init__(self, tables: NDArray[np.uint32]) -> None:
+        """Take frequencies [K, N], every row positive and summing to TOTAL."""
+        self.tables = FrequencyTables(tables)
+
+    def code(
+        self,
+        coders: Sequence[Coder],
+        shapes: Sequence[Shape],
+        rate: int,  # noqa: ARG002
+        indices: Sequence[Indices] | None = None,
+    ) -> list[Indices]:
+        """Run segments [K', ...] through their coders, all indices of a segment in one call."""
+        coded = []
+        for number, (coder, shape) in enumerate(zip(coders, shapes, strict=True)):
+            count = int(np.prod(shape[1:]))
+            books = np.repeat(np.arange(shape[0], dtype=np.int32), count)
+            known = None if indices is None else indices[number].reshape(-1).astype(np.int32)
+            symbols = coder.code_with_tables(self.tables, books, known)
+            coded.append(symbols.astype(np.int64).reshape(shape))
+        return coded
+
+
+class UniformPrior(StaticPrior):
+    """Every index equally likely: what the VQ-VAE trains under."""
+
+    kind = "uniform"
+
+    def __init__(self, codebook_sizes: tuple[int, ...]) -> None:
+        super().__init__(np.repeat(uniform_freqs(codebook_sizes[0]), len(codebook_sizes), axis=0))
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return nothing: the sizes of the codebooks say it all."""
+        return {}
+
+
+class HistogramPrior(StaticPrior):
+    """Every index as likely as it was in training."""
+
+    kind = "histogram"
+
+    def __init__(self, codebook_sizes: tuple[int, ...], tensors: Tensors) -> None:
+        """Read the stored table.
+
+        Raises:
+            ModelFileError: it is missing or does not fit.
+        """
+        self.freqs = fetch(tensors, "histogram", np.uint32)  # [K, N]
+        if self.freqs.shape != (len(codebook_sizes), codebook_sizes[0]) or self.freqs.min() < 1:
+            raise ModelFileError(f"prior: histogram of shape {self.freqs.shape}")
+        super().__init__(self.freqs)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return what a model file stores."""
+        return {"histogram": self.freqs}
+
+
+def count_indices(
+    batches: Sequence[Indices], codebook_sizes: tuple[int, ...]
+) -> dict[str, NDArray[Any]]:
+    """Return the tensors of the `HistogramPrior` of indices [K, ...] seen in training."""
+    counts = np.ones((len(codebook_sizes), codebook_sizes[0]))  # none is impossible
+    for indices in batches:
+        for book, chosen in enumerate(indices.reshape(len(indices), -1)):
+            counts[book] += np.bincount(chosen, minlength=codebook_sizes[0])
+    return {"histogram": freqs_from_probabilities(counts)}

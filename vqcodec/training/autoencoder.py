@@ -1,0 +1,258 @@
+"""The loop that trains networks and quantizer, alone or together with the prior."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vqcodec.codec.autoencoder import Autoencoder
+from vqcodec.data.manifest import Manifest, find_files, split_files
+from vqcodec.errors import ConfigError
+from vqcodec.modalities import modality_of
+from vqcodec.priors import build_prior_network
+from vqcodec.priors.network import PriorNetwork
+from vqcodec.training.log import TrainingLog
+from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
+from vqcodec.training.state import AveragedWeights, load_state, open_run, save_state
+
+CHECKPOINT = "checkpoint.pt"
+VALIDATION_FILES = 12
+VALIDATION_RATES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What a caller chooses for one run, besides the recipe."""
+
+    run: Path
+    data: Sequence[Path]
+    seed: int = 0
+    steps: int | None = None  # stop here for now; the schedule stays the recipe's
+    device: str = "cpu"
+    start_from: Path | None = None  # a run whose weights are the start of a new one
+    report_every: int = 50
+    save_every: int = 500
+
+
+class AutoencoderTraining:
+    """Networks, quantizer and (for joint training) prior, with their optimizer and data."""
+
+    def __init__(self, recipe: Recipe, options: TrainingOptions, *, joint: bool) -> None:
+        torch.manual_seed(options.seed)
+        self.recipe, self.options, self.joint = recipe, options, joint
+        self.modality = modality_of(recipe.modality)
+        files = find_files(options.data, self.modality.suffixes)
+        manifest = split_by_recipe(files, recipe, options.seed)
+        manifest.write(options.run / "manifest.json")
+        self.dataset = self.modality.dataset(manifest.train, recipe.data)
+        self.valid = manifest.valid[:: max(1, len(manifest.valid) // VALIDATION_FILES)]
+        self.autoencoder = Autoencoder.of_tables(recipe_tables(recipe))
+        self.prior: PriorNetwork | None = None
+        if joint:
+            self.prior = build_prior_network(
+                recipe.prior, self.autoencoder.quantizer.codebook_sizes
+            )
+        self.module = nn.ModuleDict({"autoencoder": self.autoencoder})
+        if self.prior is not None:
+            self.module["prior"] = self.prior
+        self.module.to(options.device)
+        self.optimizer = torch.optim.AdamW(
+            self._groups(), betas=(0.9, 0.98), weight_decay=0.0, fused=True
+        )
+        self.step = 0
+        self.log = TrainingLog(options.run / "log.jsonl")
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return the optimizer's parameter groups, each with its own learning rate."""
+        schedule = self.recipe.schedule
+        groups = [{"params": list(self.autoencoder.parameters()), "base": schedule.learning_rate}]
+        if self.prior is not None:
+            base = schedule.prior_learning_rate
+            groups.append({"params": list(self.prior.parameters()), "base": base})
+        return groups
+
+    def begin(self) -> None:
+        """Resume from the run's checkpoint, or start the linear paths and codebooks from data."""
+        checkpoint = self.options.run / CHECKPOINT
+        if checkpoint.exists():
+            state = load_state(checkpoint)
+            if state["joint"] != self.joint:
+                raise ConfigError(f"{self.options.run}: holds a training of the other kind")
+            self.module.load_state_dict(state["module"])
+            self.average = AveragedWeights(self.module, self.recipe.schedule.average_decay)
+            self.average.values = state["average"]
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step = state["step"]
+            torch.set_rng_state(state["random"])
+            return
+        if self.options.start_from is not None:
+            self._start_from(self.options.start_from)
+            return
+        batch = self.dataset.batch(512, np.random.default_rng([self.options.seed, 2**31]))
+        with torch.no_grad():
+            deviations = self.modality.start_networks(
+                self.autoencoder.encoder, self.autoencoder.decoder, batch
+            )
+            latents = self.autoencoder.encoder(batch[:256], torch.ones(256))
+            self.autoencoder.quantizer.start(latents, deviations)
+        self.average = AveragedWeights(self.module, self.recipe.schedule.average_decay)
+
+    def _start_from(self, run: Path) -> None:
+        """Take the averaged weights of another run; a prior that it lacks stays untrained."""
+        state = load_state(run / CHECKPOINT)
+        weights = {**state["module"], **state["average"]}
+        try:
+            missing, _ = self.module.load_state_dict(weights, strict=False)
+        except RuntimeError as error:
+            raise ConfigError(f"{run}: its networks are not those of the recipe") from error
+        if any(name.startswith("autoencoder.") for name in missing):
+            raise ConfigError(f"{run}: its networks are not those of the recipe")
+        self.average = AveragedWeights(self.module, self.recipe.schedule.average_decay)
+
+    def save(self) -> None:
+        """Write the run's checkpoint."""
+        save_state(
+            self.options.run / CHECKPOINT,
+            {
+                "joint": self.joint,
+                "step": self.step,
+                "module": self.module.state_dict(),
+                "average": self.average.values,
+                "optimizer": self.optimizer.state_dict(),
+                "random": torch.get_rng_state(),
+                "seed": self.options.seed,
+            },
+        )
+
+    def losses(self, signal: Tensor, rate: Tensor) -> dict[str, Tensor]:
+        """Return the loss "total" [] and what it is made of, for signals [B, C, ...]."""
+        objective = self.recipe.objective
+        reconstruction, quantized = self.autoencoder(signal, rate)
+        terms = self.modality.distortion(reconstruction, signal)
+        ratio = objective.finest_weight / objective.coarsest_weight
+        weight = objective.coarsest_weight * ratio ** self.autoencoder.quantizer.position(rate)
+        loss = weight * terms["total"]
+        if self.prior is not None:
+            quantizer = self.autoencoder.quantizer
+            bits = self.prior.bits(
+                quantized.indices,
+                quantizer.position(rate),
+                quantizer.in_use(rate),
+                quantized.relaxed,
+            )
+            terms["rate"] = self.modality.rate_of_bits(bits.flatten(1).sum(1), signal)
+            loss = loss + terms["rate"]
+        middle = math.sqrt(objective.finest_weight * objective.coarsest_weight)
+        loss = loss * (middle / weight) ** objective.balance
+        return {**terms, "quantizer": quantized.loss, "total": loss.mean() + quantized.loss}
+
+    def train_step(self) -> dict[str, float]:
+        """Make one step and return its terms, means over the batch."""
+        schedule = self.recipe.schedule
+        generator = np.random.default_rng([self.options.seed, self.step])
+        signal = self.dataset.batch(schedule.batch_size, generator).to(self.options.device)
+        rate = self.autoencoder.quantizer.sample_rates(len(signal)).to(self.options.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base"] * learning_rate_factor(schedule, self.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        terms = self.losses(signal, rate)
+        terms["total"].backward()  # type: ignore[no-untyped-call]
+        # Each part by itself: a steep prior must not slow the networks down.
+        norms = {
+            f"gradient_{name}": nn.utils.clip_grad_norm_(part.parameters(), schedule.gradient_limit)
+            for name, part in self.module.items()
+        }
+        if all(torch.isfinite(norm) for norm in norms.values()):
+            self.optimizer.step()
+        self.step += 1
+        self.average.update(self.module, self.step)
+        values = {name: float(term.detach().mean()) for name, term in terms.items()}
+        return {**values, **{name: float(norm) for name, norm in norms.items()}}
+
+    def run(self) -> None:
+        """Train to the end of the schedule, or to the caller's step."""
+        self.begin()
+        last = min(self.options.steps or self.recipe.schedule.steps, self.recipe.schedule.steps)
+        sums: dict[str, float] = {}
+        since = 0
+        try:
+            while self.step < last:
+                for name, value in self.train_step().items():
+                    sums[name] = sums.get(name, 0.0) + value
+                since += 1
+                if self.step % self.options.report_every == 0 or self.step == last:
+                    means = {name: value / since for name, value in sums.items()}
+                    self.log.report(self.step, self.recipe.schedule.steps, means)
+                    sums, since = {}, 0
+                if self.step % self.options.save_every == 0:
+                    self.save()
+                if self.step % (4 * self.options.save_every) == 0 or self.step == last:
+                    self.log.report(self.step, self.recipe.schedule.steps, self.validate())
+        finally:
+            self.save()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Return held-out distortion and rate at several rates, with the averaged weights."""
+        values: dict[str, list[float]] = {}
+        self.average.swap(self.module)
+        self.module.eval()
+        state = torch.get_rng_state()
+        torch.manual_seed(0)
+        rates = torch.unique(self.autoencoder.quantizer.sample_rates(256))
+        chosen = rates[torch.linspace(0, len(rates) - 1, VALIDATION_RATES).round().long()]
+        for path in self.valid:
+            signal = self.modality.excerpt(path).to(self.options.device)
+            for rate in torch.unique(chosen):
+                for name, term in self.losses(signal, rate[None]).items():
+                    if name not in ("total", "quantizer"):
+                        values.setdefault(f"valid_{name}@{int(rate)}", []).append(
+                            float(term.mean())
+                        )
+        torch.set_rng_state(state)
+        self.module.train()
+        self.average.swap(self.module)
+        return {name: sum(found) / len(found) for name, found in values.items()}
+
+
+def split_by_recipe(files: Sequence[Path], recipe: Recipe, seed: int) -> Manifest:
+    """Return the split of files that a recipe's [data] table and a seed give."""
+    return split_files(
+        files,
+        seed=seed,
+        valid_fraction=float(recipe.data.get("valid_fraction", 0.04)),
+        group_separator=str(recipe.data.get("group_separator", "")),
+    )
+
+
+def recipe_tables(recipe: Recipe) -> dict[str, Any]:
+    """Return the tables of a recipe that a model file keeps."""
+    return {
+        "modality": recipe.modality,
+        "network": recipe.network,
+        "quantizer": recipe.quantizer,
+        "prior": recipe.prior,
+    }
+
+
+def learning_rate_factor(schedule: ScheduleConfig, step: int) -> float:
+    """Return the learning rate's factor: a linear rise, then a cosine to final_fraction."""
+    if step < schedule.warmup_steps:
+        return (step + 1) / schedule.warmup_steps
+    progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    return schedule.final_fraction + (1 - schedule.final_fraction) * cosine
+
+
+def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool) -> None:
+    """Train, or go on training, the networks and quantizer of a recipe in the folder of a run."""
+    recipe, text = read_recipe(recipe_name)
+    open_run(options.run, text)
+    AutoencoderTraining(recipe, options, joint=joint).run()

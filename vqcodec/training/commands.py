@@ -1,0 +1,95 @@
+"""What `vqcodec train` does, one function a command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vqcodec.codec.checkpoint import save_model
+from vqcodec.errors import UsageError
+from vqcodec.training.autoencoder import TrainingOptions, recipe_tables, train_autoencoder
+from vqcodec.training.prior import PriorTraining, freeze_prior, judge_priors, load_run
+
+
+def train_vqvae(
+    *, data: Sequence[Path], recipe: str, run: Path, steps: int | None, seed: int, device: str
+) -> None:
+    """Train networks and codebooks by distortion alone, under a uniform prior.
+
+    A run that has begun goes on where it stopped.
+
+    Args:
+        data: files and folders.
+        recipe: name of a shipped recipe, or path of a TOML file.
+        run: folder for checkpoints and logs.
+        steps: stop there, before the recipe's end.
+        seed: of the split, the excerpts and the weights.
+        device: "cpu" or "cuda".
+    """
+    options = TrainingOptions(run=run, data=data, seed=seed, steps=steps, device=device)
+    train_autoencoder(recipe, options, joint=False)
+
+
+def train_joint(
+    *,
+    data: Sequence[Path],
+    recipe: str,
+    run: Path,
+    start_from: Path | None,
+    steps: int | None,
+    seed: int,
+    device: str,
+) -> None:
+    """Train networks, codebooks and prior together: distortion, weighted, plus bits.
+
+    Args are those of `train_vqvae`, and `start_from`, a run whose networks (and prior, if it has
+    one) are the start.
+    """
+    options = TrainingOptions(run=run, data=data, seed=seed, steps=steps, device=device)
+    train_autoencoder(recipe, replace(options, start_from=start_from), joint=True)
+
+
+def train_prior(
+    *, run: Path, data: Sequence[Path] = (), steps: int | None = None, device: str = "cpu"
+) -> dict[str, float]:
+    """Fit, or go on fitting, the prior of a run to its indices, and return bits per index.
+
+    Args:
+        run: folder of the run, whose networks are kept as they are.
+        data: files and folders; none for those of the run. What the run held out stays held out.
+        steps: stop there, before the recipe's end.
+        device: "cpu" or "cuda".
+    """
+    trained = load_run(run)
+    if trained.recipe.prior.get("kind") in ("grid", "frames"):
+        PriorTraining(run, data, device).run_to(steps)
+    return judge_priors(load_run(run))
+
+
+def export_model(*, run: Path, output: Path, name: str) -> str:
+    """Write a run's autoencoder and frozen prior as a model file and return its fingerprint."""
+    trained = load_run(run)
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output}: a model file ends in .safetensors")
+    card: dict[str, Any] = {
+        **trained.recipe.card,
+        "recipe": (run / "recipe.toml").read_text(encoding="utf-8"),
+        "steps": trained.step,
+        "seed": trained.seed,
+        "num_training_files": len(trained.manifest.train),
+        "num_held_out_files": len(trained.manifest.valid),
+        "parameters": sum(p.numel() for p in trained.autoencoder.parameters()),
+        "torch": torch.__version__,
+    }
+    return save_model(
+        output,
+        name=name,
+        tables=recipe_tables(trained.recipe),
+        state=trained.autoencoder.state_dict(),
+        prior=freeze_prior(trained),
+        card=card,
+    )

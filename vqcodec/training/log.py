@@ -1,0 +1,27 @@
+"""One JSON line per report, and the same in words for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+
+class TrainingLog:
+    """Appends reports to a file and prints them to stderr."""
+
+    def __init__(self, path: Path, *, quiet: bool = False) -> None:
+        self.path = path
+        self.quiet = quiet
+        self.started = time.monotonic()
+
+    def report(self, step: int, steps: int, values: dict[str, float]) -> None:
+        """Write one report: the step, seconds since the start of this run, and named values."""
+        elapsed = time.monotonic() - self.started
+        line = {"step": step, "elapsed_s": round(elapsed, 1), **values}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        if not self.quiet:
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+            print(f"step {step}/{steps}  {shown}", file=sys.stderr, flush=True)

@@ -1,0 +1,271 @@
+"""The loop for a prior over the indices of a trained autoencoder, and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vqcodec.codec.autoencoder import Autoencoder
+from vqcodec.data.manifest import Manifest, find_files, read_manifest
+from vqcodec.errors import UsageError
+from vqcodec.modalities.base import Dataset
+from vqcodec.priors import build_prior, build_prior_network
+from vqcodec.priors.network import PriorNetwork
+from vqcodec.priors.static import count_indices
+from vqcodec.training.autoencoder import (
+    CHECKPOINT,
+    learning_rate_factor,
+    recipe_tables,
+    split_by_recipe,
+)
+from vqcodec.training.log import TrainingLog
+from vqcodec.training.recipe import Recipe, parse_recipe
+from vqcodec.training.state import AveragedWeights, load_state, save_state
+
+PRIOR_CHECKPOINT = "prior.pt"
+JUDGED_FILES = 12
+JUDGED_RATES = 3
+HISTOGRAM_BATCHES = 20
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run's recipe, files and autoencoder (averaged weights), and its prior if it has one."""
+
+    recipe: Recipe
+    manifest: Manifest
+    autoencoder: Autoencoder
+    prior: PriorNetwork | None
+    step: int
+    seed: int
+
+
+def load_run(run: Path) -> TrainedRun:
+    """Return what a training has left in its folder.
+
+    Raises:
+        UsageError: there is no training.
+        InputError: its checkpoint is damaged.
+    """
+    if not (run / CHECKPOINT).exists():
+        raise UsageError(f"{run}: holds no training; begin with 'vqcodec train vqvae' or 'joint'")
+    recipe = parse_recipe((run / "recipe.toml").read_text(encoding="utf-8"))
+    state = load_state(run / CHECKPOINT)
+    autoencoder = Autoencoder.of_tables(recipe_tables(recipe))
+    module, prior = nn.ModuleDict({"autoencoder": autoencoder}), None
+    learnt = recipe.prior.get("kind") in ("grid", "frames")
+    if learnt:
+        prior = build_prior_network(recipe.prior, autoencoder.quantizer.codebook_sizes)
+        module["prior"] = prior
+    weights = {**state["module"], **state["average"]}
+    has_prior = any(name.startswith("prior.") for name in weights)
+    if (run / PRIOR_CHECKPOINT).exists():
+        own = load_state(run / PRIOR_CHECKPOINT)
+        weights |= {f"prior.{name}": value for name, value in own["average"].items()}
+        has_prior = True
+    module.load_state_dict(weights, strict=has_prior or not learnt)
+    module.eval()
+    return TrainedRun(
+        recipe=recipe,
+        manifest=read_manifest(run / "manifest.json"),
+        autoencoder=autoencoder,
+        prior=prior if has_prior else None,
+        step=state["step"],
+        seed=state["seed"],
+    )
+
+
+@torch.no_grad()
+def indices_of(autoencoder: Autoencoder, signal: Tensor, rate: Tensor) -> Tensor:
+    """Return the indices [B, K, ...] of signals [B, C, ...]; zeros for codebooks not in use."""
+    quantizer = autoencoder.quantizer
+    latents = autoencoder.encoder(signal, quantizer.position(rate))
+    indices = quantizer.quantize(latents, rate)
+    missing = quantizer.num_codebooks - indices.shape[1]
+    if missing:
+        zeros = indices.new_zeros(len(indices), missing, *indices.shape[2:])
+        indices = torch.cat([indices, zeros], dim=1)
+    return indices
+
+
+class PriorTraining:
+    """A prior network, its optimizer, and the frozen autoencoder whose indices it learns."""
+
+    def __init__(self, run: Path, data: Sequence[Path], device: str) -> None:
+        self.run, self.device = run, device
+        self.trained = load_run(run)
+        manifest = self.trained.manifest
+        if data:  # the split goes by name and seed, so what the run held out stays held out
+            files = find_files(data, self.trained.autoencoder.modality.suffixes)
+            manifest = split_by_recipe(files, self.trained.recipe, self.trained.seed)
+        recipe = self.trained.recipe
+        schedule = recipe.prior_schedule
+        if schedule is None:
+            raise UsageError(f"{run}: its recipe has no [prior_schedule]")
+        self.schedule = schedule
+        self.autoencoder = self.trained.autoencoder.to(device)
+        torch.manual_seed(self.trained.seed)
+        self.prior = self.trained.prior or build_prior_network(
+            recipe.prior, self.autoencoder.quantizer.codebook_sizes
+        )
+        self.prior.to(device).train()
+        self.dataset: Dataset = self.autoencoder.modality.dataset(manifest.train, recipe.data)
+        self.optimizer = torch.optim.AdamW(
+            self.prior.parameters(), lr=schedule.learning_rate, weight_decay=0.0, fused=True
+        )
+        self.average = AveragedWeights(self.prior, schedule.average_decay)
+        self.step = 0
+        self.log = TrainingLog(run / "prior_log.jsonl")
+        if (run / PRIOR_CHECKPOINT).exists():
+            state = load_state(run / PRIOR_CHECKPOINT)
+            self.prior.load_state_dict(state["module"])
+            self.average.values = state["average"]
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step = state["step"]
+            torch.set_rng_state(state["random"])
+
+    def save(self) -> None:
+        """Write the prior's checkpoint."""
+        state = {
+            "step": self.step,
+            "module": self.prior.state_dict(),
+            "average": self.average.values,
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+        save_state(self.run / PRIOR_CHECKPOINT, state)
+
+    def train_step(self) -> float:
+        """Make one step and return the bits of an index, mean over the batch."""
+        generator = np.random.default_rng([self.trained.seed, 1, self.step])
+        signal = self.dataset.batch(self.schedule.batch_size, generator).to(self.device)
+        quantizer = self.autoencoder.quantizer
+        rate = quantizer.sample_rates(len(signal)).to(self.device)
+        indices = indices_of(self.autoencoder, signal, rate)
+        for group in self.optimizer.param_groups:
+            factor = learning_rate_factor(self.schedule, self.step)
+            group["lr"] = self.schedule.learning_rate * factor
+        in_use = quantizer.in_use(rate)
+        bits = self.prior.bits(indices, quantizer.position(rate), in_use)
+        used = indices[0, 0].numel() * (
+            int(in_use.sum()) if in_use is not None else len(indices) * quantizer.num_codebooks
+        )
+        loss: Tensor = bits.sum() / used
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.prior.parameters(), self.schedule.gradient_limit)
+        self.optimizer.step()
+        self.step += 1
+        self.average.update(self.prior, self.step)
+        return float(loss.detach())
+
+    def run_to(self, steps: int | None) -> None:
+        """Train to the end of the schedule, or to the caller's step."""
+        last = min(steps or self.schedule.steps, self.schedule.steps)
+        losses: list[float] = []
+        try:
+            while self.step < last:
+                losses.append(self.train_step())
+                if self.step % 50 == 0 or self.step == last:
+                    mean = sum(losses) / len(losses)
+                    self.log.report(self.step, self.schedule.steps, {"bits_per_index": mean})
+                    losses = []
+                if self.step % 500 == 0:
+                    self.save()
+        finally:
+            self.save()
+
+
+def freeze_prior(trained: TrainedRun) -> dict[str, NDArray[Any]]:
+    """Return the integer tensors of a run's prior.
+
+    Raises:
+        UsageError: it has none yet.
+    """
+    kind = trained.recipe.prior.get("kind")
+    quantizer = trained.autoencoder.quantizer
+    if kind == "uniform":
+        return {}
+    if kind == "histogram":
+        return count_indices(_seen_in_training(trained, None), quantizer.codebook_sizes)
+    if trained.prior is None:
+        raise UsageError("the run has no prior yet; fit one with 'vqcodec train prior'")
+    positions = quantizer.position(torch.arange(256)).clamp(0, 1)
+    frozen: dict[str, NDArray[Any]] = trained.prior.freeze(positions)
+    return frozen
+
+
+def judge_priors(trained: TrainedRun) -> dict[str, float]:
+    """Return bits per index on held-out files: fixed width, histogram, float and integer prior.
+
+    Fixed width is what an index takes whose codebook's values, as seen in training at that rate,
+    are numbered: log2 of their range. Means over files and over rates from coarse to fine. The
+    integer prior's figure is payload bytes as written.
+    """
+    recipe, quantizer = trained.recipe, trained.autoencoder.quantizer
+    frozen = build_prior(recipe.prior, quantizer.codebook_sizes, freeze_prior(trained))
+    torch.manual_seed(0)
+    rates = torch.unique(quantizer.sample_rates(4096))
+    chosen = rates[torch.linspace(0, len(rates) - 1, JUDGED_RATES + 2)[1:-1].round().long()]
+    files = trained.manifest.valid[:: max(1, len(trained.manifest.valid) // JUDGED_FILES)]
+    sums = {"uniform": 0.0, "histogram": 0.0, "float": 0.0, "integer": 0.0}
+    count = 0
+    for rate in torch.unique(chosen)[:, None]:
+        seen = np.concatenate([
+            batch.reshape(len(batch), -1) for batch in _seen_in_training(trained, rate)
+        ], axis=1)  # fmt: skip
+        width = np.log2(seen.max(axis=1) - seen.min(axis=1) + 1.0)  # [K']
+        histogram = _histogram_bits(seen, quantizer.codebook_sizes[0])
+        for path in files:
+            signal = trained.autoencoder.modality.excerpt(path)
+            indices = indices_of(trained.autoencoder, signal, rate)
+            bits = _float_bits(trained, indices, rate)
+            own = indices[0, : len(seen)].numpy()
+            books = np.arange(len(own))[:, None]
+            sums["uniform"] += float(width.sum()) * own[0].size
+            sums["histogram"] += float(histogram[books, own.reshape(len(own), -1)].sum())
+            sums["float"] += bits
+            sums["integer"] += 8 * sum(map(len, frozen.compress([own], int(rate))))
+            count += own.size
+    if trained.prior is None:
+        del sums["float"]
+    return {name: total / count for name, total in sums.items()}
+
+
+def _float_bits(trained: TrainedRun, indices: Tensor, rate: Tensor) -> float:
+    """Return what the prior in floats makes of indices [1, K, ...]; 0 without one."""
+    if trained.prior is None:
+        return 0.0
+    quantizer = trained.autoencoder.quantizer
+    with torch.no_grad():
+        bits = trained.prior.bits(indices, quantizer.position(rate), quantizer.in_use(rate))
+    return float(bits.sum())
+
+
+def _histogram_bits(seen: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+    """Return the cost [K', N] of indices by how often they were seen in [K', M]."""
+    counts = np.stack([np.bincount(row, minlength=size) for row in seen]) + 0.1
+    bits: NDArray[np.float64] = -np.log2(counts / counts.sum(axis=1, keepdims=True))
+    return bits
+
+
+def _seen_in_training(trained: TrainedRun, rate: Tensor | None) -> list[NDArray[np.int64]]:
+    """Return indices [K', ...] of some training excerpts, at a rate [1] or at every rate."""
+    recipe, quantizer = trained.recipe, trained.autoencoder.quantizer
+    dataset = trained.autoencoder.modality.dataset(trained.manifest.train, recipe.data)
+    seen = []
+    for number in range(HISTOGRAM_BATCHES):
+        generator = np.random.default_rng([trained.seed, 2, number])
+        signal = dataset.batch(8, generator)
+        rates = quantizer.sample_rates(8) if rate is None else rate.expand(8)
+        indices = indices_of(trained.autoencoder, signal, rates).transpose(0, 1).flatten(1).numpy()
+        used = quantizer.num_codebooks if rate is None else quantizer.codebooks_at(int(rate))
+        seen.append(indices[:used])
+    return seen

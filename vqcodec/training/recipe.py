@@ -1,0 +1,94 @@
+"""A recipe: everything that decides what a training makes, in one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from vqcodec.config import build_config
+from vqcodec.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduleConfig:
+    """How long to train and how fast to learn."""
+
+    steps: int
+    batch_size: int = 8
+    learning_rate: float = 2e-4
+    warmup_steps: int = 200
+    final_fraction: float = 0.05  # of the learning rate, reached along a cosine
+    gradient_limit: float = 1.0  # norm to which gradients are clipped
+    average_decay: float = 0.999  # of the moving average of the weights that is kept
+    prior_learning_rate: float = 5e-4
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 1:
+            raise ConfigError("schedule.steps and schedule.batch_size are at least 1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectiveConfig:
+    """What is minimised: distortion times a weight, plus bits where the prior takes part.
+
+    The weight of an item is coarsest_weight at rate 0 and finest_weight at rate 255, geometric
+    between them; `balance` divides the loss of an item by its weight to this power, so that the
+    finest rates do not drown the others.
+    """
+
+    coarsest_weight: float = 1.0
+    finest_weight: float = 1.0
+    balance: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """The tables of a recipe; those of the parts are checked by the parts."""
+
+    modality: str
+    network: dict[str, Any]
+    quantizer: dict[str, Any]
+    prior: dict[str, Any]
+    schedule: ScheduleConfig
+    data: dict[str, Any] = field(default_factory=dict)
+    objective: ObjectiveConfig = ObjectiveConfig()
+    prior_schedule: ScheduleConfig | None = None
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+def shipped_recipes() -> list[str]:
+    """Return the names of the recipes that come with the program."""
+    folder = resources.files("vqcodec.training.recipes")
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
+
+
+def read_recipe(name: str) -> tuple[Recipe, str]:
+    """Return a recipe by its shipped name or its path, and its text.
+
+    Raises:
+        ConfigError: there is none, or it is not valid.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise ConfigError(f"{name}: no such recipe file")
+        text = path.read_text(encoding="utf-8")
+    elif name in shipped_recipes():
+        text = (resources.files("vqcodec.training.recipes") / f"{name}.toml").read_text("utf-8")
+    else:
+        raise ConfigError(f"recipe {name!r}: not one of {', '.join(shipped_recipes())}")
+    return parse_recipe(text), text
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Return the recipe that a TOML text describes."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"recipe: not valid TOML: {error}") from error
+    return build_config(Recipe, table, "recipe")

@@ -1,0 +1,72 @@
+"""Save and resume: whatever the next step of a training depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vqcodec.errors import ConfigError, InputError
+
+
+class AveragedWeights:
+    """An exponential moving average of a module's floating-point state, warmed up."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.values = {
+            name: value.detach().clone()
+            for name, value in module.state_dict().items()
+            if value.is_floating_point()
+        }
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Move towards the module's weights; early steps move further."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        state = module.state_dict()
+        current = [state[name] for name in self.values]
+        torch._foreach_lerp_(list(self.values.values()), current, 1 - decay)
+
+    def swap(self, module: nn.Module) -> None:
+        """Exchange the average and the module's own weights; twice changes nothing."""
+        state = module.state_dict()
+        for name, value in self.values.items():
+            kept = state[name].clone()
+            state[name].copy_(value)
+            value.copy_(kept)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint; an interruption leaves the previous one whole."""
+    temporary = path.with_suffix(".partial")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Return a checkpoint: tensors, numbers and text only, never pickled objects.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise InputError(f"{path}: not a readable checkpoint") from error
+    return state
+
+
+def open_run(run: Path, recipe_text: str) -> None:
+    """Make the folder of a run, or check that it belongs to this recipe.
+
+    Raises:
+        ConfigError: the run was begun with another recipe.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    kept = run / "recipe.toml"
+    if kept.exists() and kept.read_text(encoding="utf-8") != recipe_text:
+        raise ConfigError(f"{run}: was begun with another recipe; choose another folder")
+    kept.write_text(recipe_text, encoding="utf-8")
