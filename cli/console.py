@@ -106,15 +106,11 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
         yield lambda _: None
         return
     from rich.console import Console  # here: rich takes a tenth of a second
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeftColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeLeftColumn(),
-    )
+    name = TextColumn("{task.description}", markup=False)  # file names may hold brackets
+    share = TextColumn("{task.percentage:>3.0f}%")
+    columns = (name, BarColumn(), share, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)

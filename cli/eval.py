@@ -93,8 +93,8 @@ def _find(sources: Sequence[Path]) -> Files:
     from vqcodec.modalities.image import media as image
 
     files = find_files(sources, {*image.SUFFIXES, *audio.SUFFIXES})
-    sounds = [path for path in files if path.suffix.lower() in audio.SUFFIXES]
-    return {"image": [path for path in files if path not in set(sounds)], "audio": sounds}
+    sounds = {path for path in files if path.suffix.lower() in audio.SUFFIXES}
+    return {"image": [path for path in files if path not in sounds], "audio": sorted(sounds)}
 
 
 def _models(name: str | None, files: Files, device: str) -> list[Model]:

@@ -42,10 +42,6 @@ def info(
             write_line(line)
 
 
-def _words(key: object) -> str:
-    return str(key).replace("_", " ")
-
-
 def _flat(row: Iterable[object]) -> Iterable[object]:
     """Return the numbers of nested lists, in order."""
     for item in row:
@@ -55,23 +51,14 @@ def _flat(row: Iterable[object]) -> Iterable[object]:
             yield item
 
 
-def _lines(record: Mapping[str, object], indent: str = "") -> Iterable[str]:
-    """Return a record as indented lines of names and values."""
+def _lines(record: Mapping[str, object]) -> Iterable[str]:
+    """Return a record as lines of names and values."""
     for key, value in record.items():
-        name = f"{indent}{_words(key)}:"
-        if isinstance(value, Mapping):
-            yield name
-            yield from _lines(value, indent + "  ")
-        elif isinstance(value, list | tuple):
-            yield name
-            for item in value:
-                fields = item.items() if isinstance(item, Mapping) else [("", item)]
-                yield (
-                    indent
-                    + "  "
-                    + ", ".join(f"{_words(key)} {field}".strip() for key, field in fields)
-                )
+        name = key.replace("_", " ")
+        if isinstance(value, list):
+            yield f"{name}:"
+            yield from (f"  {', '.join(_lines(item))}" for item in value)
         elif isinstance(value, float):
-            yield f"{name} {value:.6g}"
+            yield f"{name}: {value:.6g}"
         else:
-            yield f"{name} {'unknown' if value is None else value}"
+            yield f"{name}: {'unknown' if value is None else value}"

@@ -10,7 +10,7 @@ import typer
 
 from vqcodec.errors import UsageError
 
-from .console import note, progress, signal_facts, write_json
+from .console import note, signal_facts, write_json
 from .models import load_model
 from .options import (
     Device,
@@ -77,8 +77,7 @@ def sample(
         "temperature": temperature,
         "quality": require_quality(quality),
     }
-    with progress(output, quiet=quiet):
-        signal = loaded.sample(**settings, **size)
+    signal = loaded.sample(**settings, **size)
     with open_target(output, force=force) as file:
         write_signal(signal, file, chosen_format)
     note(f"{output}: drawn from {loaded.name} with --seed {settings['seed']}", quiet=quiet)

@@ -96,7 +96,10 @@ def joint(
 def prior(
     *,
     run: Run,
-    data: Data,
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DATA", help="Files, or folders of files. Default: the run's."),
+    ] = None,
     steps: Steps = None,
     as_json: Json = False,
     device: Device = "cpu",
@@ -109,7 +112,7 @@ def prior(
 
     _require_run(run, needed=True)
     require_device(device)
-    bits = train_prior(run=run, data=data, steps=steps, device=device)
+    bits = train_prior(run=run, data=data or (), steps=steps, device=device)
     if as_json:
         write_json({"run": run, "bits_per_index": bits})
     else:
@@ -138,8 +141,8 @@ def export(
     _require_run(run, needed=True)
     check_target(str(output), force=force)
     with replacing(str(output)) as temporary:
-        export_model(run=run, output=temporary, name=name or output.stem)
-    note(f"{run} -> {output}", quiet=quiet)
+        fingerprint = export_model(run=run, output=temporary, name=name or output.stem)
+    note(f"{run} -> {output}: model {fingerprint}", quiet=quiet)
 
 
 def _require_run(run: Path, *, needed: bool) -> None:

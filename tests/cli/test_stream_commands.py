@@ -16,7 +16,7 @@ def inspect(stand_in):
             "fingerprint": header.fingerprint.hex(),
             "model": None,
             "bits_per_pixel": 1 / 3,
-            "facts": {"width": 8, "height": 6},
+            "width": 8,
             "sections": [{"kind": "segment", "size_bytes": 500}],
         }
 
@@ -32,18 +32,16 @@ def test_info_shows_every_fact_on_its_line(vqc, photo_stream):
         "fingerprint: 0a0b0c0d",
         "model: unknown",
         "bits per pixel: 0.333333",
-        "facts:",
-        "  width: 8",
-        "  height: 6",
+        "width: 8",
         "sections:",
-        "  kind segment, size bytes 500",
+        "  kind: segment, size bytes: 500",
     ]
 
 
 def test_info_as_json_has_the_same_facts(vqc, photo_stream):
     record = vqc("info", "--json", photo_stream).json
     assert record["input"] == str(photo_stream)
-    assert record["facts"] == {"width": 8, "height": 6}
+    assert record["sections"] == [{"kind": "segment", "size_bytes": 500}]
     assert "indices" not in record
 
 

@@ -21,6 +21,7 @@ def calls(stand_in):
     def export_model(*, run, output, name):
         made.append(("export_model", {"run": run, "name": name}))
         output.write_bytes(b"model")
+        return "0a0b0c0d"
 
     stand_in(
         "vqcodec.training.commands",
@@ -79,13 +80,20 @@ def test_prior_prints_bits_per_index(vqc, calls, run):
     assert calls == [("train_prior", settings)]
 
 
+def test_prior_takes_the_files_of_the_run_if_none_are_named(vqc, calls, run):
+    assert vqc("train", "prior", run, "--steps", "5").exit_code == 0
+    assert calls == [("train_prior", {"run": run, "data": (), "steps": 5, "device": "cpu"})]
+
+
 def test_prior_prints_bits_as_json(vqc, calls, run):
     record = vqc("train", "prior", "--json", run, "a").json
     assert record == {"run": str(run), "bits_per_index": BITS}
 
 
 def test_export_writes_a_model_named_after_its_file(vqc, calls, run, tmp_path):
-    assert vqc("train", "export", run, "-o", "mine.safetensors").exit_code == 0
+    outcome = vqc("train", "export", run, "-o", "mine.safetensors")
+    assert outcome.exit_code == 0
+    assert "model 0a0b0c0d" in outcome.stderr
     assert (tmp_path / "mine.safetensors").read_bytes() == b"model"
     assert calls == [("export_model", {"run": run, "name": "mine"})]
     assert vqc("train", "export", run, "-o", "mine.safetensors").exit_code == 6

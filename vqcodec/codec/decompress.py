@@ -50,7 +50,7 @@ def read_indices(data: bytes, model: Model) -> tuple[Stream, list[Indices]]:
     header = stream.header
     if header.fingerprint.hex() != model.fingerprint or header.modality != model.wire_id:
         raise MissingModelError(
-            f"stream: needs model {header.fingerprint.hex()}, not {model.fingerprint} ({model.name})"
+            f"stream: needs model {header.fingerprint.hex()}, not {model.name} {model.fingerprint}"
         )
     modality = model.autoencoder.modality
     grid, num_planes = modality.grid(header.facts), modality.num_planes(header.facts)

@@ -54,7 +54,7 @@ def expand(companded: Tensor) -> Tensor:
 
 
 def stft(waveform: Tensor, num_fft: int, hop_length: int) -> Tensor:
-    """Return the complex spectrum [B, num_fft / 2 + 1, frames] of waveform [B, 1, T], Hann window."""
+    """Return the complex spectrum [B, num_fft / 2 + 1, frames] of waveform [B, 1, T] (Hann)."""
     window = torch.hann_window(num_fft, device=waveform.device)
     return torch.stft(
         waveform[:, 0],
