@@ -116,6 +116,9 @@ class Zoo:
                 return model
         raise MissingModelError(f"needs model {name}, which is not installed")
 
+    def find_card(self, name: str) -> SimpleNamespace:
+        return card_of(self.load(name))
+
     def list_cards(self) -> list[SimpleNamespace]:
         return [card_of(model) for model in self.installed]
 
@@ -165,6 +168,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> Zoo:
     stand_in(
         "vqcodec.codec.zoo",
         default_model_name={"image": "image", "audio": "speech"}.__getitem__,
+        find_model=models.find_card,
         list_models=models.list_cards,
     )
     stand_in("vqcodec.codec.search", compress_to_target=compress_to_target)

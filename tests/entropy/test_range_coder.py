@@ -287,7 +287,7 @@ def test_the_last_of_the_most_tables_is_the_last():
         np.zeros((0, 2), np.uint32),
         np.zeros((2, 0), np.uint32),
         np.full(2, TOTAL // 2, np.uint32),
-        np.array([[TOTAL, 0]], np.uint32),
+        np.array([[0, TOTAL]], np.uint32),
         np.array([[TOTAL // 2, TOTAL // 2 + 1]], np.uint32),
         np.array([[TOTAL // 2, TOTAL // 2], [1, 1]], np.uint32),
         np.array([[2**31, 2**31, TOTAL]], np.uint32),

@@ -17,10 +17,23 @@ from safetensors.numpy import load_file, save_file
 from vqcodec.codec.autoencoder import Autoencoder
 from vqcodec.codec.model import Model
 from vqcodec.codec.zoo import METADATA_KEY, MODEL_FORMAT, read_metadata
-from vqcodec.errors import ConfigError, ModelFileError
+from vqcodec.errors import ConfigError, ModelFileError, OutputError
 from vqcodec.priors import build_prior
 
 Tensors = dict[str, NDArray[Any]]
+
+# What a stranger's tables and tensors can make the parts of a model raise.
+_UNUSABLE = (
+    ConfigError,
+    SafetensorError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def fingerprint_of(tables: Mapping[str, Any], contract: Tensors) -> str:
@@ -28,7 +41,7 @@ def fingerprint_of(tables: Mapping[str, Any], contract: Tensors) -> str:
 
     Args:
         tables: the model file's tables; those of modality, quantizer and prior take part, and of
-            the network's the rate and spacing of its grid.
+            the network's those that lay out its grid.
         contract: the tensors of quantizer and prior.
     """
     kept = {
@@ -38,15 +51,20 @@ def fingerprint_of(tables: Mapping[str, Any], contract: Tensors) -> str:
         "grid": {
             key: value
             for key, value in tables["network"].items()
-            if key in ("sample_rate", "hop_length")
+            if key in ("kind", "sample_rate", "hop_length")
         },
     }
-    digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())
-    for name in sorted(contract):
-        tensor = contract[name]
+    return checksum_of(kept, contract)[:8]
+
+
+def checksum_of(facts: Mapping[str, Any], tensors: Tensors) -> str:
+    """Return the SHA-256 of facts as JSON and tensors by name."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
         digest.update(np.ascontiguousarray(tensor).astype(tensor.dtype.newbyteorder("<")).tobytes())
-    return digest.hexdigest()[:8]
+    return digest.hexdigest()
 
 
 def save_model(
@@ -67,12 +85,18 @@ def save_model(
         state: of the autoencoder; networks are stored in half precision.
         prior: the frozen prior's tensors.
         card: what the model was made of and how well it does.
+
+    Raises:
+        ModelFileError: a weight is not finite in the precision that it is stored in.
+        OutputError: the file cannot be written.
     """
     tensors: Tensors = {f"prior.{key}": value for key, value in prior.items()}
     for key, value in state.items():
         array = value.detach().cpu().numpy()
         half = key.startswith(("encoder.", "decoder.")) and array.dtype == np.float32
-        tensors[key] = array.astype(np.float16) if half else array
+        with np.errstate(over="ignore"):  # it is found below
+            tensors[key] = array.astype(np.float16) if half else array
+    _check_finite(path, tensors)
     fingerprint = fingerprint_of(tables, _contract(tensors))
     facts = {
         "format": MODEL_FORMAT,
@@ -81,12 +105,20 @@ def save_model(
         "tables": dict(tables),
         "card": dict(card),
     }
+    facts["checksum"] = checksum_of(facts, tensors)
     temporary = path.with_name(path.name + ".partial")
     contiguous = {
         key: np.ascontiguousarray(value).reshape(value.shape) for key, value in tensors.items()
     }
-    save_file(contiguous, temporary, metadata={METADATA_KEY: json.dumps(facts)})
-    temporary.replace(path)
+    try:
+        try:
+            save_file(contiguous, temporary, metadata={METADATA_KEY: json.dumps(facts)})
+            temporary.chmod(0o644)  # safetensors leaves it to its owner alone
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (SafetensorError, OSError) as error:
+        raise OutputError(f"{path}: cannot be written: {error}") from error
     return fingerprint
 
 
@@ -101,14 +133,15 @@ def load_checkpoint(path: Path, dtype: type[Any] = np.float64) -> Model:
         ModelFileError: the file is damaged, or is not a model that this version reads.
     """
     facts = read_metadata(path)
+    tables = facts["tables"]
     try:
         tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: cannot be read as a model") from error
-    tables = facts["tables"]
-    if fingerprint_of(tables, _contract(tensors)) != facts["fingerprint"]:
-        raise ModelFileError(f"{path}: damaged, its fingerprint does not match")
-    try:
+        checksum = facts.pop("checksum")
+        if checksum_of(facts, tensors) != checksum:
+            raise ModelFileError(f"{path}: damaged, its checksum does not match")
+        if fingerprint_of(tables, _contract(tensors)) != facts["fingerprint"]:
+            raise ModelFileError(f"{path}: its fingerprint is not that of its tables and tensors")
+        _check_finite(path, tensors)
         autoencoder = Autoencoder.of_tables(tables)
         autoencoder.load_state_dict(
             {
@@ -126,7 +159,7 @@ def load_checkpoint(path: Path, dtype: type[Any] = np.float64) -> Model:
         }
         sizes = autoencoder.quantizer.codebook_sizes
         prior = build_prior(tables["prior"], sizes, own, dtype)
-    except (ConfigError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except _UNUSABLE as error:
         raise ModelFileError(f"{path}: not a model that this version reads: {error}") from error
     autoencoder.eval()
     return Model(
@@ -136,6 +169,12 @@ def load_checkpoint(path: Path, dtype: type[Any] = np.float64) -> Model:
         prior=prior,
         card=facts["card"],
     )
+
+
+def _check_finite(path: Path, tensors: Tensors) -> None:
+    for key, value in tensors.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ModelFileError(f"{path}: tensor {key} has values that are not finite")
 
 
 def _contract(tensors: Tensors) -> Tensors:

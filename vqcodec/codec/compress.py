@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from vqcodec.bitstream.header import Header
@@ -18,11 +16,10 @@ from vqcodec.modalities.image.media import encode_alpha
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.modalities.media import Signal
 from vqcodec.nn.windows import encode_windows, pieces
+from vqcodec.priors.base import Targets
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
-
-Indices = NDArray[np.int64]
 
 
 def compress_signal(
@@ -41,9 +38,9 @@ def compress_signal(
     """
     report = progress or (lambda _: None)
     facts = model.autoencoder.modality.facts(signal, separate_channels=separate_channels)
-    planes = plane_indices(model, signal, facts, rate)
+    planes = plane_targets(model, signal, facts, rate)
     report(0.5)
-    segments = [segment for indices in planes for segment in split_segments(indices, model)]
+    segments = [segment for targets in planes for segment in split_segments(targets, model)]
     payloads = model.prior.compress(segments, rate)
     report(1.0)
     sections = [Section(Tag.SEGMENT, payload) for payload in payloads or [b""]]
@@ -51,21 +48,24 @@ def compress_signal(
     return build_stream(Stream(header, (*side_sections(signal), *sections)))
 
 
-def plane_indices(model: Model, signal: Signal, facts: Facts, rate: int) -> list[Indices]:
-    """Return the indices [K', F] or [K', h, w] of each plane; none for an empty grid."""
+def plane_targets(model: Model, signal: Signal, facts: Facts, rate: int) -> list[Targets]:
+    """Return what the prior chooses the indices [K', F] or [K', h, w] of each plane by.
+
+    There are none for an empty grid.
+    """
     modality = model.autoencoder.modality
     grid = modality.grid(facts)
     if not all(grid):
         return []
     return [
-        indices_of_plane(model, plane.to(model.device), grid, rate)
+        targets_of_plane(model, plane.to(model.device), grid, rate)
         for plane in modality.planes(signal, facts)
     ]
 
 
 @torch.inference_mode()
-def indices_of_plane(model: Model, plane: Tensor, grid: tuple[int, ...], rate: int) -> Indices:
-    """Return the indices of what the encoder takes, [1, C, ...]."""
+def targets_of_plane(model: Model, plane: Tensor, grid: tuple[int, ...], rate: int) -> Targets:
+    """Return what the prior chooses the indices of a plane [1, C, ...] by."""
     autoencoder, rates = model.autoencoder, torch.tensor([rate], device=plane.device)
     position = autoencoder.quantizer.position(rates)
     latents = encode_windows(
@@ -74,14 +74,14 @@ def indices_of_plane(model: Model, plane: Tensor, grid: tuple[int, ...], rate: i
         grid,
         autoencoder.modality.geometry(),
     )
-    indices: Indices = autoencoder.quantizer.quantize(latents, rates)[0].cpu().numpy()
-    return indices
+    targets: Targets = autoencoder.quantizer.targets(latents, rates)[0].cpu().numpy()
+    return targets
 
 
-def split_segments(indices: Indices, model: Model) -> list[Indices]:
-    """Return the segments of a plane's indices, row by row."""
+def split_segments(targets: Targets, model: Model) -> list[Targets]:
+    """Return the segments of a plane's targets, row by row; `join_segments` undoes it."""
     size = model.autoencoder.modality.geometry().segment
-    return [indices[(slice(None), *piece)] for piece in pieces(indices.shape[1:], size)]
+    return [targets[(slice(None), *piece)] for piece in pieces(targets.shape[1:], size)]
 
 
 def side_sections(signal: Signal) -> list[Section]:

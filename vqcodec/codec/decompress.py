@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -58,24 +59,31 @@ def read_indices(data: bytes, model: Model) -> tuple[Stream, list[Indices]]:
         if stream.segments != (b"",):
             raise CorruptStreamError("stream: data where the sound has no samples")
         return stream, []
-    places = list(pieces(grid, modality.geometry().segment))
-    if len(stream.segments) != num_planes * len(places):
-        raise CorruptStreamError(
-            f"stream: {len(stream.segments)} segments, needed {num_planes * len(places)}"
-        )
+    size = modality.geometry().segment
+    needed = num_planes * math.prod(-(-length // size) for length in grid)
+    if len(stream.segments) != needed:  # before anything as large as the header says is made
+        raise CorruptStreamError(f"stream: {len(stream.segments)} segments, needed {needed}")
+    places = list(pieces(grid, size))
     num_codebooks = model.autoencoder.quantizer.codebooks_at(header.rate)
     shapes = [
         (num_codebooks, *(axis.stop - axis.start for axis in piece)) for piece in places
     ] * num_planes
     segments = model.prior.decompress(stream.segments, shapes, header.rate)
-    planes = []
-    for number in range(num_planes):
-        indices = np.zeros((num_codebooks, *grid), np.int64)
-        own = segments[number * len(places) : (number + 1) * len(places)]
-        for piece, segment in zip(places, own, strict=True):
-            indices[(slice(None), *piece)] = segment
-        planes.append(indices)
+    per_plane = len(places)
+    planes = [
+        join_segments(segments[start : start + per_plane], grid, model)
+        for start in range(0, len(segments), per_plane)
+    ]
     return stream, planes
+
+
+def join_segments(segments: Sequence[Indices], grid: tuple[int, ...], model: Model) -> Indices:
+    """Return the indices of a plane out of its segments, which are in row-by-row order."""
+    indices = np.zeros((len(segments[0]), *grid), np.int64)
+    places = pieces(grid, model.autoencoder.modality.geometry().segment)
+    for piece, segment in zip(places, segments, strict=True):
+        indices[(slice(None), *piece)] = segment
+    return indices
 
 
 def synthesise(model: Model, planes: list[Indices], facts: Facts, rate: int) -> Signal:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.sections import Tag
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.codec.zoo import list_models
-from vqcodec.errors import ModelFileError
+from vqcodec.codec.zoo import find_model
+from vqcodec.errors import MissingModelError, ModelFileError
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
 
@@ -68,8 +68,8 @@ def describe(stream: bytes) -> dict[str, object]:
 def _model_name(fingerprint: str) -> str | None:
     """Return the name of the installed model with this fingerprint, if there is one."""
     try:
-        return next((card.name for card in list_models() if card.fingerprint == fingerprint), None)
-    except ModelFileError:
+        return find_model(fingerprint).name
+    except (MissingModelError, ModelFileError):
         return None
 
 

@@ -82,9 +82,14 @@ class Model:
 
     def encode(self, signal: Signal, *, quality: float = 5.0) -> NDArray[np.int64]:
         """Return the indices of a signal: [K, h, w] of a picture, [K, F] of a sound's mean."""
-        facts = self.autoencoder.modality.facts(signal, separate_channels=False)
-        rate = self.rate_of(quality)
-        return compress.plane_indices(self, signal, facts, rate)[0]
+        modality, rate = self.autoencoder.modality, self.rate_of(quality)
+        facts = modality.facts(signal, separate_channels=False)
+        grid = modality.grid(facts)
+        planes = compress.plane_targets(self, signal, facts, rate)
+        if not planes:
+            return np.zeros((self.autoencoder.quantizer.codebooks_at(rate), *grid), np.int64)
+        segments = self.prior.choose(compress.split_segments(planes[0], self), rate)
+        return decompress.join_segments(segments, grid, self)
 
     def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
         """Return the signal of indices, as large as their grid and at the model's rate.
@@ -101,13 +106,16 @@ class Model:
                 f"indices of shape {indices.shape}, needed {num_codebooks} codebooks and then "
                 f"{modality.dims} axes"
             )
+        if not np.issubdtype(indices.dtype, np.integer):
+            raise UsageError(f"indices of type {indices.dtype}, not integers")
         if indices.size and not 0 <= indices.min() <= indices.max() < sizes[0]:
             raise UsageError(f"indices outside 0 … {sizes[0] - 1}")
         geometry = modality.geometry()
         facts = modality.facts_of_size(
-            tuple(length * geometry.step - geometry.missing for length in indices.shape[1:])
+            tuple(max(0, n * geometry.step - geometry.missing) for n in indices.shape[1:])
         )
-        return decompress.synthesise(self, [indices], facts, rate)
+        planes = [indices.astype(np.int64)] if indices.size else []
+        return decompress.synthesise(self, planes, facts, rate)
 
     def indices_of(self, stream: bytes) -> list[NDArray[np.int64]]:
         """Return the indices in a stream, of each coded channel; no network of floats runs.

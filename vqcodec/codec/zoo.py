@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -93,13 +94,24 @@ def read_card(path: Path) -> ModelCard:
 
 
 def list_models() -> list[ModelCard]:
-    """Return the cards of all models on the search path; the first of a name counts."""
-    cards: dict[str, ModelCard] = {}
-    for folder in search_path():
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            card = read_card(path)
-            cards.setdefault(card.name, card)
+    """Return the cards of all models on the search path; of equal ones the first.
+
+    A model that shares its name with an earlier one can still be had by its fingerprint.
+
+    Raises:
+        ModelFileError: one is damaged.
+    """
+    cards: dict[tuple[str, str], ModelCard] = {}
+    for path in _installed():
+        card = read_card(path)
+        cards.setdefault((card.name, card.fingerprint), card)
     return list(cards.values())
+
+
+def _installed() -> Iterator[Path]:
+    """Yield the model files on the search path."""
+    for folder in search_path():
+        yield from sorted(folder.glob(f"*{SUFFIX}"))
 
 
 def default_model_name(modality: Literal["image", "audio"]) -> str:
@@ -108,18 +120,26 @@ def default_model_name(modality: Literal["image", "audio"]) -> str:
 
 
 def find_model(name: str) -> ModelCard:
-    """Return the card of the model with this name, fingerprint or file path.
+    """Return the card of the model with this name, fingerprint or file path; the first one found.
 
     Raises:
         MissingModelError: there is none.
-        ModelFileError: its file is damaged.
+        ModelFileError: its file is damaged, or there is none but a damaged file.
     """
     path = Path(name)
     if path.suffix == SUFFIX and path.is_file():
         return read_card(path)
-    for card in list_models():
+    damage: ModelFileError | None = None
+    for path in _installed():
+        try:
+            card = read_card(path)
+        except ModelFileError as error:  # says nothing against the models beside it
+            damage = damage or error
+            continue
         if name in (card.name, card.fingerprint):
             return card
+    if damage is not None:
+        raise damage
     raise MissingModelError(f"model {name!r} is not installed; see 'vqcodec models'")
 
 

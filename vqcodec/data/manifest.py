@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def split_files(
 
     A file goes by the hash of its group, so that adding files moves none of the others. The group
     is the name up to the first `group_separator` (a speaker, say), or the whole name without one.
-    At least one file is held out if there are two or more.
+    At least one group is held out and one is not; a group alone is both learnt from and judged by.
     """
 
     def place(path: Path) -> float:
@@ -71,11 +72,10 @@ def split_files(
         digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
         return int.from_bytes(digest[:8], "big") / 2**64
 
-    ordered = sorted(files, key=lambda path: (place(path), path))
-    valid = [path for path in ordered if place(path) < valid_fraction]
-    if not valid and len(ordered) > 1:
-        valid = [path for path in ordered if place(path) == place(ordered[0])]
-    train = sorted(set(ordered) - set(valid))
-    if not train:
-        train, valid = ordered, ordered
-    return Manifest(train=tuple(train), valid=tuple(sorted(valid)))
+    places = {path: place(path) for path in sorted(files)}
+    groups = sorted(set(places.values()))
+    last = max(bisect_left(groups, valid_fraction), 1)  # groups below are held out
+    first_kept = groups[min(last, len(groups) - 1)]
+    valid = tuple(path for path, found in places.items() if found < first_kept)
+    train = tuple(path for path, found in places.items() if found >= first_kept)
+    return Manifest(train=train, valid=valid or train)

@@ -17,6 +17,7 @@ from vqcodec.errors import CorruptStreamError, ModelFileError, UsageError
 
 Symbols = NDArray[np.int32]
 
+_FEW = 64  # symbols
 _WORD_BYTES = 4
 _STATE_WORDS = 2
 
@@ -49,11 +50,16 @@ class FrequencyTables:
             for row, length in zip(_as_weights(freqs), lengths.tolist(), strict=True)
         ]
 
-    def runs(self, table_ids: NDArray[np.int32]) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+    def runs(
+        self, table_ids: NDArray[np.int32]
+    ) -> Iterator[tuple[Any, NDArray[np.intp] | list[int]]]:
         """Yield each table in use, in order, with the places in `table_ids` [S] that name it.
 
         Tables of a single symbol have nothing to code and are not in use.
         """
+        if len(table_ids) <= _FEW:
+            yield from self._short_runs(table_ids.tolist())
+            return
         # Sorting 16-bit numbers is linear in numpy.
         order = np.argsort(table_ids.astype(np.uint16), kind="stable")
         counts = np.bincount(table_ids, minlength=1)
@@ -62,6 +68,16 @@ class FrequencyTables:
             model, stop = self._models[table], stops[table]
             if model is not None:
                 yield model, order[stop - counts[table] : stop]
+
+    def _short_runs(self, table_ids: list[int]) -> Iterator[tuple[Any, list[int]]]:
+        """Yield the same for a few symbols, for which numpy's calls would cost more."""
+        places: dict[int, list[int]] = {}
+        for place, table in enumerate(table_ids):
+            places.setdefault(table, []).append(place)
+        for table in sorted(places):
+            model = self._models[table]
+            if model is not None:
+                yield model, places[table]
 
 
 class Coder(Protocol):

@@ -132,7 +132,7 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
         bits_per_second=second_rate,
         compress_s=compressed_s - start_s,
         decompress_s=decompressed_s - compressed_s,
-        metrics=_finite(_compare(signal, decoded)),
+        metrics=_finite(compare(signal, decoded)),
     )
 
 
@@ -184,7 +184,8 @@ def _payload_bytes(stream: bytes) -> int | None:
     return sum(map(len, parse_stream(stream).segments))
 
 
-def _compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
+def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
+    """Return the metrics of a decoded sound or picture beside its original."""
     from vqcodec.modalities.audio import metrics as audio_metrics  # here: torch takes seconds
     from vqcodec.modalities.image import metrics as image_metrics
 

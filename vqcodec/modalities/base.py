@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
 from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
+from vqcodec.config import build_config
+from vqcodec.errors import ConfigError
 from vqcodec.modalities.media import Signal
 from vqcodec.nn.windows import Geometry
 
@@ -26,6 +29,35 @@ class Dataset(ABC):
         """Return random excerpts [B, C, ...]."""
 
 
+class NetworkConfig(Protocol):
+    """The [network] table of a recipe, and what follows from it."""
+
+    @property
+    def dim(self) -> int:
+        """D, the channels of the latents."""
+
+    def geometry(self) -> Geometry:
+        """Return how signals lie on the grid of these networks."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkKind:
+    """A pair of networks that a recipe can name.
+
+    Attributes:
+        config: class of their `NetworkConfig`, from which both are built.
+        encoder: called with (signal, rate), rate [B] float in 0 … 1; returns latents [B, D, ...].
+        decoder: called with (latents, rate); returns a signal.
+        start: takes encoder, decoder and a first batch as the start of what is not left to chance.
+            Returns the deviation [D] of the signal along each latent, where that is known.
+    """
+
+    config: type[Any]
+    encoder: type[nn.Module]
+    decoder: type[nn.Module]
+    start: Callable[[Any, Any, Tensor], Tensor | None]
+
+
 class Modality(ABC):
     """A kind of signal: its networks, files, losses. One object per model."""
 
@@ -33,17 +65,40 @@ class Modality(ABC):
     wire_id: HeaderModality  # as streams name it
     suffixes: Collection[str]  # of the files it trains on
     dims: int  # axes of its grid of indices: 1 for sound, 2 for pictures
+    network_kinds: ClassVar[Mapping[str, NetworkKind]]  # a table without kind means the first
+    config: NetworkConfig  # of the networks built last
 
-    @abstractmethod
+    def __init__(self) -> None:
+        self.kind = next(iter(self.network_kinds.values()))
+        self.config = self.kind.config()
+
     def build_networks(self, table: Mapping[str, Any]) -> tuple[nn.Module, nn.Module]:
         """Return encoder and decoder for the [network] table of a recipe.
 
-        Both are called with (tensor, rate), rate [B] float in 0 … 1.
+        Raises:
+            ConfigError: there is no such kind, or a key or value is wrong.
         """
+        rest = dict(table)
+        name = rest.pop("kind", next(iter(self.network_kinds)))
+        if name not in list(self.network_kinds):
+            known = ", ".join(map(repr, self.network_kinds))
+            raise ConfigError(f"network.kind: {name!r} is not one of {known}")
+        self.kind = self.network_kinds[name]
+        self.config = build_config(self.kind.config, rest, "network")
+        return self.kind.encoder(self.config), self.kind.decoder(self.config)
 
-    @abstractmethod
     def geometry(self) -> Geometry:
         """Return how signals lie on the grid, for the networks built last."""
+        return self.config.geometry()
+
+    def start_networks(
+        self, encoder: nn.Module, decoder: nn.Module, batch: Tensor
+    ) -> Tensor | None:
+        """Take a first batch as the start of the networks built last.
+
+        Returns the deviation [D] of the signal along each latent, where that is known.
+        """
+        return self.kind.start(encoder, decoder, batch)
 
     @abstractmethod
     def facts(self, signal: Signal, *, separate_channels: bool) -> Facts:
@@ -87,15 +142,6 @@ class Modality(ABC):
     @abstractmethod
     def distortion(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the terms of the loss, each [B]; "total" is what is minimised."""
-
-    @abstractmethod
-    def start_networks(
-        self, encoder: nn.Module, decoder: nn.Module, batch: Tensor
-    ) -> Tensor | None:
-        """Take a first batch as the start of the linear paths (principal components).
-
-        Returns the deviation [D] of the signal along each latent, where that is known.
-        """
 
     @abstractmethod
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ same layers compute the same numbers in integers proper; that is the reference.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from vqcodec.errors import ModelFileError
 ACTIVATION_BITS = 10  # an activation of 1.0 is the integer 2 ** 10
 ACTIVATION_LIMIT = 31 << ACTIVATION_BITS
 LARGEST_WEIGHT = (1 << 15) - 1
-LARGEST_FAN_IN = 1 << 14
+LARGEST_FAN_IN = 1 << 19
 LARGEST_BIAS = 1 << 50
 MOST_WEIGHT_BITS = 20
 
@@ -27,23 +28,14 @@ Array = NDArray[Any]
 Tensors = Mapping[str, Array]
 
 
-def round_shift(values: Array, shift: int) -> Array:
-    """Return values / 2 ** shift, halves rounded up; exact for integers in either dtype."""
-    if shift <= 0:
-        return values * (1 << -shift)
-    if values.dtype.kind == "i":
-        return (values + (1 << (shift - 1))) >> shift
-    return np.floor(values * 2.0**-shift + 0.5)
-
-
 def activate(values: Array) -> Array:
     """Return values clamped to 0 … ACTIVATION_LIMIT."""
-    return np.clip(values, 0, ACTIVATION_LIMIT)
+    return np.minimum(np.maximum(values, 0), ACTIVATION_LIMIT)  # a third of np.clip's overhead
 
 
 def saturate(values: Array) -> Array:
     """Return values clamped to ±ACTIVATION_LIMIT."""
-    return np.clip(values, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+    return np.minimum(np.maximum(values, -ACTIVATION_LIMIT), ACTIVATION_LIMIT)
 
 
 def freeze_activations(values: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
@@ -63,10 +55,13 @@ def freeze_linear(
         weight: [..., I, O]; leading axes are separate products whose sums are added by the caller.
         bias: [..., O].
         output_bits: an output of 1.0 becomes the integer 2 ** output_bits.
+
+    Weights too large for 16 bits are clamped.
     """
     weight, bias = np.asarray(weight, np.float64), np.asarray(bias, np.float64)
     largest = max(float(np.abs(weight).max(initial=0)), 1e-9)
     bits = int(min(MOST_WEIGHT_BITS, np.floor(np.log2(LARGEST_WEIGHT / largest))))
+    bits = max(bits, output_bits - ACTIVATION_BITS)  # the shift is never negative
     scaled_bias = np.floor(bias * 2.0 ** (bits + ACTIVATION_BITS) + 0.5)
     return {
         "weight": np.floor(weight * 2.0**bits + 0.5)
@@ -85,44 +80,69 @@ def named(prefix: str, tensors: Tensors) -> dict[str, Array]:
 class IntegerLinear:
     """A matrix product with bias and requantization, of stored integers."""
 
-    def __init__(self, tensors: Tensors, prefix: str, dtype: type[Any] = np.float64) -> None:
+    def __init__(
+        self,
+        tensors: Tensors,
+        prefix: str,
+        shape: tuple[int, ...],
+        dtype: type[Any] = np.float64,
+        *,
+        bias_shape: tuple[int, ...] | None = None,
+    ) -> None:
         """Read `prefix.weight`, `.bias` and `.shift`; a model file is a stranger's, so check them.
+
+        Args:
+            tensors: of the model file.
+            prefix: of the names of the three.
+            shape: of the weight, [..., I, O].
+            dtype: what the integers travel in.
+            bias_shape: where it is not [O].
 
         Raises:
             ModelFileError: a tensor is missing or is not what the arithmetic needs.
         """
-        weight = fetch(tensors, f"{prefix}.weight", np.int16)
-        bias = fetch(tensors, f"{prefix}.bias", np.int64)
-        shift = fetch(tensors, f"{prefix}.shift", np.int32)
-        if weight.ndim < 2 or bias.shape[-1:] != weight.shape[-1:] or shift.ndim:
-            raise ModelFileError(f"{prefix}: shapes {weight.shape} and {bias.shape} do not fit")
-        fan_in = weight.size // weight.shape[-1]
-        if fan_in > LARGEST_FAN_IN * 32 or np.abs(bias).max(initial=0) > LARGEST_BIAS:
-            raise ModelFileError(f"{prefix}: too large for exact arithmetic")
+        bias_shape = bias_shape or shape[-1:]
+        weight = fetch(tensors, f"{prefix}.weight", np.int16, shape)
+        bias = fetch(tensors, f"{prefix}.bias", np.int64, bias_shape)
+        shift = fetch(tensors, f"{prefix}.shift", np.int32, ())
+        fan_in = math.prod(shape) // math.prod(bias_shape)
+        too_large = (bias < -LARGEST_BIAS) | (bias > LARGEST_BIAS)
+        if fan_in > LARGEST_FAN_IN or too_large.any():
+            raise ModelFileError(f"model: {prefix} is too large for exact arithmetic")
         if not 0 <= int(shift) <= 48:
-            raise ModelFileError(f"{prefix}.shift: {int(shift)} is not 0 … 48")
-        self.weight = weight.astype(dtype)
-        self.bias = bias.astype(dtype)
+            raise ModelFileError(f"model: {prefix}.shift is {int(shift)}, not 0 … 48")
         self.shift = int(shift)
+        half = (1 << self.shift) >> 1  # so that cutting off rounds
+        self.weight, self.bias = weight.astype(dtype), bias.astype(dtype) + half
+        if self.weight.dtype.kind == "f":  # a power of two: the same bits with another exponent
+            self.weight *= 2.0**-self.shift
+            self.bias *= 2.0**-self.shift
 
     def __call__(self, values: Array) -> Array:
         """Return [..., O] of activations [..., I], not clamped."""
-        return self.requantize(values @ self.weight + self.bias)
+        return self.requantize(values @ self.weight, self.bias)
 
-    def requantize(self, sums: Array) -> Array:
-        """Return sums of products as outputs."""
-        return round_shift(sums, self.shift)
+    def requantize(self, sums: Array, bias: Array) -> Array:
+        """Return sums of products with `weight`, plus the bias, as outputs; `sums` is used up."""
+        sums += bias
+        if sums.dtype.kind == "i":
+            return sums >> self.shift
+        return np.floor(sums, out=sums)
 
 
-def fetch(tensors: Tensors, name: str, dtype: type[Any]) -> Array:
-    """Return a tensor by name.
+def fetch(
+    tensors: Tensors, name: str, dtype: type[Any], shape: tuple[int, ...] | None = None
+) -> Array:
+    """Return a tensor by name; None allows any shape.
 
     Raises:
-        ModelFileError: it is missing, or of another type.
+        ModelFileError: it is missing, or of another type or shape.
     """
     tensor = tensors.get(name)
     if tensor is None:
         raise ModelFileError(f"model: tensor {name} is missing")
     if tensor.dtype != dtype:
         raise ModelFileError(f"model: tensor {name} is {tensor.dtype}, not {dtype.__name__}")
+    if shape is not None and tensor.shape != shape:
+        raise ModelFileError(f"model: tensor {name} has shape {tensor.shape}, not {shape}")
     return tensor

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -84,3 +87,55 @@ class ConvNextUnit1d(nn.Module):
         hidden = self.narrow(functional.gelu(self.widen(hidden), approximate="tanh"))
         change: Tensor = (hidden * self.scale).transpose(1, 2)
         return features + change
+
+
+class PaperUnit2d(nn.Module):
+    """The residual unit of the VQ-VAE paper: a 3x3, then a 1x1 convolution, rectifiers before.
+
+    The second convolution starts at zero, so that a new unit changes nothing.
+    """
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(num_channels, num_channels, 3, padding=1)
+        self.second = nn.Conv2d(num_channels, num_channels, 1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features [B, C, h, w] plus what the unit adds."""
+        hidden: Tensor = self.first(functional.relu(features))
+        change: Tensor = self.second(functional.relu(hidden))
+        return features + change
+
+
+class PaperUnit1d(nn.Module):
+    """The same over time, its three taps `dilation` apart."""
+
+    def __init__(self, num_channels: int, dilation: int) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(num_channels, num_channels, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv1d(num_channels, num_channels, 1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features [B, C, F] plus what the unit adds."""
+        hidden: Tensor = self.first(functional.relu(features))
+        change: Tensor = self.second(functional.relu(hidden))
+        return features + change
+
+
+def scale_for_rectifiers(layers: Iterable[nn.Module], gain: float = 1.0) -> None:
+    """Draw the convolutions among layers so that features keep their size (He et al. 2015).
+
+    Biases start at zero, or they would drown a quiet signal. Units among layers stay as they are.
+    """
+    for layer in layers:
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)):
+            terms = layer.in_channels * math.prod(layer.kernel_size)
+            if layer.transposed:
+                terms //= math.prod(layer.stride)
+            nn.init.normal_(layer.weight, std=gain * math.sqrt(2 / terms))
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)

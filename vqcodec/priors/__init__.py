@@ -54,12 +54,12 @@ def build_prior(
         from vqcodec.priors.grid import GridPrior
 
         config = build_config(GridPriorConfig, rest, "prior")
-        return GridPrior(config, codebook_sizes[0], tensors, dtype)
+        return GridPrior(config, codebook_sizes, tensors, dtype)
     if kind == "frames":
         from vqcodec.priors.frames import FramesPrior
 
         frames = build_config(FramesPriorConfig, rest, "prior")
-        return FramesPrior(frames, codebook_sizes[0], tensors, dtype)
+        return FramesPrior(frames, codebook_sizes, tensors, dtype)
     if kind in ("uniform", "histogram") and not rest:
         from vqcodec.priors.static import HistogramPrior, UniformPrior
 

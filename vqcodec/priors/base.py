@@ -9,10 +9,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.entropy.range_coder import Coder, SymbolDecoder, SymbolEncoder, SymbolSampler
+from vqcodec.entropy.frequencies import Freqs
+from vqcodec.entropy.range_coder import (
+    Coder,
+    FrequencyTables,
+    SymbolDecoder,
+    SymbolEncoder,
+    Symbols,
+    SymbolSampler,
+)
 
 Indices = NDArray[np.int64]  # [K', F] or [K', h, w]
+Targets = Indices | NDArray[np.float64]  # real numbers in units of indices, still to be chosen
 Shape = tuple[int, ...]
+
+
+class _Repeater:
+    """A coder that gives back what it is given."""
+
+    def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:  # noqa: ARG002
+        """Return the symbols."""
+        assert symbols is not None
+        return symbols
+
+    def code_with_tables(
+        self,
+        tables: FrequencyTables,  # noqa: ARG002
+        table_ids: NDArray[np.int32],  # noqa: ARG002
+        symbols: Symbols | None = None,
+    ) -> Symbols:
+        """Return the symbols."""
+        assert symbols is not None
+        return symbols
 
 
 class Prior(ABC):
@@ -26,7 +54,7 @@ class Prior(ABC):
         coders: Sequence[Coder],
         shapes: Sequence[Shape],
         rate: int,
-        indices: Sequence[Indices] | None = None,
+        indices: Sequence[Targets] | None = None,
     ) -> list[Indices]:
         """Run the segments of a stream through their coders and return their indices.
 
@@ -34,14 +62,20 @@ class Prior(ABC):
             coders: one a segment; what they do with symbols decides what this call does.
             shapes: of each segment's indices, codebooks first.
             rate: the stream's rate byte.
-            indices: of each segment; needed by coders that compress.
+            indices: of each segment; needed by coders that compress. Where they are real numbers,
+                in units of indices, a logistic head chooses by bits and error, others round.
 
         Raises:
             CorruptStreamError: a coder finds data that no indices encode to.
         """
 
-    def compress(self, indices: Sequence[Indices], rate: int) -> list[bytes]:
-        """Return the payload of each segment's indices."""
+    def choose(self, targets: Sequence[Targets], rate: int) -> list[Indices]:
+        """Return the indices that `compress` codes for each segment's targets."""
+        coders = [_Repeater() for _ in targets]
+        return self.code(coders, [segment.shape for segment in targets], rate, targets)
+
+    def compress(self, indices: Sequence[Targets], rate: int) -> list[bytes]:
+        """Return the payload of each segment's indices, or of those chosen for its targets."""
         coders = [SymbolEncoder() for _ in indices]
         self.code(coders, [segment.shape for segment in indices], rate, indices)
         return [coder.finish() for coder in coders]

@@ -7,8 +7,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.entropy.frequencies import Freqs, freqs_from_exponents, freqs_from_probabilities
-from vqcodec.entropy.range_coder import Coder, FrequencyTables
+from vqcodec.entropy.frequencies import TOTAL, Freqs, freqs_from_exponents, freqs_from_probabilities
+from vqcodec.entropy.range_coder import Coder, FrequencyTables, SymbolDecoder
 from vqcodec.errors import CorruptStreamError, ModelFileError
 from vqcodec.nn.integer import Array
 from vqcodec.priors.logistic import (
@@ -40,51 +40,84 @@ def make_logistic_tables() -> NDArray[np.uint32]:
 class LogisticCoding:
     """Codes scalar indices under stored tables of discretised logistics."""
 
-    def __init__(self, tables: NDArray[np.uint32], codebook_size: int) -> None:
+    def __init__(
+        self, tables: NDArray[np.uint32], codebook_size: int, bit_weight: float = 0.0
+    ) -> None:
         """Take the stored tables, as `make_logistic_tables` shapes them, and N, an odd number.
+
+        A bit saved may cost `bit_weight` of squared error, in grid steps; 0 takes the nearest.
 
         Raises:
             ModelFileError: they are not such tables.
         """
         if tables.shape != (NUM_SCALES * NUM_FRACTIONS, 2 * LARGEST_REACH + 2):
             raise ModelFileError(f"prior: logistic tables of shape {tables.shape}")
+        self.bit_weight = bit_weight
         self.tables = FrequencyTables(tables)
+        self.bits = -np.log2(np.maximum(tables, 1) / TOTAL)
         self.limit = codebook_size // 2
-        self.reaches = np.array([reach_of(scale) for scale in range(NUM_SCALES)], np.int64)
-        expected = np.repeat(2 * self.reaches + 2, NUM_FRACTIONS)
+        self.escape_bits = np.log2(codebook_size)
+        self.escapes = np.array([2 * reach_of(scale) + 1 for scale in range(NUM_SCALES)])
+        expected = np.repeat(self.escapes + 1, NUM_FRACTIONS)
         if np.any(np.count_nonzero(tables, axis=1) != expected):
             raise ModelFileError("prior: logistic tables with rows of the wrong length")
 
-    def code(
-        self, coder: Coder, outputs: Array, indices: NDArray[np.int64] | None
-    ) -> NDArray[np.int64]:
+    def code(self, coder: Coder, outputs: Array, indices: Array | None) -> NDArray[np.int64]:
         """Return the indices [S], coded under outputs [S, 2]: mean and log2 of the scale.
+
+        Indices that are not integers yet are chosen by what they cost and what they lose. The
+        tables reach past the ends of the codebook: what a sampler draws there is clamped.
 
         Raises:
             CorruptStreamError: a decoded index is none of the codebook's.
         """
-        mean, scale = (outputs[:, column].astype(np.int64) for column in (0, 1))
-        centre = (mean + NUM_FRACTIONS // 2) >> OUTPUT_BITS["logistic"]
-        fraction = mean - centre * NUM_FRACTIONS + NUM_FRACTIONS // 2
-        quarter = (scale + (1 << (_SCALE_SHIFT - 1))) >> _SCALE_SHIFT
-        number = np.clip(quarter + SCALE_OFFSET, 0, NUM_SCALES - 1)
-        table_ids = (number * NUM_FRACTIONS + fraction).astype(np.int32)
-        reach = self.reaches[number]
-        escape = 2 * reach + 1
+        mean, scale = outputs.astype(np.int64).T
+        mean = mean + NUM_FRACTIONS // 2
+        centre = mean >> OUTPUT_BITS["logistic"]
+        number = ((scale + (1 << (_SCALE_SHIFT - 1))) >> _SCALE_SHIFT) + SCALE_OFFSET
+        number = np.minimum(np.maximum(number, 0), NUM_SCALES - 1)
+        table_ids = number * NUM_FRACTIONS + (mean & (NUM_FRACTIONS - 1))
+        escape = self.escapes[number]
+        start = centre + self.limit - (escape >> 1)  # the index that the first symbol stands for
+        if indices is not None and indices.dtype.kind == "f":
+            indices = self._choose(indices, table_ids, start, escape)
         symbols = None
         if indices is not None:
-            offset = indices - self.limit - centre
-            symbols = np.where(np.abs(offset) <= reach, offset + reach, escape).astype(np.int32)
-        coded = coder.code_with_tables(self.tables, table_ids, symbols).astype(np.int64)
-        result: NDArray[np.int64] = coded - reach + centre + self.limit
+            symbols = indices - start
+            out = (symbols < 0) | (symbols > escape)
+            symbols = np.where(out, escape, symbols).astype(np.int32)
+        coded = coder.code_with_tables(self.tables, table_ids.astype(np.int32), symbols)
+        result: NDArray[np.int64] = start + coded
         escaped = np.flatnonzero(coded == escape)
         if len(escaped):
             known = None if indices is None else indices[escaped].astype(np.int32)
             rows = np.repeat(uniform_freqs(2 * self.limit + 1), len(escaped), axis=0)
             result[escaped] = coder.code(rows, known)
         if len(result) and not 0 <= result.min() <= result.max() <= 2 * self.limit:
-            raise CorruptStreamError("payload: an index that the codebook does not have")
+            if isinstance(coder, SymbolDecoder):
+                raise CorruptStreamError("payload: an index that the codebook does not have")
+            result = result.clip(0, 2 * self.limit)
         return result
+
+    def _choose(
+        self, targets: Array, table_ids: Array, start: Array, escape: Array
+    ) -> NDArray[np.int64]:
+        """Return for each target [S] the nearest index, or the next one towards the prediction.
+
+        That one wins where it saves more bits than its squared error is worth
+        (entropy-constrained quantization, Chou et al. 1989).
+        """
+        nearest = np.rint(targets).astype(np.int64).clip(0, 2 * self.limit)
+        if not self.bit_weight:
+            return nearest
+        towards = nearest + np.sign(start + (escape >> 1) - nearest)
+        costs = []
+        for candidate in (nearest, towards):
+            symbols = candidate - start
+            symbols = np.where((symbols < 0) | (symbols > escape), escape, symbols)
+            bits = self.bits[table_ids, symbols] + np.where(symbols == escape, self.escape_bits, 0)
+            costs.append((targets - candidate) ** 2 + self.bit_weight * bits)
+        return np.where(costs[1] < costs[0], towards, nearest).clip(0, 2 * self.limit)
 
 
 class CategoricalCoding:
@@ -108,11 +141,11 @@ class CategoricalCoding:
         exponents = (outputs.max(axis=1, keepdims=True) - outputs).astype(np.int64)
         return freqs_from_exponents(exponents, self.exp2_table)
 
-    def code(
-        self, coder: Coder, outputs: Array, indices: NDArray[np.int64] | None
-    ) -> NDArray[np.int64]:
-        """Return the indices [S], coded under outputs [S, N]."""
-        known = None if indices is None else indices.astype(np.int32)
+    def code(self, coder: Coder, outputs: Array, indices: Array | None) -> NDArray[np.int64]:
+        """Return the indices [S], coded under outputs [S, N]; real numbers are rounded."""
+        known = None
+        if indices is not None:
+            known = np.rint(indices).clip(0, self.codebook_size - 1).astype(np.int32)
         coded: NDArray[np.int64] = coder.code(self.freqs(outputs), known).astype(np.int64)
         return coded
 

@@ -24,8 +24,6 @@ class GridPriorConfig:
     def __post_init__(self) -> None:
         if not self.groups or any(not 1 <= group <= 4096 for group in self.groups):
             raise ConfigError(f"prior.groups: {self.groups} are not sizes of 1 … 4096")
-        if self.head not in ("logistic", "categorical"):
-            raise ConfigError(f"prior.head: {self.head!r} is not 'logistic' or 'categorical'")
         if self.period not in (1, 2, 4, 8):
             raise ConfigError(f"prior.period: {self.period} is not 1, 2, 4 or 8")
         if self.kernel_size not in (1, 3, 5, 7, 9):
@@ -48,7 +46,28 @@ class FramesPriorConfig:
     def __post_init__(self) -> None:
         if not self.groups or any(not 1 <= group <= 4096 for group in self.groups):
             raise ConfigError(f"prior.groups: {self.groups} are not sizes of 1 … 4096")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"prior.dropout: {self.dropout} is not 0 … 1")
         if any(not 1 <= dilation <= 256 for dilation in self.dilations):
             raise ConfigError(f"prior.dilations: {self.dilations} are not 1 … 256")
         if not 8 <= self.width <= 1024 or not 1 <= self.embedding_dim <= 256:
             raise ConfigError("prior.width is not 8 … 1024, or prior.embedding_dim not 1 … 256")
+
+
+def check_codebooks(
+    config: GridPriorConfig | FramesPriorConfig, codebook_sizes: tuple[int, ...]
+) -> None:
+    """Check that a prior predicts just the codebooks that there are.
+
+    Raises:
+        ConfigError: it predicts others.
+    """
+    if sum(config.groups) != len(codebook_sizes):
+        raise ConfigError(
+            f"prior.groups: {config.groups} add up to {sum(config.groups)}, "
+            f"but there are {len(codebook_sizes)} codebooks"
+        )
+    if config.head == "logistic" and codebook_sizes[0] % 2 == 0:
+        raise ConfigError(
+            f"prior.head: 'logistic' is for a lattice, not for codebooks of {codebook_sizes[0]}"
+        )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vqcodec.entropy.frequencies import make_exp2_table
+from vqcodec.errors import ModelFileError
 from vqcodec.nn.integer import ACTIVATION_BITS, freeze_activations, freeze_linear, named
 from vqcodec.nn.residual import interpolate_knots
 from vqcodec.priors.coding import OUTPUT_BITS, make_logistic_tables
@@ -19,9 +20,16 @@ from vqcodec.priors.heads import saturate
 
 
 def as_array(tensor: Tensor | nn.Module) -> NDArray[Any]:
-    """Return a tensor as a float64 array."""
+    """Return a tensor as a float64 array.
+
+    Raises:
+        ModelFileError: a value is not finite, so that no integer stands for it.
+    """
     assert isinstance(tensor, Tensor)
-    return tensor.detach().cpu().double().numpy()
+    array: NDArray[Any] = tensor.detach().cpu().double().numpy()
+    if not np.isfinite(array).all():
+        raise ModelFileError("prior: has weights that are not finite, and cannot be frozen")
+    return array
 
 
 def freeze_coding(head: Head) -> dict[str, NDArray[Any]]:

@@ -9,62 +9,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.entropy.range_coder import Coder
-from vqcodec.errors import ModelFileError
-from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, fetch, saturate
-from vqcodec.priors.base import Indices, Prior, Shape
-from vqcodec.priors.coding import CategoricalCoding, LogisticCoding
+from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, saturate
+from vqcodec.priors.base import Indices, Shape, Targets
 from vqcodec.priors.config import GridPriorConfig
+from vqcodec.priors.learnt import LearntPrior
 from vqcodec.priors.order import known_taps, phase_offsets
 
 
-class GridPrior(Prior):
+class GridPrior(LearntPrior):
     """Codes indices [K, h, w] group by group, and within a group phase by phase."""
 
     kind = "grid"
+    # Measured: at equal PSNR this saves 2 % (fine) to 6 % (coarse); 0.08 saves less at fine rates.
+    # Theory for high rates says 2 ln 2 / 12 = 0.12, but later indices see coarser ones before them.
+    bit_weight = 0.05
 
     def __init__(
         self,
         config: GridPriorConfig,
-        codebook_size: int,
+        codebook_sizes: tuple[int, ...],
         tensors: Tensors,
         dtype: type[Any] = np.float64,
     ) -> None:
         """Read a frozen prior's tensors.
 
         Raises:
-            ModelFileError: one is missing or does not fit.
+            ConfigError: the prior is for other codebooks.
+            ModelFileError: a tensor is missing or does not fit.
         """
+        super().__init__(config, codebook_sizes, tensors, dtype)
         self.config = config
-        self._tensors = dict(tensors)
-        self.dtype = dtype
-        self.coding: LogisticCoding | CategoricalCoding
-        if config.head == "logistic":
-            self.coding = LogisticCoding(fetch(tensors, "tables", np.uint32), codebook_size)
-        else:
-            self.coding = CategoricalCoding(fetch(tensors, "exponents", np.int64), codebook_size)
-        self.features = fetch(tensors, "features", np.int16).astype(dtype)  # [K or 1, N, E]
-        self.rate_state = fetch(tensors, "rate_state", np.int16).astype(dtype)  # [256, W]
-        if self.features.ndim != 3 or self.features.shape[1] != codebook_size:
-            raise ModelFileError(f"prior: features of shape {self.features.shape}")
-        if self.rate_state.shape != (256, config.width):
-            raise ModelFileError(f"prior: rate states of shape {self.rate_state.shape}")
         self.offsets = phase_offsets(config.period)
         self.taps = known_taps(config.period, config.kernel_size)
-        self.groups = [
-            _Group(tensors, f"groups.{number}", dtype, last=number + 1 == len(config.groups))
-            for number in range(len(config.groups))
-        ]
-
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what a model file stores."""
-        return self._tensors
+        self.groups = []
+        for number, size in enumerate(config.groups):
+            sizes = (config.width, size * self.per_index, size * self.per_output)
+            last = number + 1 == len(config.groups)
+            group = _Group(tensors, f"groups.{number}", dtype, self.taps.shape, sizes, last=last)
+            self.groups.append(group)
 
     def code(
         self,
         coders: Sequence[Coder],
         shapes: Sequence[Shape],
         rate: int,
-        indices: Sequence[Indices] | None = None,
+        indices: Sequence[Targets] | None = None,
     ) -> list[Indices]:
         """Run segments [K, h, w] through their coders, one after the other."""
         known = [None] * len(coders) if indices is None else indices
@@ -74,9 +63,9 @@ class GridPrior(Prior):
         ]
 
     def _code_segment(
-        self, coder: Coder, shape: Shape, rate: int, known: Indices | None
+        self, coder: Coder, shape: Shape, rate: int, known: Targets | None
     ) -> Indices:
-        """Return the indices [K', h, w] of one segment; groups past K' are left out."""
+        """Return the indices [K', h, w] of one segment; codebooks past K' are left out."""
         num_codebooks, height, width = shape
         indices = np.zeros(shape, np.int64)
         state = np.broadcast_to(self.rate_state[rate], (height, width, self.config.width))
@@ -84,8 +73,9 @@ class GridPrior(Prior):
         for size, group in zip(self.config.groups, self.groups, strict=True):
             if first >= num_codebooks:
                 break
-            books = slice(first, first + size)
-            features = np.zeros((height, width, size * self.features.shape[2]), self.dtype)
+            num = min(size, num_codebooks - first)
+            books = slice(first, first + num)
+            features = np.zeros((height, width, size * self.per_index), self.dtype)
             for phase, (row, column) in enumerate(self.offsets):
                 if row >= height or column >= width:
                     continue
@@ -93,37 +83,53 @@ class GridPrior(Prior):
                 outputs = group.predict(
                     state[place], features, phase, (row, column), self.taps, period
                 )
-                rows = outputs.reshape(outputs.shape[0] * outputs.shape[1] * size, -1)
+                rows = outputs.reshape(-1, size, self.per_output)[:, :num]
+                rows = rows.reshape(-1, self.per_output)
                 values = None
                 if known is not None:
                     values = known[(books, *place)].transpose(1, 2, 0).reshape(-1)
                 coded = self.coding.code(coder, rows, values)
-                coded = coded.reshape(*outputs.shape[:2], size)  # [h', w', n]
+                coded = coded.reshape(*outputs.shape[:2], num)  # [h', w', n]
                 indices[(books, *place)] = coded.transpose(2, 0, 1)
-                features[place] = self._features_of(coded, first)
+                features[(*place, slice(num * self.per_index))] = self.features_of(coded, first)
             if first + size < num_codebooks:
                 state = group.advance(state, features)
             first += size
         return indices
 
-    def _features_of(self, indices: Indices, first: int) -> Array:
-        """Return features [h', w', n * E] of indices [h', w', n] of codebooks `first` onwards."""
-        books = np.arange(first, first + indices.shape[2]) % len(self.features)
-        features: Array = self.features[books, indices].reshape(*indices.shape[:2], -1)
-        return features
-
 
 class _Group:
     """The layers that predict one group of codebooks."""
 
-    def __init__(self, tensors: Tensors, prefix: str, dtype: type[Any], *, last: bool) -> None:
-        self.context = IntegerLinear(tensors, f"{prefix}.context", dtype)  # [P, k, k, C, W]
-        self.trunk = IntegerLinear(tensors, f"{prefix}.trunk", dtype)
-        self.hidden = IntegerLinear(tensors, f"{prefix}.hidden", dtype)
-        self.head = IntegerLinear(tensors, f"{prefix}.head", dtype)
+    def __init__(
+        self,
+        tensors: Tensors,
+        prefix: str,
+        dtype: type[Any],
+        taps: tuple[int, ...],
+        sizes: tuple[int, int, int],
+        *,
+        last: bool,
+    ) -> None:
+        """Read the layers for taps [P, k, k] and for W, C and O numbers a position."""
+        width, num_features, num_outputs = sizes
+
+        def linear(name: str, *shape: int) -> IntegerLinear:
+            return IntegerLinear(tensors, f"{prefix}.{name}", shape, dtype)
+
+        self.context = IntegerLinear(
+            tensors,
+            f"{prefix}.context",
+            (*taps, num_features, width),
+            dtype,
+            bias_shape=(taps[0], width),
+        )
+        self.trunk = linear("trunk", width, width)
+        self.hidden = linear("hidden", width, width)
+        self.head = linear("head", width, num_outputs)
         if not last:
-            self.update = IntegerLinear(tensors, f"{prefix}.update", dtype)  # [3, 3, W + C, W]
-            self.merge = IntegerLinear(tensors, f"{prefix}.merge", dtype)
+            self.update = linear("update", 3, 3, width + num_features, width)
+            self.merge = linear("merge", width, width)
 
     def predict(
         self,
@@ -150,7 +156,7 @@ class _Group:
             seen = padded[offset[0] + row :: period, offset[1] + column :: period]
             seen = seen[:height, :width].reshape(height * width, -1)
             sums += seen @ weight[row, column]
-        context = self.context.requantize(sums + self.context.bias[phase])
+        context = self.context.requantize(sums, self.context.bias[phase])
         trunk = self.trunk(np.ascontiguousarray(state).reshape(height * width, -1))
         outputs = self.head(activate(self.hidden(activate(trunk + context))))
         return outputs.reshape(height, width, -1)
@@ -164,6 +170,6 @@ class _Group:
         for row in range(3):
             for column in range(3):
                 seen = padded[row : row + height, column : column + width]
-                sums += seen.reshape(height * width, -1) @ self.update.weight[row, column]
-        changed = activate(self.update.requantize(sums + self.update.bias))
+                sums += seen.reshape(len(sums), known.shape[2]) @ self.update.weight[row, column]
+        changed = activate(self.update.requantize(sums, self.update.bias))
         return saturate(state + self.merge(changed).reshape(height, width, -1))

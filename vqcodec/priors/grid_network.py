@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.errors import ConfigError
 from vqcodec.nn.integer import freeze_activations, freeze_linear, named
 from vqcodec.nn.residual import interpolate_knots
-from vqcodec.priors.config import GridPriorConfig
+from vqcodec.priors.config import GridPriorConfig, check_codebooks
 from vqcodec.priors.freezing import as_array, freeze_coding, freeze_layer, freeze_rates
 from vqcodec.priors.heads import IndexFeatures, activate, saturate
 from vqcodec.priors.network import PriorNetwork
@@ -78,11 +77,7 @@ class GridPriorNetwork(PriorNetwork):
 
     def __init__(self, config: GridPriorConfig, codebook_sizes: tuple[int, ...]) -> None:
         super().__init__()
-        if sum(config.groups) != len(codebook_sizes):
-            raise ConfigError(
-                f"prior.groups: {config.groups} add up to {sum(config.groups)}, "
-                f"but there are {len(codebook_sizes)} codebooks"
-            )
+        check_codebooks(config, codebook_sizes)
         self.config = config
         self.head, self.group_sizes = config.head, config.groups
         self.codebook_size = codebook_sizes[0]

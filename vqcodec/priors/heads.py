@@ -69,15 +69,21 @@ def prediction_bits(
     Args:
         prediction: [B, ..., n, O].
         indices: [B, n, ...] int64.
-        relaxed: [B, n, ...] real values, about a logistic head's zero, that are coded in place of
-            the indices, so that the cost has a gradient to the encoder.
+        relaxed: where the cost is to have a gradient to the encoder. For a logistic head
+            [B, n, ...] real values about its zero, which are coded in place of the indices. For a
+            categorical head [B, n, ..., N] shares of a soft choice: the indices decide the cost
+            and what the prediction learns, the shares only what the encoder learns.
+        codebook_size: N.
     """
     if head == "logistic":
         coded = relaxed if relaxed is not None else indices - codebook_size // 2
         bits = logistic_bits(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
     else:
-        targets = indices.movedim(1, -1)[..., None]
-        bits = -prediction.log_softmax(-1).gather(-1, targets)[..., 0] / math.log(2)
+        costs = -prediction.log_softmax(-1) / math.log(2)  # [B, ..., n, N]
+        bits = costs.gather(-1, indices.movedim(1, -1)[..., None])[..., 0]
+        if relaxed is not None:
+            soft = (relaxed.movedim(1, -2) * costs.detach()).sum(-1)
+            bits = bits + (soft - soft.detach())
     return bits.movedim(-1, 1)
 
 

@@ -53,9 +53,8 @@ class PriorNetwork(nn.Module, ABC):
     ) -> Tensor:
         """Return the cost in bits of every index, [B, K, ...]; zero for codebooks not in use.
 
-        `relaxed` [B, K, ...], real values in units of indices about a logistic head's zero, takes
-        the place of the indices that are coded (not of those that are seen), so that the cost has
-        a gradient to the encoder.
+        `relaxed` stands for the indices that are coded (not for those that are seen), so that the
+        cost has a gradient to the encoder; `prediction_bits` says in which form.
         """
         costs, first = [], 0
         for prediction, size in zip(self(indices, rate, in_use), self.group_sizes, strict=True):

@@ -12,7 +12,7 @@ from vqcodec.entropy.frequencies import freqs_from_probabilities
 from vqcodec.entropy.range_coder import Coder, FrequencyTables
 from vqcodec.errors import ModelFileError
 from vqcodec.nn.integer import Tensors, fetch
-from vqcodec.priors.base import Indices, Prior, Shape
+from vqcodec.priors.base import Indices, Prior, Shape, Targets
 from vqcodec.priors.coding import uniform_freqs
 
 
@@ -28,14 +28,17 @@ class StaticPrior(Prior):
         coders: Sequence[Coder],
         shapes: Sequence[Shape],
         rate: int,  # noqa: ARG002
-        indices: Sequence[Indices] | None = None,
+        indices: Sequence[Targets] | None = None,
     ) -> list[Indices]:
         """Run segments [K', ...] through their coders, all indices of a segment in one call."""
         coded = []
         for number, (coder, shape) in enumerate(zip(coders, shapes, strict=True)):
             count = int(np.prod(shape[1:]))
             books = np.repeat(np.arange(shape[0], dtype=np.int32), count)
-            known = None if indices is None else indices[number].reshape(-1).astype(np.int32)
+            known = None
+            if indices is not None:
+                nearest = np.rint(indices[number]).clip(0, self.tables.freqs.shape[1] - 1)
+                known = nearest.reshape(-1).astype(np.int32)
             symbols = coder.code_with_tables(self.tables, books, known)
             coded.append(symbols.astype(np.int64).reshape(shape))
         return coded
@@ -65,9 +68,10 @@ class HistogramPrior(StaticPrior):
         Raises:
             ModelFileError: it is missing or does not fit.
         """
-        self.freqs = fetch(tensors, "histogram", np.uint32)  # [K, N]
-        if self.freqs.shape != (len(codebook_sizes), codebook_sizes[0]) or self.freqs.min() < 1:
-            raise ModelFileError(f"prior: histogram of shape {self.freqs.shape}")
+        shape = (len(codebook_sizes), codebook_sizes[0])
+        self.freqs = fetch(tensors, "histogram", np.uint32, shape)  # [K, N]
+        if self.freqs.min() < 1:
+            raise ModelFileError("prior: histogram with an index that cannot be coded")
         super().__init__(self.freqs)
 
     def tensors(self) -> dict[str, NDArray[Any]]:

@@ -8,12 +8,14 @@ from typing import Any
 from vqcodec.config import build_config
 from vqcodec.errors import ConfigError
 from vqcodec.quantizers.base import Quantized, Quantizer
+from vqcodec.quantizers.finite_scalar import FiniteScalarConfig, FiniteScalarQuantizer
 from vqcodec.quantizers.lattice import LatticeConfig, LatticeQuantizer
 from vqcodec.quantizers.residual import ResidualConfig, ResidualQuantizer
 
 __all__ = ["Quantized", "Quantizer", "build_quantizer"]
 
 _KINDS: dict[str, tuple[type[Any], type[Any]]] = {
+    "finite_scalar": (FiniteScalarConfig, FiniteScalarQuantizer),
     "lattice": (LatticeConfig, LatticeQuantizer),
     "residual": (ResidualConfig, ResidualQuantizer),
 }

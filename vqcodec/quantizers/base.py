@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -16,8 +17,9 @@ class Quantized:
         latents: [B, D, ...] quantized values; their gradient goes straight through to the input.
         indices: [B, K, ...] int64.
         loss: scalar; codebook and commitment terms, with their weights.
-        relaxed: [B, D, ...] in units of indices, with noise in place of rounding; None where the
-            quantizer has no such form. The rate of joint training is measured on it.
+        relaxed: what joint training measures the encoder's rate on, where it was asked for. For a
+            logistic head [B, K, ...], in units of indices about the middle one, with noise in
+            place of rounding; for a categorical head [B, K, ..., N], the shares of a soft choice.
     """
 
     latents: Tensor
@@ -34,6 +36,8 @@ class Quantizer(nn.Module, ABC):
     """
 
     kind: str  # as recipes and model files name it
+    relaxed_head: Literal["logistic", "categorical"]  # of the prior that `relaxed` is made for
+    dim: int  # D
     codebook_sizes: tuple[int, ...]  # entries of each of the K codebooks
 
     @property
@@ -42,12 +46,25 @@ class Quantizer(nn.Module, ABC):
         return len(self.codebook_sizes)
 
     @abstractmethod
-    def forward(self, latents: Tensor, rate: Tensor) -> Quantized:
-        """Quantize for training: gradients, moving averages and noise take part."""
+    def forward(self, latents: Tensor, rate: Tensor, *, relax: bool = False) -> Quantized:
+        """Quantize for training: gradients, moving averages and noise take part.
+
+        Args:
+            latents: [B, D, ...].
+            rate: [B].
+            relax: whether `Quantized.relaxed` is needed.
+        """
 
     @abstractmethod
     def quantize(self, latents: Tensor, rate: Tensor) -> Tensor:
         """Return indices [B, K', ...] int64; K' is what `codebooks_at` gives for the rate."""
+
+    def targets(self, latents: Tensor, rate: Tensor) -> Tensor:
+        """Return what a prior may choose indices by: real numbers [B, K', ...] in their units.
+
+        By default they are the indices themselves, and there is nothing to choose.
+        """
+        return self.quantize(latents, rate)
 
     @abstractmethod
     def dequantize(self, indices: Tensor, rate: Tensor) -> Tensor:

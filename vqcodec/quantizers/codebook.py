@@ -10,6 +10,10 @@ from torch.nn import functional
 
 Update = Literal["average", "gradient"]
 
+VECTORS_AT_ONCE = 1 << 16  # compared with all entries, so that memory is bounded
+# Of the mean entry's share of choices: what an entry is dead below, and what a new one starts with.
+DEAD_SHARE, NEW_SHARE = 0.1, 0.2
+
 
 class Codebook(nn.Module):
     """N entries of dimension D, e in the paper.
@@ -19,8 +23,9 @@ class Codebook(nn.Module):
     """
 
     entries: Tensor
-    counts: Tensor
+    shares: Tensor
     sums: Tensor
+    spread: Tensor
 
     def __init__(self, size: int, dim: int, *, update: Update, decay: float) -> None:
         super().__init__()
@@ -31,38 +36,45 @@ class Codebook(nn.Module):
         else:
             self.register_buffer("entries", start)
         self.update = update
-        self.register_buffer("counts", torch.ones(size))  # moving average of choices a step
-        self.register_buffer("sums", start.clone())
+        # Moving averages: of the share of vectors that choose an entry, of the sum of those vectors
+        # on the same scale, and of a vector's squared distance from what it chose.
+        self.register_buffer("shares", torch.full((size,), NEW_SHARE / size))
+        self.register_buffer("sums", start * (NEW_SHARE / size))
+        self.register_buffer("spread", torch.ones(()))
 
     def nearest(self, vectors: Tensor) -> Tensor:
         """Return the indices [M] of the entries nearest to vectors [M, D]."""
-        # |v - e|^2 without |v|^2, which does not change the order
-        scores = torch.addmm(self.entries.square().sum(1), vectors, self.entries.T, alpha=-2)
-        return scores.argmin(1)
+        parts = torch.split(vectors, VECTORS_AT_ONCE)
+        return torch.cat([relative_distances(part, self.entries).argmin(1) for part in parts])
+
+    def soft_choices(self, vectors: Tensor) -> Tensor:
+        """Return how vectors [M, D] would choose if choosing were soft, [M, N].
+
+        Nearer entries have larger shares; how much larger depends on how near the nearest ones
+        have been on average. The gradient goes to the vectors alone.
+        """
+        return soft_choices(vectors, self.entries.detach().clone(), self.spread.item())
 
     @torch.no_grad()
     def learn(self, vectors: Tensor, indices: Tensor) -> None:
         """Move the averages towards vectors [M, D] that chose indices [M]; revive dead entries.
 
-        An entry chosen less than a tenth as often as the mean entry is moved to a random vector of
-        the batch.
+        A dead entry, one that is hardly ever chosen, is moved to a random vector of the batch.
         """
-        size = len(self.entries)
-        chosen = torch.bincount(indices, minlength=size).to(vectors.dtype)
-        sums = torch.zeros_like(self.sums).index_add_(0, indices, vectors)
-        self.counts.lerp_(chosen, 1 - self.decay)
+        size, number = len(self.entries), len(vectors)
+        chosen = torch.bincount(indices, minlength=size) / number
+        sums = torch.zeros_like(self.sums).index_add_(0, indices, vectors) / number
+        distances = (vectors - self.lookup(indices)).square().sum(1)
+        self.shares.lerp_(chosen, 1 - self.decay)
         self.sums.lerp_(sums, 1 - self.decay)
-        dead = self.counts < 0.1 * len(vectors) / size
-        number = int(dead.sum())
+        self.spread.lerp_(distances.mean(), 1 - self.decay)
+        dead = self.shares < DEAD_SHARE / size
+        picks = vectors[torch.randint(number, (int(dead.sum()),))]
+        self.shares[dead] = NEW_SHARE / size
+        self.sums[dead] = picks * (NEW_SHARE / size)
+        self.entries[dead] = picks
         if self.update == "average":
-            alive = ~dead
-            self.entries[alive] = self.sums[alive] / self.counts[alive, None]
-        if number:
-            picks = vectors[torch.randint(len(vectors), (number,))]
-            self.entries[dead] = picks
-            mean_count = len(vectors) / size
-            self.counts[dead] = mean_count
-            self.sums[dead] = picks * mean_count
+            self.entries.copy_(self.sums / self.shares[:, None])
 
     @torch.no_grad()
     def start(self, vectors: Tensor, num_rounds: int = 10) -> None:
@@ -79,9 +91,24 @@ class Codebook(nn.Module):
             empty = counts == 0
             self.entries[~empty] = sums[~empty] / counts[~empty, None]
             self.entries[empty] = vectors[torch.randint(len(vectors), (int(empty.sum()),))]
-        self.counts.fill_(len(vectors) / size)
-        self.sums.copy_(self.entries * self.counts[:, None])
+        distances = (vectors - self.lookup(self.nearest(vectors))).square().sum(1)
+        self.spread.copy_(distances.mean())
+        self.shares.fill_(NEW_SHARE / size)
+        self.sums.copy_(self.entries * (NEW_SHARE / size))
 
     def lookup(self, indices: Tensor) -> Tensor:
         """Return entries [..., D] of indices [...]."""
         return functional.embedding(indices, self.entries)
+
+
+def relative_distances(vectors: Tensor, entries: Tensor) -> Tensor:
+    """Return |v - e|^2 - |v|^2, [M, N], of vectors [M, D] and entries [N, D]."""
+    return torch.addmm(entries.square().sum(1), vectors, entries.T, alpha=-2)
+
+
+def soft_choices(vectors: Tensor, entries: Tensor, spread: float) -> Tensor:
+    """Return softmax(-|v - e|^2 / spread) over the entries [N, D], [M, N] for vectors [M, D].
+
+    The relaxed lookup of Jiang et al. 2026 (arXiv:2604.10546).
+    """
+    return (relative_distances(vectors, entries) / -max(spread, 1e-6)).softmax(1)

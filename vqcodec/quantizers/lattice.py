@@ -28,6 +28,11 @@ class LatticeConfig:
             raise ConfigError(f"quantizer.dim: {self.dim} is not 1 … 4096")
         if not 1 <= self.limit <= 255:
             raise ConfigError(f"quantizer.limit: {self.limit} is not 1 … 255")
+        if not 2 <= self.num_knots <= 256:
+            raise ConfigError(f"quantizer.num_knots: {self.num_knots} is not 2 … 256")
+        for name in ("coarsest_step", "finest_step"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"quantizer.{name}: {getattr(self, name)} is not more than 0")
 
 
 class LatticeQuantizer(Quantizer):
@@ -40,10 +45,11 @@ class LatticeQuantizer(Quantizer):
     """
 
     kind = "lattice"
+    relaxed_head = "logistic"
 
     def __init__(self, config: LatticeConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.dim = config, config.dim
         self.codebook_sizes = (2 * config.limit + 1,) * config.dim
         steps = torch.linspace(
             math.log(config.coarsest_step), math.log(config.finest_step), config.num_knots
@@ -55,20 +61,19 @@ class LatticeQuantizer(Quantizer):
         gain = interpolate_knots(self.log_gain, self.position(rate)).exp()
         return gain.reshape(gain.shape + (1,) * (num_dims - 2))
 
-    def forward(self, latents: Tensor, rate: Tensor) -> Quantized:
+    def forward(self, latents: Tensor, rate: Tensor, *, relax: bool = False) -> Quantized:
         """Quantize for training; `relaxed` carries uniform noise (Ballé et al. 2017)."""
         gain = self.gain(rate, latents.dim())
         scaled = latents * gain
         limit = self.config.limit
         rounded = scaled.detach().round().clamp(-limit, limit)
-        noisy = scaled + torch.rand_like(scaled) - 0.5
         # round() has no gradient, so the gradient passes by it (straight-through).
         straight = scaled + (rounded - scaled).detach()
         return Quantized(
             latents=straight / gain,
             indices=rounded.long() + limit,
             loss=latents.new_zeros(()),
-            relaxed=noisy,
+            relaxed=scaled + torch.rand_like(scaled) - 0.5 if relax else None,
         )
 
     def quantize(self, latents: Tensor, rate: Tensor) -> Tensor:
@@ -76,6 +81,10 @@ class LatticeQuantizer(Quantizer):
         limit = self.config.limit
         scaled = latents * self.gain(rate, latents.dim())
         return scaled.round().clamp(-limit, limit).long() + limit
+
+    def targets(self, latents: Tensor, rate: Tensor) -> Tensor:
+        """Return where latents lie on the grid, [B, D, ...] float64; index `limit` is zero."""
+        return latents.double() * self.gain(rate, latents.dim()) + self.config.limit
 
     def dequantize(self, indices: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, ...] of indices [B, D, ...]."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 from vqcodec.errors import ConfigError
 from vqcodec.quantizers.base import Quantized, Quantizer
 from vqcodec.quantizers.codebook import Codebook, Update
+
+START_VECTORS = 64  # for each entry, of the batch that codebooks start from
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +35,11 @@ class ResidualConfig:
             raise ConfigError(f"quantizer.codebook_size: {self.codebook_size} is not 2 … 4096")
         if not 1 <= self.dim <= 4096:
             raise ConfigError(f"quantizer.dim: {self.dim} is not 1 … 4096")
+        for name in ("decay", "full_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"quantizer.{name}: {getattr(self, name)} is not 0 … 1")
+        if not self.commitment >= 0:
+            raise ConfigError(f"quantizer.commitment: {self.commitment} is not 0 or more")
 
 
 class ResidualQuantizer(Quantizer):
@@ -42,10 +51,11 @@ class ResidualQuantizer(Quantizer):
     """
 
     kind = "residual"
+    relaxed_head = "categorical"
 
     def __init__(self, config: ResidualConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.dim = config, config.dim
         self.codebook_sizes = (config.codebook_size,) * config.num_codebooks
         self.codebooks = nn.ModuleList(
             [
@@ -54,49 +64,60 @@ class ResidualQuantizer(Quantizer):
             ]
         )
 
-    def forward(self, latents: Tensor, rate: Tensor) -> Quantized:
+    def _codebooks(self) -> Iterator[Codebook]:
+        for codebook in self.codebooks:
+            assert isinstance(codebook, Codebook)
+            yield codebook
+
+    def forward(self, latents: Tensor, rate: Tensor, *, relax: bool = False) -> Quantized:
         """Quantize for training; items use as many codebooks as their rate says."""
         vectors = as_vectors(latents)  # [M, D]
         per_item = len(vectors) // len(latents)
-        residual = vectors.detach()
-        total = torch.zeros_like(vectors)
-        chosen, loss = [], latents.new_zeros(())
-        for number, codebook in enumerate(self.codebooks):
-            indices = codebook.nearest(residual)  # type: ignore[operator]
-            found = codebook.lookup(indices)  # type: ignore[operator]
+        taken = torch.zeros_like(vectors)  # by the codebooks so far
+        used = torch.zeros_like(vectors)  # of it, by those in use
+        chosen, shares, loss = [], [], latents.new_zeros(())
+        for number, codebook in enumerate(self._codebooks()):
+            left = vectors - taken
+            indices = codebook.nearest(left.detach())
+            found = codebook.lookup(indices)
+            if relax:
+                shares.append(codebook.soft_choices(left))
             if self.training:
-                codebook.learn(residual, indices)  # type: ignore[operator]
+                codebook.learn(left.detach(), indices)
             in_use = (rate > number).repeat_interleave(per_item)[:, None]
             if self.config.update == "gradient":
-                loss = loss + ((found - residual).square() * in_use).mean()
-            residual = residual - found.detach()
-            total = total + found.detach() * in_use
+                loss = loss + ((found - left.detach()).square() * in_use).mean()
+            taken = taken + found.detach()
+            used = used + found.detach() * in_use
             chosen.append(indices)
-        loss = loss + self.config.commitment * (vectors - total).square().mean()
-        straight = vectors + (total - vectors).detach()
-        shape = latents.shape
+        loss = loss + self.config.commitment * (vectors - used).square().mean()
+        straight = vectors + (used - vectors).detach()
+        places = (len(latents), *latents.shape[2:])
         return Quantized(
-            latents=straight.reshape(shape[0], *shape[2:], shape[1]).movedim(-1, 1),
-            indices=torch.stack(chosen, 1).reshape(shape[0], *shape[2:], -1).movedim(-1, 1),
+            latents=straight.reshape(*places, -1).movedim(-1, 1),
+            indices=torch.stack(chosen, 1).reshape(*places, -1).movedim(-1, 1),
             loss=loss,
+            relaxed=torch.stack([share.reshape(*places, -1) for share in shares], 1)
+            if relax
+            else None,
         )
 
     def quantize(self, latents: Tensor, rate: Tensor) -> Tensor:
-        """Return indices [B, K', ...]: K' codebooks, the largest rate of the batch."""
-        residual = as_vectors(latents)
+        """Return indices [B, K', ...]: K' codebooks, as the largest rate of the batch has."""
+        left = as_vectors(latents)
         chosen = []
-        for codebook in list(self.codebooks)[: int(rate.max())]:
-            indices = codebook.nearest(residual)  # type: ignore[operator]
-            residual = residual - codebook.lookup(indices)  # type: ignore[operator]
+        for codebook in itertools.islice(self._codebooks(), self.codebooks_at(int(rate.max()))):
+            indices = codebook.nearest(left)
+            left = left - codebook.lookup(indices)
             chosen.append(indices)
-        shape = latents.shape
-        return torch.stack(chosen, 1).reshape(shape[0], *shape[2:], -1).movedim(-1, 1)
+        places = (len(latents), *latents.shape[2:])
+        return torch.stack(chosen, 1).reshape(*places, -1).movedim(-1, 1)
 
     def dequantize(self, indices: Tensor, rate: Tensor) -> Tensor:  # noqa: ARG002
         """Return latents [B, D, ...]: the sum of the entries of indices [B, K', ...]."""
         total = torch.zeros((), device=indices.device)
-        for number in range(indices.shape[1]):
-            total = total + self.codebooks[number].lookup(indices[:, number])  # type: ignore[operator]
+        for codebook, chosen in zip(self._codebooks(), indices.unbind(1), strict=False):
+            total = total + codebook.lookup(chosen)
         return total.movedim(-1, 1)
 
     def rate_of(self, quality: float) -> int:
@@ -117,10 +138,11 @@ class ResidualQuantizer(Quantizer):
 
     def start(self, latents: Tensor, deviations: Tensor | None) -> None:  # noqa: ARG002
         """Set each codebook to the k-means of what is left for it."""
-        residual = as_vectors(latents)
-        for codebook in self.codebooks:
-            codebook.start(residual)  # type: ignore[operator]
-            residual = residual - codebook.lookup(codebook.nearest(residual))  # type: ignore[operator]
+        left = as_vectors(latents)
+        left = left[torch.randperm(len(left))[: START_VECTORS * self.config.codebook_size]]
+        for codebook in self._codebooks():
+            codebook.start(left)
+            left = left - codebook.lookup(codebook.nearest(left))
 
     def sample_rates(self, batch_size: int) -> Tensor:
         """Return numbers of codebooks [B]: all of them for a share of items, else uniform."""

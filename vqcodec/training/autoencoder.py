@@ -13,14 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.codec.autoencoder import Autoencoder
+from vqcodec.config import build_config
 from vqcodec.data.manifest import Manifest, find_files, split_files
 from vqcodec.errors import ConfigError
-from vqcodec.modalities import modality_of
 from vqcodec.priors import build_prior_network
 from vqcodec.priors.network import PriorNetwork
+from vqcodec.quantizers.usage import usage_of
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
-from vqcodec.training.state import AveragedWeights, load_state, open_run, save_state
+from vqcodec.training.state import (
+    AveragedWeights,
+    load_state,
+    open_run,
+    save_state,
+    uninterrupted,
+)
 
 CHECKPOINT = "checkpoint.pt"
 VALIDATION_FILES = 12
@@ -47,18 +54,22 @@ class AutoencoderTraining:
     def __init__(self, recipe: Recipe, options: TrainingOptions, *, joint: bool) -> None:
         torch.manual_seed(options.seed)
         self.recipe, self.options, self.joint = recipe, options, joint
-        self.modality = modality_of(recipe.modality)
-        files = find_files(options.data, self.modality.suffixes)
-        manifest = split_by_recipe(files, recipe, options.seed)
-        manifest.write(options.run / "manifest.json")
-        self.dataset = self.modality.dataset(manifest.train, recipe.data)
-        self.valid = manifest.valid[:: max(1, len(manifest.valid) // VALIDATION_FILES)]
         self.autoencoder = Autoencoder.of_tables(recipe_tables(recipe))
+        self.modality = self.autoencoder.modality
+        files = find_files(options.data, self.modality.suffixes)
+        self.manifest = split_by_recipe(files, recipe, options.seed)
+        self.dataset = self.modality.dataset(self.manifest.train, recipe.data)
+        held_out = self.manifest.valid
+        self.valid = held_out[:: max(1, len(held_out) // VALIDATION_FILES)]
         self.prior: PriorNetwork | None = None
         if joint:
-            self.prior = build_prior_network(
-                recipe.prior, self.autoencoder.quantizer.codebook_sizes
-            )
+            quantizer = self.autoencoder.quantizer
+            self.prior = build_prior_network(recipe.prior, quantizer.codebook_sizes)
+            if self.prior.head != quantizer.relaxed_head:
+                raise ConfigError(
+                    f"prior.head: {self.prior.head!r}, but joint training of a "
+                    f"{quantizer.kind!r} quantizer needs {quantizer.relaxed_head!r}"
+                )
         self.module = nn.ModuleDict({"autoencoder": self.autoencoder})
         if self.prior is not None:
             self.module["prior"] = self.prior
@@ -66,6 +77,7 @@ class AutoencoderTraining:
         self.optimizer = torch.optim.AdamW(
             self._groups(), betas=(0.9, 0.98), weight_decay=0.0, fused=True
         )
+        self.average = AveragedWeights(self.module, recipe.schedule.average_decay)
         self.step = 0
         self.log = TrainingLog(options.run / "log.jsonl")
 
@@ -79,30 +91,43 @@ class AutoencoderTraining:
         return groups
 
     def begin(self) -> None:
-        """Resume from the run's checkpoint, or start the linear paths and codebooks from data."""
+        """Resume from the run's checkpoint, or start the networks and codebooks from data.
+
+        Raises:
+            ConfigError: the run was begun in another way.
+        """
         checkpoint = self.options.run / CHECKPOINT
         if checkpoint.exists():
-            state = load_state(checkpoint)
-            if state["joint"] != self.joint:
-                raise ConfigError(f"{self.options.run}: holds a training of the other kind")
-            self.module.load_state_dict(state["module"])
-            self.average = AveragedWeights(self.module, self.recipe.schedule.average_decay)
-            self.average.values = state["average"]
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step = state["step"]
-            torch.set_rng_state(state["random"])
-            return
-        if self.options.start_from is not None:
+            self._resume(load_state(checkpoint))
+        elif self.options.start_from is not None:
             self._start_from(self.options.start_from)
-            return
+        else:
+            self._start_from_data()
+        self.manifest.write(self.options.run / "manifest.json")
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        """Take everything that the next step depends on from a checkpoint."""
+        run, seed = self.options.run, self.options.seed
+        if state["joint"] != self.joint:
+            raise ConfigError(f"{run}: holds a training of the other kind")
+        if state["seed"] != seed:  # other files would be held out
+            raise ConfigError(f"{run}: was begun with seed {state['seed']}, not {seed}")
+        self.module.load_state_dict(state["module"])
+        self.average.load(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    @torch.no_grad()
+    def _start_from_data(self) -> None:
+        """Take a first batch as the start of what is not left to chance."""
         batch = self.dataset.batch(512, np.random.default_rng([self.options.seed, 2**31]))
-        with torch.no_grad():
-            deviations = self.modality.start_networks(
-                self.autoencoder.encoder, self.autoencoder.decoder, batch
-            )
-            latents = self.autoencoder.encoder(batch[:256], torch.ones(256))
-            self.autoencoder.quantizer.start(latents, deviations)
-        self.average = AveragedWeights(self.module, self.recipe.schedule.average_decay)
+        batch = batch.to(self.options.device)
+        autoencoder = self.autoencoder
+        deviations = self.modality.start_networks(autoencoder.encoder, autoencoder.decoder, batch)
+        parts = torch.split(batch[:256], 32)
+        latents = torch.cat([autoencoder.encoder(x, x.new_ones(len(x))) for x in parts])
+        autoencoder.quantizer.start(latents, deviations)
+        self.average.load(self.module.state_dict())
 
     def _start_from(self, run: Path) -> None:
         """Take the averaged weights of another run; a prior that it lacks stays untrained."""
@@ -114,7 +139,7 @@ class AutoencoderTraining:
             raise ConfigError(f"{run}: its networks are not those of the recipe") from error
         if any(name.startswith("autoencoder.") for name in missing):
             raise ConfigError(f"{run}: its networks are not those of the recipe")
-        self.average = AveragedWeights(self.module, self.recipe.schedule.average_decay)
+        self.average.load(self.module.state_dict())
 
     def save(self) -> None:
         """Write the run's checkpoint."""
@@ -126,7 +151,6 @@ class AutoencoderTraining:
                 "module": self.module.state_dict(),
                 "average": self.average.values,
                 "optimizer": self.optimizer.state_dict(),
-                "random": torch.get_rng_state(),
                 "seed": self.options.seed,
             },
         )
@@ -134,7 +158,7 @@ class AutoencoderTraining:
     def losses(self, signal: Tensor, rate: Tensor) -> dict[str, Tensor]:
         """Return the loss "total" [] and what it is made of, for signals [B, C, ...]."""
         objective = self.recipe.objective
-        reconstruction, quantized = self.autoencoder(signal, rate)
+        reconstruction, quantized = self.autoencoder(signal, rate, relax=self.joint)
         terms = self.modality.distortion(reconstruction, signal)
         ratio = objective.finest_weight / objective.coarsest_weight
         weight = objective.coarsest_weight * ratio ** self.autoencoder.quantizer.position(rate)
@@ -149,14 +173,21 @@ class AutoencoderTraining:
             )
             terms["rate"] = self.modality.rate_of_bits(bits.flatten(1).sum(1), signal)
             loss = loss + terms["rate"]
+        sizes = self.autoencoder.quantizer.codebook_sizes
+        usage = usage_of(quantized.indices, sizes[0])
+        terms |= {"usage": usage.share, "perplexity": usage.perplexity}
         middle = math.sqrt(objective.finest_weight * objective.coarsest_weight)
         loss = loss * (middle / weight) ** objective.balance
         return {**terms, "quantizer": quantized.loss, "total": loss.mean() + quantized.loss}
 
     def train_step(self) -> dict[str, float]:
-        """Make one step and return its terms, means over the batch."""
+        """Make one step and return its terms, means over the batch.
+
+        All chance comes from the seed and the number of the step.
+        """
         schedule = self.recipe.schedule
         generator = np.random.default_rng([self.options.seed, self.step])
+        torch.manual_seed(int(generator.integers(2**63)))
         signal = self.dataset.batch(schedule.batch_size, generator).to(self.options.device)
         rate = self.autoencoder.quantizer.sample_rates(len(signal)).to(self.options.device)
         for group in self.optimizer.param_groups:
@@ -184,7 +215,9 @@ class AutoencoderTraining:
         since = 0
         try:
             while self.step < last:
-                for name, value in self.train_step().items():
+                with uninterrupted():
+                    values = self.train_step()
+                for name, value in values.items():
                     sums[name] = sums.get(name, 0.0) + value
                 since += 1
                 if self.step % self.options.report_every == 0 or self.step == last:
@@ -195,40 +228,53 @@ class AutoencoderTraining:
                     self.save()
                 if self.step % (4 * self.options.save_every) == 0 or self.step == last:
                     self.log.report(self.step, self.recipe.schedule.steps, self.validate())
-        finally:
+        except (KeyboardInterrupt, SystemExit):
             self.save()
+            raise
+        self.save()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Return held-out distortion and rate at several rates, with the averaged weights."""
         values: dict[str, list[float]] = {}
-        self.average.swap(self.module)
-        self.module.eval()
-        state = torch.get_rng_state()
-        torch.manual_seed(0)
+        torch.manual_seed(0)  # the next step seeds anew
         rates = torch.unique(self.autoencoder.quantizer.sample_rates(256))
         chosen = rates[torch.linspace(0, len(rates) - 1, VALIDATION_RATES).round().long()]
-        for path in self.valid:
-            signal = self.modality.excerpt(path).to(self.options.device)
-            for rate in torch.unique(chosen):
-                for name, term in self.losses(signal, rate[None]).items():
-                    if name not in ("total", "quantizer"):
-                        values.setdefault(f"valid_{name}@{int(rate)}", []).append(
-                            float(term.mean())
-                        )
-        torch.set_rng_state(state)
+        self.module.eval()
+        with self.average.in_place_of_weights(self.module):
+            for path in self.valid:
+                signal = self.modality.excerpt(path).to(self.options.device)
+                for rate in torch.unique(chosen).to(self.options.device):
+                    for name, term in self.losses(signal, rate[None]).items():
+                        if name not in ("total", "quantizer"):
+                            key = f"valid_{name}@{int(rate)}"
+                            values.setdefault(key, []).append(float(term.mean()))
         self.module.train()
-        self.average.swap(self.module)
         return {name: sum(found) / len(found) for name, found in values.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SplitConfig:
+    """The part of a recipe's [data] table that says which files are held out."""
+
+    valid_fraction: float = 0.04
+    group_separator: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.valid_fraction < 1:
+            raise ConfigError(f"data.valid_fraction: {self.valid_fraction} is not 0 … 1")
 
 
 def split_by_recipe(files: Sequence[Path], recipe: Recipe, seed: int) -> Manifest:
     """Return the split of files that a recipe's [data] table and a seed give."""
+    keys = ("valid_fraction", "group_separator")
+    table = {key: recipe.data[key] for key in keys if key in recipe.data}
+    config = build_config(SplitConfig, table, "data")
     return split_files(
         files,
         seed=seed,
-        valid_fraction=float(recipe.data.get("valid_fraction", 0.04)),
-        group_separator=str(recipe.data.get("group_separator", "")),
+        valid_fraction=config.valid_fraction,
+        group_separator=config.group_separator,
     )
 
 

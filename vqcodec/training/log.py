@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -17,9 +18,13 @@ class TrainingLog:
         self.started = time.monotonic()
 
     def report(self, step: int, steps: int, values: dict[str, float]) -> None:
-        """Write one report: the step, seconds since the start of this run, and named values."""
+        """Write one report: the step, seconds since the start of this run, and named values.
+
+        A value that is not finite, for which JSON has no word, is null there.
+        """
         elapsed = time.monotonic() - self.started
-        line = {"step": step, "elapsed_s": round(elapsed, 1), **values}
+        known = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        line = {"step": step, "elapsed_s": round(elapsed, 1), **known}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if not self.quiet:

@@ -27,7 +27,7 @@ from vqcodec.training.autoencoder import (
 )
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.recipe import Recipe, parse_recipe
-from vqcodec.training.state import AveragedWeights, load_state, save_state
+from vqcodec.training.state import AveragedWeights, load_state, save_state, uninterrupted
 
 PRIOR_CHECKPOINT = "prior.pt"
 JUDGED_FILES = 12
@@ -126,10 +126,9 @@ class PriorTraining:
         if (run / PRIOR_CHECKPOINT).exists():
             state = load_state(run / PRIOR_CHECKPOINT)
             self.prior.load_state_dict(state["module"])
-            self.average.values = state["average"]
+            self.average.load(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]
-            torch.set_rng_state(state["random"])
 
     def save(self) -> None:
         """Write the prior's checkpoint."""
@@ -138,13 +137,13 @@ class PriorTraining:
             "module": self.prior.state_dict(),
             "average": self.average.values,
             "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
         }
         save_state(self.run / PRIOR_CHECKPOINT, state)
 
     def train_step(self) -> float:
         """Make one step and return the bits of an index, mean over the batch."""
         generator = np.random.default_rng([self.trained.seed, 1, self.step])
+        torch.manual_seed(int(generator.integers(2**63)))
         signal = self.dataset.batch(self.schedule.batch_size, generator).to(self.device)
         quantizer = self.autoencoder.quantizer
         rate = quantizer.sample_rates(len(signal)).to(self.device)
@@ -160,8 +159,9 @@ class PriorTraining:
         loss: Tensor = bits.sum() / used
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.prior.parameters(), self.schedule.gradient_limit)
-        self.optimizer.step()
+        limit = self.schedule.gradient_limit
+        if torch.isfinite(nn.utils.clip_grad_norm_(self.prior.parameters(), limit)):
+            self.optimizer.step()
         self.step += 1
         self.average.update(self.prior, self.step)
         return float(loss.detach())
@@ -172,15 +172,18 @@ class PriorTraining:
         losses: list[float] = []
         try:
             while self.step < last:
-                losses.append(self.train_step())
+                with uninterrupted():
+                    losses.append(self.train_step())
                 if self.step % 50 == 0 or self.step == last:
                     mean = sum(losses) / len(losses)
                     self.log.report(self.step, self.schedule.steps, {"bits_per_index": mean})
                     losses = []
                 if self.step % 500 == 0:
                     self.save()
-        finally:
+        except (KeyboardInterrupt, SystemExit):
             self.save()
+            raise
+        self.save()
 
 
 def freeze_prior(trained: TrainedRun) -> dict[str, NDArray[Any]]:

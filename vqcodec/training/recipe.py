@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
@@ -26,8 +27,17 @@ class ScheduleConfig:
     prior_learning_rate: float = 5e-4
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch_size < 1:
-            raise ConfigError("schedule.steps and schedule.batch_size are at least 1")
+        for name in ("steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"schedule.{name}: {getattr(self, name)} is not 1 or more")
+        for name in ("learning_rate", "prior_learning_rate", "gradient_limit"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"schedule.{name}: {getattr(self, name)} is not more than 0")
+        for name in ("final_fraction", "average_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"schedule.{name}: {getattr(self, name)} is not 0 … 1")
+        if self.warmup_steps < 0:
+            raise ConfigError(f"schedule.warmup_steps: {self.warmup_steps} is not 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +52,13 @@ class ObjectiveConfig:
     coarsest_weight: float = 1.0
     finest_weight: float = 1.0
     balance: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("coarsest_weight", "finest_weight"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"objective.{name}: {getattr(self, name)} is not more than 0")
+        if not 0 <= self.balance <= 1:
+            raise ConfigError(f"objective.balance: {self.balance} is not 0 … 1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +94,10 @@ def read_recipe(name: str) -> tuple[Recipe, str]:
     if path.suffix == ".toml":
         if not path.is_file():
             raise ConfigError(f"{name}: no such recipe file")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{name}: cannot be read as text") from error
     elif name in shipped_recipes():
         text = (resources.files("vqcodec.training.recipes") / f"{name}.toml").read_text("utf-8")
     else:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError, InputError
 
@@ -30,7 +34,22 @@ class AveragedWeights:
         current = [state[name] for name in self.values]
         torch._foreach_lerp_(list(self.values.values()), current, 1 - decay)
 
-    def swap(self, module: nn.Module) -> None:
+    @torch.no_grad()
+    def load(self, values: Mapping[str, Tensor]) -> None:
+        """Take the averages of a checkpoint, to wherever the module is."""
+        for name, value in self.values.items():
+            value.copy_(values[name])
+
+    @contextmanager
+    def in_place_of_weights(self, module: nn.Module) -> Iterator[None]:
+        """Give the module the averaged weights for as long as the block lasts."""
+        self._swap(module)
+        try:
+            yield
+        finally:
+            self._swap(module)
+
+    def _swap(self, module: nn.Module) -> None:
         """Exchange the average and the module's own weights; twice changes nothing."""
         state = module.state_dict()
         for name, value in self.values.items():
@@ -57,6 +76,26 @@ def load_state(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(f"{path}: not a readable checkpoint") from error
     return state
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the block is done, so that a step is whole when saved."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    waiting: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: waiting.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for held_back in waiting:
+        signal.raise_signal(held_back)
 
 
 def open_run(run: Path, recipe_text: str) -> None:

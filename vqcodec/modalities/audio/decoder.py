@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
-from vqcodec.modalities.audio.encoder import MDCT_FRAMES, AudioNetworkConfig, unpair
+from vqcodec.modalities.audio.encoder import MDCT_FRAMES, AudioEncoder, AudioNetworkConfig, unpair
 from vqcodec.nn.residual import ConvNextUnit1d, RateModulation
 from vqcodec.nn.spectral import Mdct, expand
+from vqcodec.nn.statistics import principal_components
 
 
 class AudioDecoder(nn.Module):
@@ -29,3 +31,16 @@ class AudioDecoder(nn.Module):
         features = self.units(self.modulation(self.widen(latents), rate))
         frames = self.linear(latents) + self.head(features)
         return self.mdct.synthesise(expand(unpair(frames)))
+
+
+def start_linear_paths(encoder: AudioEncoder, decoder: AudioDecoder, batch: Tensor) -> None:
+    """Set the linear paths to the principal components of the frames of batch [B, 1, T]."""
+    frames = encoder.spectrum(batch).permute(0, 2, 1).flatten(0, 1)  # [N, hop]
+    mean, components, deviations = principal_components(frames, encoder.linear.out_channels)
+    # One scale for all channels: distances between latents stay distances between frames.
+    scale = deviations.square().mean().sqrt()
+    with torch.no_grad():
+        encoder.linear.weight.copy_((components / scale)[:, :, None])
+        encoder.linear.bias.copy_(-components @ mean / scale)  # type: ignore[union-attr]
+        decoder.linear.weight.copy_((components * scale).T[:, :, None])
+        decoder.linear.bias.copy_(mean)  # type: ignore[union-attr]

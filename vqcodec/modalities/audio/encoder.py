@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vqcodec.errors import ConfigError
 from vqcodec.nn.residual import ConvNextUnit1d, RateModulation
 from vqcodec.nn.spectral import Mdct, compand
+from vqcodec.nn.windows import Geometry
 
 MDCT_FRAMES = 2  # transform frames that make one latent frame
 
@@ -39,6 +40,18 @@ class AudioNetworkConfig:
         for name in ("encoder_units", "decoder_units"):
             if not 0 <= getattr(self, name) <= 32:
                 raise ConfigError(f"network.{name}: {getattr(self, name)} is not 0 … 32")
+
+    def geometry(self) -> Geometry:
+        """Return hop_length samples a frame; the reach is that of the convolutions over time."""
+        units, width = ConvNextUnit1d.REACH, 2
+        return Geometry(
+            step=self.hop_length,
+            missing=self.hop_length // MDCT_FRAMES,
+            encoder_reach=width + units * self.encoder_units,
+            decoder_reach=width + units * self.decoder_units,
+            window=1500,
+            segment=1000,
+        )
 
 
 class AudioEncoder(nn.Module):

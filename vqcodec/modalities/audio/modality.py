@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
-from vqcodec.modalities.audio.decoder import AudioDecoder
-from vqcodec.modalities.audio.encoder import (
-    MDCT_FRAMES,
-    AudioEncoder,
-    AudioNetworkConfig,
-)
+from vqcodec.modalities.audio.decoder import AudioDecoder, start_linear_paths
+from vqcodec.modalities.audio.encoder import AudioEncoder, AudioNetworkConfig
 from vqcodec.modalities.audio.media import read_clip, resample, to_length
+from vqcodec.modalities.audio.paper import (
+    PaperAudioConfig,
+    PaperAudioDecoder,
+    PaperAudioEncoder,
+    start_paper_networks,
+)
 from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.base import Dataset, Facts, Modality
+from vqcodec.modalities.base import Dataset, Facts, Modality, NetworkKind
 from vqcodec.modalities.media import Signal
-from vqcodec.nn.residual import ConvNextUnit1d
-from vqcodec.nn.statistics import principal_components
-from vqcodec.nn.windows import Geometry
 
 TRAINING_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
 DISTORTION_SCALE = 20.0  # brings the spectral terms to about 1, beside the commitment term
@@ -36,32 +35,19 @@ EXCERPT_S = 6.0  # of a held-out file
 
 
 class AudioModality(Modality):
-    """Mono sounds at the model's rate; one latent frame for hop_length samples."""
+    """Mono sounds at the model's rate; one latent frame for a stretch of samples."""
 
     name = "audio"
     wire_id = HeaderModality.AUDIO
     suffixes = TRAINING_SUFFIXES
     dims = 1
-
-    def __init__(self) -> None:
-        self.config = AudioNetworkConfig()
-
-    def build_networks(self, table: Mapping[str, Any]) -> tuple[nn.Module, nn.Module]:
-        """Return encoder and decoder for the [network] table of a recipe."""
-        self.config = build_config(AudioNetworkConfig, table, "network")
-        return AudioEncoder(self.config), AudioDecoder(self.config)
-
-    def geometry(self) -> Geometry:
-        """Return hop_length samples a frame; the reach is that of the convolutions over time."""
-        units, width = ConvNextUnit1d.REACH, 2
-        return Geometry(
-            step=self.config.hop_length,
-            missing=self.config.hop_length // MDCT_FRAMES,
-            encoder_reach=width + units * self.config.encoder_units,
-            decoder_reach=width + units * self.config.decoder_units,
-            window=1500,
-            segment=1000,
-        )
+    network_kinds: ClassVar[Mapping[str, NetworkKind]] = {
+        "mdct": NetworkKind(AudioNetworkConfig, AudioEncoder, AudioDecoder, start_linear_paths),
+        "paper": NetworkKind(
+            PaperAudioConfig, PaperAudioEncoder, PaperAudioDecoder, start_paper_networks
+        ),
+    }
+    config: AudioNetworkConfig | PaperAudioConfig
 
     def facts(self, signal: Signal, *, separate_channels: bool) -> AudioFacts:
         """Return the length, rate and channels of a sound."""
@@ -122,12 +108,13 @@ class AudioModality(Modality):
 
     def num_frames(self, num_samples: int) -> int:
         """Return the latent frames that num_samples at the model's rate need; 0 for none."""
-        overlap = self.config.hop_length // MDCT_FRAMES
-        return -(-(num_samples + overlap) // self.config.hop_length) if num_samples else 0
+        geometry = self.geometry()
+        return -(-(num_samples + geometry.missing) // geometry.step) if num_samples else 0
 
     def num_samples(self, num_frames: int) -> int:
         """Return the samples that num_frames decode to."""
-        return max(0, num_frames * self.config.hop_length - self.config.hop_length // MDCT_FRAMES)
+        geometry = self.geometry()
+        return max(0, num_frames * geometry.step - geometry.missing)
 
     def _recording(self, path: Path) -> NDArray[np.float32]:
         """Return a file's sound [T] at the model's rate, mixed down to one channel."""
@@ -166,23 +153,6 @@ class AudioModality(Modality):
         total = DISTORTION_SCALE * (terms["magnitude"] + COMPLEX_SHARE * terms["complex"])
         snr = signal_to_noise_db(reconstruction.detach(), target)
         return {"total": total, **terms, "snr_db": snr}
-
-    def start_networks(
-        self, encoder: nn.Module, decoder: nn.Module, batch: Tensor
-    ) -> Tensor | None:
-        """Set the linear paths to the principal components of the frames of batch [B, 1, T]."""
-        assert isinstance(encoder, AudioEncoder)
-        assert isinstance(decoder, AudioDecoder)
-        frames = encoder.spectrum(batch).permute(0, 2, 1).flatten(0, 1)  # [N, hop]
-        mean, components, deviations = principal_components(frames, encoder.linear.out_channels)
-        # One scale for all channels: distances between latents stay distances between frames.
-        scale = deviations.square().mean().sqrt()
-        with torch.no_grad():
-            encoder.linear.weight.copy_((components / scale)[:, :, None])
-            encoder.linear.bias.copy_(-components @ mean / scale)  # type: ignore[union-attr]
-            decoder.linear.weight.copy_((components * scale).T[:, :, None])
-            decoder.linear.bias.copy_(mean)  # type: ignore[union-attr]
-        return None
 
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
         """Return kilobits [B] per second of sounds [B, 1, T]."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.modalities.image.encoder import PATCH, ImageNetworkConfig
+from vqcodec.modalities.image.encoder import PATCH, ImageEncoder, ImageNetworkConfig
 from vqcodec.nn.residual import RateModulation, ResidualUnit2d
+from vqcodec.nn.statistics import principal_components
 
 
 class ImageDecoder(nn.Module):
@@ -37,3 +39,21 @@ class ImageDecoder(nn.Module):
         features = self.fine(self.fine_modulation(features, rate))
         detail = functional.pixel_shuffle(self.head(functional.leaky_relu(features, 0.1)), 8)
         return (linear + detail + 1) / 2
+
+
+def start_linear_paths(encoder: ImageEncoder, decoder: ImageDecoder, batch: Tensor) -> Tensor:
+    """Set the linear paths to the principal components of the patches of batch [B, 3, H, W].
+
+    Returns the deviations [D] of the patches along them.
+    """
+    patches = functional.pixel_unshuffle(batch * 2 - 1, PATCH)  # [B, 768, h, w]
+    mean, components, deviations = principal_components(
+        patches.permute(0, 2, 3, 1).flatten(0, 2), encoder.linear.out_channels
+    )
+    analysis = components / deviations[:, None]
+    with torch.no_grad():
+        encoder.linear.weight.copy_(analysis[:, :, None, None])
+        encoder.linear.bias.copy_(-analysis @ mean)  # type: ignore[union-attr]
+        decoder.linear.weight.copy_((components * deviations[:, None]).T[:, :, None, None])
+        decoder.linear.bias.copy_(mean)  # type: ignore[union-attr]
+    return deviations

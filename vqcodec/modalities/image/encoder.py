@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from vqcodec.errors import ConfigError
 from vqcodec.nn.residual import RateModulation, ResidualUnit2d
+from vqcodec.nn.windows import Geometry
 
 PATCH = 16  # pixels of one latent position, each way
 
@@ -32,6 +33,20 @@ class ImageNetworkConfig:
         for name in ("fine_units", "coarse_units"):
             if not 0 <= getattr(self, name) <= 32:
                 raise ConfigError(f"network.{name}: {getattr(self, name)} is not 0 … 32")
+
+    def geometry(self) -> Geometry:
+        """Return 16 pixels a position; the reach is that of the 3 x 3 convolutions."""
+        # A unit has two of them; the fine ones lie at half the spacing. Each network has one
+        # convolution more at a coarse position, the decoder one more at a fine position.
+        reach = 2 * self.coarse_units + 1 + self.fine_units
+        return Geometry(
+            step=PATCH,
+            missing=0,
+            encoder_reach=reach,
+            decoder_reach=reach + 1,
+            window=48,
+            segment=64,
+        )
 
 
 class ImageEncoder(nn.Module):

@@ -4,55 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from vqcodec.bitstream.header import ImageFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
-from vqcodec.modalities.base import Dataset, Facts, Modality
-from vqcodec.modalities.image.decoder import ImageDecoder
-from vqcodec.modalities.image.encoder import (
-    PATCH,
-    ImageEncoder,
-    ImageNetworkConfig,
+from vqcodec.modalities.base import Dataset, Facts, Modality, NetworkKind
+from vqcodec.modalities.image.decoder import ImageDecoder, start_linear_paths
+from vqcodec.modalities.image.encoder import ImageEncoder, ImageNetworkConfig
+from vqcodec.modalities.image.paper import (
+    PaperImageConfig,
+    PaperImageDecoder,
+    PaperImageEncoder,
+    start_paper_networks,
 )
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.modalities.media import Signal
-from vqcodec.nn.statistics import principal_components
-from vqcodec.nn.windows import Geometry
 
 TRAINING_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
 
 
 class ImageModality(Modality):
-    """Pictures in RGB, 0 … 1; one latent position for 16 x 16 pixels."""
+    """Pictures in RGB, 0 … 1; one latent position for a square of pixels."""
 
     name = "image"
     wire_id = HeaderModality.IMAGE
     suffixes = TRAINING_SUFFIXES
     dims = 2
-
-    def __init__(self) -> None:
-        self.config = ImageNetworkConfig()
-
-    def build_networks(self, table: Mapping[str, Any]) -> tuple[nn.Module, nn.Module]:
-        """Return encoder and decoder for the [network] table of a recipe."""
-        self.config = build_config(ImageNetworkConfig, table, "network")
-        return ImageEncoder(self.config), ImageDecoder(self.config)
-
-    def geometry(self) -> Geometry:
-        """Return 16 pixels a position; the reach is that of the 3 x 3 convolutions."""
-        coarse = 2 * self.config.coarse_units + 1
-        fine = 2 * self.config.fine_units + 1  # at half the spacing
-        reach = coarse + (fine + 1) // 2
-        return Geometry(
-            step=PATCH, missing=0, encoder_reach=reach, decoder_reach=reach, window=48, segment=64
-        )
+    network_kinds: ClassVar[Mapping[str, NetworkKind]] = {
+        "patches": NetworkKind(ImageNetworkConfig, ImageEncoder, ImageDecoder, start_linear_paths),
+        "paper": NetworkKind(
+            PaperImageConfig, PaperImageEncoder, PaperImageDecoder, start_paper_networks
+        ),
+    }
 
     def facts(self, signal: Signal, *, separate_channels: bool) -> ImageFacts:  # noqa: ARG002
         """Return the size of a picture."""
@@ -65,18 +54,19 @@ class ImageModality(Modality):
         return 1
 
     def grid(self, facts: Facts) -> tuple[int, ...]:
-        """Return rows and columns of patches."""
+        """Return rows and columns of positions."""
         assert isinstance(facts, ImageFacts)
-        return -(-facts.height // PATCH), -(-facts.width // PATCH)
+        step = self.geometry().step
+        return -(-facts.height // step), -(-facts.width // step)
 
     def facts_of_size(self, size: tuple[int, ...]) -> ImageFacts:
         """Return the facts of a picture of (height, width) pixels."""
         return ImageFacts(width=size[1], height=size[0], grey=False)
 
     def planes(self, signal: Signal, facts: Facts) -> list[Tensor]:  # noqa: ARG002
-        """Return the picture [1, 3, H, W], padded to whole patches."""
+        """Return the picture [1, 3, H, W], padded to whole positions."""
         assert isinstance(signal, Picture)
-        return [pad_to_patches(image_tensor(signal))]
+        return [pad_to_positions(image_tensor(signal), self.geometry().step)]
 
     def restore(self, planes: list[Tensor], facts: Facts) -> Signal:
         """Return the picture in 8 bits; a grey one is the mean of its colours."""
@@ -94,35 +84,18 @@ class ImageModality(Modality):
         return ImageCrops(files, build_config(ImageDataConfig, table, "data"))
 
     def excerpt(self, path: Path) -> Tensor:
-        """Return the middle of a picture, [1, 3, H, W], sides at most 512 and multiples of 16."""
+        """Return the middle of a picture, [1, 3, H, W]: whole positions, sides at most 512."""
         from vqcodec.modalities.image.media import read_picture
 
         picture = read_picture(path)
         top, left = max(0, picture.height - 512) // 2, max(0, picture.width - 512) // 2
-        return pad_to_patches(image_tensor(picture)[..., top : top + 512, left : left + 512])
+        middle = image_tensor(picture)[..., top : top + 512, left : left + 512]
+        return pad_to_positions(middle, self.geometry().step)
 
     def distortion(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Return the squared error of 8-bit values, mean over each picture."""
         error = (reconstruction - target).square().mean(dim=(1, 2, 3)) * 255**2
         return {"total": error, "mse": error}
-
-    def start_networks(
-        self, encoder: nn.Module, decoder: nn.Module, batch: Tensor
-    ) -> Tensor | None:
-        """Set the linear paths to the principal components of the patches of batch [B, 3, H, W]."""
-        assert isinstance(encoder, ImageEncoder)
-        assert isinstance(decoder, ImageDecoder)
-        patches = functional.pixel_unshuffle(batch * 2 - 1, PATCH)  # [B, 768, h, w]
-        mean, components, deviations = principal_components(
-            patches.permute(0, 2, 3, 1).flatten(0, 2), encoder.linear.out_channels
-        )
-        analysis = components / deviations[:, None]
-        with torch.no_grad():
-            encoder.linear.weight.copy_(analysis[:, :, None, None])
-            encoder.linear.bias.copy_(-analysis @ mean)  # type: ignore[union-attr]
-            decoder.linear.weight.copy_((components * deviations[:, None]).T[:, :, None, None])
-            decoder.linear.bias.copy_(mean)  # type: ignore[union-attr]
-        return deviations
 
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
         """Return bits [B] per pixel of pictures [B, 3, H, W]."""
@@ -136,7 +109,7 @@ def image_tensor(picture: Picture) -> Tensor:
     return image.expand(-1, 3, -1, -1)
 
 
-def pad_to_patches(image: Tensor) -> Tensor:
-    """Return image [B, C, H, W] with its last row and column repeated to multiples of 16."""
+def pad_to_positions(image: Tensor, step: int) -> Tensor:
+    """Return image [B, C, H, W] with its last row and column repeated to multiples of step."""
     height, width = image.shape[-2:]
-    return functional.pad(image, (0, -width % PATCH, 0, -height % PATCH), mode="replicate")
+    return functional.pad(image, (0, -width % step, 0, -height % step), mode="replicate")

@@ -1,0 +1,104 @@
+"""Seconds by stage, imports and reading of files left out: a picture, and 10 s and 60 s of speech.
+
+The picture is a bundled one at 768 x 512 pixels; the speech is a bundled voice, over and over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from result import ROOT, write_result
+
+import vqcodec
+from vqcodec.codec.compress import plane_targets
+from vqcodec.codec.model import Model
+from vqcodec.modalities.audio.media import read_clip
+from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.image.signal import Picture
+from vqcodec.modalities.media import Signal
+
+SAMPLES = ROOT / "assets" / "samples"
+QUALITY = 5.0
+REPEATS = 5
+
+Seconds = dict[str, float]
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return the seconds that something takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def stages(model: Model, signal: Signal) -> Seconds:
+    """Return the seconds of each way, and of the networks and the entropy coding in it."""
+    modality, rate = model.autoencoder.modality, model.rate_of(QUALITY)
+    facts = modality.facts(signal, separate_channels=False)
+    stream = model.compress(signal, quality=QUALITY)
+    encoder = timed(lambda: plane_targets(model, signal, facts, rate))
+    compress = timed(lambda: model.compress(signal, quality=QUALITY))
+    indices = timed(lambda: model.indices_of(stream))
+    decompress = timed(lambda: model.decompress(stream))
+    return {
+        "compress": compress,
+        "of which networks": encoder,
+        "of which prior and range encoder": compress - encoder,
+        "decompress": decompress,
+        "of which prior and range decoder": indices,
+        "of which synthesis": decompress - indices,
+    }
+
+
+def medians(model: Model, signal: Signal) -> Seconds:
+    """Return the median of each stage over REPEATS runs, after one that is not counted."""
+    runs = [stages(model, signal) for _ in range(REPEATS + 1)][1:]
+    return {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}
+
+
+def kodak_size(path: Path) -> Picture:
+    """Return a picture, enlarged or reduced to 768 x 512 pixels."""
+    with Image.open(path) as file:
+        return Picture(np.asarray(file.convert("RGB").resize((768, 512))))
+
+
+def repeated(path: Path, duration_s: float) -> AudioClip:
+    """Return a sound, repeated or cut to a duration."""
+    clip = read_clip(path)
+    count = round(duration_s * clip.sample_rate)
+    waveform = np.tile(clip.waveform, -(-count // clip.num_samples))[:, :count]
+    return AudioClip(np.ascontiguousarray(waveform), clip.sample_rate)
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, help="default: as many as there are cores")
+    parser.add_argument("--picture", type=Path, default=SAMPLES / "tulips.png")
+    parser.add_argument("--voice", type=Path, default=SAMPLES / "voice_man.flac")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    image, speech = vqcodec.load("image"), vqcodec.load("speech")
+    figures = {
+        "n": REPEATS,
+        "quality": QUALITY,
+        "models": {model.name: model.fingerprint for model in (image, speech)},
+        "seconds": {
+            "picture, 768 x 512": medians(image, kodak_size(options.picture)),
+            "speech, 10 s": medians(speech, repeated(options.voice, 10)),
+            "speech, 60 s": medians(speech, repeated(options.voice, 60)),
+        },
+    }
+    write_result("speed", figures)
+
+
+if __name__ == "__main__":
+    main()

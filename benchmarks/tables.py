@@ -1,0 +1,302 @@
+"""Put the figures of benchmarks/results into the tables of the documents.
+
+A table stands between two comments, `<!-- table: NAME -->` and `<!-- end -->`; what is between them
+is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from result import RESULTS, ROOT
+
+from vqcodec.codec.zoo import SUFFIX, ModelCard, read_card
+
+DOCUMENTS = ("README.md", "docs/RESULTS.md", "assets/models/image.md", "assets/models/speech.md")
+TABLE = re.compile(r"(<!-- table: ([\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+NOT_MEASURED = "Not measured yet.\n"
+SPEECH_LIMIT = 3000  # bits per second of the figure that stands for the speech model
+CODECS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "opus": "Opus", "codec2": "Codec 2"}
+
+Result = Mapping[str, Any]
+Results = Mapping[str, Result]
+Row = Sequence[str]
+
+
+def rebuilt(text: str, results: Results, cards: Mapping[str, ModelCard]) -> str:
+    """Return a document with its tables made anew."""
+
+    def table(match: re.Match[str]) -> str:
+        kind, _, name = match[2].partition(" ")
+        if kind == "model":
+            body = model_table(cards[name], results) if name in cards else NOT_MEASURED
+        else:
+            body = TABLES[match[2]](results) or NOT_MEASURED
+        return f"{match[1]}\n{body}\n{match[3]}"
+
+    return TABLE.sub(table, text)
+
+
+def markdown(header: Row, rows: Sequence[Row]) -> str:
+    """Return a table; all columns but the first are aligned to the right."""
+    ruler = ["---", *["---:"] * (len(header) - 1)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [header, ruler, *rows])
+
+
+def origin(*results: Result) -> str:
+    """Return a line that says where figures are from."""
+    lines = dict.fromkeys(
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads; "
+        f"commit {result['commit']}: `{result['command']}`"
+        for result in results
+        for machine in [result["machine"]]
+    )
+    return "\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def samples_table(results: Results) -> str:
+    """Return what `make demo` makes of the bundled samples."""
+    if "demo" not in results:
+        return ""
+    return markdown(results["demo"]["header"], results["demo"]["rows"])
+
+
+def summary_table(results: Results) -> str:
+    """Return the most telling figures of all results."""
+    rows: list[Row] = []
+    pictures, voices, speed = (results.get(name) for name in ("pictures", "voices", "speed"))
+    if pictures:
+        count = f"{pictures['n']} pictures"
+        rows += [
+            [f"bytes saved against {CODECS[gap['against']]} at equal PSNR, {_range(gap)}",
+             f"{100 * gap['bytes_saved']:.0f} %", count]
+            for gap in pictures["gaps"]
+            if gap.get("bytes_saved") is not None
+        ]  # fmt: skip
+    if voices:
+        best = speech_point(voices)
+        if best:
+            metrics = best["metrics"]
+            rows += [[
+                f"speech at {best['bits_per_second'] / 1000:.2f} kbit/s",
+                f"PESQ-WB {metrics['pesq_wb']:.2f}, STOI {metrics['stoi']:.3f}",
+                f"{voices['n']} voices",
+            ]]  # fmt: skip
+    for name in ("image", "speech"):
+        prior = results.get(f"prior_{name}")
+        if prior:
+            rows += [[
+                f"bytes saved by the prior against fixed-width indices, {name}",
+                f"{100 * prior['saved']:.0f} %",
+                f"{prior['n']} held-out files",
+            ]]  # fmt: skip
+    if speed:
+        rows += [
+            [f"{work}, {direction}", _speed(work, seconds[direction]), f"median of {speed['n']}"]
+            for work, seconds in speed["seconds"].items()
+            for direction in ("compress", "decompress")
+        ]
+    used = [results[name] for name in sorted(results) if name != "demo"]
+    if not rows:
+        return ""
+    machines = dict.fromkeys(f"{r['machine']['cpu']}, {r['machine']['cores']} cores" for r in used)
+    return markdown(["what", "figure", "n"], rows) + f"\nMachine: {'; '.join(machines)}.\n"
+
+
+def speech_point(voices: Result) -> Result | None:
+    """Return the model's best mean record within SPEECH_LIMIT."""
+    own = [
+        mean
+        for mean in voices["means"]
+        if mean["codec"] == voices["model"]["name"] and mean["bits_per_second"] <= SPEECH_LIMIT
+    ]
+    return max(own, key=lambda mean: float(mean["bits_per_second"]), default=None)
+
+
+def rate_table(name: str) -> Callable[[Results], str]:
+    """Return a function that shows the mean records of a rate-distortion result."""
+
+    def table(results: Results) -> str:
+        result = results.get(name)
+        if result is None:
+            return ""
+        pictures = result["means"][0]["bits_per_pixel"] is not None
+        unit = "bits_per_pixel" if pictures else "bits_per_second"
+        metrics = list(result["means"][0]["metrics"])
+        rows = [
+            [
+                CODECS.get(mean["codec"], mean["codec"]),
+                f"{mean['quality']:g}",
+                f"{mean['size_bytes']:.0f}",
+                f"{mean[unit]:.3f}" if pictures else f"{mean[unit]:.0f}",
+                *(_metric(mean["metrics"].get(metric)) for metric in metrics),
+            ]
+            for mean in result["means"]
+        ]
+        header = ["codec", "quality", "bytes", unit.replace("_", " "), *metrics]
+        model = result["model"]
+        count = f"Means over {result['n']} files; model {model['name']} {model['fingerprint']}.\n\n"
+        return count + markdown(header, rows) + origin(result)
+
+    return table
+
+
+def gaps_table(name: str) -> Callable[[Results], str]:
+    """Return a function that shows what a model saves against other codecs."""
+
+    def table(results: Results) -> str:
+        result = results.get(name)
+        if result is None or not result["gaps"]:
+            return ""
+        rows = [
+            [
+                CODECS[gap["against"]],
+                gap["metric"],
+                _percent(gap["bd_rate_percent"]),
+                _percent(100 * gap["bytes_saved"]) if "bytes_saved" in gap else "-",
+                _range(gap) if "range_db" in gap else "-",
+            ]
+            for gap in result["gaps"]
+        ]
+        return markdown(["against", "at equal", "BD-rate", "bytes saved", "over"], rows)
+
+    return table
+
+
+def priors_table(results: Results) -> str:
+    """Return bits per index of the priors of all runs."""
+    found = {
+        name.removeprefix("prior_"): result
+        for name, result in sorted(results.items())
+        if name.startswith("prior_")
+    }
+    if not found:
+        return ""
+    rows = []
+    for name, result in found.items():
+        bits, ratio = result["bits_per_index"], result.get("ratio", {})
+        rows.append([
+            name,
+            str(result["n"]),
+            str(result["steps"]),
+            *(_metric(bits.get(kind)) for kind in ("uniform", "histogram", "float", "integer")),
+            _percent(100 * result["saved"]),
+            "-" if result["integer_excess"] is None else f"{100 * result['integer_excess']:+.2f} %",
+            "-" if not ratio else f"{ratio['uniform']:.1f} → {ratio['integer']:.1f}",
+        ])  # fmt: skip
+    header = ["run", "n", "steps", "fixed width", "histogram", "float", "integer", "saved",
+              "integer above float", "times smaller"]  # fmt: skip
+    return markdown(header, rows) + origin(*found.values())
+
+
+def speed_table(results: Results) -> str:
+    """Return seconds by stage."""
+    result = results.get("speed")
+    if result is None:
+        return ""
+    works = result["seconds"]
+    stages = list(next(iter(works.values())))
+    rows = [[stage, *(f"{works[work][stage]:.3f}" for work in works)] for stage in stages]
+    return markdown(["seconds", *works], rows) + origin(result)
+
+
+def model_table(card: ModelCard, results: Results) -> str:
+    """Return what a model file says of itself, and what was measured of it."""
+    facts: dict[str, object] = {
+        "fingerprint": card.fingerprint,
+        "file": f"`{card.path.name}`, {card.size_bytes / 1e6:.1f} MB",
+        **{key: value for key, value in card.summary.items() if key != "recipe"},
+    }
+    prior = results.get(f"prior_{card.name}")
+    if prior:
+        facts |= {
+            "hours of training": prior["hours"],
+            "codebook usage, mean": f"{100 * prior['usage']:.1f} % of the entries",
+            "codebook perplexity, mean": prior["perplexity"],
+            "bits per index, fixed width and coded": [
+                prior["bits_per_index"][kind] for kind in ("uniform", "integer")
+            ],
+        }
+    measured = results.get({"image": "pictures", "audio": "voices"}[card.modality])
+    if measured:
+        own = [mean for mean in measured["means"] if mean["codec"] == card.name]
+        for mean in (own[0], own[len(own) // 2], own[-1]):
+            facts[f"scores at quality {mean['quality']:g}"] = _scores(mean)
+    rows = [[key.replace("_", " "), _fact(value)] for key, value in facts.items()]
+    return markdown(["", card.name], rows).replace("---:", "---")
+
+
+TABLES: dict[str, Callable[[Results], str]] = {
+    "samples": samples_table,
+    "summary": summary_table,
+    "pictures": rate_table("pictures"),
+    "picture gaps": gaps_table("pictures"),
+    "voices": rate_table("voices"),
+    "voice gaps": gaps_table("voices"),
+    "paper pictures": rate_table("paper-pictures"),
+    "paper voices": rate_table("paper-voices"),
+    "priors": priors_table,
+    "speed": speed_table,
+}
+
+
+def _scores(mean: Result) -> str:
+    """Return the rate and the metrics of a mean record."""
+    pixels = mean["bits_per_pixel"]
+    rate = f"{mean['bits_per_second']:.0f} bit/s" if pixels is None else f"{pixels:.3f} bit/pixel"
+    return f"{rate}, {_fact(mean['metrics'])}"
+
+
+def _speed(work: str, seconds: float) -> str:
+    match = re.search(r"(\d+) s$", work)
+    times = f", {int(match[1]) / seconds:.0f} times real time" if match else ""
+    return f"{seconds:.2f} s{times}"
+
+
+def _range(gap: Result) -> str:
+    low, high = gap["range_db"]
+    return f"{low:.3g} … {high:.3g} dB"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} %"
+
+
+def _metric(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key.replace('_', ' ')} {_fact(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_fact, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def read_results() -> dict[str, Result]:
+    """Return all results by name."""
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in RESULTS.glob("*.json")}
+
+
+def read_cards() -> dict[str, ModelCard]:
+    """Return the cards of the shipped models by name."""
+    folder = ROOT / "assets" / "models"
+    return {card.name: card for card in map(read_card, sorted(folder.glob(f"*{SUFFIX}")))}
+
+
+def main() -> None:
+    """Rewrite the documents."""
+    results, cards = read_results(), read_cards()
+    for name in DOCUMENTS:
+        path = Path(ROOT, name)
+        text = path.read_text(encoding="utf-8")
+        path.write_text(rebuilt(text, results, cards), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The tables of the documents hold the figures of benchmarks/results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+import tables
+
+from vqcodec.codec.zoo import ModelCard
+
+ROOT = Path(__file__).parents[2]
+MACHINE = {
+    "commit": "0123456789",
+    "machine": {"cpu": "a CPU", "cores": 2, "threads": 1, "torch": "2"},
+    "command": "python benchmarks/made_up.py",
+}
+
+
+def mean(codec, rate, metrics, *, pictures=True):
+    return {
+        "codec": codec,
+        "quality": 5,
+        "size_bytes": 1234.5,
+        "bits_per_pixel": rate if pictures else None,
+        "bits_per_second": None if pictures else rate,
+        "metrics": metrics,
+    }
+
+
+PICTURES = {
+    **MACHINE,
+    "model": {"name": "image", "fingerprint": "01234567"},
+    "n": 24,
+    "means": [mean("image", 0.25, {"psnr_db": 28.0}), mean("jpeg", 0.5, {"psnr_db": None})],
+    "gaps": [
+        {
+            "against": "jpeg",
+            "metric": "psnr_db",
+            "bd_rate_percent": -33.3,
+            "range_db": [24.0, 30.0],
+            "bytes_saved": 0.314,
+        },
+        {"against": "webp", "metric": "ms_ssim_db", "bd_rate_percent": None},
+    ],
+}
+VOICES = {
+    **MACHINE,
+    "model": {"name": "speech", "fingerprint": "01234567"},
+    "n": 30,
+    "means": [
+        mean("speech", rate, {"pesq_wb": rate / 1000, "stoi": 0.9}, pictures=False)
+        for rate in (2000.0, 2900.0, 3100.0)
+    ],
+    "gaps": [],
+}
+
+
+@pytest.mark.parametrize("name", tables.DOCUMENTS)
+def test_documents_match_the_results(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert tables.TABLE.search(text)
+    rebuilt = tables.rebuilt(text, tables.read_results(), tables.read_cards())
+    assert rebuilt == text, "run 'make tables'"
+
+
+def test_results_are_those_of_the_shipped_models():
+    shipped = {name: card.fingerprint for name, card in tables.read_cards().items()}
+    for name, result in tables.read_results().items():
+        measured = dict(result.get("models", {}))
+        if "model" in result:
+            measured[result["model"]["name"]] = result["model"]["fingerprint"]
+        for model, fingerprint in measured.items():
+            assert shipped.get(model, fingerprint) == fingerprint, name
+
+
+def test_every_table_is_in_a_document():
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in tables.DOCUMENTS)
+    named = {name for _, name, _ in tables.TABLE.findall(text)}
+    assert named == {*tables.TABLES, "model image", "model speech"}
+
+
+def test_what_has_no_figures_says_so():
+    text = "before\n<!-- table: speed -->\nold\n<!-- end -->\nafter\n"
+    assert tables.rebuilt(text, {}, {}) == (
+        "before\n<!-- table: speed -->\n\nNot measured yet.\n\n<!-- end -->\nafter\n"
+    )
+
+
+def test_making_tables_again_changes_nothing():
+    text = "<!-- table: pictures -->\n<!-- end -->\n"
+    once = tables.rebuilt(text, {"pictures": PICTURES}, {})
+    assert "| image | 5 | 1234 | 0.250 | 28 |" in once
+    assert "| JPEG | 5 | 1234 | 0.500 | - |" in once
+    assert tables.rebuilt(once, {"pictures": PICTURES}, {}) == once
+
+
+def test_gaps_show_what_there_is():
+    rows = tables.gaps_table("pictures")({"pictures": PICTURES}).splitlines()
+    assert rows[2:] == [
+        "| JPEG | psnr_db | -33.3 % | 31.4 % | 24 … 30 dB |",
+        "| WebP | ms_ssim_db | - | - | - |",
+    ]
+
+
+def test_the_summary_takes_the_best_speech_within_the_limit():
+    summary = tables.summary_table({"voices": VOICES, "pictures": PICTURES})
+    assert "| speech at 2.90 kbit/s | PESQ-WB 2.90, STOI 0.900 | 30 voices |" in summary
+    assert "| bytes saved against JPEG at equal PSNR, 24 … 30 dB | 31 % | 24 pictures |" in summary
+    assert "Machine: a CPU, 2 cores." in summary
+
+
+def test_speed_says_how_many_times_real_time():
+    speed = {
+        **MACHINE,
+        "n": 5,
+        "seconds": {
+            "speech, 10 s": {"compress": 0.5, "decompress": 0.25},
+            "picture, 768 x 512": {"compress": 1.0, "decompress": 0.75},
+        },
+    }
+    summary = tables.summary_table({"speed": speed})
+    assert "| speech, 10 s, compress | 0.50 s, 20 times real time | median of 5 |" in summary
+    assert "| picture, 768 x 512, decompress | 0.75 s | median of 5 |" in summary
+
+
+def test_a_card_shows_what_was_measured(tmp_path):
+    path = tmp_path / "image.safetensors"
+    summary = {"recipe": "long", "num_training_files": 3}
+    card = ModelCard("image", "01234567", "image", path, 12_345_678, summary)
+    prior = {
+        "hours": 1.25,
+        "usage": 0.5,
+        "perplexity": 12.0,
+        "bits_per_index": {"uniform": 9.0, "integer": 6.0},
+    }
+    table = tables.model_table(card, {"prior_image": prior, "pictures": PICTURES})
+    assert "| file | `image.safetensors`, 12.3 MB |" in table
+    assert "| num training files | 3 |" in table
+    assert "| hours of training | 1.25 |" in table
+    assert "| codebook usage, mean | 50.0 % of the entries |" in table
+    assert "| scores at quality 5 | 0.250 bit/pixel, psnr db 28 |" in table
+    assert "long" not in table
+
+
+def test_priors_show_the_ratio_of_models_of_one_rate():
+    prior = {
+        **MACHINE,
+        "n": 12,
+        "steps": 100,
+        "bits_per_index": {"uniform": 9.0, "histogram": 8.5, "float": 6.0, "integer": 6.01},
+        "saved": 0.332,
+        "integer_excess": 0.0017,
+        "ratio": {"uniform": 42.67, "integer": 63.9},
+    }
+    table = tables.priors_table({"prior_paper-image": prior})
+    assert (
+        "| paper-image | 12 | 100 | 9 | 8.5 | 6 | 6.01 | 33.2 % | +0.17 % | 42.7 → 63.9 |" in table
+    )

@@ -1,0 +1,21 @@
+"""Small signals."""
+
+from __future__ import annotations
+
+import pytest
+from tiny import noise_clip, noise_picture
+
+from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.image.signal import Picture
+
+
+@pytest.fixture
+def picture() -> Picture:
+    """Colours, 33 x 17 pixels."""
+    return noise_picture(33, 17)
+
+
+@pytest.fixture
+def clip() -> AudioClip:
+    """A mono sound of 500 samples at the models' rate."""
+    return noise_clip(500)

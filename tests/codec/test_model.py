@@ -1,0 +1,132 @@
+"""The verbs of a model besides compressing: what they take, give and refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tiny import HOP, PATCH, SAMPLE_RATE, TABLES, noise_clip, noise_picture, same_signal
+
+import vqcodec
+from vqcodec.errors import UsageError, VqcodecError
+
+
+@pytest.fixture(params=list(TABLES))
+def model(request, tiny_models):
+    return tiny_models[request.param]
+
+
+def some_indices(model, quality=5):
+    grid = (2, 3) if model.modality == "image" else (7,)
+    num_codebooks = model.autoencoder.quantizer.codebooks_at(model.rate_of(quality))
+    size = model.autoencoder.quantizer.codebook_sizes[0]
+    return np.random.default_rng(0).integers(0, size, (num_codebooks, *grid))
+
+
+def test_a_model_is_loaded_by_path_name_or_fingerprint(tiny_folder, model, monkeypatch):
+    monkeypatch.setenv("VQCODEC_MODELS", str(tiny_folder))
+    path = tiny_folder / f"{model.name}.safetensors"
+    for name in (str(path), model.name, model.fingerprint):
+        loaded = vqcodec.load(name)
+        assert (loaded.name, loaded.fingerprint) == (model.name, model.fingerprint)
+        assert loaded.modality == model.modality
+        assert loaded.card == {"licence": "Apache-2.0"}
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8])
+def test_indices_decode_to_a_signal_of_their_size(model, dtype):
+    indices = some_indices(model)
+    decoded = model.decode(indices.astype(dtype))
+    if model.modality == "image":
+        assert decoded.pixels.shape == (2 * PATCH, 3 * PATCH, 3)
+    else:
+        assert decoded.waveform.shape == (1, 7 * HOP - HOP // 2)
+        assert decoded.sample_rate == SAMPLE_RATE
+    assert same_signal(decoded, model.decode(indices))
+
+
+def test_indices_of_another_shape_type_or_range_are_refused(model):
+    indices, size = some_indices(model), model.autoencoder.quantizer.codebook_sizes[0]
+    bad = [
+        indices[:-1],
+        indices[0],
+        indices[..., None],
+        indices.astype(np.float64),
+        indices - size,
+        indices + size,
+        np.concatenate([indices, indices]),
+    ]
+    for attempt in bad:
+        with pytest.raises(UsageError, match="indices"):
+            model.decode(attempt)
+
+
+def test_no_indices_are_an_empty_sound_and_no_picture(model):
+    nothing = some_indices(model)[..., :0]
+    if model.modality == "audio":
+        assert model.decode(nothing).waveform.shape == (1, 0)
+        assert np.array_equal(model.encode(noise_clip(0)), nothing)
+    else:
+        with pytest.raises(VqcodecError):
+            model.decode(nothing)
+
+
+@pytest.mark.parametrize("quality", [0.99, 10.01, -1, float("nan"), float("inf")])
+def test_a_quality_out_of_range_is_refused(model, quality):
+    signal = noise_picture(4, 4) if model.modality == "image" else noise_clip(10)
+    for call in (
+        lambda: model.compress(signal, quality=quality),
+        lambda: model.encode(signal, quality=quality),
+        lambda: model.decode(some_indices(model), quality=quality),
+        lambda: model.sample(seed=0, quality=quality),
+    ):
+        with pytest.raises(UsageError, match=r"quality: .* is not 1 … 10"):
+            call()
+
+
+def test_samples_have_the_size_asked_for_and_depend_on_the_seed(model):
+    size = (
+        {"width": 40, "height": 20} if model.modality == "image" else {"duration_s": 1000 / 16_000}
+    )
+    drawn = [model.sample(seed=seed, **size) for seed in (1, 1, 2)]
+    if model.modality == "image":
+        assert drawn[0].pixels.shape == (20, 40, 3)
+    else:
+        assert drawn[0].waveform.shape == (1, 1000)
+    assert same_signal(drawn[0], drawn[1])
+    assert not same_signal(drawn[0], drawn[2])
+    likeliest = [model.sample(seed=seed, temperature=0, **size) for seed in (1, 2)]
+    assert same_signal(*likeliest)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"duration_s": 0.0},
+        {"duration_s": 3601.0},
+        {"duration_s": float("nan")},
+        {"width": 0},
+        {"height": 4097},
+        {"temperature": -0.5},
+    ],
+)
+def test_samples_of_another_size_are_refused(model, size):
+    with pytest.raises(UsageError):
+        model.sample(**{"seed": 0, "width": 16, "height": 16, "duration_s": 0.01, **size})
+
+
+def test_the_shortest_sample_has_one_sample(audio_model):
+    assert audio_model.sample(seed=0, duration_s=1e-9).waveform.shape == (1, 1)
+
+
+def test_a_device_that_is_not_there_is_refused(model):
+    assert model.to("cpu") is model
+    for device in ("nonsense", "cuda:99"):
+        with pytest.raises(UsageError, match="not available"):
+            model.to(device)
+
+
+def test_rates_rise_with_quality(model):
+    rates = [model.rate_of(quality) for quality in np.linspace(1, 10, 40)]
+    assert rates == sorted(rates)
+    assert all(0 <= rate <= 255 for rate in rates)
+    assert model.autoencoder.quantizer.codebooks_at(rates[-1]) == len(some_indices(model, 10))

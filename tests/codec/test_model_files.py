@@ -1,0 +1,269 @@
+"""Model files: what is saved is loaded, and nothing damaged or made up is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+from tiny import TABLES, save_tiny_model
+
+from vqcodec.codec.autoencoder import Autoencoder
+from vqcodec.codec.checkpoint import checksum_of, fingerprint_of, load_checkpoint, save_model
+from vqcodec.codec.zoo import METADATA_KEY, read_metadata
+from vqcodec.errors import ModelFileError, OutputError
+
+
+@pytest.fixture(params=["image", "residual-speech"])
+def path(request, tiny_folder):
+    return tiny_folder / f"{request.param}.safetensors"
+
+
+def contract_of(tensors):
+    return {k: v for k, v in tensors.items() if k.startswith(("quantizer.", "prior."))}
+
+
+def write(tensors, facts, folder):
+    """A model file with a checksum that goes with it."""
+    facts.pop("checksum", None)
+    facts["checksum"] = checksum_of(facts, tensors)
+    copy = folder / "copy.safetensors"
+    save_file(tensors, copy, metadata={METADATA_KEY: json.dumps(facts)})
+    return copy
+
+
+def rewritten(path, folder, change, *, fingerprint=True):
+    """A copy with other tensors, and the fingerprint that goes with them."""
+    tensors, facts = load_file(path), read_metadata(path)
+    change(tensors)
+    if fingerprint:
+        facts["fingerprint"] = fingerprint_of(facts["tables"], contract_of(tensors))
+    return write(tensors, facts, folder)
+
+
+def test_a_faithful_copy_is_the_same_model(path, tmp_path):
+    copy, original = load_checkpoint(rewritten(path, tmp_path, len)), load_checkpoint(path)
+    assert copy.fingerprint == original.fingerprint
+    assert copy.name == original.name
+
+
+def test_the_reference_arithmetic_is_the_same_model(path):
+    floats, integers = load_checkpoint(path), load_checkpoint(path, dtype=np.int64)
+    size = {"width": 48, "height": 32} if floats.modality == "image" else {"duration_s": 0.05}
+    signal = floats.sample(seed=3, **size)
+    stream = floats.compress(signal)
+    assert integers.compress(signal) == stream
+    assert all(map(np.array_equal, integers.indices_of(stream), floats.indices_of(stream)))
+
+
+def test_a_better_decoder_reads_old_streams(path, tmp_path):
+    def improve(tensors):
+        tensors["decoder.head.bias"] = tensors["decoder.head.bias"] + np.float16(0.01)
+
+    better = load_checkpoint(rewritten(path, tmp_path, improve))
+    original = load_checkpoint(path)
+    signal = original.sample(seed=0, width=20, height=20, duration_s=0.02)
+    assert better.decompress(original.compress(signal)) is not None
+
+
+@pytest.mark.parametrize("table", ["quantizer", "prior"])
+def test_another_contract_is_another_fingerprint(path, table):
+    tensors, facts = load_file(path), read_metadata(path)
+    contract = contract_of(tensors)
+    before = fingerprint_of(facts["tables"], contract)
+    assert before == facts["fingerprint"]
+    changed = {**facts["tables"], table: {**facts["tables"][table], "more": 1}}
+    assert fingerprint_of(changed, contract) != before
+    name = next(key for key in contract if key.startswith(table))
+    other = contract[name].copy()
+    other.reshape(-1)[0] += 1
+    assert fingerprint_of(facts["tables"], {**contract, name: other}) != before
+    renamed = {**contract, f"{name}.x": contract[name]}
+    assert fingerprint_of(facts["tables"], renamed) != before
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 100, 1000, -1000, -1])
+def test_a_file_that_ends_early_is_refused(path, tmp_path, keep):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ModelFileError):
+        load_checkpoint(cut)
+
+
+def test_damage_anywhere_is_refused(path, tmp_path):
+    data = path.read_bytes()
+    places = np.random.default_rng(0).integers(0, len(data), 60).tolist()
+    damaged = tmp_path / "damaged.safetensors"
+    for place in [*range(0, 400, 13), *places]:
+        changed = bytearray(data)
+        changed[place] ^= 0x40
+        damaged.write_bytes(changed)
+        with pytest.raises(ModelFileError):
+            load_checkpoint(damaged)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG", bytes(100), b"\xff" * 100])
+def test_what_is_no_model_is_refused(tmp_path, content):
+    file = tmp_path / "other.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(ModelFileError):
+        load_checkpoint(file)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        load_checkpoint(tmp_path / "none.safetensors")
+
+
+def drop(name):
+    return lambda tensors: tensors.pop(name)
+
+
+def put(name, value):
+    return lambda tensors: tensors.update({name: value})
+
+
+def poison(value):
+    def change(tensors):
+        tensors["decoder.linear.weight"].reshape(-1)[5] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        drop("decoder.linear.weight"),
+        drop("prior.features"),
+        put("decoder.linear.weight", np.zeros(3, np.float16)),
+        put("decoder.surprise", np.zeros(3, np.float16)),
+        put("prior.features", np.zeros((1, 2, 3), np.int16)),
+        put("prior.rate_state", np.zeros((256, 16), np.int32)),
+        poison(np.nan),
+        poison(np.inf),
+    ],
+)
+def test_wrong_tensors_under_a_right_fingerprint_are_refused(path, tmp_path, change):
+    copy = rewritten(path, tmp_path, change)
+    with pytest.raises(ModelFileError):
+        load_checkpoint(copy)
+
+
+def test_tensors_that_numpy_does_not_know_are_refused(path, tmp_path):
+    from safetensors.torch import save_file as save_torch_file
+
+    copy = tmp_path / "copy.safetensors"
+    tensors = {"prior.features": torch.zeros(3, dtype=torch.bfloat16)}
+    metadata = {METADATA_KEY: json.dumps(read_metadata(path))}
+    save_torch_file(tensors, copy, metadata=metadata)
+    with pytest.raises(ModelFileError):
+        load_checkpoint(copy)
+
+
+def test_a_changed_prior_is_refused_by_its_fingerprint(path, tmp_path):
+    def change(tensors):
+        tensors["prior.rate_state"] = tensors["prior.rate_state"] + np.int16(1)
+
+    copy = rewritten(path, tmp_path, change, fingerprint=False)
+    with pytest.raises(ModelFileError, match="fingerprint"):
+        load_checkpoint(copy)
+
+
+def in_table(table, **values):
+    return lambda facts: facts["tables"][table].update(values)
+
+
+def replaced(table, value):
+    return lambda facts: facts["tables"].update({table: value})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts: facts.update(format=2),
+        lambda facts: facts.update(tables=None),
+        lambda facts: facts.update(card="text"),
+        lambda facts: facts.update(name=7),
+        lambda facts: facts["tables"].update(modality="smell"),
+        lambda facts: facts["tables"].update(modality=["image"]),
+        lambda facts: facts["tables"].pop("prior"),
+        lambda facts: facts["tables"].pop("quantizer"),
+        lambda facts: facts["tables"].pop("network"),
+        replaced("network", []),
+        replaced("network", "text"),
+        replaced("quantizer", None),
+        replaced("quantizer", 3),
+        replaced("prior", "grid"),
+        in_table("network", dim=0),
+        in_table("network", dim=10**30),
+        in_table("network", surprise=1),
+        in_table("quantizer", kind="magic"),
+        in_table("quantizer", kind=["lattice"]),
+        in_table("prior", kind="uniform"),
+        in_table("prior", groups=[1]),
+        in_table("prior", groups="text"),
+        in_table("prior", width=17),
+    ],
+)
+def test_tables_that_make_no_model_are_refused(path, tmp_path, change):
+    tensors, facts = load_file(path), read_metadata(path)
+    change(facts)
+    with contextlib.suppress(LookupError, TypeError, AttributeError):  # some have no fingerprint
+        facts["fingerprint"] = fingerprint_of(facts["tables"], contract_of(tensors))
+    copy = write(tensors, facts, tmp_path)
+    with pytest.raises(ModelFileError):
+        load_checkpoint(copy)
+
+
+def test_a_file_without_a_checksum_is_refused(path, tmp_path):
+    facts = read_metadata(path)
+    del facts["checksum"]
+    copy = tmp_path / "copy.safetensors"
+    save_file(load_file(path), copy, metadata={METADATA_KEY: json.dumps(facts)})
+    with pytest.raises(ModelFileError, match="checksum"):
+        load_checkpoint(copy)
+
+
+@pytest.mark.parametrize("facts", ["", "[]", "{}", "[[[", "7", '{"format": 1}', "[" * 100_000])
+def test_other_facts_are_refused(path, tmp_path, facts):
+    copy = tmp_path / "copy.safetensors"
+    save_file(load_file(path), copy, metadata={METADATA_KEY: facts})
+    with pytest.raises(ModelFileError):
+        load_checkpoint(copy)
+
+
+def save(path, *, weight=0.0):
+    torch.manual_seed(0)
+    tables = TABLES["image"]
+    autoencoder = Autoencoder.of_tables(tables)
+    with torch.no_grad():
+        autoencoder.decoder.head.weight.fill_(weight)
+    state = autoencoder.state_dict()
+    save_model(path, name="x", tables=tables, state=state, prior={}, card={})
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), 1e6])
+def test_a_model_with_weights_beyond_half_precision_is_not_saved(tmp_path, weight):
+    with pytest.raises(ModelFileError, match=r"decoder.head.weight has values that are not finite"):
+        save(tmp_path / "x.safetensors", weight=weight)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(OutputError, match="cannot be written"):
+        save(tmp_path / "none" / "x.safetensors")
+    (tmp_path / "x.safetensors").mkdir()
+    with pytest.raises(OutputError, match="cannot be written"):
+        save(tmp_path / "x.safetensors")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_saving_twice_gives_the_same_file(tmp_path):
+    paths = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        paths.append(save_tiny_model("residual-speech", tmp_path / name))
+    assert paths[0].read_bytes() == paths[1].read_bytes()

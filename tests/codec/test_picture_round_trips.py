@@ -1,0 +1,148 @@
+"""Pictures to streams and back: sizes, indices, and what a picture has besides its colours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny import PATCH, noise_picture, same_signal
+
+from vqcodec.bitstream.stream import parse_stream
+from vqcodec.errors import UsageError
+from vqcodec.modalities.image.signal import Picture
+
+SIZES = [(1, 1), (1, 17), (17, 1), (16, 16), (17, 33), (70, 50)]
+NAMES = ["image", "residual-image"]
+PROFILE = bytes(16) + b"RGB " + bytes(range(200))
+
+
+@pytest.fixture(params=NAMES)
+def model(request, tiny_models):
+    return tiny_models[request.param]
+
+
+@pytest.mark.parametrize("quality", [1, 5.3, 10])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_picture_comes_back_in_its_size(model, size, quality):
+    picture = noise_picture(*size)
+    stream = model.compress(picture, quality=quality)
+    decoded = model.decompress(stream)
+    assert decoded.pixels.shape == picture.pixels.shape
+    assert decoded.pixels.dtype == np.uint8
+    assert decoded.alpha is None
+    assert decoded.icc_profile is None
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_stream_holds_what_encode_returns(model, size):
+    picture = noise_picture(*size)
+    stream = model.compress(picture, quality=7)
+    (indices,) = model.indices_of(stream)
+    assert np.array_equal(model.encode(picture, quality=7), indices)
+    assert indices.shape[1:] == (-(-size[1] // PATCH), -(-size[0] // PATCH))
+    decoded = model.decode(indices, quality=7).pixels[: size[1], : size[0]]
+    assert np.array_equal(decoded, model.decompress(stream).pixels)
+
+
+def test_more_quality_takes_more_bytes_and_loses_less(image_model):
+    picture = noise_picture(96, 96)
+    sizes, errors = [], []
+    for quality in (1, 5):
+        stream = image_model.compress(picture, quality=quality)
+        sizes.append(len(stream))
+        errors.append(np.square(image_model.decompress(stream).pixels - picture.pixels / 1).mean())
+    assert sizes == sorted(sizes)
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_quality_five_is_usual(model):
+    picture = noise_picture(20, 20)
+    assert model.compress(picture) == model.compress(picture, quality=5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 17)])
+def test_a_grey_picture_stays_grey(model, size):
+    decoded = model.decompress(model.compress(noise_picture(*size, channels=1)))
+    assert decoded.pixels.shape == (size[1], size[0], 1)
+
+
+def test_grey_in_three_channels_is_coded_as_grey_in_one(model):
+    grey = noise_picture(33, 17, channels=1)
+    colour = Picture(grey.pixels.repeat(3, axis=2))
+    assert np.array_equal(model.encode(grey), model.encode(colour))
+
+
+def test_deep_greys_are_read_in_all_their_bits(model):
+    picture = noise_picture(40, 40, channels=1)
+    deep = Picture(picture.pixels.astype(np.uint16) * 257)
+    assert model.compress(deep) == model.compress(picture)
+    assert model.decompress(model.compress(deep)).pixels.dtype == np.uint8
+
+
+@pytest.mark.parametrize("size", [(1, 1), (33, 17)])
+def test_opacity_and_profile_come_back_exactly(model, size):
+    alpha = np.random.default_rng(0).integers(0, 255, size[::-1]).astype(np.uint8)
+    picture = replace(noise_picture(*size), alpha=alpha, icc_profile=PROFILE)
+    decoded = model.decompress(model.compress(picture))
+    assert np.array_equal(decoded.alpha, alpha)
+    assert decoded.icc_profile == PROFILE
+    plain = model.decompress(model.compress(noise_picture(*size)))
+    assert np.array_equal(decoded.pixels, plain.pixels)
+
+
+def test_a_picture_beyond_one_segment_has_several(model):
+    picture = noise_picture(64 * PATCH + 5, 3)
+    stream = model.compress(picture, quality=3)
+    assert len(parse_stream(stream).segments) == 2
+    assert model.decompress(stream).pixels.shape == picture.pixels.shape
+    (indices,) = model.indices_of(stream)
+    assert np.array_equal(indices, model.encode(picture, quality=3))
+    assert indices.shape[1:] == (1, 65)
+
+
+@pytest.mark.parametrize("size", [(70, 90), (97, 33), (16, 200)])
+def test_a_picture_in_many_windows_is_as_in_one(model, size, monkeypatch):
+    picture = noise_picture(*size)
+    whole = model.decompress(model.compress(picture, quality=8))
+    modality = model.autoencoder.modality
+    small = replace(modality.geometry(), window=2)
+    monkeypatch.setattr(modality, "geometry", lambda: small)
+    parts = model.decompress(model.compress(picture, quality=8))
+    difference = np.abs(parts.pixels.astype(int) - whole.pixels)
+    assert difference.max() <= 1 or difference.mean() < 0.05  # a latent may round to the other side
+
+
+@pytest.mark.parametrize("size", [(70, 90), (97, 33), (16, 200)])
+def test_a_picture_in_many_segments_comes_back(model, size, monkeypatch):
+    modality = model.autoencoder.modality
+    small = replace(modality.geometry(), segment=3)
+    monkeypatch.setattr(modality, "geometry", lambda: small)
+    picture = noise_picture(*size)
+    stream = model.compress(picture)
+    rows, columns = (-(-side // PATCH) for side in picture.pixels.shape[:2])
+    assert len(parse_stream(stream).segments) == -(-rows // 3) * -(-columns // 3)
+    assert np.array_equal(model.indices_of(stream)[0], model.encode(picture))
+    assert model.decompress(stream).pixels.shape == picture.pixels.shape
+
+
+def test_the_same_picture_gives_the_same_stream(model):
+    picture = noise_picture(33, 17)
+    assert model.compress(picture) == model.compress(picture)
+    assert same_signal(*(model.decompress(model.compress(picture)) for _ in range(2)))
+
+
+def test_progress_is_told(model):
+    told = []
+    stream = model.compress(noise_picture(33, 17), progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1
+    told.clear()
+    model.decompress(stream, progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
+def test_a_sound_is_refused(model, clip):
+    with pytest.raises(UsageError, match="for pictures"):
+        model.compress(clip)

@@ -1,0 +1,52 @@
+"""The best quality that fits a size."""
+
+from __future__ import annotations
+
+import pytest
+from tiny import noise_clip, noise_picture
+
+from vqcodec.codec.search import compress_to_target
+from vqcodec.errors import UsageError
+
+
+@pytest.fixture(params=["image", "speech", "residual-image"])
+def model(request, tiny_models):
+    return tiny_models[request.param]
+
+
+@pytest.fixture
+def signal(model):
+    return noise_picture(64, 48) if model.modality == "image" else noise_clip(2000, channels=2)
+
+
+@pytest.mark.parametrize("quality", [1, 3, 8, 10])
+def test_a_target_is_met_and_used(model, signal, quality):
+    target = len(model.compress(signal, quality=quality))
+    stream = compress_to_target(model, signal, size_bytes=target)
+    assert 0.8 * target <= len(stream) <= target  # sizes of untrained models do not quite rise
+    model.decompress(stream)
+
+
+def test_more_than_enough_gives_the_highest_quality(model, signal):
+    best = model.compress(signal, quality=10)
+    assert compress_to_target(model, signal, size_bytes=1 << 30) == best
+
+
+def test_a_target_below_the_lowest_quality_is_refused_with_what_that_takes(model, signal):
+    least = len(model.compress(signal, quality=1))
+    with pytest.raises(UsageError, match=f"lowest quality takes {least} bytes, not 20"):
+        compress_to_target(model, signal, size_bytes=20)
+
+
+def test_channels_are_kept_apart_if_asked_for(audio_model):
+    clip = noise_clip(1000, channels=2)
+    best = audio_model.compress(clip, quality=10, separate_channels=True)
+    found = compress_to_target(audio_model, clip, size_bytes=1 << 20, separate_channels=True)
+    assert found == best
+
+
+def test_progress_rises_to_one(model, signal):
+    told = []
+    compress_to_target(model, signal, size_bytes=1 << 20, progress=told.append)
+    assert told == sorted(told)
+    assert 0 < told[-1] <= 1

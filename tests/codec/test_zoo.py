@@ -1,0 +1,191 @@
+"""Finding models; and what can be said of a stream without one, and without torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny import TABLES, noise_clip, noise_picture, save_tiny_model
+
+from vqcodec.bitstream.sections import Section
+from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
+from vqcodec.codec import zoo
+from vqcodec.codec.inspect import describe, verify
+from vqcodec.errors import CorruptStreamError, MissingModelError, ModelFileError
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_folder, monkeypatch):
+    """A folder of one's own, searched before the one with the tiny models, and nothing else."""
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("VQCODEC_MODELS", os.pathsep.join([str(own), "", str(tiny_folder)]))
+    packaged = zoo.search_path()[-1]
+    monkeypatch.setattr(zoo, "search_path", lambda: [own, tiny_folder])
+    assert packaged.name == "models"
+    return own
+
+
+def test_the_own_folders_come_before_the_packaged_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("VQCODEC_MODELS", os.pathsep.join([str(tmp_path / "a"), str(tmp_path)]))
+    assert zoo.search_path()[:2] == [tmp_path / "a", tmp_path]
+    monkeypatch.delenv("VQCODEC_MODELS")
+    assert len(zoo.search_path()) == 1
+
+
+def test_every_model_has_a_card(folder, tiny_folder):
+    cards = {card.name: card for card in zoo.list_models()}
+    assert set(cards) == set(TABLES)
+    card = cards["residual-speech"]
+    assert card.modality == "audio"
+    assert card.path == tiny_folder / "residual-speech.safetensors"
+    assert card.size_bytes == card.path.stat().st_size
+    assert card.summary == {"licence": "Apache-2.0"}
+    assert len(bytes.fromhex(card.fingerprint)) == 4
+
+
+def test_folders_that_are_not_there_hold_nothing(monkeypatch, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(zoo, "search_path", lambda: [tmp_path / "none", tmp_path / "file"])
+    assert zoo.list_models() == []
+    with pytest.raises(MissingModelError, match="'image' is not installed"):
+        zoo.find_model("image")
+
+
+def test_the_first_of_a_name_is_found_and_the_other_by_its_fingerprint(folder, tiny_folder):
+    tables = {**TABLES["image"], "quantizer": {**TABLES["image"]["quantizer"], "limit": 14}}
+    own = save_tiny_model("image", folder, tables=tables)
+    hidden = zoo.read_card(tiny_folder / "image.safetensors")
+    assert zoo.find_model("image").path == own
+    assert zoo.find_model(hidden.fingerprint) == hidden
+    assert [card.name for card in zoo.list_models()].count("image") == 2
+    stream = zoo.load_model(str(hidden.path)).compress(noise_picture(5, 5))
+    assert describe(stream)["model"] == "image"
+
+
+def test_a_copy_is_listed_once(folder, tiny_folder):
+    shutil.copy(tiny_folder / "image.safetensors", folder / "copy.safetensors")
+    assert len(zoo.list_models()) == len(TABLES)
+    assert zoo.find_model("image").path == folder / "copy.safetensors"
+
+
+def test_a_damaged_file_is_named_but_hides_no_other_model(folder, image_model, picture):
+    (folder / "broken.safetensors").write_bytes(b"\x10")
+    with pytest.raises(ModelFileError, match=r"broken\.safetensors"):
+        zoo.list_models()
+    assert zoo.find_model("image").name == "image"
+    stream = image_model.compress(picture)
+    assert describe(stream)["model"] == "image"
+    with pytest.raises(ModelFileError, match=r"broken\.safetensors"):
+        zoo.find_model("broken")
+
+
+def test_a_path_that_is_no_model_is_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    with pytest.raises(MissingModelError):
+        zoo.find_model(str(path))
+    path.write_bytes(b"text")
+    with pytest.raises(ModelFileError):
+        zoo.load_model(str(path))
+
+
+def test_each_modality_has_its_usual_model():
+    assert zoo.default_model_name("image") == "image"
+    assert zoo.default_model_name("audio") == "speech"
+
+
+def test_a_picture_is_described(folder, image_model):
+    picture = replace(
+        noise_picture(33, 17), alpha=np.zeros((17, 33), np.uint8), icc_profile=bytes(20)
+    )
+    stream = image_model.compress(picture)
+    told = describe(stream)
+    sections = told.pop("sections")
+    assert [section["tag"] for section in sections] == ["icc_profile", "alpha", "segment"]
+    side = sections[0]["size_bytes"] + sections[1]["size_bytes"]
+    payload = sections[2]["size_bytes"]
+    assert told == {
+        "version": 1,
+        "modality": "image",
+        "fingerprint": image_model.fingerprint,
+        "model": "image",
+        "rate": image_model.rate_of(5),
+        "size_bytes": len(stream),
+        "payload_bytes": payload,
+        "side_bytes": side,
+        "overhead_bytes": len(stream) - payload - side,
+        "width": 33,
+        "height": 17,
+        "grey": False,
+        "bits_per_pixel": 8 * len(stream) / (33 * 17),
+    }
+    assert told["overhead_bytes"] <= 14 + 3 * 6  # two more sections than usual
+
+
+@pytest.mark.parametrize("num_samples", [0, 4000])
+def test_a_sound_is_described(folder, audio_model, num_samples):
+    stream = audio_model.compress(noise_clip(num_samples, channels=2))
+    told = describe(stream)
+    assert told["modality"] == "audio"
+    assert told["model"] == "speech"
+    assert (told["num_samples"], told["sample_rate"]) == (num_samples, 16_000)
+    assert (told["num_channels"], told["coded_channels"]) == (2, 1)
+    assert told["duration_s"] == num_samples / 16_000
+    rate = told["bits_per_second"]
+    assert rate == (pytest.approx(8 * len(stream) / 0.25) if num_samples else None)
+    assert told["overhead_bytes"] <= 24
+    apart = describe(audio_model.compress(noise_clip(10, channels=2), separate_channels=True))
+    assert apart["coded_channels"] == 2
+
+
+def test_a_stream_of_a_model_that_is_not_installed_is_described(monkeypatch, image_model, picture):
+    monkeypatch.setattr(zoo, "search_path", list)
+    told = describe(image_model.compress(picture))
+    assert told["model"] is None
+    assert told["fingerprint"] == image_model.fingerprint
+
+
+def test_a_section_of_a_later_version_is_described(folder, image_model, picture):
+    parsed = parse_stream(image_model.compress(picture))
+    stream = build_stream(Stream(parsed.header, (Section(0xBF, b"later"), *parsed.sections)))
+    assert describe(stream)["sections"][0] == {"tag": "unknown 0xbf", "size_bytes": 5}
+
+
+def test_damage_is_found_without_the_model(image_model, picture):
+    stream = image_model.compress(picture)
+    verify(stream)
+    for damaged in (stream[:-1], stream[:-6] + bytes(6), b"text"):
+        for check in (verify, describe):
+            with pytest.raises(CorruptStreamError):
+                check(damaged)
+
+
+def test_what_needs_no_network_never_imports_torch(tiny_folder, tmp_path, image_model, picture):
+    (tmp_path / "x.vqc").write_bytes(image_model.compress(picture))
+    code = """
+import sys
+from pathlib import Path
+
+import vqcodec
+from vqcodec import bitstream, data, entropy, errors, nn, priors, rate
+from vqcodec.codec.inspect import describe, verify
+from vqcodec.codec.zoo import find_model, list_models
+from vqcodec.entropy import range_coder
+from vqcodec.priors import frames, grid, static
+
+stream = Path(sys.argv[1]).read_bytes()
+verify(stream)
+assert describe(stream)["model"] == "image"
+assert list_models() and find_model("speech")
+heavy = {"torch", "torchaudio", "PIL", "soundfile"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    environment = {**os.environ, "VQCODEC_MODELS": str(tiny_folder)}
+    subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "x.vqc"], check=True, env=environment, timeout=60
+    )

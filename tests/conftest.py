@@ -1,0 +1,60 @@
+"""Tiny models, made once in a session without training; see `tiny`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:  # importing torch takes seconds, and many tests do without
+    from vqcodec.codec.model import Model
+
+
+def pytest_configure() -> None:
+    """Let interrupts through: a shell starts its background jobs deaf to them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the four tiny models, as they would be installed."""
+    from tiny import TABLES, save_tiny_model
+
+    folder = tmp_path_factory.mktemp("models")
+    for name in TABLES:
+        save_tiny_model(name, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tiny_folder: Path) -> dict[str, Model]:
+    """The four tiny models by name."""
+    from vqcodec.codec.checkpoint import load_checkpoint
+
+    return {path.stem: load_checkpoint(path) for path in sorted(tiny_folder.iterdir())}
+
+
+@pytest.fixture(scope="session")
+def image_model(tiny_models: dict[str, Model]) -> Model:
+    """Pictures; a lattice, and a grid prior with a logistic head."""
+    return tiny_models["image"]
+
+
+@pytest.fixture(scope="session")
+def audio_model(tiny_models: dict[str, Model]) -> Model:
+    """Sounds; a lattice, and a frames prior with a logistic head."""
+    return tiny_models["speech"]
+
+
+@pytest.fixture(scope="session")
+def residual_image_model(tiny_models: dict[str, Model]) -> Model:
+    """Pictures; four codebooks in a row, and a grid prior with a categorical head."""
+    return tiny_models["residual-image"]
+
+
+@pytest.fixture(scope="session")
+def residual_audio_model(tiny_models: dict[str, Model]) -> Model:
+    """Sounds; four codebooks in a row, and a frames prior with a categorical head."""
+    return tiny_models["residual-speech"]

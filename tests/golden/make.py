@@ -1,0 +1,94 @@
+"""Makes the golden files of a format version: tiny models, streams, and the indices in them.
+
+Run once. Golden files change only together with the version of the format.
+"""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tiny import HOP, MORE_TABLES, PATCH, TABLES, noise_clip, noise_picture, save_tiny_model
+
+from vqcodec.bitstream.header import VERSION
+from vqcodec.codec.checkpoint import load_checkpoint, save_model
+from vqcodec.modalities.media import Signal
+
+FOLDER = Path(__file__).parent / f"v{VERSION}"
+
+
+def signals() -> dict[str, tuple[str, Signal, dict[str, Any]]]:
+    """Return the model, the signal and the options of each golden stream."""
+    alpha = np.random.default_rng(0).integers(0, 256, (17, 33)).astype(np.uint8)
+    with_more = replace(noise_picture(33, 17), alpha=alpha, icc_profile=bytes(range(40)))
+    wide = noise_picture(64 * PATCH + 1, 20)
+    long = noise_clip(1000 * HOP)  # 1001 frames
+    stereo = noise_clip(3000, channels=2, sample_rate=44_100)
+    return {
+        "picture-of-one-pixel": ("image", noise_picture(1, 1), {"quality": 1}),
+        "picture-grey": ("image", noise_picture(70, 50, channels=1), {"quality": 10}),
+        "picture-with-more": ("image", with_more, {}),
+        "picture-in-two-segments": ("image", wide, {"quality": 7}),
+        "sound-empty": ("speech", noise_clip(0), {}),
+        "sound-of-one-sample": ("speech", noise_clip(1), {"quality": 10}),
+        "sound-mixed-down": ("speech", stereo, {"quality": 8}),
+        "sound-of-two-channels": ("speech", stereo, {"separate_channels": True}),
+        "sound-in-two-segments": ("speech", long, {"quality": 3}),
+        "residual-picture-coarse": ("residual-image", noise_picture(33, 17), {"quality": 1}),
+        "residual-picture-between": ("residual-image", wide, {"quality": 5}),
+        "residual-picture-fine": ("residual-image", noise_picture(97, 130), {"quality": 10}),
+        "residual-sound-coarse": ("residual-speech", stereo, {"quality": 1}),
+        "residual-sound-between": ("residual-speech", noise_clip(5000), {"quality": 5}),
+        "residual-sound-fine": ("residual-speech", stereo, {"quality": 10}),
+        "scalar-picture": ("scalar-image", noise_picture(33, 17), {}),
+        "histogram-sound": ("histogram-speech", stereo, {"separate_channels": True}),
+        "uniform-picture": ("uniform-image", noise_picture(33, 17), {}),
+    }
+
+
+def main() -> None:
+    """Write the folder."""
+    if FOLDER.exists():
+        sys.exit(f"{FOLDER}: exists, and golden files do not change")
+    FOLDER.mkdir()
+    indices = {}
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        tables = TABLES | MORE_TABLES
+        models = {name: load_checkpoint(save_tiny_model(name, folder)) for name in tables}
+        for stream_name, (model_name, signal, options) in signals().items():
+            stream = models[model_name].compress(signal, **options)
+            (FOLDER / f"{stream_name}.vqc").write_bytes(stream)
+            for number, plane in enumerate(models[model_name].indices_of(stream)):
+                indices[f"{stream_name}/{number}"] = plane.astype(np.int16)
+        with tarfile.open(FOLDER / "models.tar.xz", "w:xz") as archive:
+            for name, model in models.items():
+                # Any decoder network will do, so they are zeros, which take no space.
+                state = {
+                    key: value * 0 if key.startswith(("encoder.", "decoder.")) else value
+                    for key, value in model.autoencoder.state_dict().items()
+                }
+                path = folder / f"{name}.safetensors"
+                fingerprint = save_model(
+                    path,
+                    name=name,
+                    tables=tables[name],
+                    state=state,
+                    prior=model.prior.tensors(),
+                    card={},
+                )
+                assert fingerprint == model.fingerprint
+                archive.add(path, path.name)
+    np.savez_compressed(FOLDER / "indices.npz", allow_pickle=False, **indices)
+
+
+if __name__ == "__main__":
+    main()

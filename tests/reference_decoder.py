@@ -1,0 +1,400 @@
+"""Streams to indices in NumPy's 64-bit integers, written from docs/FORMAT.md alone."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import json
+import math
+import sys
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parent / "entropy"))
+
+from reference_range_decoder import ReferenceRangeDecoder
+
+Ints = NDArray[np.int64]
+
+DTYPES = {"I16": "<i2", "I32": "<i4", "I64": "<i8", "U32": "<u4", "F16": "<f2", "F32": "<f4"}
+SAMPLE_RATES = dict(
+    enumerate(
+        [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000]
+    )
+)
+
+
+# The stream
+
+
+@dataclass
+class Stream:
+    fingerprint: str
+    rate: int
+    modality: str
+    flags: int
+    size: list[int]  # width and height, or number of samples and sample rate
+    segments: list[bytes] = field(default_factory=list)
+
+
+class Reader:
+    def __init__(self, data: bytes) -> None:
+        self.data, self.place = data, 0
+
+    def take(self, count: int) -> bytes:
+        self.place += count
+        return self.data[self.place - count : self.place]
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            (byte,) = self.take(1)
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+
+def parse_stream(data: bytes) -> Stream:
+    reader = Reader(data)
+    assert reader.take(4) == b"VQC\x01"
+    (kind,) = reader.take(1)
+    fingerprint, rate = reader.take(4).hex(), reader.take(1)[0]
+    modality = {1: "image", 2: "audio"}[kind & 15]
+    size = [reader.varint()]
+    if modality == "image":
+        size.append(reader.varint())
+    else:
+        (code,) = reader.take(1)
+        size.append(reader.varint() if code == 255 else SAMPLE_RATES[code])
+    crc = binascii.crc_hqx(data[: reader.place], 0)
+    assert int.from_bytes(reader.take(2), "little") == crc
+    stream = Stream(fingerprint, rate, modality, kind >> 4, size)
+    last = False
+    while not last:
+        start = reader.place
+        (tag,) = reader.take(1)
+        body = reader.take(reader.varint())
+        crc = zlib.crc32(data[start : reader.place])
+        assert int.from_bytes(reader.take(4), "little") == crc
+        last = bool(tag & 64)
+        if tag & ~64 == 1:
+            stream.segments.append(body)
+    assert reader.place == len(data)
+    return stream
+
+
+# The model
+
+
+class ModelFile:
+    def __init__(self, path: Path) -> None:
+        data = path.read_bytes()
+        start = 8 + int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:start])
+        facts = json.loads(header.pop("__metadata__")["vqcodec"])
+        assert facts["format"] == 1
+        self.fingerprint: str = facts["fingerprint"]
+        tables = facts["tables"]
+        self.modality: str = tables["modality"]
+        self.network, self.quantizer, self.prior = (
+            tables[name] for name in ("network", "quantizer", "prior")
+        )
+        self.tensors = {}
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            flat = np.frombuffer(data[start + begin : start + end], DTYPES[entry["dtype"]])
+            self.tensors[name] = flat.reshape(entry["shape"])
+        assert self.fingerprint_of(tables) == self.fingerprint
+        if self.quantizer["kind"] == "lattice":
+            self.num_codebooks = self.quantizer.get("dim", 192)
+            self.codebook_size = 2 * self.quantizer.get("limit", 255) + 1
+        elif self.quantizer["kind"] == "finite_scalar":
+            self.num_codebooks = 1
+            self.codebook_size = math.prod(self.quantizer.get("levels", [7, 5, 5, 5]))
+        else:
+            self.num_codebooks = self.quantizer.get("num_codebooks", 1)
+            self.codebook_size = self.quantizer.get("codebook_size", 512)
+
+    def integers(self, name: str) -> Ints:
+        return self.tensors[f"prior.{name}"].astype(np.int64)
+
+    def has(self, name: str) -> bool:
+        return f"prior.{name}" in self.tensors
+
+    def codebooks_at(self, rate: int) -> int:
+        if self.quantizer["kind"] == "residual":
+            return min(max(rate, 1), self.num_codebooks)
+        return self.num_codebooks
+
+    def plane_and_piece(self, stream: Stream) -> tuple[int, tuple[int, int], tuple[int, int]]:
+        """Planes, rows and columns of a plane's grid, rows and columns of a piece."""
+        is_paper = self.network.get("kind") == "paper"
+        if self.modality == "image":
+            width, height = stream.size
+            step, piece = (4, 256) if is_paper else (16, 64)
+            return 1, (-(-height // step), -(-width // step)), (piece, piece)
+        num_samples, sample_rate = stream.size
+        hop = self.network.get("hop_length", 320)
+        step, missing, piece = (64, 0, 4000) if is_paper else (hop, hop // 2, 1000)
+        own_samples = -(-num_samples * self.network.get("sample_rate", 16000) // sample_rate)
+        frames = -(-(own_samples + missing) // step) if own_samples else 0
+        planes = 1 if stream.flags & 8 else (stream.flags & 7) + 1
+        return planes, (1, frames), (1, piece)
+
+    def fingerprint_of(self, tables: dict[str, Any]) -> str:
+        kept = {key: tables[key] for key in ("modality", "quantizer", "prior")}
+        names = ("kind", "sample_rate", "hop_length")
+        kept["grid"] = {key: self.network[key] for key in names if key in self.network}
+        text = json.dumps(kept, sort_keys=True).encode()
+        for name in sorted(self.tensors):
+            if name.startswith(("quantizer.", "prior.")):
+                tensor = self.tensors[name]
+                text += f"{name} {tensor.dtype.name} {tensor.shape}".encode() + tensor.tobytes()
+        return hashlib.sha256(text).hexdigest()[:8]
+
+
+# Integer networks
+
+
+def relu(values: Ints) -> Ints:
+    return np.clip(values, 0, 31744)
+
+
+def clamp(values: Ints) -> Ints:
+    return np.clip(values, -31744, 31744)
+
+
+class Layer:
+    def __init__(self, model: ModelFile, name: str) -> None:
+        self.weight = model.integers(f"{name}.weight")
+        self.bias = model.integers(f"{name}.bias")
+        self.shift = int(model.integers(f"{name}.shift"))
+
+    def __call__(self, values: Ints) -> Ints:
+        return self.round(self.bias + values @ self.weight)
+
+    def round(self, sums: Ints) -> Ints:
+        return sums if self.shift == 0 else (sums + (1 << self.shift - 1)) >> self.shift
+
+
+# Heads
+
+
+def equal_freqs(size: int) -> list[int]:
+    return [65536 // size + 65536 % size, *[65536 // size] * (size - 1)]
+
+
+class Decoder:
+    """Symbols that are coded together, by the model's head or by tables."""
+
+    def __init__(self, model: ModelFile, payload: bytes) -> None:
+        self.coder = ReferenceRangeDecoder(payload)
+        self.size = model.codebook_size
+        default = "logistic" if model.prior["kind"] == "grid" else "categorical"
+        self.head = model.prior.get("head", default)
+        if model.has("exponents"):
+            self.exponents = model.integers("exponents")
+        if model.has("tables"):
+            self.tables = model.integers("tables")
+
+    def together(self, outputs: Ints) -> list[int]:
+        """The indices of outputs [S, O]."""
+        if self.head == "categorical":
+            return [self.coder.decode(self.freqs(row)) for row in outputs]
+        return self.logistic(outputs)
+
+    def freqs(self, row: Ints) -> list[int]:
+        z = row.max() - row
+        weights = [int(self.exponents[min(int(v), len(self.exponents) - 1)]) for v in z]
+        total = sum(weights) or 1
+        freqs = [1 + weight * (65536 - self.size) // total for weight in weights]
+        freqs[int(z.argmin())] += 65536 - sum(freqs)
+        return freqs
+
+    def logistic(self, outputs: Ints) -> list[int]:
+        rows, centres = [], []
+        for mean, scale in outputs.tolist():
+            centre = (mean + 8) // 16
+            number = min(max((scale + 2) // 4 + 20, 0), 40)
+            rows.append(16 * number + mean - 16 * centre + 8)
+            centres.append(centre)
+        tables = {row: [f for f in self.tables[row].tolist() if f] for row in set(rows)}
+        indices, escapes = [0] * len(rows), []
+        for place in sorted(range(len(rows)), key=lambda place: (rows[place], place)):
+            table = tables[rows[place]]
+            symbol, reach = self.coder.decode(table), len(table) // 2 - 1
+            indices[place] = symbol - reach + centres[place] + (self.size - 1) // 2
+            if symbol == len(table) - 1:
+                escapes.append(place)
+        for place in sorted(escapes):
+            indices[place] = self.coder.decode(equal_freqs(self.size))
+        assert all(0 <= index < self.size for index in indices)
+        return indices
+
+    def with_tables(self, tables: list[list[int]], count: int) -> Ints:
+        return np.array([[self.coder.decode(table) for _ in range(count)] for table in tables])
+
+
+# Priors
+
+
+def dither_matrix(period: int) -> Ints:
+    matrix = np.zeros((1, 1), np.int64)
+    while len(matrix) < period:
+        matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
+    return matrix
+
+
+def groups_in_use(model: ModelFile, num_codebooks: int) -> list[tuple[int, int, int]]:
+    """First codebook of every group, and how many it has and how many are in use."""
+    groups, first = [], 0
+    for size in model.prior["groups"]:
+        if first < num_codebooks:
+            groups.append((first, size, min(size, num_codebooks - first)))
+        first += size
+    return groups
+
+
+def features_of(model: ModelFile, indices: Ints, first: int) -> Ints:
+    """Features [n * E] of indices [n] of codebooks `first` onwards."""
+    table = model.integers("features")
+    rows = [table[(first + b) % len(table), index] for b, index in enumerate(indices)]
+    return np.concatenate(rows)
+
+
+def neighbourhood_sum(values: Ints, y: int, x: int, weight: Ints) -> Ints:
+    """What the values [h, w, C] around a position, 0 outside, add up to: weight [k, k, C, O]."""
+    reach = len(weight) // 2
+    total = np.zeros(weight.shape[-1], np.int64)
+    for a in range(len(weight)):
+        for b in range(len(weight)):
+            row, column = y + a - reach, x + b - reach
+            if 0 <= row < values.shape[0] and 0 <= column < values.shape[1]:
+                total += values[row, column] @ weight[a, b]
+    return total
+
+
+def decode_grid(model: ModelFile, decoder: Decoder, shape: tuple[int, ...], rate: int) -> Ints:
+    num_codebooks, height, width = shape
+    indices = np.zeros(shape, np.int64)
+    period = model.prior.get("period", 2)
+    phases = dither_matrix(period)
+    state = np.tile(model.integers("rate_state")[rate], (height, width, 1))
+    groups = groups_in_use(model, num_codebooks)
+    for number, (first, size, used) in enumerate(groups):
+        prefix = f"groups.{number}"
+        context, trunk, hidden, head = (
+            Layer(model, f"{prefix}.{part}") for part in ("context", "trunk", "hidden", "head")
+        )
+        features = np.zeros((height, width, size * model.integers("features").shape[2]), np.int64)
+        for phase in range(period * period):
+            places = [
+                (y, x)
+                for y in range(height)
+                for x in range(width)
+                if phases[y % period, x % period] == phase
+            ]
+            outputs = []
+            for y, x in places:
+                around = neighbourhood_sum(features, y, x, context.weight[phase])
+                seen = trunk(state[y, x]) + context.round(context.bias[phase] + around)
+                outputs.append(head(relu(hidden(relu(seen)))).reshape(size, -1)[:used])
+            if not places:
+                continue
+            coded = np.array(decoder.together(np.concatenate(outputs))).reshape(-1, used)
+            for (y, x), found in zip(places, coded, strict=True):
+                indices[first : first + used, y, x] = found
+                seen = features_of(model, found, first)
+                features[y, x, : len(seen)] = seen
+        if number + 1 < len(groups):
+            update, merge = Layer(model, f"{prefix}.update"), Layer(model, f"{prefix}.merge")
+            known = np.concatenate([relu(state), features], axis=2)
+            state = np.stack([
+                np.stack([
+                    clamp(state[y, x] + merge(relu(update.round(
+                        update.bias + neighbourhood_sum(known, y, x, update.weight)
+                    ))))
+                    for x in range(width)
+                ])
+                for y in range(height)
+            ])  # fmt: skip
+    return indices
+
+
+def decode_frames(model: ModelFile, decoder: Decoder, shape: tuple[int, ...], rate: int) -> Ints:
+    num_codebooks, _, num_frames = shape
+    indices = np.zeros((num_codebooks, num_frames), np.int64)
+    per_index = model.integers("features").shape[2]
+    start = model.integers("rate_state")[rate]
+    first_layer = Layer(model, "first")
+    dilations = model.prior.get("dilations", [1, 2, 4, 8])
+    layers = [
+        (Layer(model, f"layers.{n}.mix"), Layer(model, f"layers.{n}.merge"))
+        for n in range(len(dilations))
+    ]
+    seen: list[list[Ints]] = [[] for _ in dilations]  # by layer and frame
+    before = np.zeros(model.num_codebooks * per_index, np.int64)
+    groups = groups_in_use(model, num_codebooks)
+    for frame in range(num_frames):
+        state = clamp(first_layer(before) + start)
+        for (mix, merge), dilation, own in zip(layers, dilations, seen, strict=True):
+            earlier = own[frame - dilation] if frame >= dilation else np.zeros_like(state)
+            own.append(state)
+            state = clamp(state + merge(relu(mix(relu(np.concatenate([state, earlier]))))))
+        before = np.zeros_like(before)
+        for number, (first, size, used) in enumerate(groups):
+            prefix = f"groups.{number}"
+            hidden, head = Layer(model, f"{prefix}.hidden"), Layer(model, f"{prefix}.head")
+            outputs = head(relu(hidden(relu(state)))).reshape(size, -1)
+            found = np.array(decoder.together(outputs[:used]))
+            indices[first : first + used, frame] = found
+            features = features_of(model, found, first)
+            before[first * per_index : (first + used) * per_index] = features
+            if number + 1 < len(groups):
+                update, merge = Layer(model, f"{prefix}.update"), Layer(model, f"{prefix}.merge")
+                change = relu(update(np.concatenate([relu(state), features])))
+                state = clamp(state + merge(change))
+    return indices[:, None]
+
+
+def decode_segment(
+    model: ModelFile, payload: bytes, shape: tuple[int, int, int], rate: int
+) -> Ints:
+    decoder = Decoder(model, payload)
+    kind = model.prior["kind"]
+    if kind == "grid":
+        return decode_grid(model, decoder, shape, rate)
+    if kind == "frames":
+        return decode_frames(model, decoder, shape, rate)
+    if kind == "histogram":
+        tables = model.integers("histogram")[: shape[0]].tolist()
+    else:
+        tables = [equal_freqs(model.codebook_size)] * shape[0]
+    return decoder.with_tables(tables, shape[1] * shape[2]).reshape(shape)
+
+
+def indices_of(data: bytes, path: Path) -> list[Ints]:
+    """The indices [K', h, w] or [K', F] of each plane of a stream."""
+    stream, model = parse_stream(data), ModelFile(path)
+    assert (stream.fingerprint, stream.modality) == (model.fingerprint, model.modality)
+    num_planes, (rows, columns), (piece_rows, piece_columns) = model.plane_and_piece(stream)
+    if rows * columns == 0:
+        assert stream.segments == [b""]
+        return []
+    num_codebooks = model.codebooks_at(stream.rate)
+    segments, planes = iter(stream.segments), []
+    for _ in range(num_planes):
+        plane = np.zeros((num_codebooks, rows, columns), np.int64)
+        for top in range(0, rows, piece_rows):
+            for left in range(0, columns, piece_columns):
+                view = plane[:, top : top + piece_rows, left : left + piece_columns]
+                view[:] = decode_segment(model, next(segments), view.shape, stream.rate)
+        planes.append(plane if model.modality == "image" else plane[:, 0])
+    assert next(segments, None) is None
+    return planes

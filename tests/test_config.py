@@ -1,0 +1,93 @@
+"""TOML tables to dataclasses: whatever is wrong is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+
+from vqcodec.config import build_config
+from vqcodec.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inner:
+    size: int = 3
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"inner.size: {self.size} is not 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outer:
+    count: int
+    share: float = 0.5
+    name: str = "x"
+    on: bool = False
+    kind: Literal["a", "b"] = "a"
+    sizes: tuple[int, ...] = (1,)
+    inner: Inner = Inner()
+    maybe: Inner | None = None
+    rest: dict[str, Any] = field(default_factory=dict)
+
+
+def test_a_full_table_is_taken():
+    table = {
+        "count": 2,
+        "share": 1,
+        "name": "y",
+        "on": True,
+        "kind": "b",
+        "sizes": [1, 2],
+        "inner": {"size": 5},
+        "maybe": {"size": 6},
+        "rest": {"anything": [1]},
+    }
+    expected = Outer(
+        count=2,
+        share=1.0,
+        name="y",
+        on=True,
+        kind="b",
+        sizes=(1, 2),
+        inner=Inner(size=5),
+        maybe=Inner(size=6),
+        rest={"anything": [1]},
+    )
+    built = build_config(Outer, table, "outer")
+    assert built == expected
+    assert isinstance(built.share, float)
+
+
+def test_what_is_left_out_has_its_usual_value():
+    assert build_config(Outer, {"count": 1}, "outer") == Outer(count=1)
+    assert build_config(Outer, {"count": 1, "maybe": None}, "outer").maybe is None
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({}, "outer.count: missing"),
+        ({"count": 1, "size": 2}, r"outer.size: no such key; there are count, share"),
+        ({"count": 1.5}, "outer.count: 1.5 is not of type int"),
+        ({"count": True}, "outer.count: True is not of type int"),
+        ({"count": "1"}, "outer.count: '1' is not of type int"),
+        ({"count": 1, "share": "much"}, "outer.share: 'much' is not of type float"),
+        ({"count": 1, "share": True}, "outer.share: True is not of type float"),
+        ({"count": 1, "name": 3}, "outer.name: 3 is not of type str"),
+        ({"count": 1, "on": 1}, "outer.on: 1 is not of type bool"),
+        ({"count": 1, "kind": "c"}, "outer.kind: 'c' is not one of 'a', 'b'"),
+        ({"count": 1, "sizes": 3}, "outer.sizes: 3 is not a list"),
+        ({"count": 1, "sizes": [1, "2"]}, "outer.sizes: '2' is not of type int"),
+        ({"count": 1, "inner": 3}, "outer.inner: 3 is not a table"),
+        ({"count": 1, "inner": {"sise": 3}}, "outer.inner.sise: no such key"),
+        ({"count": 1, "inner": {"size": 0}}, "inner.size: 0 is not 1 or more"),
+        ({"count": 1, "maybe": {"size": "x"}}, "outer.maybe.size: 'x' is not of type int"),
+        ({"count": 1, "rest": []}, r"outer.rest: \[\] is not of type dict"),
+    ],
+)
+def test_what_is_wrong_is_named(table, message):
+    with pytest.raises(ConfigError, match=message):
+        build_config(Outer, table, "outer")

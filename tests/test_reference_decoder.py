@@ -1,0 +1,202 @@
+"""A decoder written from docs/FORMAT.md alone finds the same indices as the codec."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vqcodec.codec.autoencoder import Autoencoder
+from vqcodec.codec.checkpoint import load_checkpoint, save_model
+from vqcodec.modalities.audio.encoder import AudioNetworkConfig
+from vqcodec.priors import build_prior_network
+from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
+from vqcodec.priors.static import count_indices
+from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
+from vqcodec.quantizers.lattice import LatticeConfig
+from vqcodec.quantizers.residual import ResidualConfig
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import reference_decoder
+from tiny import noise_clip, noise_picture
+
+FORMAT = (Path(__file__).parents[1] / "docs" / "FORMAT.md").read_text(encoding="utf-8")
+GOLDEN = Path(__file__).parent / "golden" / "v1"
+
+IMAGE = {"dim": 6, "fine_width": 8, "coarse_width": 8, "fine_units": 1, "coarse_units": 1}
+AUDIO = {
+    "sample_rate": 8000,
+    "hop_length": 16,
+    "dim": 4,
+    "encoder_width": 8,
+    "encoder_units": 1,
+    "decoder_width": 8,
+    "decoder_units": 1,
+}
+LATTICE = {"kind": "lattice", "limit": 20, "coarsest_step": 0.5, "finest_step": 0.05}
+RESIDUAL = {"kind": "residual", "num_codebooks": 3, "codebook_size": 20}
+
+
+def image_tables(quantizer, **prior):
+    tables = {"modality": "image", "network": IMAGE, "quantizer": {**quantizer, "dim": 6}}
+    return {**tables, "prior": prior}
+
+
+def audio_tables(quantizer, **prior):
+    tables = {"modality": "audio", "network": AUDIO, "quantizer": {**quantizer, "dim": 4}}
+    return {**tables, "prior": prior}
+
+
+PAPER_IMAGE = {
+    "modality": "image",
+    "network": {"kind": "paper", "dim": 3, "width": 8, "num_units": 1},
+    "quantizer": {"kind": "finite_scalar", "levels": [5, 3, 3]},
+    "prior": {"kind": "grid", "head": "categorical", "groups": [1], "width": 16},
+}
+PAPER_AUDIO = {
+    "modality": "audio",
+    "network": {"kind": "paper", "dim": 4, "width": 16, "narrow_width": 4, "num_units": 1},
+    "quantizer": {"kind": "residual", "dim": 4, "codebook_size": 20},
+    "prior": {"kind": "frames", "groups": [1], "width": 16},
+}
+
+MODELS = {
+    "grid logistic": image_tables(LATTICE, kind="grid", groups=[1, 2, 3], width=16),
+    "grid categorical": image_tables(
+        RESIDUAL,
+        kind="grid",
+        head="categorical",
+        groups=[1, 2],
+        width=16,
+        period=4,
+        kernel_size=5,
+        embedding_dim=4,
+    ),
+    "grid in one phase": image_tables(
+        LATTICE, kind="grid", groups=[6], width=16, period=1, kernel_size=1
+    ),
+    "picture histogram": image_tables(LATTICE, kind="histogram"),
+    "frames logistic": audio_tables(
+        LATTICE, kind="frames", head="logistic", groups=[1, 3], width=16, dilations=[1, 3]
+    ),
+    "frames categorical": audio_tables(
+        RESIDUAL, kind="frames", groups=[2, 1], width=16, embedding_dim=4
+    ),
+    "sound histogram": audio_tables(RESIDUAL, kind="histogram"),
+    "sound uniform": audio_tables(RESIDUAL, kind="uniform"),
+    "paper picture": PAPER_IMAGE,
+    "paper sound": PAPER_AUDIO,
+}
+
+
+def write_model(path, tables):
+    """Write a tiny untrained model whose prior has random opinions of its own."""
+    torch.manual_seed(len(json.dumps(tables)))
+    autoencoder = Autoencoder.of_tables(tables)
+    sizes = autoencoder.quantizer.codebook_sizes
+    for name, parameter in autoencoder.encoder.named_parameters():
+        if name in ("linear.weight", "head.weight"):
+            parameter.data.mul_(8)  # so that indices differ
+    prior = {}
+    if tables["prior"]["kind"] == "histogram":
+        rng = np.random.default_rng(0)
+        prior = count_indices([rng.integers(0, sizes[0], (len(sizes), 99)) ** 2 // 99], sizes)
+    elif tables["prior"]["kind"] != "uniform":
+        network = build_prior_network(tables["prior"], sizes)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        prior = network.freeze(autoencoder.quantizer.position(torch.arange(256)).clamp(0, 1))
+    state = autoencoder.state_dict()
+    save_model(path, name="tiny", tables=tables, state=state, prior=prior, card={})
+
+
+def assert_same(model, path, stream):
+    ours, theirs = model.indices_of(stream), reference_decoder.indices_of(stream, path)
+    assert len(ours) == len(theirs)
+    for own, other in zip(ours, theirs, strict=True):
+        assert own.dtype == np.int64
+        assert np.array_equal(own, other)
+    return ours
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_indices_are_those_of_the_document(name, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, MODELS[name])
+    model = load_checkpoint(path)
+    signals = [noise_picture(50, 70), noise_picture(1, 1)]
+    if model.modality == "audio":
+        signals = [noise_clip(1400), noise_clip(1, channels=2), noise_clip(0)]
+    for signal in signals:
+        for quality in (1, 5, 10):
+            stream = model.compress(signal, quality=quality)
+            planes = assert_same(model, path, stream)
+            if max(plane.size for plane in planes or [np.zeros(0)]) > 50:
+                assert len(np.unique(planes[0])) > 3
+
+
+def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, MODELS["grid logistic"])
+    stream = load_checkpoint(path).compress(noise_picture(64 * 16 + 1, 17))
+    assert_same(load_checkpoint(path), path, stream)
+    assert len(reference_decoder.parse_stream(stream).segments) == 2
+
+
+def test_pieces_and_channels_of_a_sound_are_those_of_the_document(tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, MODELS["frames categorical"])
+    signal = noise_clip(33_000, channels=2)  # 1032 frames at 8 kHz
+    stream = load_checkpoint(path).compress(signal, separate_channels=True)
+    planes = assert_same(load_checkpoint(path), path, stream)
+    assert [plane.shape for plane in planes] == [(2, 1032)] * 2  # within a group of codebooks
+    assert len(reference_decoder.parse_stream(stream).segments) == 4
+
+
+def test_golden_streams_decode_to_their_indices(tmp_path):
+    with tarfile.open(GOLDEN / "models.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    models = {reference_decoder.ModelFile(path).fingerprint: path for path in tmp_path.iterdir()}
+    with np.load(GOLDEN / "indices.npz") as archive:
+        golden = dict(archive)
+    for path in sorted(GOLDEN.glob("*.vqc")):
+        data = path.read_bytes()
+        model = models[reference_decoder.parse_stream(data).fingerprint]
+        for number, plane in enumerate(reference_decoder.indices_of(data, model)):
+            assert np.array_equal(plane, golden.pop(f"{path.stem}/{number}")), path.stem
+    assert not golden
+
+
+def test_the_usual_values_of_the_document_are_those_of_the_code():
+    rows = re.search(r"\| table \| key \|.*?\n\|[-:| ]+\n(.*?)\n\n", FORMAT, re.DOTALL)[1]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()]
+    configs = {
+        "network (sounds)": AudioNetworkConfig,
+        "network (mdct)": AudioNetworkConfig,
+        "quantizer (lattice)": LatticeConfig,
+        "quantizer (residual)": ResidualConfig,
+        "quantizer (finite_scalar)": FiniteScalarConfig,
+        "prior (grid)": GridPriorConfig,
+        "prior (frames)": FramesPriorConfig,
+    }
+    table, checked = "", 0
+    for name, key, value, _ in cells:
+        table = name or table
+        if table in configs:
+            fields = {field.name: field for field in dataclasses.fields(configs[table])}
+            if value:
+                known = fields[key].default
+                listed = ", ".join(map(str, known)) if isinstance(known, tuple) else str(known)
+                assert value.strip('"') == listed, (table, key)
+            else:
+                assert fields[key].default is dataclasses.MISSING or key == "dim"
+            checked += 1
+    assert checked == 16

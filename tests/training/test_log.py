@@ -1,0 +1,25 @@
+"""Reports of a training: for programs in a file, for people on stderr."""
+
+from __future__ import annotations
+
+import json
+
+from vqcodec.training.log import TrainingLog
+
+
+def test_a_report_is_a_line_of_json_and_a_line_of_words(tmp_path, capsys):
+    log = TrainingLog(tmp_path / "log.jsonl")
+    log.report(50, 200, {"total": 1.25, "rate": float("nan")})
+    log.report(100, 200, {"total": float("inf")})
+    first, second = (json.loads(line) for line in log.path.read_text().splitlines())
+    assert first.pop("elapsed_s") >= 0
+    assert first == {"step": 50, "total": 1.25, "rate": None}
+    assert second["total"] is None
+    captured = capsys.readouterr()
+    assert "step 50/200  total 1.25  rate nan" in captured.err
+    assert not captured.out
+
+
+def test_a_quiet_log_says_nothing(tmp_path, capsys):
+    TrainingLog(tmp_path / "log.jsonl", quiet=True).report(1, 2, {"total": 1.0})
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,280 @@
+"""A training that stops, for whatever reason, goes on as if it had not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from threading import Thread
+
+import numpy as np
+import pytest
+import torch
+from training_recipes import AUDIO, IMAGE, RESIDUAL, SEED, same
+
+from vqcodec.errors import ConfigError, InputError, UsageError
+from vqcodec.modalities.image.modality import ImageModality
+from vqcodec.training import state as training_state
+from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
+from vqcodec.training.prior import PriorTraining, load_run
+from vqcodec.training.recipe import parse_recipe
+from vqcodec.training.state import AveragedWeights, load_state, save_state, uninterrupted
+
+
+def checkpoint(folder, name="checkpoint.pt"):
+    return load_state(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "joint"),
+    [(RESIDUAL, False), (IMAGE, False), (AUDIO, True)],
+    ids=["residual", "image", "audio-jointly"],
+)
+def test_three_steps_and_three_more_are_six(tmp_path, train, text, joint):
+    train(tmp_path / "whole", text, joint=joint)
+    for steps in (3, 6):
+        train(tmp_path / "parts", text, joint=joint, steps=steps)
+        assert checkpoint(tmp_path / "parts")["step"] == steps
+    assert same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
+
+
+def test_a_prior_goes_on_exactly(tmp_path, train):
+    for folder in ("whole", "parts"):
+        train(tmp_path / folder, RESIDUAL, joint=False, steps=1)
+    PriorTraining(tmp_path / "whole", (), "cpu").run_to(None)
+    for steps in (3, 6):
+        PriorTraining(tmp_path / "parts", (), "cpu").run_to(steps)
+        assert checkpoint(tmp_path / "parts", "prior.pt")["step"] == steps
+    assert same(*(checkpoint(tmp_path / name, "prior.pt") for name in ("whole", "parts")))
+
+
+def test_a_finished_training_stays_as_it_is(joint_run, train):
+    before = checkpoint(joint_run)
+    train(joint_run, IMAGE)
+    assert same(checkpoint(joint_run), before)
+
+
+@pytest.fixture
+def stoppable():
+    """What the command line does at a signal, also where these tests run in the background."""
+
+    def stop(number, _frame):
+        raise SystemExit(128 + number)
+
+    handlers = {signal.SIGTERM: stop, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("stoppable")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_waits_for_the_end_of_the_step(
+    tmp_path, train, joint_run, monkeypatch, number
+):
+    losses = AutoencoderTraining.losses
+
+    def interrupted(self, *arguments):
+        if self.step == 2:
+            os.kill(os.getpid(), number)
+        return losses(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AutoencoderTraining, "losses", interrupted)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            train(tmp_path, IMAGE)
+    assert checkpoint(tmp_path)["step"] == 3
+    train(tmp_path, IMAGE)
+    assert same(checkpoint(tmp_path), checkpoint(joint_run))
+
+
+def test_an_interruption_while_judging_saves_the_weights_not_their_average(
+    tmp_path, train, monkeypatch
+):
+    def interrupt(self, path):
+        raise KeyboardInterrupt
+
+    train(tmp_path / "whole", IMAGE, steps=2)
+    monkeypatch.setattr(ImageModality, "excerpt", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "run", IMAGE, steps=2)
+    assert same(checkpoint(tmp_path / "run"), checkpoint(tmp_path / "whole"))
+
+
+@pytest.mark.usefixtures("stoppable")
+def test_an_interrupted_prior_goes_on_exactly(tmp_path, train, monkeypatch):
+    for folder in ("whole", "parts"):
+        train(tmp_path / folder, IMAGE, joint=False, steps=1)
+    PriorTraining(tmp_path / "whole", (), "cpu").run_to(None)
+    training = PriorTraining(tmp_path / "parts", (), "cpu")
+    step = training.train_step
+
+    def interrupted():
+        if training.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step()
+
+    monkeypatch.setattr(training, "train_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.run_to(None)
+    assert checkpoint(tmp_path / "parts", "prior.pt")["step"] == 3
+    PriorTraining(tmp_path / "parts", (), "cpu").run_to(None)
+    assert same(*(checkpoint(tmp_path / name, "prior.pt") for name in ("whole", "parts")))
+
+
+def test_a_checkpoint_and_a_report_are_written_every_so_often(tmp_path, data_folder, monkeypatch):
+    options = TrainingOptions(
+        run=tmp_path, data=[data_folder], seed=SEED, report_every=3, save_every=2
+    )
+    saved = []
+    monkeypatch.setattr(AutoencoderTraining, "save", lambda self: saved.append(self.step))
+    AutoencoderTraining(parse_recipe(IMAGE), options, joint=False).run()
+    assert saved == [2, 4, 6, 6]
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
+    assert steps == [3, 6, 6]
+
+
+def test_an_error_leaves_the_last_checkpoint(tmp_path, train, monkeypatch):
+    train(tmp_path, IMAGE, steps=2)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    losses = AutoencoderTraining.losses
+
+    def failing(self, *arguments):
+        if self.step == 3:
+            raise RuntimeError("out of something")
+        return losses(self, *arguments)
+
+    monkeypatch.setattr(AutoencoderTraining, "losses", failing)
+    with pytest.raises(RuntimeError, match="out of something"):
+        train(tmp_path, IMAGE)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_save_that_is_cut_short_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    save_state(path, {"step": 1})
+
+    def cut_short(value, target):
+        target.write_bytes(b"half a check")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(training_state.torch, "save", cut_short)
+    with pytest.raises(OSError, match="no space left"):
+        save_state(path, {"step": 2})
+    assert load_state(path) == {"step": 1}
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04" + bytes(100)])
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        load_state(path)
+    with pytest.raises(InputError):
+        load_state(tmp_path / "none.pt")
+
+
+def test_a_checkpoint_with_more_than_tensors_and_numbers_is_refused(tmp_path):
+    torch.save({"step": os.system}, tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError):
+        load_state(tmp_path / "checkpoint.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"text": IMAGE + "\n# another one"}, "begun with another recipe"),
+        ({"joint": False}, "training of the other kind"),
+        ({"seed": SEED + 1}, f"begun with seed {SEED}, not {SEED + 1}"),
+    ],
+)
+def test_a_run_does_not_go_on_in_another_way(joint_run, train, change, message):
+    before = checkpoint(joint_run), (joint_run / "manifest.json").read_text()
+    with pytest.raises(ConfigError, match=message):
+        train(joint_run, **{"text": IMAGE, **change})
+    assert same(checkpoint(joint_run), before[0])
+    assert (joint_run / "manifest.json").read_text() == before[1]
+
+
+def test_a_new_run_can_start_from_the_networks_of_another(tmp_path, train, joint_run):
+    train(tmp_path / "vqvae", IMAGE, joint=False, steps=1)
+    for start in (tmp_path / "vqvae", joint_run):
+        folder = tmp_path / f"from-{start.name}"
+        train(folder, IMAGE, steps=1, start_from=start)
+        started, average = checkpoint(folder)["module"], checkpoint(start)["average"]
+        name = "autoencoder.decoder.linear.weight"
+        assert torch.allclose(started[name], average[name], atol=1e-3)
+
+
+def test_a_run_with_other_networks_is_no_start(tmp_path, train, joint_run):
+    other = IMAGE.replace("fine_width = 8", "fine_width = 16")
+    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+        train(tmp_path / "run", other, start_from=joint_run)
+    deeper = IMAGE.replace("fine_units = 1", "fine_units = 2")
+    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+        train(tmp_path / "deeper", deeper, start_from=joint_run)
+    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+        train(tmp_path / "other", AUDIO, start_from=joint_run)
+
+
+def test_a_step_that_is_not_finite_changes_no_weight(data_folder, tmp_path):
+    options = TrainingOptions(run=tmp_path, data=[data_folder], seed=SEED)
+    training = AutoencoderTraining(parse_recipe(IMAGE), options, joint=True)
+    training.begin()
+    before = {key: value.clone() for key, value in training.module.state_dict().items()}
+    distortion = training.modality.distortion
+
+    def infinite(*arguments):
+        return {name: term * float("inf") for name, term in distortion(*arguments).items()}
+
+    training.modality.distortion = infinite
+    values = training.train_step()
+    assert not np.isfinite(values["total"])
+    assert same(dict(training.module.state_dict()), before)
+    assert training.step == 1
+
+
+def test_a_step_of_a_prior_that_is_not_finite_changes_no_weight(joint_run):
+    training = PriorTraining(joint_run, (), "cpu")
+    before = {key: value.clone() for key, value in training.prior.state_dict().items()}
+    parameter = next(training.prior.parameters())
+    parameter.register_hook(lambda gradient: gradient * float("nan"))
+    training.train_step()
+    assert same(dict(training.prior.state_dict()), before)
+
+
+def test_an_average_follows_and_changes_places():
+    module = torch.nn.Linear(2, 1, bias=False)
+    average = AveragedWeights(module, decay=0.5)
+    start = module.weight.detach().clone()
+    with torch.no_grad():
+        module.weight += 1
+    average.update(module, 1000)
+    with average.in_place_of_weights(module):
+        assert torch.allclose(module.weight, start + 0.5)
+    assert torch.equal(module.weight, start + 1)
+    average.load({"weight": start})
+    with pytest.raises(ValueError, match="stop"), average.in_place_of_weights(module):
+        assert torch.equal(module.weight, start)
+        raise ValueError("stop")
+    assert torch.equal(module.weight, start + 1)
+
+
+def test_nothing_waits_outside_the_main_thread():
+    done = []
+
+    def work():
+        with uninterrupted():
+            done.append(signal.getsignal(signal.SIGINT))
+
+    thread = Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [signal.getsignal(signal.SIGINT)]
+
+
+def test_a_folder_without_a_training_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="holds no training"):
+        load_run(tmp_path)

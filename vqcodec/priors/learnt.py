@@ -1,0 +1,68 @@
+"""What the frozen priors of pictures and of sounds have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqcodec.nn.integer import Array, Tensors, fetch
+from vqcodec.priors.base import Indices, Prior
+from vqcodec.priors.coding import CategoricalCoding, LogisticCoding
+from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig, check_codebooks
+
+NUM_RATES = 256  # one state for each value of the rate byte
+LOGISTIC_FEATURES = LOGISTIC_OUTPUTS = 2
+
+
+class LearntPrior(Prior):
+    """Integer features of indices, a first state for each rate, and the head's coding.
+
+    Attributes:
+        features: [K or 1, N, E].
+        rate_state: [NUM_RATES, W].
+        per_output: O, the numbers that predict one index.
+        bit_weight: what a saved bit may cost when indices are chosen; see `LogisticCoding`.
+    """
+
+    bit_weight: float
+
+    def __init__(
+        self,
+        config: GridPriorConfig | FramesPriorConfig,
+        codebook_sizes: tuple[int, ...],
+        tensors: Tensors,
+        dtype: type[Any],
+    ) -> None:
+        """Read what a frozen prior of either kind stores.
+
+        Raises:
+            ConfigError: it is for other codebooks.
+            ModelFileError: a tensor is missing or does not fit.
+        """
+        check_codebooks(config, codebook_sizes)
+        size = codebook_sizes[0]
+        self.coding: LogisticCoding | CategoricalCoding
+        if config.head == "logistic":
+            self.coding = LogisticCoding(fetch(tensors, "tables", np.uint32), size, self.bit_weight)
+            num_tables, self.per_index, self.per_output = 1, LOGISTIC_FEATURES, LOGISTIC_OUTPUTS
+        else:
+            self.coding = CategoricalCoding(fetch(tensors, "exponents", np.int64), size)
+            num_tables, self.per_index = len(codebook_sizes), config.embedding_dim
+            self.per_output = size
+        features = fetch(tensors, "features", np.int16, (num_tables, size, self.per_index))
+        rate_state = fetch(tensors, "rate_state", np.int16, (NUM_RATES, config.width))
+        self.features, self.rate_state = features.astype(dtype), rate_state.astype(dtype)
+        self.dtype = dtype
+        self._tensors = dict(tensors)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return what a model file stores."""
+        return self._tensors
+
+    def features_of(self, indices: Indices, first: int) -> Array:
+        """Return features [..., n * E] of indices [..., n] of codebooks `first` onwards."""
+        books = np.arange(first, first + indices.shape[-1]) % len(self.features)
+        features: Array = self.features[books, indices].reshape(*indices.shape[:-1], -1)
+        return features
