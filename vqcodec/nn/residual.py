@@ -89,41 +89,43 @@ class ConvNextUnit1d(nn.Module):
         return features + change
 
 
-class PaperUnit2d(nn.Module):
-    """The residual unit of the VQ-VAE paper: a 3x3, then a 1x1 convolution, rectifiers before.
+class PaperUnit(nn.Module):
+    """The residual unit of the VQ-VAE paper: a wide, then a 1x1 convolution, rectifiers before.
 
     The second convolution starts at zero, so that a new unit changes nothing.
     """
 
-    def __init__(self, num_channels: int) -> None:
+    def __init__(self, first: nn.Module, second: nn.Conv1d | nn.Conv2d) -> None:
         super().__init__()
-        self.first = nn.Conv2d(num_channels, num_channels, 3, padding=1)
-        self.second = nn.Conv2d(num_channels, num_channels, 1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+        self.first, self.second = first, second
+        nn.init.zeros_(second.weight)
+        nn.init.zeros_(second.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return features [B, C, h, w] plus what the unit adds."""
+        """Return features [B, C, ...] plus what the unit adds."""
         hidden: Tensor = self.first(functional.relu(features))
         change: Tensor = self.second(functional.relu(hidden))
         return features + change
 
 
-class PaperUnit1d(nn.Module):
-    """The same over time, its three taps `dilation` apart."""
+class PaperUnit2d(PaperUnit):
+    """The paper's unit for pictures, 3x3."""
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(num_channels, num_channels, 3, padding=1),
+            nn.Conv2d(num_channels, num_channels, 1),
+        )
+
+
+class PaperUnit1d(PaperUnit):
+    """The paper's unit over time, its three taps `dilation` apart."""
 
     def __init__(self, num_channels: int, dilation: int) -> None:
-        super().__init__()
-        self.first = nn.Conv1d(num_channels, num_channels, 3, padding=dilation, dilation=dilation)
-        self.second = nn.Conv1d(num_channels, num_channels, 1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return features [B, C, F] plus what the unit adds."""
-        hidden: Tensor = self.first(functional.relu(features))
-        change: Tensor = self.second(functional.relu(hidden))
-        return features + change
+        super().__init__(
+            nn.Conv1d(num_channels, num_channels, 3, padding=dilation, dilation=dilation),
+            nn.Conv1d(num_channels, num_channels, 1),
+        )
 
 
 def scale_for_rectifiers(layers: Iterable[nn.Module], gain: float = 1.0) -> None:

@@ -21,9 +21,8 @@ class FramesPrior(LearntPrior):
     """
 
     kind = "frames"
-    bit_weight = (
-        0.0  # measured: for sounds, choosing by squared error costs more PESQ than it saves
-    )
+    # 0.02 and 0.05 lost PESQ at equal rate, on two held-out voices.
+    bit_weight = 0.0
 
     def __init__(
         self,

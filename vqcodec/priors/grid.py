@@ -20,7 +20,7 @@ class GridPrior(LearntPrior):
     """Codes indices [K, h, w] group by group, and within a group phase by phase."""
 
     kind = "grid"
-    # Measured: at equal PSNR this saves 2 % (fine) to 6 % (coarse); 0.08 saves less at fine rates.
+    # At equal PSNR this saved 2 % (fine) to 6 % (coarse) of three held-out pictures; 0.08 less.
     # Theory for high rates says 2 ln 2 / 12 = 0.12, but later indices see coarser ones before them.
     bit_weight = 0.05
 
