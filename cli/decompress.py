@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from vqcodec.errors import UsageError
 
 from .console import Record, display_name, for_each, note, progress, signal_facts
 from .models import load_model
-from .options import Device, FileFormat, Force, Inputs, Json, ModelName, Output, Quiet
+from .options import (
+    Device,
+    FileFormat,
+    Force,
+    Inputs,
+    Json,
+    ModelName,
+    Output,
+    Quiet,
+    require_within,
+)
 from .paths import Outputs, choose_format, open_target, read_source
+
+if TYPE_CHECKING:
+    from vqcodec.modalities.media import Signal
 
 
 def decompress(
@@ -18,6 +34,12 @@ def decompress(
     output: Output = None,
     file_format: FileFormat = None,
     model: ModelName = None,
+    start: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Begin here; for sounds.")
+    ] = 0.0,
+    duration: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Restore so much; for sounds.")
+    ] = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -28,11 +50,19 @@ def decompress(
     photo.vqc becomes photo.decoded.png beside it; the suffix of PATH decides what kind of file it
     is. A stream names its model; --model is for a file of it that is not installed.
     """
+    if duration is not None:
+        require_within("--duration", duration, 1e-6, 1e9)
     outputs = Outputs(output, inputs, force=force)
     if as_json and outputs.to_stdout:
         raise UsageError("--json and the result cannot both go to stdout: use -o")
     work = _Decompression(
-        outputs=outputs, file_format=file_format, model_name=model, device=device, quiet=quiet
+        outputs=outputs,
+        file_format=file_format,
+        model_name=model,
+        start_s=start,
+        duration_s=duration,
+        device=device,
+        quiet=quiet,
     )
     for_each(inputs, work.decompress_input, as_json=as_json)
 
@@ -44,6 +74,8 @@ class _Decompression:
     outputs: Outputs
     file_format: str | None
     model_name: str | None
+    start_s: float
+    duration_s: float | None
     device: str
     quiet: bool
 
@@ -61,7 +93,12 @@ class _Decompression:
         model = load_model(self.model_name or header.fingerprint.hex(), self.device)
         name = display_name(source)
         with progress(name, quiet=self.quiet) as report:
-            signal = model.decompress(stream, progress=report)
+            if self.start_s or self.duration_s is not None:
+                signal: Signal = model.decompress_excerpt(
+                    stream, start_s=self.start_s, duration_s=self.duration_s
+                )
+            else:
+                signal = model.decompress(stream, progress=report)
         with open_target(target, force=self.outputs.force) as file:
             write_signal(signal, file, file_format)
         note(f"{name} -> {target}", quiet=self.quiet)

@@ -129,7 +129,8 @@ class ModelFile:
 
     def codebooks_at(self, rate: int) -> int:
         if self.quantizer["kind"] == "residual":
-            return min(max(rate, 1), self.num_codebooks)
+            assert 1 <= rate <= self.num_codebooks
+            return rate
         return self.num_codebooks
 
     def plane_and_piece(self, stream: Stream) -> tuple[int, tuple[int, int], tuple[int, int]]:
@@ -219,9 +220,11 @@ class Decoder:
 
     def logistic(self, outputs: Ints) -> list[int]:
         rows, centres = [], []
+        per_octave = (len(self.tables) // 16 - 1) // 10
         for mean, scale in outputs.tolist():
             centre = (mean + 8) // 16
-            number = min(max((scale + 2) // 4 + 20, 0), 40)
+            number = (per_octave * scale + 8) // 16 + 5 * per_octave
+            number = min(max(number, 0), 10 * per_octave)
             rows.append(16 * number + mean - 16 * centre + 8)
             centres.append(centre)
         tables = {row: [f for f in self.tables[row].tolist() if f] for row in set(rows)}

@@ -72,6 +72,16 @@ class FakeModel:
             return black(facts.width, facts.height)
         return silence(facts.num_channels, facts.num_samples, facts.sample_rate)
 
+    def decompress_excerpt(
+        self, stream: bytes, *, start_s: float = 0.0, duration_s: float | None = None
+    ) -> AudioClip:
+        whole = self.decompress(stream)
+        if isinstance(whole, Picture):
+            raise UsageError("a picture has no start and no duration")
+        start = round(start_s * whole.sample_rate)
+        stop = None if duration_s is None else start + round(duration_s * whole.sample_rate)
+        return AudioClip(whole.waveform[:, start:stop], whole.sample_rate)
+
     def sample(self, **settings: Any) -> Signal:
         self.calls.append(settings)
         if self.modality == "image":

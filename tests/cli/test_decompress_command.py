@@ -84,3 +84,25 @@ def test_existing_results_are_overwritten_by_force_only(vqc, zoo, photo_stream):
     assert vqc("decompress", photo_stream).exit_code == 0
     assert vqc("decompress", photo_stream).exit_code == 6
     assert vqc("decompress", "-f", photo_stream).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "num_samples"),
+    [
+        (["--start", "0.1"], 2400),
+        (["--duration", "0.05"], 800),
+        (["--start", "0.2", "--duration", "9"], 800),
+    ],
+)
+def test_a_part_of_a_sound_can_be_restored(vqc, zoo, voice_stream, tmp_path, options, num_samples):
+    assert vqc("decompress", voice_stream, *options).exit_code == 0
+    assert read_clip(tmp_path / "voice.decoded.wav").num_samples == num_samples
+
+
+@pytest.mark.parametrize("options", [["--start", "-1"], ["--duration", "0"], ["--duration", "nan"]])
+def test_impossible_parts_are_refused(vqc, zoo, voice_stream, options):
+    assert vqc("decompress", voice_stream, *options).exit_code == 2
+
+
+def test_a_picture_has_no_parts(vqc, zoo, photo_stream):
+    assert vqc("decompress", photo_stream, "--start", "1").exit_code == 2

@@ -18,12 +18,14 @@ from vqcodec.priors.coding import (
 from vqcodec.priors.heads import IndexFeatures, logistic_bits, prediction_bits
 from vqcodec.priors.logistic import (
     LARGEST_REACH,
+    LOG2_SCALE_LIMIT,
     NUM_FRACTIONS,
-    NUM_SCALES,
-    SCALE_OFFSET,
+    SCALES_PER_OCTAVE,
     feature_table,
     logistic_probabilities,
+    num_scales,
     reach_of,
+    scale_of,
 )
 
 LIMIT = 15
@@ -83,7 +85,8 @@ def test_an_index_far_from_its_prediction_costs_an_escape_and_itself(logistic):
 def test_a_payload_that_leads_past_the_codebook_is_refused(logistic):
     predicted = outputs(np.full(50, float(LIMIT)), 4.0)
     sampler = SymbolSampler(np.random.default_rng(0))
-    table = np.full(50, (4 * 4 + SCALE_OFFSET) * NUM_FRACTIONS + NUM_FRACTIONS // 2, np.int32)
+    number = (4 + LOG2_SCALE_LIMIT) * SCALES_PER_OCTAVE
+    table = np.full(50, number * NUM_FRACTIONS + NUM_FRACTIONS // 2, np.int32)
     encoder = SymbolEncoder()
     drawn = sampler.code_with_tables(logistic.tables, table)
     encoder.code_with_tables(logistic.tables, table, drawn)
@@ -108,21 +111,42 @@ def test_the_cost_is_that_of_the_logistic_in_floats(logistic):
 
 
 def test_the_tables_are_frequencies_of_each_scale_and_fraction():
-    assert TABLES.shape == (NUM_SCALES * NUM_FRACTIONS, 2 * LARGEST_REACH + 2)
+    count = num_scales(SCALES_PER_OCTAVE)
+    assert TABLES.shape == (count * NUM_FRACTIONS, 2 * LARGEST_REACH + 2)
     assert (TABLES.sum(axis=1) == TOTAL).all()
-    for scale in (0, SCALE_OFFSET, NUM_SCALES - 1):
+    for number in (0, count // 2, count - 1):
+        scale = scale_of(number, SCALES_PER_OCTAVE)
         length = 2 * reach_of(scale) + 2
         for fraction in (0, NUM_FRACTIONS // 2):
             probabilities = logistic_probabilities(scale, fraction)
             assert probabilities.shape == (length,)
             assert probabilities.sum() == pytest.approx(1)
-            row = TABLES[scale * NUM_FRACTIONS + fraction]
+            row = TABLES[number * NUM_FRACTIONS + fraction]
             assert np.allclose(row[:length] / TOTAL, probabilities, atol=length / TOTAL)
             assert not row[length:].any()
 
 
+def test_scales_reach_from_the_smallest_to_the_largest():
+    assert [scale_of(n, 4) for n in (0, 20, num_scales(4) - 1)] == [1 / 32, 1, 32]
+
+
+@pytest.mark.parametrize("per_octave", [1, 2, 4])
+def test_tables_with_fewer_scales_are_read(logistic, per_octave):
+    rows = TABLES.reshape(-1, NUM_FRACTIONS, TABLES.shape[1])
+    coarser = rows[:: SCALES_PER_OCTAVE // per_octave].reshape(-1, TABLES.shape[1])
+    coding = LogisticCoding(coarser, 2 * LIMIT + 1)
+    generator = np.random.default_rng(0)
+    means, scales = generator.normal(0, 3, 4000), generator.uniform(-1, 2, 4000)
+    values = (means + generator.logistic(size=4000) * 2**scales).round().clip(-LIMIT, LIMIT)
+    indices = values.astype(np.int64) + LIMIT
+    payload, decoded = there_and_back(coding, outputs(means, scales), indices)
+    assert np.array_equal(decoded, indices)
+    finer, _ = there_and_back(logistic, outputs(means, scales), indices)
+    assert len(finer) < len(payload) < 1.1 * len(finer)
+
+
 def test_a_mean_in_the_middle_is_symmetric():
-    inside = logistic_probabilities(SCALE_OFFSET, NUM_FRACTIONS // 2)[:-1]
+    inside = logistic_probabilities(1.0, NUM_FRACTIONS // 2)[:-1]
     assert np.allclose(inside, inside[::-1])
 
 

@@ -48,6 +48,21 @@ def test_a_prior_goes_on_exactly(tmp_path, train):
     assert same(*(checkpoint(tmp_path / name, "prior.pt") for name in ("whole", "parts")))
 
 
+def test_a_prior_of_networks_that_trained_on_is_left_out(tmp_path, train):
+    train(tmp_path, AUDIO, joint=True, steps=2)
+    PriorTraining(tmp_path, (), "cpu").run_to(2)
+    fitted = checkpoint(tmp_path, "prior.pt")["average"]
+    loaded = load_run(tmp_path).prior.state_dict()
+    assert same({name: loaded[name] for name in fitted}, fitted)
+    train(tmp_path, AUDIO, joint=True, steps=4)
+    joint = checkpoint(tmp_path)
+    prior = load_run(tmp_path).prior.state_dict()
+    expected = {f"prior.{name}": value for name, value in prior.items()}
+    assert same(expected, {name: (joint["module"] | joint["average"])[name] for name in expected})
+    training = PriorTraining(tmp_path, (), "cpu")
+    assert training.step == 0
+
+
 def test_a_finished_training_stays_as_it_is(joint_run, train):
     before = checkpoint(joint_run)
     train(joint_run, IMAGE)
@@ -206,6 +221,18 @@ def test_a_new_run_can_start_from_the_networks_of_another(tmp_path, train, joint
         started, average = checkpoint(folder)["module"], checkpoint(start)["average"]
         name = "autoencoder.decoder.linear.weight"
         assert torch.allclose(started[name], average[name], atol=1e-3)
+
+
+def test_a_new_run_keeps_what_fits_of_the_prior(tmp_path, train):
+    train(tmp_path / "first", AUDIO, steps=2)
+    groups = parse_recipe(AUDIO).prior["groups"]
+    merged = AUDIO.replace(f"groups = {groups}", f"groups = [{sum(groups)}]")
+    assert merged != AUDIO
+    train(tmp_path / "second", merged, steps=1, start_from=tmp_path / "first")
+    first, second = checkpoint(tmp_path / "first"), checkpoint(tmp_path / "second")["module"]
+    assert torch.allclose(
+        second["prior.first.weight"], first["average"]["prior.first.weight"], atol=1e-2
+    )
 
 
 def test_a_run_with_other_networks_is_no_start(tmp_path, train, joint_run):

@@ -45,24 +45,42 @@ def decompress_stream(
     return add_side_sections(signal, stream)
 
 
-def read_indices(data: bytes, model: Model) -> tuple[Stream, list[Indices]]:
-    """Return a parsed stream and the indices of each plane, exact on every machine."""
+def open_stream(data: bytes, model: Model) -> Stream:
+    """Return a parsed stream that is known to fit the model, with as many segments as it needs.
+
+    Raises:
+        StreamError: the stream is damaged, or of a newer version.
+        MissingModelError: it was made with another model.
+    """
     stream = parse_stream(data)
     header = stream.header
     if header.fingerprint.hex() != model.fingerprint or header.modality != model.wire_id:
         raise MissingModelError(
             f"stream: needs model {header.fingerprint.hex()}, not {model.name} {model.fingerprint}"
         )
+    if not model.autoencoder.quantizer.has_rate(header.rate):
+        raise CorruptStreamError(f"header: rate {header.rate}, which the model does not have")
     modality = model.autoencoder.modality
     grid, num_planes = modality.grid(header.facts), modality.num_planes(header.facts)
     if not all(grid):
         if stream.segments != (b"",):
             raise CorruptStreamError("stream: data where the sound has no samples")
-        return stream, []
+        return stream
     size = modality.geometry().segment
     needed = num_planes * math.prod(-(-length // size) for length in grid)
     if len(stream.segments) != needed:  # before anything as large as the header says is made
         raise CorruptStreamError(f"stream: {len(stream.segments)} segments, needed {needed}")
+    return stream
+
+
+def read_indices(data: bytes, model: Model) -> tuple[Stream, list[Indices]]:
+    """Return a parsed stream and the indices of each plane, exact on every machine."""
+    stream = open_stream(data, model)
+    header, modality = stream.header, model.autoencoder.modality
+    grid, num_planes = modality.grid(header.facts), modality.num_planes(header.facts)
+    if not all(grid):
+        return stream, []
+    size = modality.geometry().segment
     places = list(pieces(grid, size))
     num_codebooks = model.autoencoder.quantizer.codebooks_at(header.rate)
     shapes = [

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vqcodec.codec import compress, decompress
+from vqcodec.codec import compress, decompress, excerpt
 from vqcodec.codec.autoencoder import Autoencoder
 from vqcodec.errors import UsageError
 from vqcodec.modalities.audio.modality import AudioModality
+from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.base import Facts
 from vqcodec.modalities.media import Signal
 from vqcodec.priors.base import Prior
@@ -79,6 +80,22 @@ class Model:
             MissingModelError: it was made with another model.
         """
         return decompress.decompress_stream(stream, self, progress=progress)
+
+    def decompress_excerpt(
+        self, stream: bytes, *, start_s: float = 0.0, duration_s: float | None = None
+    ) -> AudioClip:
+        """Return the part of a sound that begins at start_s, to its end or for duration_s.
+
+        Only what it needs is decoded, so that it takes no longer at the end of a long sound.
+
+        Raises:
+            StreamError: the stream is damaged, or of a newer version.
+            MissingModelError: it was made with another model.
+            UsageError: it holds a picture, or ends before start_s.
+        """
+        if not (start_s >= 0 and (duration_s is None or duration_s > 0)):
+            raise UsageError(f"an excerpt from {start_s} s on of {duration_s} s")
+        return excerpt.decompress_excerpt(stream, self, start_s, duration_s)
 
     def encode(self, signal: Signal, *, quality: float = 5.0) -> NDArray[np.int64]:
         """Return the indices of a signal: [K, h, w] of a picture, [K, F] of a sound's mean."""

@@ -5,7 +5,6 @@ A prior is one loop over `Coder.code`. What it does depends on the coder that it
 numbers and bytes result is laid down in docs/FORMAT.md.
 """
 
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 import constriction
@@ -52,32 +51,38 @@ class FrequencyTables:
 
     def runs(
         self, table_ids: NDArray[np.int32]
-    ) -> Iterator[tuple[Any, NDArray[np.intp] | list[int]]]:
-        """Yield each table in use, in order, with the places in `table_ids` [S] that name it.
+    ) -> tuple[NDArray[np.intp], list[tuple[Any, int, int]]]:
+        """Return the places in `table_ids` [S] table by table, and which part each table has.
 
-        Tables of a single symbol have nothing to code and are not in use.
+        Tables of a single symbol have nothing to code and no part.
         """
         if len(table_ids) <= _FEW:
-            yield from self._short_runs(table_ids.tolist())
-            return
+            return self._short_runs(table_ids.tolist())
         # Sorting 16-bit numbers is linear in numpy.
         order = np.argsort(table_ids.astype(np.uint16), kind="stable")
         counts = np.bincount(table_ids, minlength=1)
         stops = np.cumsum(counts)
-        for table in np.flatnonzero(counts).tolist():
-            model, stop = self._models[table], stops[table]
-            if model is not None:
-                yield model, order[stop - counts[table] : stop]
+        return order, [
+            (self._models[table], stops[table] - counts[table], stops[table])
+            for table in np.flatnonzero(counts).tolist()
+            if self._models[table] is not None
+        ]
 
-    def _short_runs(self, table_ids: list[int]) -> Iterator[tuple[Any, list[int]]]:
-        """Yield the same for a few symbols, for which numpy's calls would cost more."""
+    def _short_runs(
+        self, table_ids: list[int]
+    ) -> tuple[NDArray[np.intp], list[tuple[Any, int, int]]]:
+        """Return the same for a few symbols, for which numpy's calls would cost more."""
         places: dict[int, list[int]] = {}
         for place, table in enumerate(table_ids):
             places.setdefault(table, []).append(place)
+        order: list[int] = []
+        parts = []
         for table in sorted(places):
-            model = self._models[table]
+            model, start = self._models[table], len(order)
+            order += places[table]
             if model is not None:
-                yield model, places[table]
+                parts.append((model, start, len(order)))
+        return np.array(order, np.intp), parts
 
 
 class Coder(Protocol):
@@ -125,8 +130,10 @@ class SymbolEncoder:
     ) -> Symbols:
         """Append `symbols` [S], coded under the tables `table_ids` [S], and return them."""
         assert symbols is not None, "an encoder has to be told the symbols"
-        for model, places in tables.runs(table_ids):
-            self._encoder.encode(symbols[places], model)
+        order, parts = tables.runs(table_ids)
+        in_order = symbols[order]
+        for model, start, stop in parts:
+            self._encoder.encode(in_order[start:stop], model)
         return symbols
 
     def finish(self) -> bytes:
@@ -156,7 +163,10 @@ class SymbolDecoder:
         if freqs.shape[1] == 1:
             return np.zeros(len(freqs), np.int32)
         weights = _as_weights(freqs)
-        decoded = self._decode(_ROWS, weights)
+        try:
+            decoded: Symbols = self._decoder.decode(_ROWS, weights)
+        except AssertionError as error:  # how constriction reports impossible data
+            raise CorruptStreamError("payload: no symbols encode to it") from error
         self._encoder.encode(decoded, _ROWS, weights)
         return decoded
 
@@ -171,11 +181,17 @@ class SymbolDecoder:
         Raises:
             CorruptStreamError: no symbols encode to this payload.
         """
-        decoded = np.zeros(len(table_ids), np.int32)
-        for model, places in tables.runs(table_ids):
-            run = self._decode(model, len(places))
-            self._encoder.encode(run, model)
-            decoded[places] = run
+        order, parts = tables.runs(table_ids)
+        in_order = np.zeros(len(table_ids), np.int32)
+        try:
+            for model, start, stop in parts:
+                run = self._decoder.decode(model, stop - start)
+                self._encoder.encode(run, model)
+                in_order[start:stop] = run
+        except AssertionError as error:  # how constriction reports impossible data
+            raise CorruptStreamError("payload: no symbols encode to it") from error
+        decoded = np.empty_like(in_order)
+        decoded[order] = in_order
         return decoded
 
     def finish(self) -> None:
@@ -190,13 +206,6 @@ class SymbolDecoder:
                 f"payload: {len(self._payload)} bytes that do not end with the last symbol, "
                 f"which needs {len(payload)}"
             )
-
-    def _decode(self, model: Any, weights_or_count: NDArray[np.float64] | int) -> Symbols:
-        try:
-            decoded: Symbols = self._decoder.decode(model, weights_or_count)
-        except AssertionError as error:  # how constriction reports impossible data
-            raise CorruptStreamError("payload: no symbols encode to it") from error
-        return decoded
 
 
 class SymbolSampler:

@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.entropy.frequencies import TOTAL, Freqs, freqs_from_exponents, freqs_from_probabilities
-from vqcodec.entropy.range_coder import Coder, FrequencyTables, SymbolDecoder
+from vqcodec.entropy.range_coder import Coder, FrequencyTables, SymbolDecoder, Symbols
 from vqcodec.errors import CorruptStreamError, ModelFileError
 from vqcodec.nn.integer import Array
 from vqcodec.priors.logistic import (
     LARGEST_REACH,
+    LOG2_SCALE_LIMIT,
     NUM_FRACTIONS,
-    NUM_SCALES,
-    SCALE_OFFSET,
+    SCALES_PER_OCTAVE,
     logistic_probabilities,
+    num_scales,
     reach_of,
+    scale_of,
 )
 
 OUTPUT_BITS = {"logistic": 4, "categorical": 8}  # sixteenths of a step; 1/256 of a halving
-_SCALE_SHIFT = 2  # sixteenths of an octave to quarters
+_SIXTEENTHS = 16  # of an octave, in which predictions give a scale
 
 
 def make_logistic_tables() -> NDArray[np.uint32]:
-    """Return the frequencies [NUM_SCALES * NUM_FRACTIONS, 2 * LARGEST_REACH + 2].
+    """Return the frequencies [scales * NUM_FRACTIONS, 2 * LARGEST_REACH + 2].
 
     Rows are as long as their scale needs and end in zeros, which are no symbols.
     """
-    rows = np.zeros((NUM_SCALES * NUM_FRACTIONS, 2 * LARGEST_REACH + 2), np.uint32)
-    for scale in range(NUM_SCALES):
+    count = num_scales(SCALES_PER_OCTAVE)
+    rows = np.zeros((count * NUM_FRACTIONS, 2 * LARGEST_REACH + 2), np.uint32)
+    for scale in range(count):
         for fraction in range(NUM_FRACTIONS):
-            freqs = freqs_from_probabilities(logistic_probabilities(scale, fraction)[None])[0]
+            probabilities = logistic_probabilities(scale_of(scale, SCALES_PER_OCTAVE), fraction)
+            freqs = freqs_from_probabilities(probabilities[None])[0]
             rows[scale * NUM_FRACTIONS + fraction, : len(freqs)] = freqs
     return rows
 
@@ -45,19 +50,26 @@ class LogisticCoding:
     ) -> None:
         """Take the stored tables, as `make_logistic_tables` shapes them, and N, an odd number.
 
-        A bit saved may cost `bit_weight` of squared error, in grid steps; 0 takes the nearest.
+        Their number says how fine the scales are: 1, 2, 4, 8 or 16 to an octave. A bit saved may
+        cost `bit_weight` of squared error, in grid steps; 0 takes the nearest.
 
         Raises:
             ModelFileError: they are not such tables.
         """
-        if tables.shape != (NUM_SCALES * NUM_FRACTIONS, 2 * LARGEST_REACH + 2):
+        shapes = {
+            (num_scales(per_octave) * NUM_FRACTIONS, 2 * LARGEST_REACH + 2): per_octave
+            for per_octave in (1, 2, 4, 8, 16)
+        }
+        if tables.shape not in shapes:
             raise ModelFileError(f"prior: logistic tables of shape {tables.shape}")
+        self.per_octave = shapes[tables.shape]
         self.bit_weight = bit_weight
         self.tables = FrequencyTables(tables)
         self.bits = -np.log2(np.maximum(tables, 1) / TOTAL)
         self.limit = codebook_size // 2
         self.escape_bits = np.log2(codebook_size)
-        self.escapes = np.array([2 * reach_of(scale) + 1 for scale in range(NUM_SCALES)])
+        scales = [scale_of(n, self.per_octave) for n in range(num_scales(self.per_octave))]
+        self.escapes = np.array([2 * reach_of(scale) + 1 for scale in scales])
         expected = np.repeat(self.escapes + 1, NUM_FRACTIONS)
         if np.any(np.count_nonzero(tables, axis=1) != expected):
             raise ModelFileError("prior: logistic tables with rows of the wrong length")
@@ -71,33 +83,74 @@ class LogisticCoding:
         Raises:
             CorruptStreamError: a decoded index is none of the codebook's.
         """
-        mean, scale = outputs.astype(np.int64).T
-        mean = mean + NUM_FRACTIONS // 2
-        centre = mean >> OUTPUT_BITS["logistic"]
-        number = ((scale + (1 << (_SCALE_SHIFT - 1))) >> _SCALE_SHIFT) + SCALE_OFFSET
-        number = np.minimum(np.maximum(number, 0), NUM_SCALES - 1)
-        table_ids = number * NUM_FRACTIONS + (mean & (NUM_FRACTIONS - 1))
-        escape = self.escapes[number]
-        start = centre + self.limit - (escape >> 1)  # the index that the first symbol stands for
+        known = None if indices is None else indices[None]
+        (coded,) = self.code_side_by_side([coder], outputs[None], known)
+        return coded  # type: ignore[no-any-return]
+
+    def code_side_by_side(
+        self, coders: Sequence[Coder], outputs: Array, indices: Array | None
+    ) -> NDArray[np.int64]:
+        """Return indices [R, S], each row by its own coder, under outputs [R, S, 2]; see `code`."""
+        table_ids, start, escape = self._tables_of(outputs)
         if indices is not None and indices.dtype.kind == "f":
             indices = self._choose(indices, table_ids, start, escape)
-        symbols = None
-        if indices is not None:
-            symbols = indices - start
-            out = (symbols < 0) | (symbols > escape)
-            symbols = np.where(out, escape, symbols).astype(np.int32)
-        coded = coder.code_with_tables(self.tables, table_ids.astype(np.int32), symbols)
-        result: NDArray[np.int64] = start + coded
-        escaped = np.flatnonzero(coded == escape)
-        if len(escaped):
-            known = None if indices is None else indices[escaped].astype(np.int32)
-            rows = np.repeat(uniform_freqs(2 * self.limit + 1), len(escaped), axis=0)
-            result[escaped] = coder.code(rows, known)
-        if len(result) and not 0 <= result.min() <= result.max() <= 2 * self.limit:
-            if isinstance(coder, SymbolDecoder):
+        symbols = None if indices is None else _symbols_of(indices, start, escape)
+        result = np.empty(start.shape, np.int64)
+        for row, coder in enumerate(coders):
+            known = None if symbols is None else symbols[row]
+            coded = coder.code_with_tables(self.tables, table_ids[row], known)
+            result[row] = start[row] + coded
+            escaped = coded == escape[row]
+            if escaped.any():
+                values = None if indices is None else indices[row, escaped]
+                result[row, escaped] = self._code_escaped(coder, int(escaped.sum()), values)
+        if result.size and not 0 <= result.min() <= result.max() <= 2 * self.limit:
+            if any(isinstance(coder, SymbolDecoder) for coder in coders):
                 raise CorruptStreamError("payload: an index that the codebook does not have")
             result = result.clip(0, 2 * self.limit)
         return result
+
+    def rows(self, outputs: Array, indices: Array) -> Callable[[Coder, int], None]:
+        """Return what codes one row of known indices [F, S] under outputs [F, S, 2], by number.
+
+        It does what `code` does with that row, but for all that can be done for all at once.
+        """
+        table_ids, start, escape = self._tables_of(outputs)
+        symbols = _symbols_of(indices, start, escape)
+        escaped = symbols == escape
+        any_escaped = escaped.any(axis=1)
+
+        def code_row(coder: Coder, row: int) -> None:
+            coder.code_with_tables(self.tables, table_ids[row], symbols[row])
+            if any_escaped[row]:
+                known = indices[row][escaped[row]]
+                self._code_escaped(coder, len(known), known)
+
+        return code_row
+
+    def nearest(self, targets: Array) -> NDArray[np.int64]:
+        """Return the indices closest to targets of any shape."""
+        nearest: NDArray[np.int64] = np.rint(targets).astype(np.int64).clip(0, 2 * self.limit)
+        return nearest
+
+    def _tables_of(
+        self, outputs: Array
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        """Return table, index of the first symbol and escape symbol for outputs [..., 2]."""
+        whole = outputs.astype(np.int64)
+        mean = whole[..., 0] + NUM_FRACTIONS // 2
+        number = (whole[..., 1] * self.per_octave + _SIXTEENTHS // 2) // _SIXTEENTHS
+        number += LOG2_SCALE_LIMIT * self.per_octave
+        number = np.minimum(np.maximum(number, 0), len(self.escapes) - 1)
+        table_ids = number * NUM_FRACTIONS + (mean & (NUM_FRACTIONS - 1))
+        escape = self.escapes[number]
+        start = (mean >> OUTPUT_BITS["logistic"]) + self.limit - (escape >> 1)
+        return table_ids.astype(np.int32), start, escape
+
+    def _code_escaped(self, coder: Coder, count: int, indices: Array | None) -> Symbols:
+        """Return the indices [count] that no table reaches, all equally likely."""
+        rows = np.repeat(uniform_freqs(2 * self.limit + 1), count, axis=0)
+        return coder.code(rows, None if indices is None else indices.astype(np.int32))
 
     def _choose(
         self, targets: Array, table_ids: Array, start: Array, escape: Array
@@ -107,21 +160,29 @@ class LogisticCoding:
         That one wins where it saves more bits than its squared error is worth
         (entropy-constrained quantization, Chou et al. 1989).
         """
-        nearest = np.rint(targets).astype(np.int64).clip(0, 2 * self.limit)
+        nearest = self.nearest(targets)
         if not self.bit_weight:
             return nearest
         towards = nearest + np.sign(start + (escape >> 1) - nearest)
         costs = []
         for candidate in (nearest, towards):
-            symbols = candidate - start
-            symbols = np.where((symbols < 0) | (symbols > escape), escape, symbols)
+            symbols = _symbols_of(candidate, start, escape)
             bits = self.bits[table_ids, symbols] + np.where(symbols == escape, self.escape_bits, 0)
             costs.append((targets - candidate) ** 2 + self.bit_weight * bits)
         return np.where(costs[1] < costs[0], towards, nearest).clip(0, 2 * self.limit)
 
 
+def _symbols_of(indices: Array, start: Array, escape: Array) -> Symbols:
+    """Return the symbols that stand for indices; the escape for those that the table lacks."""
+    symbols = indices - start
+    out = (symbols < 0) | (symbols > escape)
+    return np.where(out, escape, symbols).astype(np.int32)
+
+
 class CategoricalCoding:
     """Codes indices of a codebook under a frequency for every entry."""
+
+    bit_weight = 0.0  # no entry is next to another
 
     def __init__(self, exp2_table: NDArray[np.int64], codebook_size: int) -> None:
         """Take the stored table of 2 ** (-z / 256).
@@ -143,11 +204,30 @@ class CategoricalCoding:
 
     def code(self, coder: Coder, outputs: Array, indices: Array | None) -> NDArray[np.int64]:
         """Return the indices [S], coded under outputs [S, N]; real numbers are rounded."""
-        known = None
-        if indices is not None:
-            known = np.rint(indices).clip(0, self.codebook_size - 1).astype(np.int32)
+        known = None if indices is None else self.nearest(indices).astype(np.int32)
         coded: NDArray[np.int64] = coder.code(self.freqs(outputs), known).astype(np.int64)
         return coded
+
+    def code_side_by_side(
+        self, coders: Sequence[Coder], outputs: Array, indices: Array | None
+    ) -> NDArray[np.int64]:
+        """Return indices [R, S], each row by its own coder, under outputs [R, S, N]."""
+        known = [None] * len(coders) if indices is None else indices
+        rows = [self.code(*row) for row in zip(coders, outputs, known, strict=True)]
+        return np.stack(rows)
+
+    def rows(self, outputs: Array, indices: Array) -> Callable[[Coder, int], None]:
+        """Return what codes one row of known indices [F, S] under outputs [F, S, N], by number."""
+
+        def code_row(coder: Coder, row: int) -> None:
+            self.code(coder, outputs[row], indices[row])
+
+        return code_row
+
+    def nearest(self, targets: Array) -> NDArray[np.int64]:
+        """Return the indices closest to targets of any shape."""
+        nearest: NDArray[np.int64] = np.rint(targets).astype(np.int64)
+        return nearest.clip(0, self.codebook_size - 1)
 
 
 @functools.lru_cache(maxsize=8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,46 @@ class FramesPrior(LearntPrior):
         indices: Sequence[Targets] | None = None,
     ) -> list[Indices]:
         """Run segments [K', F] through their coders, frame after frame."""
+        if indices is not None and not self.coding.bit_weight:
+            nearest = [self.coding.nearest(segment) for segment in indices]
+            for coder, segment in zip(coders, nearest, strict=True):
+                if segment.size:
+                    self._code_known(coder, segment, rate)
+            return nearest
+        return self._code_in_turn(coders, shapes, rate, indices)
+
+    def _code_known(self, coder: Coder, indices: Indices, rate: int) -> None:
+        """Run known indices [K', F] through a coder: the network sees all frames at once."""
+        num_codebooks, num_frames = indices.shape
+        features = self.features_of(indices.T, 0)  # [F, K' * E]
+        before = np.zeros((num_frames, self.num_features), self.dtype)
+        before[1:, : features.shape[1]] = features[:-1]
+        state = saturate(self.first(before) + self.rate_state[rate])
+        for (mix, merge), dilation in zip(self.layers, self.config.dilations, strict=True):
+            earlier = np.zeros_like(state)
+            earlier[dilation:] = state[: max(0, num_frames - dilation)]
+            both = activate(np.concatenate([state, earlier], axis=1))
+            state = saturate(state + merge(activate(mix(both))))
+        rows = []
+        for first, size, group in self._groups_of(num_codebooks):
+            num = min(size, num_codebooks - first)
+            outputs = group.predict(state).reshape(num_frames, size, self.per_output)[:, :num]
+            rows.append(self.coding.rows(outputs, indices[first : first + num].T))
+            if first + size < num_codebooks:
+                columns = slice(first * self.per_index, (first + size) * self.per_index)
+                state = group.advance(state, features[:, columns])
+        for frame in range(num_frames):
+            for code_row in rows:
+                code_row(coder, frame)
+
+    def _code_in_turn(
+        self,
+        coders: Sequence[Coder],
+        shapes: Sequence[Shape],
+        rate: int,
+        indices: Sequence[Targets] | None,
+    ) -> list[Indices]:
+        """Run segments through their coders where a frame has to be known for the next."""
         if not shapes:
             return []
         num_codebooks = shapes[0][0]
@@ -74,29 +114,35 @@ class FramesPrior(LearntPrior):
         ]
         for frame in range(int(lengths.max(initial=0))):
             alive = np.flatnonzero(lengths > frame).tolist()
+            coders_alive = [coders[segment] for segment in alive]
             state = self._time_step(before, rate, history, frame)
             before = np.zeros_like(before)
-            first = 0
-            for size, group in zip(self.config.groups, self.groups, strict=True):
-                if first >= num_codebooks:
-                    break
-                num = min(size, num_codebooks - first)
+            for first, size, group in self._groups_of(num_codebooks):
+                books = slice(first, min(first + size, num_codebooks))
                 outputs = group.predict(state).reshape(len(shapes), size, self.per_output)
-                values = np.zeros((len(shapes), num), np.int64)
+                outputs = outputs[alive, : books.stop - first]
+                known = None
+                if indices is not None:
+                    known = np.stack([indices[segment][books, frame] for segment in alive])
+                values = np.zeros((len(shapes), books.stop - first), np.int64)
+                values[alive] = self.coding.code_side_by_side(coders_alive, outputs, known)
                 for segment in alive:
-                    place = (slice(first, first + num), frame)
-                    known = None if indices is None else indices[segment][place]
-                    values[segment] = self.coding.code(
-                        coders[segment], outputs[segment, :num], known
-                    )
-                    coded[segment][place] = values[segment]
+                    coded[segment][books, frame] = values[segment]
                 features = self.features_of(values, first)  # [S, n * E]
                 column = first * self.per_index
                 before[:, column : column + features.shape[1]] = features
                 if first + size < num_codebooks:
                     state = group.advance(state, features)
-                first += size
         return coded
+
+    def _groups_of(self, num_codebooks: int) -> Iterator[tuple[int, int, _Group]]:
+        """Yield the first codebook, the size and the layers of each group in use."""
+        first = 0
+        for size, group in zip(self.config.groups, self.groups, strict=True):
+            if first >= num_codebooks:
+                return
+            yield first, size, group
+            first += size
 
     def _time_step(self, before: Array, rate: int, history: list[Array], frame: int) -> Array:
         """Return the state [S, W] that predicts a frame, and keep what later frames look back at.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.priors.config import Head
-from vqcodec.priors.logistic import LARGEST_LOG2_SCALE, SMALLEST_LOG2_SCALE, feature_table
+from vqcodec.priors.logistic import LOG2_SCALE_LIMIT, feature_table
 
 ACTIVATION_LIMIT = 31.0  # activations are clamped to this, so that 16 bits hold them
 LEAST_PROBABILITY = 2.0**-16
@@ -89,7 +89,7 @@ def prediction_bits(
 
 def logistic_bits(values: Tensor, mean: Tensor, log2_scale: Tensor) -> Tensor:
     """Return the cost in bits of integers (or noisy integers) under a discretised logistic."""
-    inverse = torch.exp2(-log2_scale.clamp(SMALLEST_LOG2_SCALE, LARGEST_LOG2_SCALE))
+    inverse = torch.exp2(-log2_scale.clamp(-LOG2_SCALE_LIMIT, LOG2_SCALE_LIMIT))
     distance = (values - mean).abs()  # symmetric, and exact in the upper tail this way
     upper = torch.sigmoid((0.5 - distance) * inverse)
     lower = torch.sigmoid((-0.5 - distance) * inverse)

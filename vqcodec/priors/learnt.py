@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.nn.integer import Array, Tensors, fetch
-from vqcodec.priors.base import Indices, Prior
+from vqcodec.priors.base import Indices, Prior, Targets
 from vqcodec.priors.coding import CategoricalCoding, LogisticCoding
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig, check_codebooks
 
@@ -61,8 +62,17 @@ class LearntPrior(Prior):
         """Return what a model file stores."""
         return self._tensors
 
+    def choose(self, targets: Sequence[Targets], rate: int) -> list[Indices]:
+        """Return the indices that `compress` codes for each segment's targets."""
+        if not self.coding.bit_weight:
+            return [self.coding.nearest(segment) for segment in targets]
+        return super().choose(targets, rate)
+
     def features_of(self, indices: Indices, first: int) -> Array:
         """Return features [..., n * E] of indices [..., n] of codebooks `first` onwards."""
-        books = np.arange(first, first + indices.shape[-1]) % len(self.features)
-        features: Array = self.features[books, indices].reshape(*indices.shape[:-1], -1)
+        if len(self.features) == 1:  # of all codebooks
+            chosen = self.features[0][indices]
+        else:
+            chosen = self.features[np.arange(first, first + indices.shape[-1]), indices]
+        features: Array = chosen.reshape(*indices.shape[:-1], -1)
         return features

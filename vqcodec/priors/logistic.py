@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-NUM_SCALES = 41  # scale j is 2 ** ((j - 20) / 4): 1/32 … 32 grid steps
+LOG2_SCALE_LIMIT = 5  # scales are 1/32 … 32 grid steps
+SCALES_PER_OCTAVE = 8  # of new tables; quarters of an octave cost a quarter per cent more bits
 NUM_FRACTIONS = 16  # the mean is known to 1/16 of a grid step
 LARGEST_REACH = 95  # how far from the rounded mean an index is coded without an escape
-SCALE_OFFSET = 20
-SCALES_PER_OCTAVE = 4
-SMALLEST_LOG2_SCALE = -SCALE_OFFSET / SCALES_PER_OCTAVE
-LARGEST_LOG2_SCALE = (NUM_SCALES - 1 - SCALE_OFFSET) / SCALES_PER_OCTAVE
 
 
 def feature_table(codebook_size: int) -> NDArray[np.float32]:
@@ -27,24 +24,33 @@ def feature_table(codebook_size: int) -> NDArray[np.float32]:
     return (np.floor(features * 1024 + 0.5) / 1024).astype(np.float32)
 
 
-def reach_of(scale: int) -> int:
+def num_scales(per_octave: int) -> int:
+    """Return how many scales there are, the smallest and the largest included."""
+    return 2 * LOG2_SCALE_LIMIT * per_octave + 1
+
+
+def scale_of(number: int, per_octave: int) -> float:
+    """Return the scale with a number, 0 … num_scales - 1, in grid steps."""
+    scale: float = 2.0 ** (number / per_octave - LOG2_SCALE_LIMIT)
+    return scale
+
+
+def reach_of(scale: float) -> int:
     """Return how many indices on each side of the mean the tables of a scale code directly."""
-    width = 2.0 ** ((scale - SCALE_OFFSET) / SCALES_PER_OCTAVE)
-    return int(min(LARGEST_REACH, max(2, np.ceil(14 * width))))
+    return int(min(LARGEST_REACH, max(2, np.ceil(14 * scale))))
 
 
-def logistic_probabilities(scale: int, fraction: int) -> NDArray[np.float64]:
+def logistic_probabilities(scale: float, fraction: int) -> NDArray[np.float64]:
     """Return the probabilities of offsets -reach … reach and, last, of an escape.
 
     Args:
-        scale: 0 … NUM_SCALES - 1.
+        scale: in grid steps.
         fraction: 0 … NUM_FRACTIONS - 1; the mean is (fraction - NUM_FRACTIONS / 2) / NUM_FRACTIONS
             above the nearest grid point.
     """
     reach = reach_of(scale)
     mean = (fraction - NUM_FRACTIONS / 2) / NUM_FRACTIONS
-    width = 2.0 ** ((scale - SCALE_OFFSET) / SCALES_PER_OCTAVE)
     edges = np.arange(-reach, reach + 2) - 0.5 - mean
-    cumulative = 0.5 * (1 + np.tanh(edges / (2 * width)))
+    cumulative = 0.5 * (1 + np.tanh(edges / (2 * scale)))
     inside = np.diff(cumulative)
     return np.append(inside, max(0.0, 1 - inside.sum()))

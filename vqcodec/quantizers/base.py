@@ -82,6 +82,10 @@ class Quantizer(nn.Module, ABC):
         """Return which codebooks streams at rates [B] hold, [B, K] bool; None for all."""
         return None
 
+    def has_rate(self, rate: int) -> bool:  # noqa: ARG002
+        """Return whether streams may carry this rate byte."""
+        return True
+
     def codebooks_at(self, rate: int) -> int:  # noqa: ARG002
         """Return K', the codebooks that a stream at this rate holds."""
         return self.num_codebooks

@@ -60,7 +60,10 @@ class Codebook(nn.Module):
         """Move the averages towards vectors [M, D] that chose indices [M]; revive dead entries.
 
         A dead entry, one that is hardly ever chosen, is moved to a random vector of the batch.
+        Vectors that are not finite, of a step that training will pass over, teach nothing.
         """
+        if not vectors.isfinite().all():
+            return
         size, number = len(self.entries), len(vectors)
         chosen = torch.bincount(indices, minlength=size) / number
         sums = torch.zeros_like(self.sums).index_add_(0, indices, vectors) / number

@@ -132,9 +132,13 @@ class ResidualQuantizer(Quantizer):
         """Return [B, K]: the first ones, as many as the rate says."""
         return torch.arange(self.num_codebooks, device=rate.device) < rate[:, None]
 
+    def has_rate(self, rate: int) -> bool:
+        """Return whether a rate byte is a number of codebooks."""
+        return 1 <= rate <= self.num_codebooks
+
     def codebooks_at(self, rate: int) -> int:
         """Return the number of codebooks in use, which is the rate."""
-        return max(1, min(self.num_codebooks, rate))
+        return rate
 
     def start(self, latents: Tensor, deviations: Tensor | None) -> None:  # noqa: ARG002
         """Set each codebook to the k-means of what is left for it."""

@@ -130,9 +130,14 @@ class AutoencoderTraining:
         self.average.load(self.module.state_dict())
 
     def _start_from(self, run: Path) -> None:
-        """Take the averaged weights of another run; a prior that it lacks stays untrained."""
+        """Take the averaged weights of another run; what its prior lacks stays untrained."""
         state = load_state(run / CHECKPOINT)
-        weights = {**state["module"], **state["average"]}
+        shapes = {name: tensor.shape for name, tensor in self.module.state_dict().items()}
+        weights = {
+            name: tensor
+            for name, tensor in {**state["module"], **state["average"]}.items()
+            if not name.startswith("prior.") or tensor.shape == shapes.get(name)
+        }
         try:
             missing, _ = self.module.load_state_dict(weights, strict=False)
         except RuntimeError as error:

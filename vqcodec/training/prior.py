@@ -66,8 +66,8 @@ def load_run(run: Path) -> TrainedRun:
         module["prior"] = prior
     weights = {**state["module"], **state["average"]}
     has_prior = any(name.startswith("prior.") for name in weights)
-    if (run / PRIOR_CHECKPOINT).exists():
-        own = load_state(run / PRIOR_CHECKPOINT)
+    own = _fitted_prior(run, state["step"])
+    if own is not None:
         weights |= {f"prior.{name}": value for name, value in own["average"].items()}
         has_prior = True
     module.load_state_dict(weights, strict=has_prior or not learnt)
@@ -80,6 +80,17 @@ def load_run(run: Path) -> TrainedRun:
         step=state["step"],
         seed=state["seed"],
     )
+
+
+def _fitted_prior(run: Path, autoencoder_step: int) -> dict[str, Any] | None:
+    """Return the checkpoint of the prior that was fitted to the networks of a step, if any.
+
+    One that was fitted before the networks trained on knows other indices, and is left out.
+    """
+    if not (run / PRIOR_CHECKPOINT).exists():
+        return None
+    state = load_state(run / PRIOR_CHECKPOINT)
+    return state if state["autoencoder_step"] == autoencoder_step else None
 
 
 @torch.no_grad()
@@ -123,8 +134,8 @@ class PriorTraining:
         self.average = AveragedWeights(self.prior, schedule.average_decay)
         self.step = 0
         self.log = TrainingLog(run / "prior_log.jsonl")
-        if (run / PRIOR_CHECKPOINT).exists():
-            state = load_state(run / PRIOR_CHECKPOINT)
+        state = _fitted_prior(run, self.trained.step)
+        if state is not None:
             self.prior.load_state_dict(state["module"])
             self.average.load(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -134,6 +145,7 @@ class PriorTraining:
         """Write the prior's checkpoint."""
         state = {
             "step": self.step,
+            "autoencoder_step": self.trained.step,
             "module": self.prior.state_dict(),
             "average": self.average.values,
             "optimizer": self.optimizer.state_dict(),

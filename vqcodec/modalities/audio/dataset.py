@@ -24,6 +24,7 @@ class AudioDataConfig:
     speed_change: float = 0.1  # fastest and slowest play, as a share
     speed_share: float = 0.5  # of excerpts that are played faster or slower
     mix_share: float = 0.1  # of excerpts that have a second, quieter voice
+    quiet_share: float = 0.05  # of excerpts that may be as quiet as they are
     valid_fraction: float = 0.04
     group_separator: str = ""
 
@@ -32,6 +33,13 @@ class AudioDataConfig:
             raise ConfigError(f"data.frames: {self.frames} is not 4 … 10000")
         if not 0 <= self.speed_change <= 0.5:
             raise ConfigError(f"data.speed_change: {self.speed_change} is not 0 … 0.5")
+        for name in ("speed_share", "mix_share", "quiet_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"data.{name}: {getattr(self, name)} is not 0 … 1")
+
+
+QUIET_DB = -15.0  # an excerpt that is quieter than this beside its recording is passed over
+MOST_DRAWS = 8  # of one excerpt
 
 
 class AudioExcerpts(Dataset):
@@ -46,13 +54,23 @@ class AudioExcerpts(Dataset):
         self.recordings = recordings
         lengths = np.array([len(recording) for recording in recordings], np.float64)
         self.shares = lengths / lengths.sum()
+        self.powers = [float(np.square(r, dtype=np.float64).mean()) for r in recordings]
 
     def _excerpt(self, generator: np.random.Generator, num_samples: int) -> NDArray[np.float64]:
-        """Return num_samples of a random recording, ending in silence where it is shorter."""
-        recording = self.recordings[generator.choice(len(self.recordings), p=self.shares)]
-        start = generator.integers(max(1, len(recording) - num_samples + 1))
-        excerpt = recording[start : start + num_samples] / 32768.0
-        return np.pad(excerpt, (0, num_samples - len(excerpt)))
+        """Return num_samples of a random recording, ending in silence where it is shorter.
+
+        Pauses are mostly passed over: they can be half of a recording, and teach little.
+        """
+        chosen = generator.choice(len(self.recordings), p=self.shares)
+        recording = self.recordings[chosen]
+        quiet = self.powers[chosen] * 10 ** (QUIET_DB / 10)
+        draws = 1 if generator.random() < self.config.quiet_share else MOST_DRAWS
+        for _ in range(draws):
+            start = generator.integers(max(1, len(recording) - num_samples + 1))
+            excerpt = recording[start : start + num_samples].astype(np.float64)
+            if np.square(excerpt).mean() >= quiet:
+                break
+        return np.pad(excerpt / 32768.0, (0, num_samples - len(excerpt)))
 
     def _varied(self, generator: np.random.Generator) -> NDArray[np.float64]:
         """Return one excerpt [T], varied."""

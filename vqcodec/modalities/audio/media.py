@@ -34,7 +34,7 @@ _SUBTYPES = {
 _NEVER_EMPTY = {"FLAC", "MP3"}  # without a sample, libsndfile writes what nothing can read
 _MAX_OGG_RATE = 192_000  # Hz; libsndfile's Vorbis writer crashes above 200,000
 _BLOCK = 1 << 16  # samples; the same writer overflows the stack on a long sound in one piece
-_FILTER_ZEROS = 32  # zero crossings of the sinc on each side: flat to 95 % of the lower band
+RESAMPLING_REACH = 32  # zero crossings of the sinc on each side: flat to 95 % of the lower band
 _MAX_FILTER_TERMS = 1 << 22
 _FFT_MARGIN = 4096  # samples of silence between the end and the start, which a cyclic filter joins
 
@@ -143,7 +143,7 @@ def resample(waveform: NDArray[np.float32], from_rate: int, to_rate: int) -> NDA
             torch.from_numpy(np.ascontiguousarray(waveform)),
             old,
             new,
-            lowpass_filter_width=_FILTER_ZEROS,
+            lowpass_filter_width=RESAMPLING_REACH,
         )
     return to_length(samples.numpy(), num_samples)
 

@@ -29,8 +29,13 @@ from vqcodec.modalities.base import Dataset, Facts, Modality, NetworkKind
 from vqcodec.modalities.media import Signal
 
 TRAINING_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
-DISTORTION_SCALE = 20.0  # brings the spectral terms to about 1, beside the commitment term
-COMPLEX_SHARE = 0.3
+WEIGHTS = {  # of the terms of a sound's distortion
+    "bands": 40.0,
+    "magnitude": 20.0,
+    "complex": 0.6,
+    "loudness": 0.8,
+    "envelope": 3.0,
+}
 EXCERPT_S = 6.0  # of a held-out file
 
 
@@ -146,11 +151,16 @@ class AudioModality(Modality):
         return torch.from_numpy(waveform)[None, None]
 
     def distortion(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return compressed spectral errors; "snr_db" is only reported."""
+        """Return spectral and perceptual errors; "snr_db" is only reported."""
+        from vqcodec.modalities.audio.envelopes import envelope_mismatch
         from vqcodec.modalities.audio.losses import compressed_spectral_loss, signal_to_noise_db
+        from vqcodec.modalities.audio.loudness import loudness_disturbance
 
-        terms = compressed_spectral_loss(reconstruction, target)
-        total = DISTORTION_SCALE * (terms["magnitude"] + COMPLEX_SHARE * terms["complex"])
+        sample_rate = self.config.sample_rate
+        terms = compressed_spectral_loss(reconstruction, target, sample_rate)
+        terms["loudness"] = loudness_disturbance(reconstruction, target, sample_rate)
+        terms["envelope"] = envelope_mismatch(reconstruction, target, sample_rate)
+        total = sum((weight * terms[name] for name, weight in WEIGHTS.items()), torch.tensor(0.0))
         snr = signal_to_noise_db(reconstruction.detach(), target)
         return {"total": total, **terms, "snr_db": snr}
 

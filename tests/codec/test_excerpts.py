@@ -1,0 +1,90 @@
+"""Parts of sounds, decoded without the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tiny import HOP, SAMPLE_RATE, noise_clip, noise_picture
+
+from vqcodec.codec.excerpt import plan_excerpt
+from vqcodec.errors import CorruptStreamError, UsageError
+
+LONG = 2500 * HOP  # three segments
+
+
+def cut(waveform, first, last):
+    return waveform[:, first:last]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_models):
+    return tiny_models["speech"]
+
+
+@pytest.fixture(scope="module")
+def long_sound(model):
+    stream = model.compress(noise_clip(LONG), quality=3)
+    return stream, model.decompress(stream).waveform
+
+
+@pytest.mark.parametrize(
+    ("first", "count"),
+    [(0, 1), (0, 3 * HOP), (7, 900), (1000 * HOP - 3, 9), (1999 * HOP, 20 * HOP), (LONG - 1, 5)],
+)
+def test_an_excerpt_is_the_same_part_of_the_whole(model, long_sound, first, count):
+    stream, whole = long_sound
+    start_s, duration_s = first / SAMPLE_RATE, count / SAMPLE_RATE
+    part = model.decompress_excerpt(stream, start_s=start_s, duration_s=duration_s)
+    expected = cut(whole, first, first + count)
+    assert part.waveform.shape == expected.shape
+    assert np.allclose(part.waveform, expected, atol=1e-5)
+
+
+def test_without_a_duration_it_goes_on_to_the_end(model, long_sound):
+    stream, whole = long_sound
+    part = model.decompress_excerpt(stream, start_s=(LONG - 100) / SAMPLE_RATE)
+    assert np.allclose(part.waveform, whole[:, -100:], atol=1e-5)
+
+
+@pytest.mark.parametrize("sample_rate", [4_000, 8_000, 11_025, 44_100, 48_000])
+@pytest.mark.parametrize("separate_channels", [False, True])
+def test_other_rates_and_channels_fit_to_the_sample(model, sample_rate, separate_channels):
+    clip = noise_clip(sample_rate, channels=2, sample_rate=sample_rate)
+    stream = model.compress(clip, quality=3, separate_channels=separate_channels)
+    whole = model.decompress(stream).waveform
+    first, count = round(0.31 * sample_rate), round(0.2 * sample_rate)
+    part = model.decompress_excerpt(stream, start_s=0.31, duration_s=0.2)
+    assert part.sample_rate == sample_rate
+    assert np.allclose(part.waveform, cut(whole, first, first + count), atol=1e-4)
+
+
+def test_only_the_segments_around_it_are_decoded(model, long_sound):
+    facts = model.autoencoder.modality.facts_of_size((LONG,))
+    assert plan_excerpt(model, facts, 0.0, 0.01).segments == range(1)
+    assert plan_excerpt(model, facts, 2400 * HOP / SAMPLE_RATE, None).segments == range(2, 3)
+
+
+@pytest.mark.parametrize(("start_s", "duration_s"), [(-1, None), (0, 0), (float("nan"), 1)])
+def test_impossible_parts_are_refused(model, long_sound, start_s, duration_s):
+    with pytest.raises(UsageError, match="excerpt"):
+        model.decompress_excerpt(long_sound[0], start_s=start_s, duration_s=duration_s)
+
+
+def test_a_start_past_the_end_is_refused(model, long_sound):
+    with pytest.raises(UsageError, match="long"):
+        model.decompress_excerpt(long_sound[0], start_s=LONG / SAMPLE_RATE)
+    with pytest.raises(UsageError, match="long"):
+        model.decompress_excerpt(model.compress(noise_clip(0)))
+
+
+def test_a_picture_has_no_excerpt(tiny_models):
+    model = tiny_models["image"]
+    with pytest.raises(UsageError, match="picture"):
+        model.decompress_excerpt(model.compress(noise_picture(8, 8)), start_s=1)
+
+
+def test_a_damaged_stream_is_refused(model, long_sound):
+    stream = bytearray(long_sound[0])
+    stream[-3] ^= 1
+    with pytest.raises(CorruptStreamError):
+        model.decompress_excerpt(bytes(stream), start_s=0)
