@@ -23,3 +23,13 @@ def test_a_report_is_a_line_of_json_and_a_line_of_words(tmp_path, capsys):
 def test_a_quiet_log_says_nothing(tmp_path, capsys):
     TrainingLog(tmp_path / "log.jsonl", quiet=True).report(1, 2, {"total": 1.0})
     assert capsys.readouterr() == ("", "")
+
+
+def test_from_the_second_report_on_the_time_left_is_told(tmp_path, capsys, monkeypatch):
+    seconds = iter([0.0, 10.0, 60.0, 110.0])
+    monkeypatch.setattr("vqcodec.training.log.time.monotonic", lambda: next(seconds))
+    log = TrainingLog(tmp_path / "log.jsonl")
+    for step in (1050, 1100, 1150):
+        log.report(step, 1150, {"total": 1.0})
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split("  ")[1] for line in lines] == ["total 1", "0:00:50 left", "total 1"]

@@ -305,3 +305,13 @@ def test_nothing_waits_outside_the_main_thread():
 def test_a_folder_without_a_training_is_refused(tmp_path):
     with pytest.raises(UsageError, match="holds no training"):
         load_run(tmp_path)
+
+
+def test_a_training_in_bfloat16_goes_on_exactly(tmp_path, train, monkeypatch):
+    monkeypatch.setattr("vqcodec.training.autoencoder.gains_by_bfloat16", lambda _: True)
+    train(tmp_path / "whole", AUDIO, steps=4)
+    for steps in (2, 4):
+        train(tmp_path / "parts", AUDIO, steps=steps)
+    assert same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
+    values = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").open()]
+    assert all(value["total"] is not None for value in values if "total" in value)

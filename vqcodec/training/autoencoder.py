@@ -13,14 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.codec.autoencoder import Autoencoder
-from vqcodec.config import build_config
-from vqcodec.data.manifest import Manifest, find_files, split_files
+from vqcodec.data.manifest import find_files
 from vqcodec.errors import ConfigError
+from vqcodec.nn.precision import gains_by_bfloat16, use_bfloat16
 from vqcodec.priors import build_prior_network
 from vqcodec.priors.network import PriorNetwork
 from vqcodec.quantizers.usage import usage_of
+from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
+from vqcodec.training.split import split_by_recipe
 from vqcodec.training.state import (
     AveragedWeights,
     load_state,
@@ -74,6 +76,8 @@ class AutoencoderTraining:
         if self.prior is not None:
             self.module["prior"] = self.prior
         self.module.to(options.device)
+        if gains_by_bfloat16(options.device):
+            use_bfloat16(self.autoencoder)
         self.optimizer = torch.optim.AdamW(
             self._groups(), betas=(0.9, 0.98), weight_decay=0.0, fused=True
         )
@@ -233,6 +237,7 @@ class AutoencoderTraining:
                     self.save()
                 if self.step % (4 * self.options.save_every) == 0 or self.step == last:
                     self.log.report(self.step, self.recipe.schedule.steps, self.validate())
+                    write_curves(self.log.path)
         except (KeyboardInterrupt, SystemExit):
             self.save()
             raise
@@ -256,31 +261,6 @@ class AutoencoderTraining:
                             values.setdefault(key, []).append(float(term.mean()))
         self.module.train()
         return {name: sum(found) / len(found) for name, found in values.items()}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SplitConfig:
-    """The part of a recipe's [data] table that says which files are held out."""
-
-    valid_fraction: float = 0.04
-    group_separator: str = ""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.valid_fraction < 1:
-            raise ConfigError(f"data.valid_fraction: {self.valid_fraction} is not 0 … 1")
-
-
-def split_by_recipe(files: Sequence[Path], recipe: Recipe, seed: int) -> Manifest:
-    """Return the split of files that a recipe's [data] table and a seed give."""
-    keys = ("valid_fraction", "group_separator")
-    table = {key: recipe.data[key] for key in keys if key in recipe.data}
-    config = build_config(SplitConfig, table, "data")
-    return split_files(
-        files,
-        seed=seed,
-        valid_fraction=config.valid_fraction,
-        group_separator=config.group_separator,
-    )
 
 
 def recipe_tables(recipe: Recipe) -> dict[str, Any]:

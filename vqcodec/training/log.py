@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 
@@ -16,6 +17,8 @@ class TrainingLog:
         self.path = path
         self.quiet = quiet
         self.started = time.monotonic()
+        self.begun_at: int | None = None  # the step of the first report
+        self.started_there = 0.0  # its elapsed seconds
 
     def report(self, step: int, steps: int, values: dict[str, float]) -> None:
         """Write one report: the step, seconds since the start of this run, and named values.
@@ -29,4 +32,15 @@ class TrainingLog:
             file.write(json.dumps(line) + "\n")
         if not self.quiet:
             shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-            print(f"step {step}/{steps}  {shown}", file=sys.stderr, flush=True)
+            left = self._time_left(step, steps, elapsed)
+            print(f"step {step}/{steps}{left}  {shown}", file=sys.stderr, flush=True)
+
+    def _time_left(self, step: int, steps: int, elapsed: float) -> str:
+        """Return how long the rest will take, from the second report on."""
+        if self.begun_at is None:
+            self.begun_at, self.started_there = step, elapsed
+        done = step - self.begun_at
+        if done <= 0 or step >= steps:
+            return ""
+        seconds = (elapsed - self.started_there) / done * (steps - step)
+        return f"  {timedelta(seconds=round(seconds))} left"

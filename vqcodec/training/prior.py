@@ -19,14 +19,11 @@ from vqcodec.modalities.base import Dataset
 from vqcodec.priors import build_prior, build_prior_network
 from vqcodec.priors.network import PriorNetwork
 from vqcodec.priors.static import count_indices
-from vqcodec.training.autoencoder import (
-    CHECKPOINT,
-    learning_rate_factor,
-    recipe_tables,
-    split_by_recipe,
-)
+from vqcodec.training.autoencoder import CHECKPOINT, learning_rate_factor, recipe_tables
+from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.recipe import Recipe, parse_recipe
+from vqcodec.training.split import split_by_recipe
 from vqcodec.training.state import AveragedWeights, load_state, save_state, uninterrupted
 
 PRIOR_CHECKPOINT = "prior.pt"
@@ -192,6 +189,8 @@ class PriorTraining:
                     losses = []
                 if self.step % 500 == 0:
                     self.save()
+            if self.log.path.exists():
+                write_curves(self.log.path)
         except (KeyboardInterrupt, SystemExit):
             self.save()
             raise

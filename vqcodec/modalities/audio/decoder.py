@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.modalities.audio.encoder import MDCT_FRAMES, AudioEncoder, AudioNetworkConfig, unpair
+from vqcodec.nn.precision import UnitStack
 from vqcodec.nn.residual import ConvNextUnit1d, RateModulation
 from vqcodec.nn.spectral import Mdct, expand
 from vqcodec.nn.statistics import principal_components
@@ -21,7 +22,7 @@ class AudioDecoder(nn.Module):
         self.linear = nn.Conv1d(config.dim, config.hop_length, 1)
         self.widen = nn.Conv1d(config.dim, width, 3, padding=1)
         self.modulation = RateModulation(width)
-        self.units = nn.Sequential(*[ConvNextUnit1d(width) for _ in range(config.decoder_units)])
+        self.units = UnitStack(*[ConvNextUnit1d(width) for _ in range(config.decoder_units)])
         self.head = nn.Conv1d(width, config.hop_length, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError
+from vqcodec.nn.precision import UnitStack
 from vqcodec.nn.residual import ConvNextUnit1d, RateModulation
 from vqcodec.nn.spectral import Mdct, compand
 from vqcodec.nn.windows import Geometry
@@ -68,7 +69,7 @@ class AudioEncoder(nn.Module):
         self.linear = nn.Conv1d(config.hop_length, config.dim, 1)
         self.widen = nn.Conv1d(config.hop_length, width, 3, padding=1)
         self.modulation = RateModulation(width)
-        self.units = nn.Sequential(*[ConvNextUnit1d(width) for _ in range(config.encoder_units)])
+        self.units = UnitStack(*[ConvNextUnit1d(width) for _ in range(config.encoder_units)])
         self.head = nn.Conv1d(width, config.dim, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.modalities.image.encoder import PATCH, ImageEncoder, ImageNetworkConfig
+from vqcodec.nn.precision import UnitStack
 from vqcodec.nn.residual import RateModulation, ResidualUnit2d
 from vqcodec.nn.statistics import principal_components
 
@@ -20,10 +21,10 @@ class ImageDecoder(nn.Module):
         self.linear = nn.Conv2d(config.dim, 3 * PATCH * PATCH, 1)
         self.widen = nn.Conv2d(config.dim, coarse, 3, padding=1)
         self.coarse_modulation = RateModulation(coarse)
-        self.coarse = nn.Sequential(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
+        self.coarse = UnitStack(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
         self.up = nn.Conv2d(coarse, 4 * fine, 1)
         self.fine_modulation = RateModulation(fine)
-        self.fine = nn.Sequential(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
+        self.fine = UnitStack(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
         self.head = nn.Conv2d(fine, 3 * 64, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.errors import ConfigError
+from vqcodec.nn.precision import UnitStack
 from vqcodec.nn.residual import RateModulation, ResidualUnit2d
 from vqcodec.nn.windows import Geometry
 
@@ -63,10 +64,10 @@ class ImageEncoder(nn.Module):
         self.linear = nn.Conv2d(3 * PATCH * PATCH, config.dim, 1)
         self.widen = nn.Conv2d(3 * 64, fine, 1)
         self.fine_modulation = RateModulation(fine)
-        self.fine = nn.Sequential(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
+        self.fine = UnitStack(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
         self.down = nn.Conv2d(fine, coarse, 2, stride=2)
         self.coarse_modulation = RateModulation(coarse)
-        self.coarse = nn.Sequential(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
+        self.coarse = UnitStack(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
         self.head = nn.Conv2d(coarse, config.dim, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]

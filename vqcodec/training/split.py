@@ -1,0 +1,37 @@
+"""Which files train, and which are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vqcodec.config import build_config
+from vqcodec.data.manifest import Manifest, split_files
+from vqcodec.errors import ConfigError
+from vqcodec.training.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SplitConfig:
+    """The part of a recipe's [data] table that says which files are held out."""
+
+    valid_fraction: float = 0.04
+    group_separator: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.valid_fraction < 1:
+            raise ConfigError(f"data.valid_fraction: {self.valid_fraction} is not 0 … 1")
+
+
+def split_by_recipe(files: Sequence[Path], recipe: Recipe, seed: int) -> Manifest:
+    """Return the split of files that a recipe's [data] table and a seed give."""
+    keys = ("valid_fraction", "group_separator")
+    table = {key: recipe.data[key] for key in keys if key in recipe.data}
+    config = build_config(SplitConfig, table, "data")
+    return split_files(
+        files,
+        seed=seed,
+        valid_fraction=config.valid_fraction,
+        group_separator=config.group_separator,
+    )
