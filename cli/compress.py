@@ -24,6 +24,7 @@ from .options import (
     Quiet,
     parse_amount,
     require_quality,
+    require_within,
 )
 from .paths import Outputs, open_source, open_target
 
@@ -50,6 +51,10 @@ def compress(
         str | None,
         typer.Option(metavar="BYTES", help="At most so many bytes a file, as 20000 or 20k."),
     ] = None,
+    psnr: Annotated[
+        float | None,
+        typer.Option(metavar="DB", help="For pictures: at least this peak signal-to-noise ratio."),
+    ] = None,
     stereo: Annotated[
         bool, typer.Option("--stereo", help="Code each channel of a sound, not their mean.")
     ] = False,
@@ -61,14 +66,15 @@ def compress(
     """Compress sounds and pictures.
 
     photo.png becomes photo.vqc beside it. --quality decides how large that is; --bitrate, --bpp or
-    --size set a limit instead, and the best quality that keeps it is found.
+    --size set a limit instead, and the best quality that keeps it is found; --psnr finds the least
+    that reaches it.
     """
     outputs = Outputs(output, inputs, force=force)
     if as_json and outputs.to_stdout:
         raise UsageError("--json and the stream cannot both go to stdout: use -o")
     work = _Compression(
         outputs=outputs,
-        goal=Goal.parse(quality=quality, bitrate=bitrate, bpp=bpp, size=size),
+        goal=Goal.parse(quality=quality, bitrate=bitrate, bpp=bpp, size=size, psnr=psnr),
         model_name=model,
         device=device,
         stereo=stereo,
@@ -79,23 +85,36 @@ def compress(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Goal:
-    """What decides the size of a stream: a quality, or a limit in one of three units."""
+    """What decides the size of a stream: a quality, a limit in one of three units, or a PSNR."""
 
     quality: float | None = None
     bits_per_second: float | None = None
     bits_per_pixel: float | None = None
     size_bytes: float | None = None
+    psnr_db: float | None = None
 
     @classmethod
     def parse(
-        cls, *, quality: float | None, bitrate: str | None, bpp: str | None, size: str | None
+        cls,
+        *,
+        quality: float | None,
+        bitrate: str | None,
+        bpp: str | None,
+        size: str | None,
+        psnr: float | None,
     ) -> Goal:
         """Return the goal that the options name; without any, the default quality.
 
         Raises:
             UsageError: there are two, or one is not a number it can be.
         """
-        given = {"--quality": quality, "--bitrate": bitrate, "--bpp": bpp, "--size": size}
+        given: dict[str, object] = {
+            "--quality": quality,
+            "--bitrate": bitrate,
+            "--bpp": bpp,
+            "--size": size,
+            "--psnr": psnr,
+        }
         named = [option for option, value in given.items() if value is not None]
         if len(named) > 1:
             raise UsageError(f"{' and '.join(named)}: give only one of them")
@@ -105,10 +124,12 @@ class Goal:
             return cls(bits_per_pixel=parse_amount("--bpp", bpp))
         if size is not None:
             return cls(size_bytes=parse_amount("--size", size))
+        if psnr is not None:
+            return cls(psnr_db=require_within("--psnr", psnr, 1, 100))
         return cls(quality=require_quality(quality))
 
     def limit_bytes(self, signal: Signal) -> int | None:
-        """Return how large the stream of this signal may be; None where the quality decides.
+        """Return how large the stream of this signal may be; None where something else decides.
 
         Raises:
             UsageError: the limit is one for the other kind of signal.
@@ -123,6 +144,8 @@ class Goal:
             if isinstance(signal, AudioClip):
                 raise UsageError("--bpp is for pictures; for a sound use --bitrate or --size")
             return int(self.bits_per_pixel * signal.width * signal.height / 8)
+        if self.psnr_db is not None and isinstance(signal, AudioClip):
+            raise UsageError("--psnr is for pictures; for a sound use --quality or --bitrate")
         return None if self.size_bytes is None else int(self.size_bytes)
 
 
@@ -190,6 +213,12 @@ class _Compression:
         limit_bytes: int | None,
         report: Callable[[float], None],
     ) -> bytes:
+        from vqcodec.codec.search import compress_to_psnr, compress_to_target
+        from vqcodec.modalities.image.signal import Picture
+
+        if self.goal.psnr_db is not None:
+            assert isinstance(signal, Picture)
+            return compress_to_psnr(model, signal, psnr_db=self.goal.psnr_db, progress=report)
         if limit_bytes is None:
             assert self.goal.quality is not None
             return model.compress(
@@ -198,8 +227,6 @@ class _Compression:
                 separate_channels=self.stereo,
                 progress=report,
             )
-        from vqcodec.codec.search import compress_to_target
-
         return compress_to_target(
             model,
             signal,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vqcodec.errors import UsageError
+from vqcodec.errors import MissingCodecError, UsageError
 
-from .console import progress, write_json, write_stdout
+from .console import complain, progress, write_json, write_stdout
 from .models import load_model
 from .options import Device, Force, Json, ModelName, Quiet, require_quality
 from .paths import check_target, open_target
@@ -19,12 +19,14 @@ from .paths import check_target, open_target
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
     from vqcodec.evaluation.baselines import Baseline
+    from vqcodec.evaluation.report.comparison import Comparison
     from vqcodec.evaluation.run import Record
 
 MODALITIES: tuple[Literal["image", "audio"], ...] = ("image", "audio")
 Files = dict[str, list[Path]]  # by modality
 
 SUFFIXES = (".jsonl", ".csv", ".md")
+REPORT_SUFFIX = ".html"
 
 
 def evaluate_folders(
@@ -44,6 +46,12 @@ def evaluate_folders(
         str | None,
         typer.Option("--output", "-o", metavar="FILE", help="All records, as .jsonl, .csv or .md."),
     ] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="A page with plots, tables, pictures and sounds, as .html."
+        ),
+    ] = None,
     jobs: Annotated[
         int, typer.Option(metavar="N", min=1, help="Files at once; times then say little.")
     ] = 1,
@@ -53,19 +61,16 @@ def evaluate_folders(
     device: Device = "cpu",
 ) -> None:
     """Measure sizes, quality and times on whole folders."""
-    from vqcodec.evaluation.baselines import load_baseline
     from vqcodec.evaluation.run import mean_records
     from vqcodec.evaluation.table import build_markdown
 
     qualities = _parse_qualities(quality)
-    if output is not None:
-        if Path(output).suffix not in SUFFIXES:
-            raise UsageError(f"-o {output}: records are written as {', '.join(SUFFIXES)}")
-        check_target(output, force=force)
-    baselines = [load_baseline(name.strip()) for name in against.split(",") if name.strip()]
+    _check_outputs(output, report, force=force)
+    baselines, missing = _baselines(against)
     files = _find(sources)
+    models = _models(model, files, device)
     records: list[Record] = []
-    for loaded in _models(model, files, device):
+    for loaded in models:
         records += _measure(files, loaded, qualities, jobs=jobs, quiet=quiet)
     for baseline in baselines:
         records += _measure(files, baseline, baseline.qualities, jobs=jobs, quiet=quiet)
@@ -73,10 +78,66 @@ def evaluate_folders(
     if output is not None:
         with open_target(output, force=force) as file:
             file.write(_table(records, means, Path(output).suffix).encode())
+    if report is not None:
+        from vqcodec.evaluation.report.page import build_page
+
+        middle = sorted(qualities)[len(qualities) // 2]
+        comparisons = [_compare(loaded, baselines, files, records, middle) for loaded in models]
+        page = build_page(comparisons, missing)
+        with open_target(report, force=force) as file:
+            file.write(page)
     if as_json:
         write_json({"records": list(map(asdict, records)), "means": list(map(asdict, means))})
     else:
         write_stdout(build_markdown(means))
+
+
+def _check_outputs(output: str | None, report: str | None, *, force: bool) -> None:
+    """Fail before the work is done rather than after it."""
+    if output is not None:
+        if Path(output).suffix not in SUFFIXES:
+            raise UsageError(f"-o {output}: records are written as {', '.join(SUFFIXES)}")
+        check_target(output, force=force)
+    if report is not None:
+        if Path(report).suffix != REPORT_SUFFIX:
+            raise UsageError(f"--report {report}: a report is written as {REPORT_SUFFIX}")
+        check_target(report, force=force)
+
+
+def _baselines(against: str) -> tuple[list[Baseline], list[str]]:
+    """Return the codecs of the list that are installed, and how to get each of the others."""
+    from vqcodec.evaluation.baselines import load_baseline
+
+    found, missing = [], []
+    for name in filter(None, map(str.strip, against.split(","))):
+        try:
+            found.append(load_baseline(name))
+        except MissingCodecError as error:
+            complain(str(error))
+            missing.append(str(error))
+    return found, missing
+
+
+def _compare(
+    model: Model,
+    baselines: Sequence[Baseline],
+    files: Files,
+    records: Sequence[Record],
+    quality: float,
+) -> Comparison:
+    """Return a model beside the baselines of its modality."""
+    from vqcodec.evaluation.report.comparison import Comparison
+
+    peers = [baseline for baseline in baselines if baseline.modality == model.modality]
+    names = {model.name, *(peer.name for peer in peers)}
+    return Comparison(
+        modality=model.modality,
+        files=files[model.modality],
+        model=model,
+        peers=peers,
+        quality=quality,
+        records=[record for record in records if record.codec in names],
+    )
 
 
 def _parse_qualities(text: str) -> list[float]:

@@ -11,6 +11,10 @@ class UsageError(VqcodecError):
     """An option or an argument has no meaning here."""
 
 
+class MissingCodecError(UsageError):
+    """A codec to compare with is not installed; the message says how to get it."""
+
+
 class ConfigError(UsageError):
     """A recipe has an unknown key, a wrong type or an impossible value."""
 

@@ -159,6 +159,18 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return put
 
 
+def compress_to_psnr(
+    model: FakeModel,
+    picture: Picture,
+    *,
+    psnr_db: float,
+    progress: Callable[[float], None] | None = None,
+) -> bytes:
+    if psnr_db > 50:
+        raise UsageError("target: the highest quality reaches 50 dB")
+    return model.compress(picture, quality=max(1, psnr_db / 5), progress=progress)
+
+
 def compress_to_target(
     model: FakeModel, signal: Signal, *, size_bytes: int, **options: Any
 ) -> bytes:
@@ -181,7 +193,11 @@ def zoo(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> Zoo:
         find_model=models.find_card,
         list_models=models.list_cards,
     )
-    stand_in("vqcodec.codec.search", compress_to_target=compress_to_target)
+    stand_in(
+        "vqcodec.codec.search",
+        compress_to_target=compress_to_target,
+        compress_to_psnr=compress_to_psnr,
+    )
     return models
 
 

@@ -127,6 +127,9 @@ def test_a_limit_that_cannot_be_met_leaves_no_file(vqc, zoo, photo):
         ["--size", "-3"],
         ["--size", "many"],
         ["--bitrate", "3k"],
+        ["--psnr", "0"],
+        ["--psnr", "nan"],
+        ["--psnr", "20", "--bpp", "1"],
         ["--stereo"],
         ["--model", "speech"],
         ["--device", "nonsense"],
@@ -138,8 +141,17 @@ def test_what_has_no_meaning_for_a_picture_is_wrong_usage(vqc, zoo, photo, optio
     assert not photo.with_suffix(".vqc").exists()
 
 
-def test_bits_per_pixel_are_not_for_sounds(vqc, zoo, voice):
-    assert vqc("compress", "--bpp", "1", voice).exit_code == 2
+@pytest.mark.parametrize("option", ["--bpp", "--psnr"])
+def test_what_is_for_pictures_is_not_for_sounds(vqc, zoo, voice, option):
+    assert vqc("compress", option, "20", voice).exit_code == 2
+
+
+def test_a_fidelity_takes_what_it_needs(vqc, zoo, photo):
+    assert vqc("compress", "--psnr", "1", photo).exit_code == 0
+    least = photo.with_suffix(".vqc").stat().st_size
+    assert vqc("compress", "-f", "--quality", "1", photo).exit_code == 0
+    assert photo.with_suffix(".vqc").stat().st_size == least
+    assert vqc("compress", "-f", "--psnr", "99", photo).exit_code == 2
 
 
 def test_mixing_down_is_said_and_stereo_is_not(vqc, zoo, voice):

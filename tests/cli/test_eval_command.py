@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import pytest
 
@@ -72,6 +73,8 @@ def test_records_are_written_by_suffix(vqc, zoo, photo, tmp_path):
         ["--jobs", "0"],
         ["-o", "records.xml"],
         ["-o", "-"],
+        ["--report", "report.pdf"],
+        ["--report", "-"],
     ],
 )
 def test_wrong_usage_is_reported_before_any_work(vqc, zoo, photo, options):
@@ -88,3 +91,37 @@ def test_a_missing_folder_is_an_input_error(vqc, zoo):
     outcome = vqc("eval", "missing")
     assert outcome.exit_code == 3
     assert "missing" in outcome.stderr
+
+
+def test_a_report_shows_both_kinds_of_file(vqc, zoo, photo, voice, tmp_path):
+    outcome = vqc(
+        "eval", tmp_path, "--quality", "1,5,8", "--against", "jpeg", "--report", "report.html"
+    )
+    assert outcome.exit_code == 0
+    assert "| speech | 8 |" in outcome.stdout.decode()
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "vqcodec eval: image beside jpeg; speech" in page
+    assert "photo.png" in page and "voice.wav" in page
+    assert '"facts": "quality 5, ' in page  # the middle of the list
+
+
+def test_a_report_and_records_can_be_had_together_and_are_kept(vqc, zoo, photo, tmp_path):
+    both = ["-o", "records.csv", "--report", "report.html"]
+    assert vqc("eval", photo, *both).exit_code == 0
+    assert (tmp_path / "records.csv").exists() and (tmp_path / "report.html").exists()
+    (tmp_path / "records.csv").unlink()
+    assert vqc("eval", photo, *both).exit_code == 6
+    assert not (tmp_path / "records.csv").exists()
+    assert vqc("eval", photo, "-f", *both).exit_code == 0
+
+
+def test_a_peer_that_is_not_installed_is_named_and_the_rest_goes_on(
+    vqc, zoo, photo, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    outcome = vqc("eval", photo, "--against", "jxl,webp", "-q", "--json", "--report", "report.html")
+    assert outcome.exit_code == 0
+    assert "jxl: needs imagecodecs: pip install imagecodecs" in outcome.stderr
+    assert {mean["codec"] for mean in outcome.json["means"]} == {"image", "webp"}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Not measured: jxl: needs imagecodecs" in page

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from tiny import noise_clip, noise_picture
 
-from vqcodec.codec.search import compress_to_target
+from vqcodec.codec.search import compress_to_psnr, compress_to_target
 from vqcodec.errors import UsageError
+from vqcodec.modalities.image.metrics import psnr
 
 
 @pytest.fixture(params=["image", "speech", "residual-image"])
@@ -50,3 +51,20 @@ def test_progress_rises_to_one(model, signal):
     compress_to_target(model, signal, size_bytes=1 << 20, progress=told.append)
     assert told == sorted(told)
     assert 0 < told[-1] <= 1
+
+
+@pytest.mark.parametrize("quality", [1, 4, 9])
+def test_a_fidelity_is_reached_with_no_more_bytes_than_needed(tiny_models, quality):
+    model, picture = tiny_models["image"], noise_picture(64, 48)
+    stream = model.compress(picture, quality=quality)
+    wanted = psnr(picture, model.decompress(stream))
+    found = compress_to_psnr(model, picture, psnr_db=wanted)
+    assert psnr(picture, model.decompress(found)) >= wanted
+    assert len(found) <= len(stream) + 2
+
+
+def test_a_fidelity_past_the_highest_quality_is_refused_with_what_that_reaches(tiny_models):
+    model, picture = tiny_models["image"], noise_picture(64, 48)
+    best = psnr(picture, model.decompress(model.compress(picture, quality=10)))
+    with pytest.raises(UsageError, match=f"reaches {best:.2f} dB, not 90"):
+        compress_to_psnr(model, picture, psnr_db=90)

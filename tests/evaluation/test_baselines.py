@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from vqcodec.errors import InputError, UsageError
+from vqcodec.errors import InputError, MissingCodecError, UsageError
 from vqcodec.evaluation import baselines
 from vqcodec.evaluation.baselines import BASELINES, load_baseline
 from vqcodec.modalities.audio.signal import AudioClip
@@ -122,5 +122,5 @@ def test_an_unknown_baseline_is_a_usage_error():
 def test_a_missing_baseline_says_how_to_get_it(monkeypatch, name, hint):
     monkeypatch.setattr(baselines.shutil, "which", lambda _: None)
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
-    with pytest.raises(UsageError, match=f"{name}: .*{hint}"):
+    with pytest.raises(MissingCodecError, match=f"{name}: .*{hint}"):
         load_baseline(name)

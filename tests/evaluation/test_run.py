@@ -1,5 +1,7 @@
 import io
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -97,6 +99,7 @@ def test_a_record_holds_the_size_of_the_stream_and_its_quality(folder):
     assert result.bits_per_second is None
     assert result.payload_bytes is None
     assert result.compress_s > 0 and result.decompress_s > 0
+    assert result.compress_cpu_s > 0 and result.decompress_cpu_s > 0
     assert 20 < result.metrics["psnr_db"] < 40
 
 
@@ -110,6 +113,17 @@ def test_a_sound_has_a_rate_in_time(sound):
     assert result.bits_per_second == 16 * result.size_bytes
     assert result.bits_per_pixel is None
     assert result.metrics["mel_distance"] == 0
+
+
+def test_the_time_of_a_program_that_a_codec_starts_counts(folder):
+    class Busy(Coarse):
+        def compress(self, signal, *, quality):
+            subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+            return super().compress(signal, quality=quality)
+
+    result = measure(folder / "a.png", Busy(), 4)
+    assert result.compress_cpu_s > 0.03
+    assert result.compress_cpu_s > result.decompress_cpu_s
 
 
 def test_the_payload_of_our_streams_is_that_of_the_segments(folder):
@@ -166,7 +180,7 @@ def test_a_mean_is_of_every_column_where_there_is_a_value():
         [
             record(),
             record(size_bytes=300, bits_per_pixel=2.0, metrics={"psnr_db": None, "ms_ssim": 0.5}),
-            record(compress_s=2.0, metrics={"psnr_db": 40.0}),
+            record(compress_s=2.0, compress_cpu_s=4.0, metrics={"psnr_db": 40.0}),
         ]
     )
     assert mean == record(
@@ -174,6 +188,7 @@ def test_a_mean_is_of_every_column_where_there_is_a_value():
         size_bytes=500 / 3,
         bits_per_pixel=4 / 3,
         compress_s=1.0,
+        compress_cpu_s=4.0,
         metrics={"psnr_db": 35.0, "ms_ssim": 0.5},
     )
 

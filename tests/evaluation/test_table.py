@@ -41,6 +41,12 @@ def test_a_line_that_is_no_record_is_reported(line):
         parse_json_lines(build_json_lines(RECORDS) + line)
 
 
+def test_records_from_before_processor_times_can_still_be_read():
+    line = json.loads(build_json_lines(RECORDS[:1]))
+    del line["compress_cpu_s"], line["decompress_cpu_s"]
+    assert parse_json_lines(json.dumps(line)) == RECORDS[:1]
+
+
 def test_a_markdown_table_has_the_columns_that_hold_something():
     assert build_markdown(RECORDS).splitlines() == [
         "| file | codec | quality | size_bytes | bits_per_pixel | compress_s | decompress_s "

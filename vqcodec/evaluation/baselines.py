@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vqcodec.errors import UsageError
+from vqcodec.errors import MissingCodecError, UsageError
 from vqcodec.modalities.audio.media import read_clip, resample, write_clip
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image.media import read_picture, write_picture
@@ -76,7 +76,7 @@ class JpegXlCodec(Baseline):
         try:
             self._library = import_module("imagecodecs")
         except ImportError as error:
-            raise UsageError("jxl: needs imagecodecs: pip install imagecodecs") from error
+            raise MissingCodecError("jxl: needs imagecodecs: pip install imagecodecs") from error
 
     def compress(self, signal: Signal, *, quality: float) -> bytes:
         """Return the bytes of the file."""
@@ -210,7 +210,8 @@ def load_baseline(name: str) -> Baseline:
     """Return the baseline of this name.
 
     Raises:
-        UsageError: there is none, or it is not installed; the message says how to get it.
+        UsageError: there is none of this name.
+        MissingCodecError: it is not installed; the message says how to get it.
     """
     if name not in BASELINES:
         raise UsageError(f"{name}: baselines are {', '.join(BASELINES)}")
@@ -232,7 +233,7 @@ def _clip(name: str, signal: Signal) -> AudioClip:
 def _need_programs(name: str, package: str, *programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        raise UsageError(
+        raise MissingCodecError(
             f"{name}: {' and '.join(missing)} not found: install {package} "
             f"(apt-get install {package})"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,9 @@ class Record:
         bits_per_second: of the whole stream; None for a picture.
         compress_s: wall time from the signal in memory to the stream.
         decompress_s: and back.
+        compress_cpu_s: seconds of all processors, with those of programs that a codec starts;
+            None where nobody measured them.
+        decompress_cpu_s: and back.
         metrics: by name; None where a metric has no finite value, as PSNR of an equal picture.
     """
 
@@ -64,7 +68,18 @@ class Record:
     bits_per_second: float | None
     compress_s: float
     decompress_s: float
+    compress_cpu_s: float | None = None
+    decompress_cpu_s: float | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Trial:
+    """A file beside what a codec makes of it."""
+
+    signal: Signal
+    decoded: Signal
+    record: Record
 
 
 def evaluate(
@@ -111,18 +126,23 @@ def evaluate(
 
 def measure(path: Path, codec: Codec, quality: float) -> Record:
     """Return what a codec does to one file; it is decoded from the bytes of the stream alone."""
+    return try_codec(path, codec, quality).record
+
+
+def try_codec(path: Path, codec: Codec, quality: float) -> Trial:
+    """Return what a codec makes of one file, with its record."""
     signal = read_signal(path)
-    start_s = time.perf_counter()
+    start_s, start_cpu_s = time.perf_counter(), _cpu_s()
     stream = codec.compress(signal, quality=quality)
-    compressed_s = time.perf_counter()
+    compressed_s, compressed_cpu_s = time.perf_counter(), _cpu_s()
     decoded = codec.decompress(stream)
-    decompressed_s = time.perf_counter()
+    decompressed_s, decompressed_cpu_s = time.perf_counter(), _cpu_s()
     pixel_rate = second_rate = None
     if isinstance(signal, Picture):
         pixel_rate = bits_per_pixel(len(stream), signal.width, signal.height)
     else:
         second_rate = bits_per_second(len(stream), signal.duration_s)
-    return Record(
+    record = Record(
         file=path.name,
         codec=codec.name,
         quality=quality,
@@ -132,8 +152,11 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
         bits_per_second=second_rate,
         compress_s=compressed_s - start_s,
         decompress_s=decompressed_s - compressed_s,
+        compress_cpu_s=compressed_cpu_s - start_cpu_s,
+        decompress_cpu_s=decompressed_cpu_s - compressed_cpu_s,
         metrics=_finite(compare(signal, decoded)),
     )
+    return Trial(signal=signal, decoded=decoded, record=record)
 
 
 def mean_record(records: Sequence[Record]) -> Record:
@@ -157,6 +180,8 @@ def mean_record(records: Sequence[Record]) -> Record:
         bits_per_second=_mean(record.bits_per_second for record in records),
         compress_s=sum(record.compress_s for record in records) / len(records),
         decompress_s=sum(record.decompress_s for record in records) / len(records),
+        compress_cpu_s=_mean(record.compress_cpu_s for record in records),
+        decompress_cpu_s=_mean(record.decompress_cpu_s for record in records),
         metrics={name: _mean(record.metrics.get(name) for record in records) for name in metrics},
     )
 
@@ -167,6 +192,12 @@ def mean_records(records: Sequence[Record]) -> list[Record]:
     for record in records:
         groups.setdefault((record.codec, record.quality), []).append(record)
     return [mean_record(group) for group in groups.values()]
+
+
+def _cpu_s() -> float:
+    """Return the processor time of this process and of its programs that have ended."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
 
 
 def _find(sources: Sequence[Path]) -> list[Path]:

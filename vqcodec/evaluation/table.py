@@ -37,7 +37,7 @@ def parse_json_lines(text: str) -> list[Record]:
 
 def build_markdown(records: Sequence[Record]) -> str:
     """Return a table with a row for each record, without the columns that are empty in all."""
-    header, *rows = [[_format(cell) for cell in row] for row in _table(records)]
+    header, *rows = [[_format(cell) for cell in row] for row in tabulate(records)]
     ruler = ["---" if cell in ("file", "codec") else "---:" for cell in header]
     return "".join(f"| {' | '.join(row)} |\n" for row in [header, ruler, *rows])
 
@@ -45,12 +45,12 @@ def build_markdown(records: Sequence[Record]) -> str:
 def build_csv(records: Sequence[Record]) -> str:
     """Return the same table as comma-separated values, unrounded."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(_table(records))
+    csv.writer(text, lineterminator="\n").writerows(tabulate(records))
     return text.getvalue()
 
 
-def _table(records: Sequence[Record]) -> list[list[Cell]]:
-    """Return a header and rows."""
+def tabulate(records: Sequence[Record]) -> list[list[Cell]]:
+    """Return a header and rows, one a record, without the columns that are empty in all."""
     rows = []
     for record in records:
         row = asdict(record)

@@ -14,8 +14,8 @@ TILES = "amx_bf16"  # an instruction set that makes such products about three ti
 class UnitStack(nn.Sequential):
     """Residual units in a row, where networks spend their time.
 
-    With `in_bfloat16`, for training, their products are of 16-bit floats; what goes in and comes out
-    has 32 bits, and so have all layers that make latents or samples.
+    With `in_bfloat16`, for training, their products are of 16-bit floats; what goes in and comes
+    out has 32 bits, and so have all layers that make latents or samples.
     """
 
     in_bfloat16 = False

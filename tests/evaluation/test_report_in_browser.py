@@ -1,0 +1,113 @@
+"""The report in a browser: its script works, and complains of nothing."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from comparing import compare_plainly, compared, pictures_in, sounds_in
+
+from vqcodec.evaluation import run
+from vqcodec.evaluation.report.page import build_page
+
+BROWSER = shutil.which("chromium")
+OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+
+# What a reader might do, and then what they would find, as attributes of the page.
+USE = """
+<script>
+const found = document.body.dataset;
+const heads = document.querySelectorAll("#image details th");
+const size = [...heads].find((head) => head.textContent === "size_bytes");
+const sizes = () => [...size.closest("table").tBodies[0].rows]
+  .map((row) => Number(row.cells[size.cellIndex].dataset.value));
+const rising = (values) => values.every((value, index) => !index || values[index - 1] <= value);
+size.firstChild.click();
+found.rises = rising(sizes()) + " " + size.ariaSort;
+size.firstChild.click();
+found.falls = rising(sizes().reverse()) + " " + size.ariaSort;
+
+const plot = document.querySelector(".plot");
+for (const key of ["ArrowRight", "ArrowRight"]) {
+  plot.querySelector("svg").dispatchEvent(new KeyboardEvent("keydown", { key }));
+}
+found.tip = plot.querySelector(".tip").textContent;
+
+const viewer = document.querySelector('[data-viewer="pictures"]');
+const set = (role, value, event) => {
+  const control = viewer.querySelector(`[data-role="${role}"]`);
+  control.value = value;
+  control.dispatchEvent(new Event(event));
+};
+set("codec", "2", "change");
+set("split", "25", "input");
+found.decoded = viewer.querySelector('[data-role="decoded"]').alt;
+found.split = viewer.querySelector(".stage").style.getPropertyValue("--split");
+
+for (const kind of ["image", "audio"]) {
+  const blind = document.querySelector(`[data-viewer="blind"][data-kind="${kind}"]`);
+  for (const choice of [2, 2, 0]) blind.querySelector(`[data-choice="${choice}"]`).click();
+  found[kind] = blind.querySelector('[data-role="tally"]').textContent;
+}
+found.wide = document.documentElement.scrollWidth > window.innerWidth;
+</script>
+</body>"""
+
+
+@pytest.fixture(scope="module")
+def visit(tmp_path_factory):
+    """What the browser makes of a used report, and what its log says."""
+    if BROWSER is None:
+        pytest.skip("chromium is not installed")
+    folder = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "compare", compare_plainly)
+        parts = [
+            compared(pictures_in(folder, "<b>.png", "c.png")),
+            compared(sounds_in(folder, "d.wav"), "audio"),
+        ]
+        text = build_page(parts).decode()
+    report = folder / "report.html"
+    report.write_text(text.replace("</body>", USE), encoding="utf-8")
+    place = [f"--user-data-dir={folder / 'profile'}", "--window-size=500,900"]
+    command = [BROWSER, *OPTIONS, *place, "--virtual-time-budget=10000", "--dump-dom"]
+    return subprocess.run(
+        [*command, report.as_uri()], capture_output=True, text=True, timeout=240, check=True
+    )
+
+
+def found(visit, name):
+    """Return an attribute that `USE` left."""
+    return re.findall(rf'<body [^>]*data-{name}="([^"]*)"', visit.stdout)[0]
+
+
+def test_the_script_runs_to_its_end_and_the_console_stays_empty(visit):
+    assert 'data-ready="yes"' in visit.stdout
+    assert "Original of &lt;b&gt;.png" in visit.stdout
+    assert visit.stdout.count("<audio") == 4 + 3  # players, and those of the blind test
+    assert "CONSOLE" not in visit.stderr
+
+
+def test_a_click_sorts_and_another_turns_the_order_round(visit):
+    assert found(visit, "rises") == "true ascending"
+    assert found(visit, "falls") == "true descending"
+
+
+def test_arrow_keys_walk_over_the_points_of_a_plot(visit):
+    assert found(visit, "tip").startswith("ours, quality 4: ")
+
+
+def test_codec_and_divider_can_be_chosen(visit):
+    assert found(visit, "decoded") == "&lt;b&gt;.png by webp"
+    assert found(visit, "split") == "25%"
+
+
+def test_the_blind_test_counts_choices(visit):
+    for kind in ("image", "audio"):
+        tally = found(visit, kind)
+        assert tally.endswith("no difference 2.")
+        assert sorted(re.findall(r" (\d)", tally)) == ["0", "1", "2"]
+
+
+def test_a_narrow_window_needs_no_scrolling_sideways(visit):
+    assert found(visit, "wide") == "false"

@@ -1,0 +1,1 @@
+"""One page that shows how codecs compare: figures, pictures and sounds, without a network."""

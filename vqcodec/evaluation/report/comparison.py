@@ -1,0 +1,130 @@
+"""A model beside its peers: settings of equal size, gaps between curves, parts of streams."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vqcodec.errors import UsageError
+from vqcodec.evaluation.curves import Fit, bjontegaard_rate, curve_of_records
+from vqcodec.evaluation.run import Codec, Record, mean_records
+
+FIT = Fit.PCHIP
+
+_LABELS = {
+    "psnr_db": "PSNR (dB)",
+    "ms_ssim": "MS-SSIM",
+    "ms_ssim_db": "MS-SSIM (dB)",
+    "si_sdr_db": "SI-SDR (dB)",
+    "mel_distance": "mel distance (less is better)",
+    "pesq_wb": "PESQ, wide band",
+    "stoi": "STOI",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Comparison:
+    """What one model and its peers did to the files of one modality.
+
+    Attributes:
+        modality: what the files are.
+        files: all of them.
+        model: compared with
+        peers: each of these.
+        quality: the model's setting whose size the peers' settings are matched to.
+        records: of all codecs on all files at all settings.
+    """
+
+    modality: Literal["image", "audio"]
+    files: Sequence[Path]
+    model: Codec
+    peers: Sequence[Codec]
+    quality: float
+    records: Sequence[Record]
+
+    @property
+    def codecs(self) -> list[Codec]:
+        """The model, then its peers."""
+        return [self.model, *self.peers]
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of all metrics that have a value somewhere."""
+        found = dict.fromkeys(
+            name
+            for record in self.records
+            for name, value in record.metrics.items()
+            if value is not None
+        )
+        return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class PartSizes:
+    """Mean bits of our streams at one setting."""
+
+    quality: float
+    header_bits: float  # with the sections' frames and all sections but the segments
+    payload_bits: float
+
+
+def label_of(metric: str) -> str:
+    """Return what readers call a metric."""
+    return _LABELS.get(metric, metric)
+
+
+def rate_of(record: Record) -> float:
+    """Return bits per pixel of a picture, or kilobits per second of a sound."""
+    if record.bits_per_pixel is not None:
+        return record.bits_per_pixel
+    assert record.bits_per_second is not None
+    return record.bits_per_second / 1000
+
+
+def unit_of(modality: str) -> str:
+    """Return the unit of `rate_of`."""
+    return "bits per pixel" if modality == "image" else "kbit/s"
+
+
+def match_qualities(comparison: Comparison) -> dict[str, float]:
+    """Return for each codec the setting whose mean size is closest, by ratio, to the model's."""
+    means = mean_records(comparison.records)
+    model = comparison.model.name
+    target_bytes = next(
+        mean.size_bytes
+        for mean in means
+        if (mean.codec, mean.quality) == (model, comparison.quality)
+    )
+    matched = {model: comparison.quality}
+    for peer in comparison.peers:
+        own = [mean for mean in means if mean.codec == peer.name]
+        closest = min(own, key=lambda mean: abs(math.log(mean.size_bytes / target_bytes)))
+        matched[peer.name] = closest.quality
+    return matched
+
+
+def rate_gap(comparison: Comparison, peer: str, metric: str) -> float | None:
+    """Return the model's BD-rate in per cent against a peer; below 0 the model needs fewer bits.
+
+    None stands for curves that share no quality, or of fewer points than a curve needs.
+    """
+    try:
+        reference, own = (
+            curve_of_records(comparison.records, codec, metric)
+            for codec in (peer, comparison.model.name)
+        )
+        return bjontegaard_rate(reference, own, FIT)
+    except UsageError:
+        return None
+
+
+def part_sizes(comparison: Comparison) -> list[PartSizes]:
+    """Return where the bits of our streams go, one entry a setting."""
+    return [
+        PartSizes(mean.quality, 8 * (mean.size_bytes - mean.payload_bytes), 8 * mean.payload_bytes)
+        for mean in mean_records(comparison.records)
+        if mean.payload_bytes is not None
+    ]

@@ -1,0 +1,216 @@
+"""Pictures and sounds of a comparison as data URIs, within a budget of bytes."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from vqcodec.evaluation.report.comparison import (
+    Comparison,
+    label_of,
+    match_qualities,
+    rate_of,
+    unit_of,
+)
+from vqcodec.evaluation.report.spectrogram import build_spectrogram, loudest_level
+from vqcodec.evaluation.report.tables import format_number
+from vqcodec.evaluation.run import Record, Trial, try_codec
+from vqcodec.modalities.audio.media import write_clip
+from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.image.media import write_picture
+from vqcodec.modalities.image.signal import Picture
+
+MAX_FILES = {"image": 6, "audio": 4}
+MAX_SIDE = 1024  # pixels; of larger pictures the middle is shown
+MAX_DURATION_S = 10.0
+
+# What is tried in turn until the budget holds: how WebP stores pictures, and how much of them.
+_LOSSLESS: Mapping[str, Any] = {"lossless": True, "method": 3}
+_CLOSE: Mapping[str, Any] = {"quality": 95, "method": 4}
+_PICTURE_STORES = (
+    ("lossless WebP", _LOSSLESS, MAX_SIDE),
+    ("WebP at quality 95", _CLOSE, MAX_SIDE),
+    ("WebP at quality 95", _CLOSE, MAX_SIDE // 2),
+)
+_DURATIONS_S = (MAX_DURATION_S, 5.0, 2.5)
+_MAX_FLAC_RATE = 192_000  # Hz, as browsers play it
+
+# Ready for JSON: name, uri and codecs, each with name, facts and uri; sounds have a spectrogram.
+Shown: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Files as the page's script takes them, and a sentence on what of them is kept."""
+
+    files: Sequence[Shown]
+    note: str
+
+
+def build_media(comparison: Comparison, budget_bytes: int) -> Media:
+    """Return up to `MAX_FILES` files of a comparison by every codec at matched sizes.
+
+    Args:
+        comparison: its codecs run once more over these files.
+        budget_bytes: of all data URIs; files are dropped if even the smallest form has more.
+    """
+    paths = _spread(comparison.files, MAX_FILES[comparison.modality])
+    qualities = match_qualities(comparison)
+    rows = [
+        [
+            _kept(try_codec(path, codec, qualities[codec.name]), MAX_SIDE, MAX_DURATION_S)
+            for codec in comparison.codecs
+        ]
+        for path in paths
+    ]
+    files, how = (
+        _show_pictures(rows, budget_bytes)
+        if comparison.modality == "image"
+        else _show_sounds(rows, budget_bytes)
+    )
+    while files and _size_bytes(files) > budget_bytes:
+        files.pop()
+    chosen = f"{len(files)} of {len(comparison.files)} files, spread evenly"
+    return Media(files, f"{chosen}; {how}")
+
+
+def data_uri(kind: str, data: bytes) -> str:
+    """Return bytes as a URI; `kind` is their MIME type."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _spread(paths: Sequence[Path], count: int) -> list[Path]:
+    """Return `count` paths, evenly spread, or all if there are fewer."""
+    if len(paths) <= count:
+        return list(paths)
+    return [paths[index * len(paths) // count] for index in range(count)]
+
+
+def _show_pictures(rows: Sequence[Sequence[Trial]], budget_bytes: int) -> tuple[list[Shown], str]:
+    files: list[Shown] = []
+    how = ""
+    for name, options, side in _PICTURE_STORES:
+        files = []
+        for row in rows:
+            trials = [_kept(trial, side, MAX_DURATION_S) for trial in row]
+            uris = [_picture_uri(trial.decoded, options) for trial in trials]
+            file = _shown(trials, uris)
+            files.append(file | {"uri": _picture_uri(trials[0].signal, options)})
+        how = f"as {name}; larger pictures are cut to their middle {side} x {side} pixels"
+        if _size_bytes(files) <= budget_bytes:
+            break
+    return files, how
+
+
+def _show_sounds(rows: Sequence[Sequence[Trial]], budget_bytes: int) -> tuple[list[Shown], str]:
+    files: list[Shown] = []
+    how = ""
+    for duration_s in _DURATIONS_S:
+        files = []
+        for row in rows:
+            trials = [_kept(trial, MAX_SIDE, duration_s) for trial in row]
+            uris = [_sound_uri(trial.decoded) for trial in trials]
+            file = _shown(trials, uris)
+            file["uri"] = _sound_uri(trials[0].signal)
+            _add_spectrograms(file, trials)
+            files.append(file)
+        how = f"the first {duration_s:g} s of each, without further loss"
+        if _size_bytes(files) <= budget_bytes:
+            break
+    return files, how
+
+
+def _shown(trials: Sequence[Trial], uris: Sequence[str]) -> Shown:
+    """Return a file by all codecs, still without its original."""
+    codecs = [
+        {"name": trial.record.codec, "facts": _facts(trial.record), "uri": uri}
+        for trial, uri in zip(trials, uris, strict=True)
+    ]
+    return {"name": trials[0].record.file, "codecs": codecs}
+
+
+def _facts(record: Record) -> str:
+    """Return setting, size, rate and metrics of the whole file in one line."""
+    modality = "image" if record.bits_per_pixel is not None else "audio"
+    parts = [
+        f"quality {record.quality:g}",
+        f"{record.size_bytes:.0f} bytes",
+        f"{format_number(rate_of(record))} {unit_of(modality)}",
+    ]
+    parts += [
+        f"{label_of(name)} {format_number(value)}"
+        for name, value in record.metrics.items()
+        if value is not None
+    ]
+    return ", ".join(parts)
+
+
+def _kept(trial: Trial, side: int, duration_s: float) -> Trial:
+    """Return a trial with no more of its signals than is shown."""
+    signal, decoded = trial.signal, trial.decoded
+    if isinstance(signal, Picture):
+        assert isinstance(decoded, Picture)
+        return Trial(
+            signal=_middle(signal, side), decoded=_middle(decoded, side), record=trial.record
+        )
+    assert isinstance(decoded, AudioClip)
+    return Trial(
+        signal=_start(signal, duration_s), decoded=_start(decoded, duration_s), record=trial.record
+    )
+
+
+def _middle(picture: Picture, side: int) -> Picture:
+    """Return the middle of a picture in 8 bits, without alpha and profile, as peers code it."""
+    top, left = (max(0, (length - side) // 2) for length in (picture.height, picture.width))
+    return Picture(picture.to_8_bits()[top : top + side, left : left + side])
+
+
+def _start(clip: AudioClip, duration_s: float) -> AudioClip:
+    """Return the start of a sound, two channels at most, which browsers play."""
+    samples = clip.waveform[:2, : round(duration_s * clip.sample_rate)]
+    return AudioClip(np.ascontiguousarray(samples), clip.sample_rate)
+
+
+def _picture_uri(picture: object, options: Mapping[str, Any]) -> str:
+    assert isinstance(picture, Picture)
+    file = io.BytesIO()
+    write_picture(picture, file, "WEBP", options)
+    return data_uri("image/webp", file.getvalue())
+
+
+def _sound_uri(clip: object) -> str:
+    assert isinstance(clip, AudioClip)
+    is_flac = clip.num_samples > 0 and clip.sample_rate <= _MAX_FLAC_RATE
+    file = io.BytesIO()
+    write_clip(clip, file, "FLAC" if is_flac else "WAV")
+    return data_uri("audio/flac" if is_flac else "audio/wav", file.getvalue())
+
+
+def _add_spectrograms(file: Shown, trials: Sequence[Trial]) -> None:
+    """Add a picture of the original and of each codec's sound, all with the same axes."""
+    original = trials[0].signal
+    assert isinstance(original, AudioClip)
+    duration_s, highest_hz = original.duration_s, original.sample_rate / 2
+    top_db = loudest_level(original)
+
+    def picture_of(clip: object) -> str:
+        assert isinstance(clip, AudioClip)
+        png = build_spectrogram(clip, duration_s=duration_s, highest_hz=highest_hz, top_db=top_db)
+        return data_uri("image/png", png)
+
+    file["spectrogram"] = picture_of(original)
+    file["axes"] = f"0 … {duration_s:.3g} s to the right, 0 … {highest_hz / 1000:g} kHz upwards"
+    for codec, trial in zip(file["codecs"], trials, strict=True):
+        codec["spectrogram"] = picture_of(trial.decoded)
+
+
+def _size_bytes(files: Sequence[Shown]) -> int:
+    codecs = [codec for file in files for codec in file["codecs"]]
+    forms = [*files, *codecs]
+    return sum(len(form["uri"]) + len(form.get("spectrogram", "")) for form in forms)

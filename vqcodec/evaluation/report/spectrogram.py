@@ -1,0 +1,61 @@
+"""Spectrograms as PNG."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vqcodec.modalities.audio.signal import AudioClip
+
+WIDTH, HEIGHT = 480, 128  # pixels
+_WINDOW_S = 0.032
+_RANGE_DB = 80.0
+_FLOOR_DB = -120.0  # silence
+
+# Dark blue, violet, orange, pale yellow: lighter is always louder, for all kinds of sight.
+_ANCHORS = np.array([[3, 5, 28], [87, 16, 110], [213, 72, 66], [251, 176, 45], [252, 255, 210]])
+_PALETTE = np.stack(
+    [np.interp(np.linspace(0, 4, 256), np.arange(5), channel) for channel in _ANCHORS.T], axis=1
+)
+
+
+def loudest_level(clip: AudioClip) -> float:
+    """Return the level in dB that spectrograms of this clip and its copies begin at."""
+    return float(_levels_db(clip, clip.duration_s).max(initial=_FLOOR_DB + _RANGE_DB))
+
+
+def build_spectrogram(
+    clip: AudioClip, *, duration_s: float, highest_hz: float, top_db: float
+) -> bytes:
+    """Return a PNG of time to the right and frequency upwards, from 0 Hz to `highest_hz`.
+
+    Colours span the 80 dB below `top_db`. Beyond what the clip holds, in time or in frequency, it
+    is silent.
+    """
+    levels = _levels_db(clip, duration_s)  # [F, bins]
+    bins_hz = np.linspace(0, clip.sample_rate / 2, levels.shape[1])
+    rows_hz = np.linspace(highest_hz, 0, HEIGHT)
+    rows = [np.interp(rows_hz, bins_hz, frame, right=-np.inf) for frame in levels]
+    shares = (np.array(rows).T - (top_db - _RANGE_DB)) / _RANGE_DB  # [HEIGHT, WIDTH]
+    image = Image.fromarray(np.rint(255 * shares.clip(0, 1)).astype(np.uint8))
+    image.putpalette(np.rint(_PALETTE).astype(np.uint8).tobytes())
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _levels_db(clip: AudioClip, duration_s: float) -> NDArray[np.float64]:
+    """Return levels in dB [WIDTH, bins] of windows spread evenly over the duration."""
+    window = max(16, round(_WINDOW_S * clip.sample_rate))
+    samples = clip.waveform.mean(axis=0, dtype=np.float64)
+    length = max(round(duration_s * clip.sample_rate), 1)
+    padded = np.zeros(length + window)
+    kept = min(length, len(samples))
+    padded[window // 2 : window // 2 + kept] = samples[:kept]
+    starts = np.linspace(0, length - 1, WIDTH).round().astype(int)
+    frames = padded[starts[:, None] + np.arange(window)] * np.hanning(window)  # [WIDTH, window]
+    power = np.square(np.abs(np.fft.rfft(frames, axis=1)) / window)
+    return 10 * np.log10(power + 10 ** (_FLOOR_DB / 10))
