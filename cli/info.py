@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vqcodec.errors import UsageError
+
 from .console import Record, display_name, naming, write_json, write_line
 from .models import load_model
-from .options import Device, Json
-from .paths import read_source
+from .options import Device, Force, Json
+from .paths import STDIO, check_target, open_target, read_source
+
+if TYPE_CHECKING:
+    from vqcodec.codec.model import Model
+
+BITS_SUFFIX = ".png"
+MAX_NUMBERS = 1000  # of rows or seconds in a record: it is to be read, too
 
 
 def info(
@@ -19,15 +28,27 @@ def info(
     indices: Annotated[
         bool, typer.Option("--indices", help="Print every index, one row per codebook.")
     ] = False,
+    bits: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Draw where the bits went, as .png."),
+    ] = None,
+    force: Force = False,
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
     """Show what a stream holds and where its bytes go."""
     from vqcodec.codec.inspect import describe
 
+    if bits is not None:
+        if bits == STDIO or Path(bits).suffix.lower() != BITS_SUFFIX:
+            raise UsageError(f"--bits {bits}: the drawing is written to a file as {BITS_SUFFIX}")
+        check_target(bits, force=force)
     stream = read_source(source)
     with naming(source):
         record: Record = {"input": display_name(source), **describe(stream)}
+        if bits is not None:
+            model = load_model(str(record["fingerprint"]), device)
+            record |= _draw_bits(stream, model, bits, force=force, with_numbers=as_json)
         if indices:
             model = load_model(str(record["fingerprint"]), device)
             planes = [plane.tolist() for plane in model.indices_of(stream)]  # [channel][codebook]
@@ -40,6 +61,33 @@ def info(
     else:
         for line in _lines(record):
             write_line(line)
+
+
+def _draw_bits(
+    stream: bytes, model: Model, target: str, *, force: bool, with_numbers: bool
+) -> Record:
+    """Write the drawing of a stream's bits, and return what a record says of them.
+
+    Numbers by row or by second are left out where there are more than `MAX_NUMBERS`.
+    """
+    from vqcodec.bitstream.header import AudioFacts
+    from vqcodec.bitstream.stream import parse_stream
+    from vqcodec.evaluation.spending import bits_by_row, bits_by_second, draw_spending
+
+    spending, facts = model.spending_of(stream), parse_stream(stream).header.facts
+    drawing = draw_spending(spending, facts)
+    with open_target(target, force=force) as file:
+        file.write(drawing)
+    record: Record = {"bits_output": target, "index_bits": spending.num_bits}
+    if with_numbers and isinstance(facts, AudioFacts):
+        seconds = bits_by_second(spending, facts)
+        if sum(map(len, seconds)) <= MAX_NUMBERS:
+            record["bits_by_second"] = seconds
+    elif with_numbers:
+        rows = bits_by_row(spending)
+        if len(rows) <= MAX_NUMBERS:
+            record["bits_by_row"] = rows
+    return record
 
 
 def _flat(row: Iterable[object]) -> Iterable[object]:

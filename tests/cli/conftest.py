@@ -92,6 +92,16 @@ class FakeModel:
         parse_stream(stream)
         return [np.arange(12).reshape(2, 2, 3)]
 
+    def spending_of(self, stream: bytes) -> SimpleNamespace:
+        facts = parse_stream(stream).header.facts
+        if isinstance(facts, ImageFacts):
+            plane = np.array([[1.0, 2.0], [3.0, 4.0]])
+            return SimpleNamespace(planes=[plane], step=4.0, num_bits=10.0)
+        frames = np.full(-(-facts.num_samples // 1600), 100.0)
+        planes = [frames] * facts.num_channels
+        num_bits = sum(float(plane.sum()) for plane in planes)
+        return SimpleNamespace(planes=planes, step=1600 / facts.sample_rate, num_bits=num_bits)
+
 
 def facts_of(signal: Signal) -> ImageFacts | AudioFacts:
     if isinstance(signal, Picture):

@@ -1,8 +1,11 @@
 """`vqcodec info` and `vqcodec verify`."""
 
 import pytest
+from PIL import Image
 
-from vqcodec.bitstream.stream import parse_stream
+from vqcodec.bitstream.header import AudioFacts, Header
+from vqcodec.bitstream.sections import Section, Tag
+from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +56,54 @@ def test_indices_come_one_row_per_codebook(vqc, photo_stream):
     assert vqc("info", "--indices", photo_stream).stdout == b"0 1 2 3 4 5\n6 7 8 9 10 11\n"
     record = vqc("info", "--indices", "--json", photo_stream).json
     assert record["indices"] == [[[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [9, 10, 11]]]]
+
+
+def test_bits_are_drawn_beside_the_facts(vqc, photo_stream, tmp_path):
+    outcome = vqc("info", photo_stream, "--bits", "map.png")
+    assert outcome.exit_code == 0
+    lines = outcome.stdout.decode().splitlines()
+    assert lines[-2:] == ["bits output: map.png", "index bits: 10"]
+    assert Image.open(tmp_path / "map.png").format == "PNG"
+
+
+def test_bits_as_json_come_by_row_or_by_second(vqc, photo_stream, voice_stream):
+    record = vqc("info", photo_stream, "--bits", "map.png", "--json").json
+    assert (record["index_bits"], record["bits_by_row"]) == (10.0, [3.0, 7.0])
+    record = vqc("info", voice_stream, "--bits", "time.png", "--json").json
+    assert (record["index_bits"], record["bits_by_second"]) == (300.0, [[300.0]])
+
+
+def test_bits_of_a_long_sound_are_drawn_and_not_listed(vqc, zoo, tmp_path):
+    facts = AudioFacts(num_samples=8_016_000, sample_rate=8000, num_channels=1, downmixed=False)
+    header = Header(fingerprint=bytes.fromhex(zoo.speech.fingerprint), rate=0, facts=facts)
+    stream = build_stream(Stream(header, (Section(Tag.SEGMENT, b"1"),)))
+    (tmp_path / "long.vqc").write_bytes(stream)
+    record = vqc("info", "long.vqc", "--bits", "time.png", "--json").json
+    assert record["index_bits"] == 501_000.0
+    assert "bits_by_second" not in record
+
+
+@pytest.mark.parametrize(
+    ("target", "exit_code", "message"),
+    [
+        ("-", 2, "--bits -: the drawing is written to a file as .png"),
+        ("map.jpg", 2, "--bits map.jpg: the drawing is written to a file as .png"),
+        ("taken.png", 6, "taken.png: exists; -f overwrites it"),
+        ("nowhere/map.png", 6, "nowhere/map.png: no such folder"),
+    ],
+)
+def test_bits_have_to_go_to_a_new_picture(vqc, photo_stream, tmp_path, target, exit_code, message):
+    (tmp_path / "taken.png").write_bytes(b"mine")
+    outcome = vqc("info", photo_stream, "--bits", target)
+    assert (outcome.exit_code, outcome.stdout) == (exit_code, b"")
+    assert outcome.stderr == f"vqcodec: {message}\n"
+    assert (tmp_path / "taken.png").read_bytes() == b"mine"
+
+
+def test_bits_overwrite_with_force(vqc, photo_stream, tmp_path):
+    (tmp_path / "taken.png").write_bytes(b"mine")
+    assert vqc("info", photo_stream, "--bits", "taken.png", "-f").exit_code == 0
+    assert Image.open(tmp_path / "taken.png").format == "PNG"
 
 
 def test_info_names_what_it_cannot_read(vqc, photo_stream):

@@ -48,6 +48,17 @@ def test_segments_side_by_side_are_coded_as_one_at_a_time(case):
     assert all(map(np.array_equal, decoded, segments[::-1]))
 
 
+def test_the_bits_of_indices_add_up_to_their_payload(case):
+    for rate in case.rates:
+        segments = [case.indices(rate, grid) for grid in case.grids]
+        bits = case.prior.bits_of(segments, rate)
+        payloads = case.prior.compress(segments, rate)
+        for segment, costs, payload in zip(segments, bits, payloads, strict=True):
+            assert costs.shape == segment.shape
+            # `compress` spends the tail of its last byte, and up to a byte to end where it must.
+            assert costs.sum() == pytest.approx(8 * len(payload), abs=12)
+
+
 def test_the_reference_in_int64_reads_and_writes_the_same_bytes(case):
     for rate in case.rates:
         indices = case.indices(rate, case.grids[-1])
@@ -137,6 +148,32 @@ def recorded(case, indices, rate):
     recorder = Recorder()
     case.prior.code([recorder], [indices.shape], rate, [indices])
     return recorder.freqs
+
+
+class Meter(SymbolEncoder):
+    """Keeps what each symbol costs, in order of place in the call."""
+
+    def __init__(self):
+        super().__init__()
+        self.bits = []
+
+    def code(self, freqs, symbols=None):
+        self.bits.extend(16 - np.log2(freqs[np.arange(len(symbols)), symbols]))
+        return super().code(freqs, symbols)
+
+    def code_with_tables(self, tables, table_ids, symbols=None):
+        self.bits.extend(16 - np.log2(tables.freqs[table_ids, symbols]))
+        return super().code_with_tables(tables, table_ids, symbols)
+
+
+def test_each_index_costs_what_its_symbol_does(case):
+    rate, middle = case.rates[-1], case.quantizer.codebook_sizes[0] // 2
+    indices = case.indices(rate, case.grids[-1]).clip(middle - 2, middle + 2)  # no escapes
+    meter = Meter()
+    case.prior.code([meter], [indices.shape], rate, [indices])
+    (bits,) = case.prior.bits_of([indices], rate)
+    places, _ = coding_order(case, indices.shape)
+    assert [bits[place] for place in places] == pytest.approx(meter.bits)
 
 
 def test_no_frequency_depends_on_what_comes_later(case):

@@ -40,6 +40,14 @@ def test_real_numbers_are_rounded(prior):
     assert np.array_equal(decoded[0], chosen)
 
 
+def test_the_bits_of_indices_add_up_to_their_payload(prior):
+    segments = [skewed(shape) for shape in SHAPES]
+    bits = prior.bits_of(segments, 0)
+    assert [costs.shape for costs in bits] == SHAPES
+    for costs, payload in zip(bits, prior.compress(segments, 0), strict=True):
+        assert costs.sum() == pytest.approx(8 * len(payload), abs=8)
+
+
 def test_samples_are_indices_and_depend_on_the_seed(prior):
     drawn = [prior.sample((3, 40), 0, np.random.default_rng(seed), 1.0) for seed in (1, 1, 2)]
     assert np.array_equal(drawn[0], drawn[1])

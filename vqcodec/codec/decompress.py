@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vqcodec.codec.model import Model
 
 Indices = NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
 
 
 def decompress_stream(
@@ -76,32 +77,45 @@ def open_stream(data: bytes, model: Model) -> Stream:
 def read_indices(data: bytes, model: Model) -> tuple[Stream, list[Indices]]:
     """Return a parsed stream and the indices of each plane, exact on every machine."""
     stream = open_stream(data, model)
+    grid = model.autoencoder.modality.grid(stream.header.facts)
+    return stream, join_planes(read_segments(stream, model), grid, model)
+
+
+def read_segments(stream: Stream, model: Model) -> list[Indices]:
+    """Return the indices of each segment of a stream from `open_stream`, plane after plane."""
     header, modality = stream.header, model.autoencoder.modality
     grid, num_planes = modality.grid(header.facts), modality.num_planes(header.facts)
     if not all(grid):
-        return stream, []
-    size = modality.geometry().segment
-    places = list(pieces(grid, size))
+        return []
     num_codebooks = model.autoencoder.quantizer.codebooks_at(header.rate)
     shapes = [
-        (num_codebooks, *(axis.stop - axis.start for axis in piece)) for piece in places
+        (num_codebooks, *(axis.stop - axis.start for axis in piece))
+        for piece in pieces(grid, modality.geometry().segment)
     ] * num_planes
-    segments = model.prior.decompress(stream.segments, shapes, header.rate)
-    per_plane = len(places)
-    planes = [
+    return model.prior.decompress(stream.segments, shapes, header.rate)
+
+
+def join_planes(
+    segments: Sequence[NDArray[Number]], grid: tuple[int, ...], model: Model
+) -> list[NDArray[Number]]:
+    """Return what stands in each plane out of the segments of all; none for an empty grid."""
+    size = model.autoencoder.modality.geometry().segment
+    per_plane = math.prod(-(-length // size) for length in grid)
+    return [
         join_segments(segments[start : start + per_plane], grid, model)
-        for start in range(0, len(segments), per_plane)
+        for start in range(0, len(segments), per_plane or 1)
     ]
-    return stream, planes
 
 
-def join_segments(segments: Sequence[Indices], grid: tuple[int, ...], model: Model) -> Indices:
-    """Return the indices of a plane out of its segments, which are in row-by-row order."""
-    indices = np.zeros((len(segments[0]), *grid), np.int64)
+def join_segments(
+    segments: Sequence[NDArray[Number]], grid: tuple[int, ...], model: Model
+) -> NDArray[Number]:
+    """Return what stands in a plane out of its segments, which are in row-by-row order."""
+    plane = np.zeros((len(segments[0]), *grid), segments[0].dtype)
     places = pieces(grid, model.autoencoder.modality.geometry().segment)
     for piece, segment in zip(places, segments, strict=True):
-        indices[(slice(None), *piece)] = segment
-    return indices
+        plane[(slice(None), *piece)] = segment
+    return plane
 
 
 def synthesise(model: Model, planes: list[Indices], facts: Facts, rate: int) -> Signal:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vqcodec.codec import compress, decompress, excerpt
+from vqcodec.codec import compress, decompress, excerpt, spending
 from vqcodec.codec.autoencoder import Autoencoder
 from vqcodec.errors import UsageError
 from vqcodec.modalities.audio.modality import AudioModality
@@ -142,6 +142,15 @@ class Model:
             MissingModelError: it was made with another model.
         """
         return decompress.read_indices(stream, self)[1]
+
+    def spending_of(self, stream: bytes) -> spending.Spending:
+        """Return what every position of a stream's grid costs, from the stream alone.
+
+        Raises:
+            StreamError: the stream is damaged, or of a newer version.
+            MissingModelError: it was made with another model.
+        """
+        return spending.measure_spending(stream, self)
 
     def sample(
         self,

@@ -56,6 +56,15 @@ def freqs_from_exponents(z: NDArray[np.int64], table: NDArray[np.int64]) -> Freq
     return _give_remainder(freqs, z.argmin(axis=1))
 
 
+def bits_of_freqs(freqs: Freqs) -> NDArray[np.float64]:
+    """Return what symbols with these frequencies cost, of any shape; 16 bits where there is none.
+
+    The arithmetic is in floats: for choosing and for showing, never for reading a stream.
+    """
+    bits: NDArray[np.float64] = -np.log2(np.maximum(freqs, 1) / TOTAL)
+    return bits
+
+
 def make_exp2_table() -> NDArray[np.int64]:
     """Return round(2**20 * 2**(-i / 256)) for i = 0, 1, … up to the first 0.
 

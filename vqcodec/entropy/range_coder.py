@@ -44,45 +44,54 @@ class FrequencyTables:
         if np.any(freqs.sum(axis=1, dtype=np.int64) != TOTAL):
             raise ModelFileError(f"frequency tables: a row that does not sum to {TOTAL}")
         self.freqs = freqs
-        self._models = [
-            _Categorical(row[:length], perfect=False) if length > 1 else None
-            for row, length in zip(_as_weights(freqs), lengths.tolist(), strict=True)
-        ]
+        # Tables of one length, which can be used in one call, and their place among them.
+        self._lengths: list[int] = lengths.tolist()
+        self._weights: dict[int, NDArray[np.float64]] = {}
+        self._places = np.zeros(len(freqs), np.intp)
+        for length in np.unique(lengths).tolist():
+            same = np.flatnonzero(lengths == length)
+            self._weights[length] = _as_weights(freqs[same, :length])
+            self._places[same] = np.arange(len(same))
+        self._models: dict[int, Any] = {}  # of single tables, made when they are needed
 
-    def runs(
+    def parts(
         self, table_ids: NDArray[np.int32]
-    ) -> tuple[NDArray[np.intp], list[tuple[Any, int, int]]]:
-        """Return the places in `table_ids` [S] table by table, and which part each table has.
+    ) -> tuple[NDArray[np.intp], list[tuple[int, int, Any, NDArray[np.float64] | None]]]:
+        """Return the places in `table_ids` [S] table by table, and what codes them, part by part.
 
-        Tables of a single symbol have nothing to code and no part.
+        A part is a start, a stop, and a constriction model, which takes a row of weights for every
+        symbol or none. Tables of a single symbol have nothing to code and no part.
         """
-        if len(table_ids) <= _FEW:
-            return self._short_runs(table_ids.tolist())
         # Sorting 16-bit numbers is linear in numpy.
         order = np.argsort(table_ids.astype(np.uint16), kind="stable")
-        counts = np.bincount(table_ids, minlength=1)
-        stops = np.cumsum(counts)
-        return order, [
-            (self._models[table], stops[table] - counts[table], stops[table])
-            for table in np.flatnonzero(counts).tolist()
-            if self._models[table] is not None
-        ]
+        in_order = table_ids[order]
+        places = self._places[in_order]
+        many = len(table_ids) > _FEW  # symbols: enough of one table for a call of its own
+        parts: list[tuple[int, int, Any, NDArray[np.float64] | None]] = []
+        tables, lengths = in_order.tolist(), self._lengths
+        start, last = 0, len(tables) - 1
+        for place, table in enumerate(tables):
+            if place < last:
+                following = tables[place + 1]
+                same = table == following if many else lengths[table] == lengths[following]
+                if same:
+                    continue
+            stop, length = place + 1, lengths[table]
+            if length > 1:
+                if tables[start] == table:
+                    parts.append((start, stop, self._model(table), None))
+                else:
+                    parts.append((start, stop, _ROWS, self._weights[length][places[start:stop]]))
+            start = stop
+        return order, parts
 
-    def _short_runs(
-        self, table_ids: list[int]
-    ) -> tuple[NDArray[np.intp], list[tuple[Any, int, int]]]:
-        """Return the same for a few symbols, for which numpy's calls would cost more."""
-        places: dict[int, list[int]] = {}
-        for place, table in enumerate(table_ids):
-            places.setdefault(table, []).append(place)
-        order: list[int] = []
-        parts = []
-        for table in sorted(places):
-            model, start = self._models[table], len(order)
-            order += places[table]
-            if model is not None:
-                parts.append((model, start, len(order)))
-        return np.array(order, np.intp), parts
+    def _model(self, table: int) -> Any:
+        """Return the model of one table."""
+        model = self._models.get(table)
+        if model is None:
+            weights = self._weights[self._lengths[table]][self._places[table]]
+            model = self._models[table] = _Categorical(weights, perfect=False)
+        return model
 
 
 class Coder(Protocol):
@@ -130,10 +139,13 @@ class SymbolEncoder:
     ) -> Symbols:
         """Append `symbols` [S], coded under the tables `table_ids` [S], and return them."""
         assert symbols is not None, "an encoder has to be told the symbols"
-        order, parts = tables.runs(table_ids)
+        order, parts = tables.parts(table_ids)
         in_order = symbols[order]
-        for model, start, stop in parts:
-            self._encoder.encode(in_order[start:stop], model)
+        for start, stop, model, rows in parts:
+            if rows is None:
+                self._encoder.encode(in_order[start:stop], model)
+            else:
+                self._encoder.encode(in_order[start:stop], model, rows)
         return symbols
 
     def finish(self) -> bytes:
@@ -181,12 +193,16 @@ class SymbolDecoder:
         Raises:
             CorruptStreamError: no symbols encode to this payload.
         """
-        order, parts = tables.runs(table_ids)
+        order, parts = tables.parts(table_ids)
         in_order = np.zeros(len(table_ids), np.int32)
         try:
-            for model, start, stop in parts:
-                run = self._decoder.decode(model, stop - start)
-                self._encoder.encode(run, model)
+            for start, stop, model, rows in parts:
+                if rows is None:
+                    run = self._decoder.decode(model, stop - start)
+                    self._encoder.encode(run, model)
+                else:
+                    run = self._decoder.decode(model, rows)
+                    self._encoder.encode(run, model, rows)
                 in_order[start:stop] = run
         except AssertionError as error:  # how constriction reports impossible data
             raise CorruptStreamError("payload: no symbols encode to it") from error

@@ -114,13 +114,18 @@ class IntegerLinear:
         self.shift = int(shift)
         half = (1 << self.shift) >> 1  # so that cutting off rounds
         self.weight, self.bias = weight.astype(dtype), bias.astype(dtype) + half
-        if self.weight.dtype.kind == "f":  # a power of two: the same bits with another exponent
+        self.is_float = self.weight.dtype.kind == "f"
+        if self.is_float:  # a power of two: the same bits with another exponent
             self.weight *= 2.0**-self.shift
             self.bias *= 2.0**-self.shift
 
     def __call__(self, values: Array) -> Array:
         """Return [..., O] of activations [..., I], not clamped."""
-        return self.requantize(values @ self.weight, self.bias)
+        sums: Array = values @ self.weight
+        sums += self.bias
+        if self.is_float:
+            return np.floor(sums, out=sums)
+        return sums >> self.shift
 
     def requantize(self, sums: Array, bias: Array) -> Array:
         """Return sums of products with `weight`, plus the bias, as outputs; `sums` is used up."""

@@ -22,11 +22,11 @@ class UnitStack(nn.Sequential):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features of the same shape."""
-        kind = features.device.type
+        kind, dtype = features.device.type, features.dtype
         with torch.autocast(kind, torch.bfloat16, enabled=self.in_bfloat16):
             for unit in self:
                 features = unit(features)
-        return features.float()
+        return features.to(dtype)
 
 
 def gains_by_bfloat16(device: str) -> bool:

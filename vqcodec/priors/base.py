@@ -22,6 +22,7 @@ from vqcodec.entropy.range_coder import (
 Indices = NDArray[np.int64]  # [K', F] or [K', h, w]
 Targets = Indices | NDArray[np.float64]  # real numbers in units of indices, still to be chosen
 Shape = tuple[int, ...]
+Bits = NDArray[np.float64]  # that each index of a segment takes
 
 
 class _Repeater:
@@ -99,6 +100,14 @@ class Prior(ABC):
     ) -> Indices:
         """Return new indices, drawn one after the other (ancestral sampling)."""
         return self.code([SymbolSampler(generator, temperature)], [shape], rate)[0]
+
+    @abstractmethod
+    def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
+        """Return what each index of each segment costs: -log2 of its probability, escapes included.
+
+        They add up to what `compress` writes, less than a byte apart. They are floats, for people
+        to look at; nothing codes by them.
+        """
 
     @abstractmethod
     def tensors(self) -> dict[str, NDArray[Any]]:

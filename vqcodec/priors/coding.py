@@ -8,7 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.entropy.frequencies import TOTAL, Freqs, freqs_from_exponents, freqs_from_probabilities
+from vqcodec.entropy.frequencies import (
+    Freqs,
+    bits_of_freqs,
+    freqs_from_exponents,
+    freqs_from_probabilities,
+)
 from vqcodec.entropy.range_coder import Coder, FrequencyTables, SymbolDecoder, Symbols
 from vqcodec.errors import CorruptStreamError, ModelFileError
 from vqcodec.nn.integer import Array
@@ -24,7 +29,7 @@ from vqcodec.priors.logistic import (
 )
 
 OUTPUT_BITS = {"logistic": 4, "categorical": 8}  # sixteenths of a step; 1/256 of a halving
-_SIXTEENTHS = 16  # of an octave, in which predictions give a scale
+_SIXTEENTHS_SHIFT = 4  # predictions give a scale in sixteenths of an octave
 
 
 def make_logistic_tables() -> NDArray[np.uint32]:
@@ -65,11 +70,14 @@ class LogisticCoding:
         self.per_octave = shapes[tables.shape]
         self.bit_weight = bit_weight
         self.tables = FrequencyTables(tables)
-        self.bits = -np.log2(np.maximum(tables, 1) / TOTAL)
+        self.bits = bits_of_freqs(tables)
         self.limit = codebook_size // 2
         self.escape_bits = np.log2(codebook_size)
         scales = [scale_of(n, self.per_octave) for n in range(num_scales(self.per_octave))]
         self.escapes = np.array([2 * reach_of(scale) + 1 for scale in scales])
+        self._first_symbols = self.limit - (self.escapes >> 1)  # for a mean of zero
+        half = 1 << (_SIXTEENTHS_SHIFT - 1)  # so that cutting off rounds
+        self._scale_offset = (LOG2_SCALE_LIMIT * self.per_octave << _SIXTEENTHS_SHIFT) + half
         expected = np.repeat(self.escapes + 1, NUM_FRACTIONS)
         if np.any(np.count_nonzero(tables, axis=1) != expected):
             raise ModelFileError("prior: logistic tables with rows of the wrong length")
@@ -104,7 +112,8 @@ class LogisticCoding:
             if escaped.any():
                 values = None if indices is None else indices[row, escaped]
                 result[row, escaped] = self._code_escaped(coder, int(escaped.sum()), values)
-        if result.size and not 0 <= result.min() <= result.max() <= 2 * self.limit:
+        # Numbers below zero are the largest of all when taken as unsigned.
+        if result.size and result.view(np.uint64).max() > 2 * self.limit:
             if any(isinstance(coder, SymbolDecoder) for coder in coders):
                 raise CorruptStreamError("payload: an index that the codebook does not have")
             result = result.clip(0, 2 * self.limit)
@@ -128,6 +137,14 @@ class LogisticCoding:
 
         return code_row
 
+    def bits_of(self, outputs: Array, indices: Array) -> NDArray[np.float64]:
+        """Return what indices [...] cost under outputs [..., 2], escapes included."""
+        table_ids, start, escape = self._tables_of(outputs)
+        symbols = _symbols_of(indices, start, escape)
+        escaped = bits_of_freqs(uniform_freqs(2 * self.limit + 1))[0, indices]
+        bits: NDArray[np.float64] = self.bits[table_ids, symbols]
+        return bits + np.where(symbols == escape, escaped, 0.0)
+
     def nearest(self, targets: Array) -> NDArray[np.int64]:
         """Return the indices closest to targets of any shape."""
         nearest: NDArray[np.int64] = np.rint(targets).astype(np.int64).clip(0, 2 * self.limit)
@@ -139,13 +156,11 @@ class LogisticCoding:
         """Return table, index of the first symbol and escape symbol for outputs [..., 2]."""
         whole = outputs.astype(np.int64)
         mean = whole[..., 0] + NUM_FRACTIONS // 2
-        number = (whole[..., 1] * self.per_octave + _SIXTEENTHS // 2) // _SIXTEENTHS
-        number += LOG2_SCALE_LIMIT * self.per_octave
+        number = (whole[..., 1] * self.per_octave + self._scale_offset) >> _SIXTEENTHS_SHIFT
         number = np.minimum(np.maximum(number, 0), len(self.escapes) - 1)
         table_ids = number * NUM_FRACTIONS + (mean & (NUM_FRACTIONS - 1))
-        escape = self.escapes[number]
-        start = (mean >> OUTPUT_BITS["logistic"]) + self.limit - (escape >> 1)
-        return table_ids.astype(np.int32), start, escape
+        start = (mean >> OUTPUT_BITS["logistic"]) + self._first_symbols[number]
+        return table_ids.astype(np.int32), start, self.escapes[number]
 
     def _code_escaped(self, coder: Coder, count: int, indices: Array | None) -> Symbols:
         """Return the indices [count] that no table reaches, all equally likely."""
@@ -223,6 +238,12 @@ class CategoricalCoding:
             self.code(coder, outputs[row], indices[row])
 
         return code_row
+
+    def bits_of(self, outputs: Array, indices: Array) -> NDArray[np.float64]:
+        """Return what indices [...] cost under outputs [..., N]."""
+        freqs = self.freqs(outputs.reshape(-1, self.codebook_size))
+        chosen = np.take_along_axis(freqs, indices.reshape(-1, 1), axis=1)
+        return bits_of_freqs(chosen).reshape(indices.shape)
 
     def nearest(self, targets: Array) -> NDArray[np.int64]:
         """Return the indices closest to targets of any shape."""

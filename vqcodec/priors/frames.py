@@ -9,7 +9,7 @@ import numpy as np
 
 from vqcodec.entropy.range_coder import Coder
 from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, saturate
-from vqcodec.priors.base import Indices, Shape, Targets
+from vqcodec.priors.base import Bits, Indices, Shape, Targets
 from vqcodec.priors.config import FramesPriorConfig
 from vqcodec.priors.learnt import LearntPrior
 
@@ -71,7 +71,29 @@ class FramesPrior(LearntPrior):
         return self._code_in_turn(coders, shapes, rate, indices)
 
     def _code_known(self, coder: Coder, indices: Indices, rate: int) -> None:
-        """Run known indices [K', F] through a coder: the network sees all frames at once."""
+        """Run known indices [K', F] through a coder."""
+        rows = [
+            self.coding.rows(outputs, indices[books].T)
+            for books, outputs in self._predict_known(indices, rate)
+        ]
+        for frame in range(indices.shape[1]):
+            for code_row in rows:
+                code_row(coder, frame)
+
+    def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
+        """Return what each index of segments [K', F] costs."""
+        bits = [np.zeros(segment.shape) for segment in segments]
+        for costs, segment in zip(bits, segments, strict=True):
+            if segment.size:
+                for books, outputs in self._predict_known(segment, rate):
+                    costs[books] = self.coding.bits_of(outputs, segment[books].T).T
+        return bits
+
+    def _predict_known(self, indices: Indices, rate: int) -> Iterator[tuple[slice, Array]]:
+        """Yield the codebooks of each group in use, and what predicts them: outputs [F, n, O].
+
+        As the indices [K', F] are known, the network sees all frames at once.
+        """
         num_codebooks, num_frames = indices.shape
         features = self.features_of(indices.T, 0)  # [F, K' * E]
         before = np.zeros((num_frames, self.num_features), self.dtype)
@@ -82,17 +104,13 @@ class FramesPrior(LearntPrior):
             earlier[dilation:] = state[: max(0, num_frames - dilation)]
             both = activate(np.concatenate([state, earlier], axis=1))
             state = saturate(state + merge(activate(mix(both))))
-        rows = []
         for first, size, group in self._groups_of(num_codebooks):
             num = min(size, num_codebooks - first)
             outputs = group.predict(state).reshape(num_frames, size, self.per_output)[:, :num]
-            rows.append(self.coding.rows(outputs, indices[first : first + num].T))
+            yield slice(first, first + num), outputs
             if first + size < num_codebooks:
                 columns = slice(first * self.per_index, (first + size) * self.per_index)
                 state = group.advance(state, features[:, columns])
-        for frame in range(num_frames):
-            for code_row in rows:
-                code_row(coder, frame)
 
     def _code_in_turn(
         self,
@@ -106,34 +124,39 @@ class FramesPrior(LearntPrior):
             return []
         num_codebooks = shapes[0][0]
         lengths = np.array([shape[1] for shape in shapes])
-        coded = [np.zeros(shape, np.int64) for shape in shapes]
+        coded = np.zeros((len(shapes), num_codebooks, int(lengths.max())), np.int64)
         before = np.zeros((len(shapes), self.num_features), self.dtype)
-        history = [
-            np.zeros((dilation, len(shapes), self.config.width), self.dtype)
-            for dilation in self.config.dilations
+        memories = [
+            _Memory(dilation, len(shapes), mix.weight[self.config.width :])
+            for (mix, _), dilation in zip(self.layers, self.config.dilations, strict=True)
         ]
-        for frame in range(int(lengths.max(initial=0))):
+        groups = list(self._groups_of(num_codebooks))
+        for frame in range(coded.shape[2]):
             alive = np.flatnonzero(lengths > frame).tolist()
             coders_alive = [coders[segment] for segment in alive]
-            state = self._time_step(before, rate, history, frame)
-            before = np.zeros_like(before)
-            for first, size, group in self._groups_of(num_codebooks):
+            everyone = len(alive) == len(shapes)
+            state = self._time_step(before, rate, memories, frame)
+            for first, size, group in groups:
                 books = slice(first, min(first + size, num_codebooks))
                 outputs = group.predict(state).reshape(len(shapes), size, self.per_output)
-                outputs = outputs[alive, : books.stop - first]
+                outputs = outputs[:, : books.stop - first]
                 known = None
                 if indices is not None:
                     known = np.stack([indices[segment][books, frame] for segment in alive])
-                values = np.zeros((len(shapes), books.stop - first), np.int64)
-                values[alive] = self.coding.code_side_by_side(coders_alive, outputs, known)
-                for segment in alive:
-                    coded[segment][books, frame] = values[segment]
+                if everyone:
+                    values = self.coding.code_side_by_side(coders_alive, outputs, known)
+                else:
+                    values = np.zeros((len(shapes), books.stop - first), np.int64)
+                    values[alive] = self.coding.code_side_by_side(
+                        coders_alive, outputs[alive], known
+                    )
+                coded[:, books, frame] = values
                 features = self.features_of(values, first)  # [S, n * E]
                 column = first * self.per_index
                 before[:, column : column + features.shape[1]] = features
                 if first + size < num_codebooks:
                     state = group.advance(state, features)
-        return coded
+        return [part[:, :length] for part, length in zip(coded, lengths.tolist(), strict=True)]
 
     def _groups_of(self, num_codebooks: int) -> Iterator[tuple[int, int, _Group]]:
         """Yield the first codebook, the size and the layers of each group in use."""
@@ -144,22 +167,47 @@ class FramesPrior(LearntPrior):
             yield first, size, group
             first += size
 
-    def _time_step(self, before: Array, rate: int, history: list[Array], frame: int) -> Array:
+    def _time_step(
+        self, before: Array, rate: int, memories: Sequence[_Memory], frame: int
+    ) -> Array:
         """Return the state [S, W] that predicts a frame, and keep what later frames look back at.
 
         Args:
             before: [S, C], features of the frame before.
             rate: the stream's rate byte.
-            history: for each layer, its inputs [dilation, S, W] in a ring.
+            memories: of each layer.
             frame: the number of the frame.
         """
         state = saturate(self.first(before) + self.rate_state[rate])
-        for (mix, merge), ring in zip(self.layers, history, strict=True):
-            place = frame % len(ring)
-            both = activate(np.concatenate([state, ring[place]], axis=1))
-            ring[place] = state
-            state = saturate(state + merge(activate(mix(both))))
+        for (mix, merge), memory in zip(self.layers, memories, strict=True):
+            sums = activate(state) @ mix.weight[: self.config.width]
+            sums += memory.exchange(state, frame)
+            mixed = mix.requantize(sums, mix.bias)
+            state = saturate(state + merge(activate(mixed)))
         return state
+
+
+class _Memory:
+    """What a layer adds for the states of earlier frames, `dilation` frames ago.
+
+    None of these are newer than `dilation` frames, so that so many are multiplied at once.
+    """
+
+    def __init__(self, dilation: int, num_segments: int, weight: Array) -> None:
+        """Begin with states of zero; weight is [W, W]."""
+        self.weight = weight
+        self.states = np.zeros((dilation, num_segments, len(weight)), weight.dtype)
+        self.products = np.zeros_like(self.states)
+
+    def exchange(self, state: Array, frame: int) -> Array:
+        """Keep the state [S, W] of a frame and return the product [S, W] of the earlier one."""
+        place = frame % len(self.states)
+        if place == 0 and frame:
+            flat = activate(self.states).reshape(-1, len(self.weight))
+            self.products = (flat @ self.weight).reshape(self.states.shape)
+        self.states[place] = state
+        product: Array = self.products[place]
+        return product
 
 
 class _Group:

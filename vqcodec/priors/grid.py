@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from vqcodec.entropy.range_coder import Coder
 from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, saturate
-from vqcodec.priors.base import Indices, Shape, Targets
+from vqcodec.priors.base import Bits, Indices, Shape, Targets
 from vqcodec.priors.config import GridPriorConfig
 from vqcodec.priors.learnt import LearntPrior
 from vqcodec.priors.order import known_taps, phase_offsets
+
+Place = tuple[slice, slice, slice]  # codebooks, rows and columns of indices [K, h, w]
 
 
 class GridPrior(LearntPrior):
@@ -65,7 +67,38 @@ class GridPrior(LearntPrior):
     def _code_segment(
         self, coder: Coder, shape: Shape, rate: int, known: Targets | None
     ) -> Indices:
-        """Return the indices [K', h, w] of one segment; codebooks past K' are left out."""
+        """Return the indices [K', h, w] of one segment."""
+
+        def code_place(outputs: Array, place: Place) -> Indices:
+            values = None if known is None else known[place].transpose(1, 2, 0).reshape(-1)
+            coded = self.coding.code(coder, outputs.reshape(-1, self.per_output), values)
+            return coded.reshape(outputs.shape[:3])
+
+        return self._walk(shape, rate, code_place)
+
+    def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
+        """Return what each index of segments [K', h, w] costs."""
+        return [self._bits_of_segment(segment, rate) for segment in segments]
+
+    def _bits_of_segment(self, indices: Indices, rate: int) -> Bits:
+        bits = np.zeros(indices.shape)
+
+        def look_up(outputs: Array, place: Place) -> Indices:
+            values = indices[place].transpose(1, 2, 0)
+            bits[place] = self.coding.bits_of(outputs, values).transpose(2, 0, 1)
+            return values
+
+        self._walk(indices.shape, rate, look_up)
+        return bits
+
+    def _walk(self, shape: Shape, rate: int, find: Callable[[Array, Place], Indices]) -> Indices:
+        """Return the indices [K', h, w] of one segment; codebooks past K' are left out.
+
+        Args:
+            shape: K', h and w.
+            rate: the stream's rate byte.
+            find: takes outputs [h', w', n, O] for a place, and returns its indices [h', w', n].
+        """
         num_codebooks, height, width = shape
         indices = np.zeros(shape, np.int64)
         state = np.broadcast_to(self.rate_state[rate], (height, width, self.config.width))
@@ -79,19 +112,15 @@ class GridPrior(LearntPrior):
             for phase, (row, column) in enumerate(self.offsets):
                 if row >= height or column >= width:
                     continue
-                place = (slice(row, None, period), slice(column, None, period))
+                place = (books, slice(row, None, period), slice(column, None, period))
                 outputs = group.predict(
-                    state[place], features, phase, (row, column), self.taps, period
+                    state[place[1:]], features, phase, (row, column), self.taps, period
                 )
-                rows = outputs.reshape(-1, size, self.per_output)[:, :num]
-                rows = rows.reshape(-1, self.per_output)
-                values = None
-                if known is not None:
-                    values = known[(books, *place)].transpose(1, 2, 0).reshape(-1)
-                coded = self.coding.code(coder, rows, values)
-                coded = coded.reshape(*outputs.shape[:2], num)  # [h', w', n]
-                indices[(books, *place)] = coded.transpose(2, 0, 1)
-                features[(*place, slice(num * self.per_index))] = self.features_of(coded, first)
+                outputs = outputs.reshape(*outputs.shape[:2], size, self.per_output)
+                found = find(outputs[:, :, :num], place)
+                indices[place] = found.transpose(2, 0, 1)
+                known = slice(num * self.per_index)
+                features[(*place[1:], known)] = self.features_of(found, first)
             if first + size < num_codebooks:
                 state = group.advance(state, features)
             first += size

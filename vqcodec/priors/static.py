@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.entropy.frequencies import freqs_from_probabilities
+from vqcodec.entropy.frequencies import bits_of_freqs, freqs_from_probabilities
 from vqcodec.entropy.range_coder import Coder, FrequencyTables
 from vqcodec.errors import ModelFileError
 from vqcodec.nn.integer import Tensors, fetch
-from vqcodec.priors.base import Indices, Prior, Shape, Targets
+from vqcodec.priors.base import Bits, Indices, Prior, Shape, Targets
 from vqcodec.priors.coding import uniform_freqs
 
 
@@ -42,6 +42,14 @@ class StaticPrior(Prior):
             symbols = coder.code_with_tables(self.tables, books, known)
             coded.append(symbols.astype(np.int64).reshape(shape))
         return coded
+
+    def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:  # noqa: ARG002
+        """Return what each index of segments [K', ...] costs."""
+        bits = bits_of_freqs(self.tables.freqs)  # [K, N]
+        return [
+            np.stack([costs[chosen] for costs, chosen in zip(bits, segment, strict=False)])
+            for segment in segments
+        ]
 
 
 class UniformPrior(StaticPrior):

@@ -8,18 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vqcodec.evaluation.palette import PALETTE
 from vqcodec.modalities.audio.signal import AudioClip
 
 WIDTH, HEIGHT = 480, 128  # pixels
 _WINDOW_S = 0.032
 _RANGE_DB = 80.0
 _FLOOR_DB = -120.0  # silence
-
-# Dark blue, violet, orange, pale yellow: lighter is always louder, for all kinds of sight.
-_ANCHORS = np.array([[3, 5, 28], [87, 16, 110], [213, 72, 66], [251, 176, 45], [252, 255, 210]])
-_PALETTE = np.stack(
-    [np.interp(np.linspace(0, 4, 256), np.arange(5), channel) for channel in _ANCHORS.T], axis=1
-)
 
 
 def loudest_level(clip: AudioClip) -> float:
@@ -41,7 +36,7 @@ def build_spectrogram(
     rows = [np.interp(rows_hz, bins_hz, frame, right=-np.inf) for frame in levels]
     shares = (np.array(rows).T - (top_db - _RANGE_DB)) / _RANGE_DB  # [HEIGHT, WIDTH]
     image = Image.fromarray(np.rint(255 * shares.clip(0, 1)).astype(np.uint8))
-    image.putpalette(np.rint(_PALETTE).astype(np.uint8).tobytes())
+    image.putpalette(PALETTE)
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -1,0 +1,46 @@
+"""What a model says about where the bits of its streams went."""
+
+import pytest
+from tiny import HOP, PATCH, SAMPLE_RATE, noise_clip, noise_picture
+
+from vqcodec.bitstream.stream import parse_stream
+from vqcodec.errors import MissingModelError
+
+
+def payload_bits(stream):
+    return 8 * sum(map(len, parse_stream(stream).segments))
+
+
+@pytest.mark.parametrize("name", ["image", "residual-image"])
+def test_the_positions_of_a_picture_add_up_to_its_payload(tiny_models, name):
+    stream = tiny_models[name].compress(noise_picture(70, 40), quality=4)
+    spending = tiny_models[name].spending_of(stream)
+    assert spending.step == PATCH
+    assert [plane.shape for plane in spending.planes] == [(3, 5)]
+    assert spending.num_bits == pytest.approx(payload_bits(stream), abs=12)
+
+
+@pytest.mark.parametrize("name", ["speech", "residual-speech"])
+def test_the_frames_of_each_channel_add_up_to_its_payload(tiny_models, name):
+    clip = noise_clip(1010 * HOP, channels=2)  # in two segments each
+    stream = tiny_models[name].compress(clip, quality=3, separate_channels=True)
+    spending = tiny_models[name].spending_of(stream)
+    assert spending.step == HOP / SAMPLE_RATE
+    segments = parse_stream(stream).segments
+    assert len(segments) == 4
+    for channel, plane in enumerate(spending.planes):
+        first, second = (8 * len(payload) for payload in segments[2 * channel : 2 * channel + 2])
+        assert plane[:1000].sum() == pytest.approx(first, abs=12)
+        assert plane[1000:].sum() == pytest.approx(second, abs=12)
+
+
+def test_a_sound_without_samples_costs_nothing(audio_model):
+    spending = audio_model.spending_of(audio_model.compress(noise_clip(0)))
+    assert spending.planes == []
+    assert spending.num_bits == 0
+
+
+def test_a_stream_of_another_model_is_refused(audio_model, residual_audio_model):
+    stream = audio_model.compress(noise_clip(HOP))
+    with pytest.raises(MissingModelError):
+        residual_audio_model.spending_of(stream)
