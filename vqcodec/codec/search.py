@@ -25,21 +25,17 @@ def compress_to_target(
     Raises:
         UsageError: even the lowest quality takes more.
     """
-    best: bytes | None = None
-    smallest = 0
 
-    def fits(rate: int) -> bool:
-        nonlocal best, smallest
+    def attempt(rate: int) -> tuple[bytes, bool]:
         stream = compress_signal(signal, model, rate, separate_channels=separate_channels)
-        if len(stream) <= size_bytes:
-            best = stream
-            return True
-        smallest = len(stream)
-        return False
+        return stream, len(stream) <= size_bytes
 
-    highest_rate(model, fits, progress)
+    best, too_large = _search(model, attempt, progress)
     if best is None:
-        raise UsageError(f"target: the lowest quality takes {smallest} bytes, not {size_bytes}")
+        assert too_large is not None
+        raise UsageError(
+            f"target: the lowest quality takes {len(too_large)} bytes, not {size_bytes}"
+        )
     return best
 
 
@@ -51,43 +47,49 @@ def compress_to_psnr(
     Raises:
         UsageError: even the highest quality falls short of it.
     """
-    best: bytes | None = None
-    reached = 0.0
 
-    def falls_short(rate: int) -> bool:
-        nonlocal best, reached
-        stream = compress_signal(picture, model, rate)
+    def reached_db(stream: bytes) -> float:
         decoded = model.decompress(stream)
         assert isinstance(decoded, Picture)
-        found = psnr(picture, decoded)
-        if found >= psnr_db:
-            best = stream
-            return False
-        reached = found
-        return True
+        return psnr(picture, decoded)
 
-    highest_rate(model, falls_short, progress)
+    def attempt(rate: int) -> tuple[bytes, bool]:
+        stream = compress_signal(picture, model, rate)
+        return stream, reached_db(stream) < psnr_db
+
+    falls_short, best = _search(model, attempt, progress)
     if best is None:
+        assert falls_short is not None
+        reached = reached_db(falls_short)
         raise UsageError(f"target: the highest quality reaches {reached:.2f} dB, not {psnr_db:g}")
     return best
 
 
-def highest_rate(
-    model: Model, holds: Callable[[int], bool], progress: Progress | None = None
-) -> None:
-    """Try rates until the highest is found for which `holds`, which is true up to some rate.
+def _search(
+    model: Model, attempt: Callable[[int], tuple[bytes, bool]], progress: Progress | None
+) -> tuple[bytes | None, bytes | None]:
+    """Return the stream at the highest rate that holds, and at the lowest that does not.
 
     A model has at most 256 rates, and size and fidelity grow with them: a binary search tries eight
-    or fewer. The last one that holds and the last one that does not lie side by side.
+    or fewer. None stands for a side on which there is no rate.
+
+    Args:
+        model: whose rates are tried.
+        attempt: returns a stream and whether it holds, which it does up to some rate.
+        progress: is told the share that is done.
     """
     low, high = model.rate_of(LOWEST_QUALITY), model.rate_of(HIGHEST_QUALITY)
     tried, steps = 0, (high - low).bit_length() + 1
+    below: bytes | None = None
+    above: bytes | None = None
     while low <= high:
         middle = (low + high) // 2
-        if holds(middle):
-            low = middle + 1
+        stream, holds = attempt(middle)
+        if holds:
+            below, low = stream, middle + 1
         else:
-            high = middle - 1
+            above, high = stream, middle - 1
         tried += 1
         if progress:
             progress(min(1.0, tried / steps))
+    return below, above

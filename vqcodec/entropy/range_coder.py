@@ -5,6 +5,7 @@ A prior is one loop over `Coder.code`. What it does depends on the coder that it
 numbers and bytes result is laid down in docs/FORMAT.md.
 """
 
+import itertools
 from typing import Any, Protocol
 
 import constriction
@@ -45,7 +46,7 @@ class FrequencyTables:
             raise ModelFileError(f"frequency tables: a row that does not sum to {TOTAL}")
         self.freqs = freqs
         # Tables of one length, which can be used in one call, and their place among them.
-        self._lengths: list[int] = lengths.tolist()
+        self._lengths = lengths
         self._weights: dict[int, NDArray[np.float64]] = {}
         self._places = np.zeros(len(freqs), np.intp)
         for length in np.unique(lengths).tolist():
@@ -66,30 +67,26 @@ class FrequencyTables:
         order = np.argsort(table_ids.astype(np.uint16), kind="stable")
         in_order = table_ids[order]
         places = self._places[in_order]
-        many = len(table_ids) > _FEW  # symbols: enough of one table for a call of its own
+        # A call for each table, or for each run of tables of one length where symbols are few.
+        lengths = self._lengths[in_order]
+        keys = in_order if len(table_ids) > _FEW else lengths
+        starts = np.flatnonzero(np.diff(keys, prepend=-1))
         parts: list[tuple[int, int, Any, NDArray[np.float64] | None]] = []
-        tables, lengths = in_order.tolist(), self._lengths
-        start, last = 0, len(tables) - 1
-        for place, table in enumerate(tables):
-            if place < last:
-                following = tables[place + 1]
-                same = table == following if many else lengths[table] == lengths[following]
-                if same:
-                    continue
-            stop, length = place + 1, lengths[table]
-            if length > 1:
-                if tables[start] == table:
-                    parts.append((start, stop, self._model(table), None))
-                else:
-                    parts.append((start, stop, _ROWS, self._weights[length][places[start:stop]]))
-            start = stop
+        for start, stop in itertools.pairwise([*starts.tolist(), len(keys)]):
+            table, length = int(in_order[start]), int(lengths[start])
+            if length == 1:
+                continue
+            if in_order[stop - 1] == table:
+                parts.append((start, stop, self._model(table), None))
+            else:
+                parts.append((start, stop, _ROWS, self._weights[length][places[start:stop]]))
         return order, parts
 
     def _model(self, table: int) -> Any:
         """Return the model of one table."""
         model = self._models.get(table)
         if model is None:
-            weights = self._weights[self._lengths[table]][self._places[table]]
+            weights = self._weights[int(self._lengths[table])][self._places[table]]
             model = self._models[table] = _Categorical(weights, perfect=False)
         return model
 

@@ -11,7 +11,7 @@ from vqcodec.entropy.range_coder import Coder
 from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, saturate
 from vqcodec.priors.base import Bits, Indices, Shape, Targets
 from vqcodec.priors.config import FramesPriorConfig
-from vqcodec.priors.learnt import LearntPrior
+from vqcodec.priors.learnt import GroupLayers, LearntPrior
 
 
 class FramesPrior(LearntPrior):
@@ -210,7 +210,7 @@ class _Memory:
         return product
 
 
-class _Group:
+class _Group(GroupLayers):
     """The layers that predict one group of codebooks of a frame."""
 
     def __init__(
@@ -224,15 +224,10 @@ class _Group:
     ) -> None:
         """Read the layers for states of W, features of C and outputs of O numbers."""
         width, num_features, num_outputs = sizes
-
-        def linear(name: str, *shape: int) -> IntegerLinear:
-            return IntegerLinear(tensors, f"{prefix}.{name}", shape, dtype)
-
-        self.hidden = linear("hidden", width, width)
-        self.head = linear("head", width, num_outputs)
-        if not last:
-            self.update = linear("update", width + num_features, width)
-            self.merge = linear("merge", width, width)
+        update_shape = None if last else (width + num_features, width)
+        super().__init__(
+            tensors, prefix, dtype, width=width, num_outputs=num_outputs, update_shape=update_shape
+        )
 
     def predict(self, state: Array) -> Array:
         """Return outputs [S, O] of states [S, W]."""

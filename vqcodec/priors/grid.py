@@ -12,7 +12,7 @@ from vqcodec.entropy.range_coder import Coder
 from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, saturate
 from vqcodec.priors.base import Bits, Indices, Shape, Targets
 from vqcodec.priors.config import GridPriorConfig
-from vqcodec.priors.learnt import LearntPrior
+from vqcodec.priors.learnt import GroupLayers, LearntPrior
 from vqcodec.priors.order import known_taps, phase_offsets
 
 Place = tuple[slice, slice, slice]  # codebooks, rows and columns of indices [K, h, w]
@@ -127,7 +127,7 @@ class GridPrior(LearntPrior):
         return indices
 
 
-class _Group:
+class _Group(GroupLayers):
     """The layers that predict one group of codebooks."""
 
     def __init__(
@@ -142,23 +142,16 @@ class _Group:
     ) -> None:
         """Read the layers for taps [P, k, k] and for W, C and O numbers a position."""
         width, num_features, num_outputs = sizes
-
-        def linear(name: str, *shape: int) -> IntegerLinear:
-            return IntegerLinear(tensors, f"{prefix}.{name}", shape, dtype)
-
-        self.context = IntegerLinear(
-            tensors,
-            f"{prefix}.context",
-            (*taps, num_features, width),
-            dtype,
-            bias_shape=(taps[0], width),
+        update_shape = None if last else (3, 3, width + num_features, width)
+        super().__init__(
+            tensors, prefix, dtype, width=width, num_outputs=num_outputs, update_shape=update_shape
         )
-        self.trunk = linear("trunk", width, width)
-        self.hidden = linear("hidden", width, width)
-        self.head = linear("head", width, num_outputs)
-        if not last:
-            self.update = linear("update", 3, 3, width + num_features, width)
-            self.merge = linear("merge", width, width)
+        shape = (*taps, num_features, width)
+        bias_shape = (taps[0], width)
+        self.context = IntegerLinear(
+            tensors, f"{prefix}.context", shape, dtype, bias_shape=bias_shape
+        )
+        self.trunk = IntegerLinear(tensors, f"{prefix}.trunk", (width, width), dtype)
 
     def predict(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.nn.integer import Array, Tensors, fetch
+from vqcodec.nn.integer import Array, IntegerLinear, Tensors, fetch
 from vqcodec.priors.base import Indices, Prior, Targets
 from vqcodec.priors.coding import CategoricalCoding, LogisticCoding
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig, check_codebooks
@@ -76,3 +76,31 @@ class LearntPrior(Prior):
             chosen = self.features[np.arange(first, first + indices.shape[-1]), indices]
         features: Array = chosen.reshape(*indices.shape[:-1], -1)
         return features
+
+
+class GroupLayers:
+    """The layers of one group of codebooks that pictures and sounds have in common."""
+
+    def __init__(
+        self,
+        tensors: Tensors,
+        prefix: str,
+        dtype: type[Any],
+        *,
+        width: int,
+        num_outputs: int,
+        update_shape: tuple[int, ...] | None,
+    ) -> None:
+        """Read the layers for states of W and outputs of O numbers.
+
+        Without an update_shape, the group is the last and has nothing to tell.
+        """
+
+        def linear(name: str, *shape: int) -> IntegerLinear:
+            return IntegerLinear(tensors, f"{prefix}.{name}", shape, dtype)
+
+        self.hidden = linear("hidden", width, width)
+        self.head = linear("head", width, num_outputs)
+        if update_shape is not None:
+            self.update = linear("update", *update_shape)
+            self.merge = linear("merge", width, width)
