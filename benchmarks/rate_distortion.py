@@ -16,7 +16,8 @@ from vqcodec.data.manifest import find_files
 from vqcodec.errors import UsageError
 from vqcodec.evaluation.baselines import load_baseline
 from vqcodec.evaluation.curves import bjontegaard_rate, bytes_at_equal_quality, curve_of_records
-from vqcodec.evaluation.run import Record, evaluate, mean_records
+from vqcodec.evaluation.record import Record, mean_records
+from vqcodec.evaluation.run import evaluate
 from vqcodec.modalities.audio import media as audio
 from vqcodec.modalities.image import media as image
 

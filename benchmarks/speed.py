@@ -17,7 +17,7 @@ from PIL import Image
 from result import ROOT, write_result
 
 import vqcodec
-from vqcodec.codec.compress import plane_targets
+from vqcodec.codec.compress import encode_stripes
 from vqcodec.codec.model import Model
 from vqcodec.modalities.audio.media import read_clip
 from vqcodec.modalities.audio.signal import AudioClip
@@ -43,7 +43,7 @@ def stages(model: Model, signal: Signal) -> Seconds:
     modality, rate = model.autoencoder.modality, model.rate_of(QUALITY)
     facts = modality.facts(signal, separate_channels=False)
     stream = model.compress(signal, quality=QUALITY)
-    encoder = timed(lambda: plane_targets(model, signal, facts, rate))
+    encoder = timed(lambda: list(encode_stripes(model, signal, facts, rate)))
     compress = timed(lambda: model.compress(signal, quality=QUALITY))
     indices = timed(lambda: model.indices_of(stream))
     decompress = timed(lambda: model.decompress(stream))

@@ -193,6 +193,34 @@ def priors_table(results: Results) -> str:
     return markdown(header, rows) + origin(*found.values())
 
 
+def phones_table(results: Results) -> str:
+    """Return how well indices tell phones."""
+    result = results.get("phones")
+    if result is None:
+        return ""
+    rows = [
+        [
+            kind,
+            str(scores["num_phones"]),
+            str(scores["num_positions"]),
+            *(
+                _percent(100 * scores[share])
+                for share in ("chance", "accuracy", "accuracy_of_votes")
+            ),
+            f"{scores['information_bits']:.2f} of {scores['entropy_bits']:.2f}",
+        ]
+        for kind, scores in result["scores"].items()
+    ]
+    header = ["positions", "phones", "n", "chance", "one index",
+              f"{result['num_voters']} indices", "bits of the phone in one index"]  # fmt: skip
+    model = result["model"]
+    count = (
+        f"Learnt from {result['num_training_files']} files, scored on {result['n']}; "
+        f"model {model['name']} {model['fingerprint']}.\n\n"
+    )
+    return count + markdown(header, rows) + origin(result)
+
+
 def speed_table(results: Results) -> str:
     """Return seconds by stage."""
     result = results.get("speed")
@@ -239,6 +267,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "voice gaps": gaps_table("voices"),
     "paper pictures": rate_table("paper-pictures"),
     "paper voices": rate_table("paper-voices"),
+    "phones": phones_table,
     "priors": priors_table,
     "speed": speed_table,
 }

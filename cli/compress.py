@@ -30,7 +30,7 @@ from .paths import Outputs, open_source, open_target
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
-    from vqcodec.modalities.media import Signal
+    from vqcodec.modalities.media import LazySignal
 
 
 def compress(
@@ -128,23 +128,23 @@ class Goal:
             return cls(psnr_db=require_within("--psnr", psnr, 1, 100))
         return cls(quality=require_quality(quality))
 
-    def limit_bytes(self, signal: Signal) -> int | None:
+    def limit_bytes(self, signal: LazySignal) -> int | None:
         """Return how large the stream of this signal may be; None where something else decides.
 
         Raises:
             UsageError: the limit is one for the other kind of signal.
         """
-        from vqcodec.modalities.audio.signal import AudioClip
+        from vqcodec.modalities.image.signal import Picture
 
         if self.bits_per_second is not None:
-            if not isinstance(signal, AudioClip):
+            if isinstance(signal, Picture):
                 raise UsageError("--bitrate is for sounds; for a picture use --bpp or --size")
-            return int(self.bits_per_second * signal.duration_s / 8)
+            return int(self.bits_per_second * signal.num_samples / signal.sample_rate / 8)
         if self.bits_per_pixel is not None:
-            if isinstance(signal, AudioClip):
+            if not isinstance(signal, Picture):
                 raise UsageError("--bpp is for pictures; for a sound use --bitrate or --size")
             return int(self.bits_per_pixel * signal.width * signal.height / 8)
-        if self.psnr_db is not None and isinstance(signal, AudioClip):
+        if self.psnr_db is not None and not isinstance(signal, Picture):
             raise UsageError("--psnr is for pictures; for a sound use --quality or --bitrate")
         return None if self.size_bytes is None else int(self.size_bytes)
 
@@ -162,17 +162,17 @@ class _Compression:
 
     def compress_input(self, source: str) -> Record:
         """Write the stream of one input and return what came of it."""
-        from vqcodec.modalities.media import read_signal
+        from vqcodec.modalities.media import open_signal
 
         name = display_name(source)
         with open_source(source) as file:
-            signal = read_signal(file, name)
-        limit_bytes = self.goal.limit_bytes(signal)
-        target = self.outputs.choose(source, ".vqc")
-        self._say_what_is_lost(signal, name)
-        model = self._model_for(signal)
-        with progress(name, quiet=self.quiet) as report:
-            stream = self._stream(model, signal, limit_bytes, report)
+            signal = open_signal(file, name)
+            limit_bytes = self.goal.limit_bytes(signal)
+            target = self.outputs.choose(source, ".vqc")
+            self._say_what_is_lost(signal, name)
+            model = self._model_for(signal)
+            with progress(name, quiet=self.quiet) as report:
+                stream = self._stream(model, signal, limit_bytes, report)
         with open_target(target, force=self.outputs.force) as file:
             file.write(stream)
         rate = _rate(signal, len(stream))
@@ -187,29 +187,29 @@ class _Compression:
             **rate,
         }
 
-    def _say_what_is_lost(self, signal: Signal, name: str) -> None:
-        from vqcodec.modalities.audio.signal import AudioClip
+    def _say_what_is_lost(self, signal: LazySignal, name: str) -> None:
+        from vqcodec.modalities.image.signal import Picture
 
-        if not isinstance(signal, AudioClip):
+        if isinstance(signal, Picture):
             if self.stereo:
                 raise UsageError("--stereo is for sounds")
         elif signal.num_channels > 1 and not self.stereo:
             what = f"its {signal.num_channels} channels are mixed down to one"
             note(f"{name}: {what}; --stereo keeps them apart", quiet=self.quiet)
 
-    def _model_for(self, signal: Signal) -> Model:
+    def _model_for(self, signal: LazySignal) -> Model:
         from vqcodec.codec.zoo import default_model_name
-        from vqcodec.modalities.audio.signal import AudioClip
+        from vqcodec.modalities.image.signal import Picture
 
         name = self.model_name or default_model_name(
-            "audio" if isinstance(signal, AudioClip) else "image"
+            "image" if isinstance(signal, Picture) else "audio"
         )
         return load_model(name, self.device)
 
     def _stream(
         self,
         model: Model,
-        signal: Signal,
+        signal: LazySignal,
         limit_bytes: int | None,
         report: Callable[[float], None],
     ) -> bytes:
@@ -236,10 +236,11 @@ class _Compression:
         )
 
 
-def _rate(signal: Signal, size_bytes: int) -> dict[str, float]:
+def _rate(signal: LazySignal, size_bytes: int) -> dict[str, float]:
     """Return the stream's mean rate under the name of its unit."""
-    from vqcodec.modalities.audio.signal import AudioClip
+    from vqcodec.modalities.image.signal import Picture
 
-    if isinstance(signal, AudioClip):
-        return {"bits_per_second": bits_per_second(size_bytes, signal.duration_s)}
-    return {"bits_per_pixel": bits_per_pixel(size_bytes, signal.width, signal.height)}
+    if isinstance(signal, Picture):
+        return {"bits_per_pixel": bits_per_pixel(size_bytes, signal.width, signal.height)}
+    duration_s = signal.num_samples / signal.sample_rate
+    return {"bits_per_second": bits_per_second(size_bytes, duration_s)}

@@ -16,7 +16,7 @@ import typer
 from vqcodec.errors import OutputError, VqcodecError
 
 if TYPE_CHECKING:
-    from vqcodec.modalities.media import Signal
+    from vqcodec.modalities.media import LazySignal
 
 Record = dict[str, object]
 
@@ -133,18 +133,18 @@ def naming(source: str) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from error
 
 
-def signal_facts(signal: Signal) -> Record:
+def signal_facts(signal: LazySignal) -> Record:
     """Return what a record says of a signal: its kind and its size."""
-    from vqcodec.modalities.audio.signal import AudioClip  # here: importing numpy takes time
+    from vqcodec.modalities.image.signal import Picture  # here: importing numpy takes time
 
-    if isinstance(signal, AudioClip):
-        return {
-            "modality": "audio",
-            "duration_s": signal.duration_s,
-            "sample_rate": signal.sample_rate,
-            "num_channels": signal.num_channels,
-        }
-    return {"modality": "image", "width": signal.width, "height": signal.height}
+    if isinstance(signal, Picture):
+        return {"modality": "image", "width": signal.width, "height": signal.height}
+    return {
+        "modality": "audio",
+        "duration_s": signal.num_samples / signal.sample_rate,
+        "sample_rate": signal.sample_rate,
+        "num_channels": signal.num_channels,
+    }
 
 
 def for_each(sources: Sequence[str], work: Callable[[str], Record], *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -22,10 +22,7 @@ from .options import (
     Quiet,
     require_within,
 )
-from .paths import Outputs, choose_format, open_target, read_source
-
-if TYPE_CHECKING:
-    from vqcodec.modalities.media import Signal
+from .paths import Outputs, check_space, choose_format, open_target, read_source
 
 
 def decompress(
@@ -82,7 +79,7 @@ class _Decompression:
     def decompress_input(self, source: str) -> Record:
         """Write the file of one stream and return what came of it."""
         from vqcodec.bitstream.stream import parse_stream
-        from vqcodec.modalities.media import write_signal
+        from vqcodec.modalities.media import least_bytes, write_signal
 
         stream = read_source(source)
         header = parse_stream(stream).header
@@ -93,13 +90,11 @@ class _Decompression:
         model = load_model(self.model_name or header.fingerprint.hex(), self.device)
         name = display_name(source)
         with progress(name, quiet=self.quiet) as report:
-            if self.start_s or self.duration_s is not None:
-                signal: Signal = model.decompress_excerpt(
-                    stream, start_s=self.start_s, duration_s=self.duration_s
-                )
-            else:
-                signal = model.decompress(stream, progress=report)
-        with open_target(target, force=self.outputs.force) as file:
-            write_signal(signal, file, file_format)
+            signal = model.open(
+                stream, start_s=self.start_s, duration_s=self.duration_s, progress=report
+            )
+            check_space(target, least_bytes(signal, file_format))
+            with open_target(target, force=self.outputs.force) as file:
+                write_signal(signal, file, file_format)  # a sound is decoded here
         note(f"{name} -> {target}", quiet=self.quiet)
         return {"output": target, "model": model.name, **signal_facts(signal)}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +14,7 @@ import typer
 
 from vqcodec.errors import MissingCodecError, UsageError
 
-from .console import complain, progress, write_json, write_stdout
+from .console import complain, note, write_json, write_stdout
 from .models import load_model
 from .options import Device, Force, Json, ModelName, Quiet, require_quality
 from .paths import check_target, open_target
@@ -19,13 +22,15 @@ from .paths import check_target, open_target
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
     from vqcodec.evaluation.baselines import Baseline
+    from vqcodec.evaluation.record import Record
     from vqcodec.evaluation.report.comparison import Comparison
-    from vqcodec.evaluation.run import Record
+    from vqcodec.evaluation.run import Task
 
 MODALITIES: tuple[Literal["image", "audio"], ...] = ("image", "audio")
 Files = dict[str, list[Path]]  # by modality
 
-SUFFIXES = (".jsonl", ".csv", ".md")
+JOURNAL_SUFFIX = ".jsonl"
+SUFFIXES = (JOURNAL_SUFFIX, ".csv", ".md")
 REPORT_SUFFIX = ".html"
 
 
@@ -52,31 +57,38 @@ def evaluate_folders(
             metavar="FILE", help="A page with plots, tables, pictures and sounds, as .html."
         ),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the records that -o FILE.jsonl has, and go on.")
+    ] = False,
     jobs: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Files at once; times then say little.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Processes at once. Default: as many as cores, 8 at most."
+        ),
+    ] = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
     """Measure sizes, quality and times on whole folders."""
-    from vqcodec.evaluation.run import mean_records
+    from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_markdown
+    from vqcodec.evaluation.workers import default_jobs
 
     qualities = _parse_qualities(quality)
-    _check_outputs(output, report, force=force)
+    _check_outputs(output, report, force=force, resume=resume)
     baselines, missing = _baselines(against)
     files = _find(sources)
+    missing += _missing_metrics(files, quiet=quiet)
     models = _models(model, files, device)
-    records: list[Record] = []
-    for loaded in models:
-        records += _measure(files, loaded, qualities, jobs=jobs, quiet=quiet)
-    for baseline in baselines:
-        records += _measure(files, baseline, baseline.qualities, jobs=jobs, quiet=quiet)
+    tasks = _tasks(files, models, baselines, qualities)
+    if jobs is None:
+        jobs = default_jobs(len(tasks)) if device == "cpu" else 1
+    records = _measure(tasks, output, jobs=jobs, resume=resume, quiet=quiet)
     means = mean_records(records)
     if output is not None:
-        with open_target(output, force=force) as file:
+        with open_target(output, force=force or _keeps_journal(output)) as file:
             file.write(_table(records, means, Path(output).suffix).encode())
     if report is not None:
         from vqcodec.evaluation.report.page import build_page
@@ -92,16 +104,27 @@ def evaluate_folders(
         write_stdout(build_markdown(means))
 
 
-def _check_outputs(output: str | None, report: str | None, *, force: bool) -> None:
+def _check_outputs(output: str | None, report: str | None, *, force: bool, resume: bool) -> None:
     """Fail before the work is done rather than after it."""
+    if resume and (output is None or Path(output).suffix != JOURNAL_SUFFIX):
+        raise UsageError(f"--resume: needs the records of before, as -o FILE{JOURNAL_SUFFIX}")
+    if resume and force:
+        raise UsageError("--resume: keeps what -f overwrites; use one of them")
     if output is not None:
         if Path(output).suffix not in SUFFIXES:
             raise UsageError(f"-o {output}: records are written as {', '.join(SUFFIXES)}")
-        check_target(output, force=force)
+        check_target(output, force=force or resume)
     if report is not None:
         if Path(report).suffix != REPORT_SUFFIX:
             raise UsageError(f"--report {report}: a report is written as {REPORT_SUFFIX}")
         check_target(report, force=force)
+
+
+def _keeps_journal(output: str | None) -> bool:
+    """Return whether records are written as they come: into a file, not into a pipe."""
+    if output is None or Path(output).suffix != JOURNAL_SUFFIX:
+        return False
+    return Path(output).is_file() or not Path(output).exists()
 
 
 def _baselines(against: str) -> tuple[list[Baseline], list[str]]:
@@ -166,24 +189,88 @@ def _models(name: str | None, files: Files, device: str) -> list[Model]:
     return [load_model(name, device) for name in names]
 
 
-def _measure(
-    files: Files,
-    codec: Model | Baseline,
-    qualities: Sequence[float],
-    *,
-    jobs: int,
-    quiet: bool,
-) -> list[Record]:
-    """Return the records of one codec on the files that it takes."""
-    from vqcodec.evaluation.run import evaluate
+def _missing_metrics(files: Files, *, quiet: bool) -> list[str]:
+    """Return, and tell, what is not measured because it is not installed."""
+    from vqcodec.evaluation.run import missing_metrics
 
-    found = files[codec.modality]
-    if not found:
-        raise UsageError(f"{codec.name}: there is no file of modality {codec.modality}")
-    with progress(codec.name, quiet=quiet) as report:
-        return evaluate(
-            found, [codec], qualities, jobs=jobs, progress=lambda done, of, _: report(done / of)
-        )
+    missing = [sentence for key in MODALITIES if files[key] for sentence in missing_metrics(key)]
+    for sentence in missing:
+        note(f"not measured: {sentence}", quiet=quiet)
+    return missing
+
+
+def _tasks(
+    files: Files,
+    models: Sequence[Model],
+    baselines: Sequence[Baseline],
+    qualities: Sequence[float],
+) -> list[Task]:
+    """Return every codec at every setting on the files that it takes, models first."""
+    from vqcodec.evaluation.run import Task
+
+    scales: list[tuple[Model | Baseline, Sequence[float]]] = [
+        *((model, qualities) for model in models),
+        *((baseline, baseline.qualities) for baseline in baselines),
+    ]
+    for codec, _ in scales:
+        if not files[codec.modality]:
+            raise UsageError(f"{codec.name}: there is no file of modality {codec.modality}")
+    return [
+        Task(path, codec, setting)
+        for codec, scale in scales
+        for path in files[codec.modality]
+        for setting in scale
+    ]
+
+
+def _measure(
+    tasks: Sequence[Task], output: str | None, *, jobs: int, resume: bool, quiet: bool
+) -> list[Record]:
+    """Return the records of all tasks; those that are on disk already are not measured again."""
+    from vqcodec.evaluation.journal import Journal, key_of_record, keys_of_tasks, read_finished
+    from vqcodec.evaluation.run import measure_all
+
+    keys = keys_of_tasks(tasks)
+    path = Path(output) if output is not None and _keeps_journal(output) else None
+    done = read_finished(path, keys) if resume and path is not None and path.exists() else {}
+    left = {key: task for key, task in zip(keys, tasks, strict=True) if key not in done}
+    if done:
+        note(f"{path}: has {len(done)} records, {len(left)} are left", quiet=quiet)
+    journal = Journal(path, resume=resume) if path is not None else None
+    # File by file, so that fast and slow codecs take turns and the time left can be told.
+    work = sorted(left.values(), key=lambda task: task.path)
+    with _progress(len(work), quiet=quiet) as advance:
+
+        def finished(record: Record) -> None:
+            done[key_of_record(record)] = record
+            if journal is not None:
+                journal.append(record)
+            advance()
+
+        try:
+            measure_all(work, jobs=jobs, finished=finished)
+        finally:
+            if journal is not None and 0 < journal.num_written < len(work):
+                note(f"{path}: keeps what was measured; --resume goes on from there", quiet=quiet)
+    return [done[key] for key in keys]
+
+
+@contextmanager
+def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Give a function to call after each record; a terminal is shown how many, and time left."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console  # here: rich takes a tenth of a second
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    # Estimated from all records so far: they take very different times.
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=math.inf) as bar:
+        task = bar.add_task("", total=total)
+        bar.advance(task, 0)  # the clock starts
+        yield lambda: bar.advance(task)
 
 
 def _table(records: Sequence[Record], means: Sequence[Record], suffix: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
+import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
@@ -17,6 +18,7 @@ from vqcodec.errors import InputError, OutputError, UsageError
 from .console import write_stdout
 
 STDIO = "-"
+_COPIED = 1 << 20  # bytes at a time
 
 
 def read_source(name: str) -> bytes:
@@ -29,24 +31,32 @@ def read_source(name: str) -> bytes:
     try:
         if name != STDIO:
             return Path(name).read_bytes()
-        if sys.stdin.isatty():
-            raise UsageError("stdin: is a terminal; pipe a file into it, or name one")
+        _refuse_terminal()
         return sys.stdin.buffer.read()
     except OSError as error:
         raise InputError(f"{name}: {error.strerror}") from error
 
 
+def _refuse_terminal() -> None:
+    if sys.stdin.isatty():
+        raise UsageError("stdin: is a terminal; pipe a file into it, or name one")
+
+
 def open_source(name: str) -> BinaryIO:
-    """Return a file, or the whole of stdin for "-", open for reading with seeks.
+    """Return a file open for reading with seeks; for "-" one on disk with the whole of stdin.
 
     Raises:
         InputError: it cannot be opened.
         UsageError: stdin is a terminal.
     """
-    if name == STDIO:
-        return io.BytesIO(read_source(name))
     try:
-        return Path(name).open("rb")
+        if name != STDIO:
+            return Path(name).open("rb")
+        _refuse_terminal()
+        spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        shutil.copyfileobj(sys.stdin.buffer, spool, _COPIED)
+        spool.seek(0)
+        return spool
     except OSError as error:
         raise InputError(f"{name}: {error.strerror}") from error
 
@@ -185,23 +195,39 @@ def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
     """
     check_target(name, force=force)
     if name == STDIO or _kind(name) is Kind.SPECIAL:
-        buffer = io.BytesIO()
-        yield buffer
-        _send(name, buffer.getvalue())
+        with _naming_failures(name), tempfile.TemporaryFile() as spool:
+            yield spool
+            spool.seek(0)
+            _send(name, spool)
     else:
         with replacing(name) as temporary, temporary.open("x+b") as file:
             yield file
 
 
-def _send(name: str, data: bytes) -> None:
-    """Write to stdout, or into a pipe or a device that has a name."""
+def _send(name: str, spool: BinaryIO) -> None:
+    """Copy to stdout, or into a pipe or a device that has a name."""
+    parts = iter(lambda: spool.read(_COPIED), b"")
     if name == STDIO:
-        write_stdout(data)
+        for part in parts:
+            write_stdout(part)
         return
-    with _naming_failures(name), Path(name).open("wb") as device:
+    with Path(name).open("wb") as device:
         if device.isatty():
             raise UsageError(f"{name}: is a terminal; use a file, or a pipe")
-        device.write(data)
+        device.writelines(parts)
+
+
+def check_space(name: str, num_bytes: int) -> None:
+    """Fail where a disk has no room for what is to be written, rather than fill it.
+
+    Raises:
+        OutputError: there are fewer free bytes where a target from `check_target` will lie.
+    """
+    folder = tempfile.gettempdir() if name == STDIO else _final(name).parent
+    with _naming_failures(name):
+        free = shutil.disk_usage(folder).free
+    if num_bytes > free:
+        raise OutputError(f"{name}: needs {num_bytes} bytes, but only {free} are free")
 
 
 @contextmanager

@@ -191,6 +191,20 @@ def equal_freqs(size: int) -> list[int]:
     return [65536 // size + 65536 % size, *[65536 // size] * (size - 1)]
 
 
+def rows_of(tables: Ints) -> list[list[int]]:
+    """The frequencies of each stored table of a logistic head."""
+    if tables.ndim == 2:
+        return [[freq for freq in row if freq] for row in tables.tolist()]
+    rows: list[list[int]] = []
+    total = 0
+    for freq in tables.tolist():
+        if total % (1 << 20) == 0:
+            rows.append([])
+        rows[-1].append(freq)
+        total += freq
+    return rows
+
+
 class Decoder:
     """Symbols that are coded together, by the model's head or by tables."""
 
@@ -202,7 +216,7 @@ class Decoder:
         if model.has("exponents"):
             self.exponents = model.integers("exponents")
         if model.has("tables"):
-            self.tables = model.integers("tables")
+            self.tables = rows_of(model.integers("tables"))
 
     def together(self, outputs: Ints) -> list[int]:
         """The indices of outputs [S, O]."""
@@ -220,17 +234,17 @@ class Decoder:
 
     def logistic(self, outputs: Ints) -> list[int]:
         rows, centres = [], []
-        per_octave = (len(self.tables) // 16 - 1) // 10
+        parts = math.gcd(len(self.tables), 1 << 16)
+        per_octave = (len(self.tables) // parts - 1) // 10
         for mean, scale in outputs.tolist():
-            centre = (mean + 8) // 16
-            number = (per_octave * scale + 8) // 16 + 5 * per_octave
+            centre = (mean + parts // 2) // parts
+            number = (per_octave * scale + parts // 2) // parts + 5 * per_octave
             number = min(max(number, 0), 10 * per_octave)
-            rows.append(16 * number + mean - 16 * centre + 8)
+            rows.append(parts * number + mean - parts * centre + parts // 2)
             centres.append(centre)
-        tables = {row: [f for f in self.tables[row].tolist() if f] for row in set(rows)}
         indices, escapes = [0] * len(rows), []
         for place in sorted(range(len(rows)), key=lambda place: (rows[place], place)):
-            table = tables[rows[place]]
+            table = self.tables[rows[place]]
             symbol, reach = self.coder.decode(table), len(table) // 2 - 1
             indices[place] = symbol - reach + centres[place] + (self.size - 1) // 2
             if symbol == len(table) - 1:

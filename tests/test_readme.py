@@ -144,6 +144,8 @@ def test_the_keys_of_recipes_are_documented_as_they_are(heading):
             actual[field.name] = ""
         elif isinstance(value, tuple):
             actual[field.name] = ", ".join(map(str, value))
+        elif isinstance(value, bool):
+            actual[field.name] = str(value).lower()
         else:
             actual[field.name] = str(value) or '""'
     assert documented == actual

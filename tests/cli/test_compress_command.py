@@ -2,7 +2,9 @@
 
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 
 from vqcodec.bitstream.stream import parse_stream
 
@@ -173,3 +175,18 @@ def test_many_results_go_into_a_folder(vqc, zoo, photo, voice, tmp_path):
     assert vqc("compress", photo, voice, "-o", "out").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["photo.vqc", "voice.vqc"]
     assert vqc("compress", photo, voice, "-o", "one.vqc").exit_code == 2
+
+
+def test_a_sound_that_ends_early_is_reported_and_leaves_no_file(vqc, zoo, tmp_path):
+    path = tmp_path / "voice.flac"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 40_000), 16_000)
+    path.write_bytes(path.read_bytes()[:40_000])
+    outcome = vqc("compress", path)
+    assert outcome.exit_code == 3
+    assert outcome.stderr.startswith(f"vqcodec: {path}: ")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_sound_comes_through_a_pipe(vqc, zoo, voice):
+    outcome = vqc("compress", "-", stdin=voice.read_bytes())
+    assert parse_stream(outcome.stdout).header.facts.num_samples == 4000

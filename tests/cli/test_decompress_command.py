@@ -1,10 +1,16 @@
 """`vqcodec decompress`."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 
+from vqcodec.bitstream.header import AudioFacts, Header
+from vqcodec.bitstream.sections import Section, Tag
+from vqcodec.bitstream.stream import Stream, build_stream
+from vqcodec.errors import CorruptStreamError
 from vqcodec.modalities.audio.media import read_clip
+from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image.media import read_picture
 
 
@@ -106,3 +112,30 @@ def test_impossible_parts_are_refused(vqc, zoo, voice_stream, options):
 
 def test_a_picture_has_no_parts(vqc, zoo, photo_stream):
     assert vqc("decompress", photo_stream, "--start", "1").exit_code == 2
+
+
+def test_a_sound_that_breaks_while_it_is_written_leaves_no_file(
+    vqc, zoo, voice_stream, monkeypatch
+):
+    def blocks(clip):
+        yield clip.waveform[:, :100]
+        raise CorruptStreamError("payload: no symbols encode to it")
+
+    monkeypatch.setattr(AudioClip, "blocks", blocks)
+    outcome = vqc("decompress", voice_stream)
+    assert outcome.exit_code == 4
+    assert "no symbols" in outcome.stderr
+    assert list(voice_stream.parent.iterdir()) == [voice_stream]
+    assert vqc("decompress", "-", stdin=voice_stream.read_bytes()).stdout == b""
+
+
+def test_what_no_disk_has_room_for_is_refused_before_the_work(vqc, zoo, tmp_path):
+    facts = AudioFacts(num_samples=1 << 36, sample_rate=16_000, num_channels=8, downmixed=True)
+    header = Header(fingerprint=bytes.fromhex(zoo.speech.fingerprint), rate=0, facts=facts)
+    stream = build_stream(Stream(header, (Section(Tag.SEGMENT, b""),)))
+    zoo.speech.open = lambda *_, **__: SimpleNamespace(num_samples=1 << 36, num_channels=8)
+    (tmp_path / "huge.vqc").write_bytes(stream)
+    outcome = vqc("decompress", "huge.vqc")
+    assert outcome.exit_code == 6
+    assert "huge.decoded.wav: needs 1099511627776 bytes, but only" in outcome.stderr
+    assert vqc("decompress", "-", stdin=stream).exit_code == 6

@@ -1,18 +1,22 @@
 """`vqcodec eval`: the table, the records, and which files go to which codec."""
 
 import csv
+import io
 import json
 import sys
 
 import pytest
 
 from vqcodec.evaluation import run as evaluation
+from vqcodec.evaluation import workers
 
 
 @pytest.fixture(autouse=True)
 def metrics(monkeypatch):
-    """One metric, so that torch is not needed."""
+    """One metric, and one process, so that torch is not needed."""
     monkeypatch.setattr(evaluation, "compare", lambda *_: {"psnr_db": float("inf")})
+    monkeypatch.setattr(evaluation, "missing_metrics", lambda _: [])
+    monkeypatch.setattr(workers, "default_jobs", lambda _: 1)
 
 
 def test_means_are_a_table_on_stdout(vqc, zoo, photo, tmp_path):
@@ -42,7 +46,7 @@ def test_a_named_model_takes_the_files_of_its_kind(vqc, zoo, photo, voice, tmp_p
 
 
 def test_other_codecs_run_over_their_own_scales(vqc, zoo, photo, tmp_path):
-    outcome = vqc("eval", tmp_path, "--against", "jpeg, webp", "--json", "--jobs", "2")
+    outcome = vqc("eval", tmp_path, "--against", "jpeg, webp", "--json", "--jobs", "1")
     means = outcome.json["means"]
     codecs = {mean["codec"] for mean in means}
     assert codecs == {"image", "jpeg", "webp"}
@@ -75,6 +79,9 @@ def test_records_are_written_by_suffix(vqc, zoo, photo, tmp_path):
         ["-o", "-"],
         ["--report", "report.pdf"],
         ["--report", "-"],
+        ["--resume"],
+        ["--resume", "-o", "records.csv"],
+        ["--resume", "-f", "-o", "records.jsonl"],
     ],
 )
 def test_wrong_usage_is_reported_before_any_work(vqc, zoo, photo, options):
@@ -125,3 +132,79 @@ def test_a_peer_that_is_not_installed_is_named_and_the_rest_goes_on(
     assert {mean["codec"] for mean in outcome.json["means"]} == {"image", "webp"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Not measured: jxl: needs imagecodecs" in page
+
+
+@pytest.fixture
+def interrupted(vqc, zoo, photo, tmp_path, monkeypatch):
+    """A run over two pictures at two settings that was stopped after three records."""
+    (tmp_path / "picture.png").write_bytes(photo.read_bytes())
+    compress, calls = zoo.image.compress, []
+
+    def stopping(*arguments, **options):
+        calls.append(options)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return compress(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zoo.image, "compress", stopping)
+        outcome = vqc("eval", tmp_path, "--quality", "1,2", "-o", "records.jsonl")
+    assert outcome.exit_code == 130
+    assert "records.jsonl: keeps what was measured; --resume goes on" in outcome.stderr
+    zoo.image.calls.clear()
+    return tmp_path / "records.jsonl"
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(vqc, zoo, interrupted, tmp_path):
+    before = list(map(json.loads, interrupted.read_text().splitlines()))
+    assert len(before) == 3
+    command = ["eval", tmp_path, "--quality", "1,2", "-o", "records.jsonl", "--resume"]
+    outcome = vqc(*command, "--json")
+    assert outcome.exit_code == 0
+    assert "has 3 records, 1 are left" in outcome.stderr
+    assert [call["quality"] for call in zoo.image.calls] == [2]
+    after = list(map(json.loads, interrupted.read_text().splitlines()))
+    assert after[:3] == before
+    settings = [("photo.png", 1), ("photo.png", 2), ("picture.png", 1), ("picture.png", 2)]
+    assert [(record["file"], record["quality"]) for record in after] == settings
+    assert outcome.json["records"] == after
+    vqc(*command)
+    assert len(zoo.image.calls) == 1  # nothing was left
+
+
+def test_settings_are_added_in_their_order_and_not_taken_away(vqc, zoo, interrupted, tmp_path):
+    resume = ["-o", "records.jsonl", "--resume"]
+    assert vqc("eval", tmp_path, "--quality", "0.5,1,2", *resume).exit_code == 2
+    assert vqc("eval", tmp_path, "--quality", "3,1,2", *resume).exit_code == 0
+    after = [json.loads(line)["quality"] for line in interrupted.read_text().splitlines()]
+    assert after == [3, 1, 2, 3, 1, 2]
+    outcome = vqc("eval", tmp_path, "--quality", "1", *resume)
+    assert outcome.exit_code == 2
+    assert "4 of its records are not of these files, codecs and settings" in outcome.stderr
+    assert len(interrupted.read_text().splitlines()) == 6
+
+
+def test_a_run_can_be_resumed_before_it_began(vqc, zoo, photo, tmp_path):
+    assert vqc("eval", photo, "-o", "records.jsonl", "--resume").exit_code == 0
+    assert len((tmp_path / "records.jsonl").read_text().splitlines()) == 1
+
+
+def test_what_is_not_measured_is_named(vqc, zoo, photo, tmp_path, monkeypatch):
+    sentence = "best: pip install 'vqcodec[eval]'"
+    monkeypatch.setattr(evaluation, "missing_metrics", lambda _: [sentence])
+    outcome = vqc("eval", photo, "--report", "report.html")
+    assert f"not measured: {sentence}" in outcome.stderr
+    assert "Not measured: best: pip" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert vqc("eval", photo, "-q").stderr == ""
+
+
+def test_a_terminal_is_shown_how_many_records_are_done_and_the_time_left(
+    vqc, zoo, photo, monkeypatch
+):
+    shown = io.StringIO()
+    shown.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setenv("TERM", "xterm")
+    assert vqc("eval", photo, "--quality", "1,2,3").exit_code == 0
+    assert "3/3" in shown.getvalue()
+    assert "0:00:00" in shown.getvalue()

@@ -5,9 +5,11 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from vqcodec.cli.paths import (
     Outputs,
+    check_space,
     check_target,
     choose_format,
     open_source,
@@ -249,3 +251,17 @@ def test_a_suffix_picks_the_format_unless_it_is_named(modality, named, file_form
 def test_a_format_of_the_other_kind_is_a_usage_error(modality, named, file_format):
     with pytest.raises(UsageError, match="is written as"):
         choose_format(modality, named, file_format)
+
+
+def test_a_disk_has_room_or_it_is_an_output_error():
+    for name in ("a.wav", "-"):
+        check_space(name, 1000)
+        with pytest.raises(OutputError, match=f"^{name}: needs {1 << 60} bytes, but only"):
+            check_space(name, 1 << 60)
+
+
+def test_much_goes_through_stdout_in_order(capfdbinary):
+    data = np.random.default_rng(0).bytes(3_000_000)
+    with open_target("-", force=False) as file:
+        file.write(data)
+    assert capfdbinary.readouterr().out == data

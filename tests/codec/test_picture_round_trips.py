@@ -113,6 +113,41 @@ def test_a_picture_in_many_windows_is_as_in_one(model, size, monkeypatch):
     assert difference.max() <= 1 or difference.mean() < 0.05  # a latent may round to the other side
 
 
+def seams(model, monkeypatch, **changes):
+    """How far windows of 2 x 2 positions are from a single one: at their borders, and elsewhere."""
+    modality, indices = model.autoencoder.modality, model.encode(noise_picture(160, 128))
+    whole = model.decode(indices).pixels.astype(int)
+    small = replace(modality.geometry(), window=2, **changes)
+    monkeypatch.setattr(modality, "geometry", lambda: small)
+    difference = np.abs(model.decode(indices).pixels - whole).max(axis=2)
+    monkeypatch.undo()
+    place = [np.arange(side) % (2 * PATCH) for side in difference.shape]
+    rows, columns = (np.isin(axis, [0, 2 * PATCH - 1]) for axis in place)
+    border = rows[:, None] | columns
+    return difference[border].max(), difference[~border].max()
+
+
+def test_borders_of_windows_differ_no_more_than_other_places(model, monkeypatch):
+    at_borders, elsewhere = seams(model, monkeypatch)
+    assert at_borders <= 1  # rounding
+    assert elsewhere <= 1
+    at_borders, elsewhere = seams(model, monkeypatch, decoder_reach=0)
+    assert at_borders > 1  # what a seam would look like
+
+
+@pytest.mark.parametrize("size", [(70, 90), (97, 33), (16, 200)])
+def test_a_picture_in_many_stripes_is_as_in_one(model, size, monkeypatch):
+    picture, modality = noise_picture(*size), model.autoencoder.modality
+    small = replace(modality.geometry(), window=2, segment=2)  # stripes of two rows
+    monkeypatch.setattr(modality, "geometry", lambda: small)
+    stream = model.compress(picture)
+    indices = model.encode(picture)
+    monkeypatch.setattr("vqcodec.codec.segments._POSITIONS_AT_A_TIME", 1)
+    assert np.array_equal(model.indices_of(stream)[0], indices)
+    decoded = model.decode(indices).pixels[: size[1], : size[0]]
+    assert np.array_equal(model.decompress(stream).pixels, decoded)
+
+
 @pytest.mark.parametrize("size", [(70, 90), (97, 33), (16, 200)])
 def test_a_picture_in_many_segments_comes_back(model, size, monkeypatch):
     modality = model.autoencoder.modality

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-TOTAL = 1 << 16
 PRECISION = 24
 
 
@@ -41,10 +40,10 @@ class ReferenceRangeDecoder:
 
 def scaled_starts(freqs: Sequence[int]) -> list[int]:
     """Return where each symbol starts on the scale of 2**24, and 2**24 at the end."""
-    cumulative = 0
+    total, cumulative = sum(freqs), 0
+    assert total & (total - 1) == 0
     starts = []
     for symbol, freq in enumerate(freqs):
-        starts.append(cumulative * ((1 << PRECISION) - len(freqs)) // TOTAL + symbol)
+        starts.append(cumulative * ((1 << PRECISION) - len(freqs)) // total + symbol)
         cumulative += freq
-    assert cumulative == TOTAL
     return [*starts, 1 << PRECISION]

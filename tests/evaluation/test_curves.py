@@ -9,7 +9,7 @@ from vqcodec.evaluation.curves import (
     bytes_at_equal_quality,
     curve_of_records,
 )
-from vqcodec.evaluation.run import Record
+from vqcodec.evaluation.record import Record
 
 # Kodak, as CompressAI publishes them: bits per pixel and PSNR in dB.
 RATES = np.array([0.0557, 0.1100, 0.1700, 0.2456, 0.3563, 0.5021])

@@ -10,10 +10,10 @@ import pytest
 from comparing import Coarse, compare_plainly, compared, pictures_in, sounds_in
 
 from vqcodec.evaluation import run
+from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.report import page
 from vqcodec.evaluation.report.comparison import Comparison
 from vqcodec.evaluation.report.page import build_page
-from vqcodec.evaluation.run import Record
 
 HOSTILE = "<script>alert(1)<" + chr(92) + "!--.png"
 VOID = {"meta", "link", "img", "input", "br"}

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from comparing import Coarse
 
+from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.report import comparison as comparisons
 from vqcodec.evaluation.report import page, plots
 from vqcodec.evaluation.report.comparison import Comparison, match_qualities, part_sizes, rate_gap
 from vqcodec.evaluation.report.tables import build_table
-from vqcodec.evaluation.run import Record
 
 
 def test_cells_keep_the_number_that_they_are_sorted_by():

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import math
 import subprocess
@@ -7,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import vqcodec
 from vqcodec.bitstream.header import Header, ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import InputError, UsageError
-from vqcodec.evaluation.run import Record, evaluate, mean_record, mean_records, measure
+from vqcodec.evaluation.record import Record, mean_record, mean_records
+from vqcodec.evaluation.run import Task, evaluate, measure, measure_all, missing_metrics
+from vqcodec.modalities.audio import metrics
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.modalities.media import read_signal, write_signal
@@ -100,12 +104,15 @@ def test_a_record_holds_the_size_of_the_stream_and_its_quality(folder):
     assert result.payload_bytes is None
     assert result.compress_s > 0 and result.decompress_s > 0
     assert result.compress_cpu_s > 0 and result.decompress_cpu_s > 0
+    assert result.peak_memory_bytes is None or result.peak_memory_bytes >= 0
+    assert result.file_digest == hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    assert result.codec_digest is None
     assert 20 < result.metrics["psnr_db"] < 40
 
 
 def test_a_perfect_picture_has_no_finite_psnr(folder):
     metrics = measure(folder / "a.png", Coarse(), 8).metrics
-    assert metrics == {"psnr_db": None, "ms_ssim": 1, "ms_ssim_db": None}
+    assert metrics == {"psnr_db": None, "ms_ssim": 1, "ms_ssim_db": None, "ssimulacra2": 100}
 
 
 def test_a_sound_has_a_rate_in_time(sound):
@@ -132,22 +139,20 @@ def test_the_payload_of_our_streams_is_that_of_the_segments(folder):
     assert result.size_bytes > 7
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_records_come_by_file_codec_and_quality(folder, jobs):
+def test_records_come_by_file_codec_and_quality(folder):
     reports = []
     records = evaluate(
         [folder, folder / "b.png"],
         [Coarse(), OneSection()],
         [2, 5],
-        jobs=jobs,
         progress=lambda *report: reports.append(report),
     )
     settings = [("coarse", 2), ("coarse", 5), ("ours", 2), ("ours", 5)]
     files = ["a.png", "b.png", "c.png", "b.png"]
     assert [r.file for r in records] == [file for file in files for _ in settings]
     assert [(r.codec, r.quality) for r in records] == settings * 4
-    assert [report[0] for report in reports] == list(range(1, 17))
-    assert reports[-1] == (16, 16, "b.png")
+    assert [report[:2] for report in reports] == [(count, 16) for count in range(1, 17)]
+    assert {report[2] for report in reports} == {"a.png", "b.png", "c.png"}
 
 
 def test_what_cannot_be_evaluated_is_reported(folder, tmp_path):
@@ -180,7 +185,13 @@ def test_a_mean_is_of_every_column_where_there_is_a_value():
         [
             record(),
             record(size_bytes=300, bits_per_pixel=2.0, metrics={"psnr_db": None, "ms_ssim": 0.5}),
-            record(compress_s=2.0, compress_cpu_s=4.0, metrics={"psnr_db": 40.0}),
+            record(
+                compress_s=2.0,
+                compress_cpu_s=4.0,
+                peak_memory_bytes=10,
+                file_digest="1",
+                metrics={"psnr_db": 40.0},
+            ),
         ]
     )
     assert mean == record(
@@ -189,6 +200,7 @@ def test_a_mean_is_of_every_column_where_there_is_a_value():
         bits_per_pixel=4 / 3,
         compress_s=1.0,
         compress_cpu_s=4.0,
+        peak_memory_bytes=10.0,
         metrics={"psnr_db": 35.0, "ms_ssim": 0.5},
     )
 
@@ -213,3 +225,18 @@ def test_all_numbers_of_a_record_are_finite(folder):
         values = [value for value in result.metrics.values() if value is not None]
         assert all(map(math.isfinite, values))
         assert replace(result) == result
+
+
+def test_a_model_measures_the_same_in_another_process(tiny_folder, folder):
+    model = vqcodec.load(str(tiny_folder / "image.safetensors"))
+    tasks = [Task(folder / name, model, 5) for name in ("a.png", "b.png")]
+    apart = measure_all(tasks, jobs=2)
+    for first, second in zip(measure_all(tasks), apart, strict=True):
+        assert (first.size_bytes, first.metrics) == (second.size_bytes, second.metrics)
+        assert first.codec_digest == second.codec_digest is not None
+
+
+def test_metrics_that_are_not_installed_are_named(monkeypatch):
+    assert missing_metrics("image") == []
+    monkeypatch.setattr(metrics, "find_spec", lambda name: None if name == "pesq" else object())
+    assert missing_metrics("audio") == ["pesq_wb: pip install 'vqcodec[eval]'"]

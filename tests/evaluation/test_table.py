@@ -4,7 +4,7 @@ import json
 import pytest
 
 from vqcodec.errors import InputError
-from vqcodec.evaluation.run import Record
+from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.table import build_csv, build_json_lines, build_markdown, parse_json_lines
 
 

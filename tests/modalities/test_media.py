@@ -7,7 +7,14 @@ import pytest
 from vqcodec.errors import InputError, UsageError
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import default_suffix, format_of, read_signal, write_signal
+from vqcodec.modalities.media import (
+    default_suffix,
+    format_of,
+    least_bytes,
+    open_signal,
+    read_signal,
+    write_signal,
+)
 
 CLIP = AudioClip(np.linspace(-0.5, 0.5, 3000, dtype=np.float32)[None], 16_000)
 PICTURE = Picture(np.arange(24, dtype=np.uint8).reshape(2, 4, 3))
@@ -76,3 +83,16 @@ def test_the_suffix_of_an_output_names_its_format():
 def test_a_suffix_of_the_other_kind_is_a_usage_error(path, signal):
     with pytest.raises(UsageError, match="is written as"):
         format_of(Path(path), signal)
+
+
+def test_a_sound_is_opened_without_being_read():
+    file = io.BytesIO(bytes_of(CLIP, "WAV"))
+    sound = open_signal(file, "x")
+    assert not isinstance(sound, AudioClip)
+    assert AudioClip.of_sound(sound).waveform.shape == CLIP.waveform.shape
+    assert isinstance(open_signal(io.BytesIO(bytes_of(PICTURE, "PNG")), "x"), Picture)
+
+
+def test_the_least_bytes_of_a_file_are_known_for_plain_sounds_only():
+    assert least_bytes(CLIP, "WAV") == 6000
+    assert least_bytes(CLIP, "OGG") == least_bytes(PICTURE, "PNG") == 0

@@ -42,7 +42,7 @@ def encode_sound(signal):
     return functional.conv1d(frames, torch.ones(1, 1, 3, dtype=torch.float64), padding=1)
 
 
-def decode_sound(latents):
+def decode_sound(latents, corner=(0,)):
     spread = functional.conv1d(latents, torch.ones(1, 1, 3, dtype=torch.float64), padding=1)
     samples = spread.repeat_interleave(STEP, 2) + torch.arange(STEP).repeat(latents.shape[2])
     return samples[..., : latents.shape[2] * STEP - MISSING]
@@ -54,7 +54,7 @@ def encode_picture(signal):
     return functional.conv2d(patches, kernel, padding=1)
 
 
-def decode_picture(latents):
+def decode_picture(latents, corner=(0, 0)):
     kernel = torch.arange(1, 10, dtype=torch.float64).reshape(1, 1, 3, 3).repeat(16, 2, 1, 1)
     return functional.pixel_shuffle(functional.conv2d(latents, kernel, padding=1), STEP)
 
@@ -64,7 +64,7 @@ def test_a_sound_is_encoded_and_decoded_as_in_one_go(frames):
     generator = np.random.default_rng(frames)
     length = frames * STEP - MISSING
     signal = torch.from_numpy(generator.integers(-9, 9, (1, 1, length)).astype(np.float64))
-    latents = encode_windows(encode_sound, signal, (frames,), SOUND)
+    latents = encode_windows(encode_sound, lambda place: at(signal, place), (frames,), SOUND)
     assert torch.equal(latents, encode_sound(signal))
     decoded = torch.full((1, 1, length), float("nan"), dtype=torch.float64)
     for place, part in decode_windows(
@@ -80,7 +80,7 @@ def test_a_picture_is_encoded_and_decoded_as_in_one_go(grid):
     generator = np.random.default_rng(grid)
     size = tuple(STEP * length for length in grid)
     signal = torch.from_numpy(generator.integers(0, 9, (1, 1, *size)).astype(np.float64))
-    latents = encode_windows(encode_picture, signal, grid, PICTURE)
+    latents = encode_windows(encode_picture, lambda place: at(signal, place), grid, PICTURE)
     assert torch.equal(latents, encode_picture(signal))
     decoded = torch.full((1, 1, *size), float("nan"), dtype=torch.float64)
     for place, part in decode_windows(
@@ -89,3 +89,34 @@ def test_a_picture_is_encoded_and_decoded_as_in_one_go(grid):
         assert at(decoded, place).isnan().all()
         at(decoded, place).copy_(part)
     assert torch.equal(decoded, decode_picture(latents))
+
+
+def test_a_region_is_the_same_part_of_the_whole():
+    generator = np.random.default_rng(0)
+    signal = torch.from_numpy(generator.integers(0, 9, (1, 1, 9 * STEP, 8 * STEP)).astype(float))
+    region = (slice(2, 7), slice(3, 8))
+    latents = encode_picture(signal)
+    found = encode_windows(encode_picture, lambda place: at(signal, place), (9, 8), PICTURE, region)
+    assert torch.equal(found, at(latents, region))
+    decoded, seen = decode_picture(latents), torch.zeros(9 * STEP, 8 * STEP)
+    for place, part in decode_windows(
+        decode_picture, lambda piece: at(latents, piece), (9, 8), PICTURE, region
+    ):
+        assert torch.equal(part, at(decoded, place))
+        seen[place] += 1
+    assert seen.sum() == at(seen, (slice(8, 28), slice(12, 32))).sum() == 20 * 20
+
+
+def test_a_decoder_is_told_where_its_latents_begin():
+    corners = []
+
+    def decode(latents, corner):
+        corners.append((corner, latents.shape[2:]))
+        return decode_picture(latents)
+
+    list(decode_windows(decode, lambda place: at(torch.ones(1, 2, 4, 5, dtype=float), place),
+                        (4, 5), PICTURE))  # fmt: skip
+    # windows begin at 0 and 3, and see one position more on each side
+    assert corners == [
+        ((0, 0), (4, 4)), ((0, 2), (4, 3)), ((2, 0), (2, 4)), ((2, 2), (2, 3)),
+    ]  # fmt: skip

@@ -158,12 +158,15 @@ class Meter(SymbolEncoder):
         self.bits = []
 
     def code(self, freqs, symbols=None):
-        self.bits.extend(16 - np.log2(freqs[np.arange(len(symbols)), symbols]))
+        self._add(freqs, symbols)
         return super().code(freqs, symbols)
 
     def code_with_tables(self, tables, table_ids, symbols=None):
-        self.bits.extend(16 - np.log2(tables.freqs[table_ids, symbols]))
+        self._add(tables.freqs[table_ids], symbols)
         return super().code_with_tables(tables, table_ids, symbols)
+
+    def _add(self, rows, symbols):
+        self.bits.extend(np.log2(rows.sum(axis=1) / rows[np.arange(len(symbols)), symbols]))
 
 
 def test_each_index_costs_what_its_symbol_does(case):

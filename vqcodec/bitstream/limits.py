@@ -10,3 +10,5 @@ MAX_SAMPLE_RATE = 768_000  # Hz
 
 MAX_SECTION_BYTES = 1 << 30
 MAX_NUM_SECTIONS = 1 << 20
+
+MAX_HELD_VALUES = 1 << 31  # samples or indices that a stream may have put into memory at a time

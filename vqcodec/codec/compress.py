@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from vqcodec.bitstream.header import Header
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
+from vqcodec.codec.segments import split_segments
 from vqcodec.modalities.base import Facts
 from vqcodec.modalities.image.media import encode_alpha
 from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import Signal
-from vqcodec.nn.windows import encode_windows, pieces
+from vqcodec.modalities.media import LazySignal
+from vqcodec.nn.windows import encode_windows, spans, whole
 from vqcodec.priors.base import Targets
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def compress_signal(
-    signal: Signal,
+    signal: LazySignal,
     model: Model,
     rate: int,
     *,
@@ -37,54 +39,48 @@ def compress_signal(
         InputError: it is larger than the format holds.
     """
     report = progress or (lambda _: None)
-    facts = model.autoencoder.modality.facts(signal, separate_channels=separate_channels)
-    planes = plane_targets(model, signal, facts, rate)
-    report(0.5)
-    segments = [segment for targets in planes for segment in split_segments(targets, model)]
-    payloads = model.prior.compress(segments, rate)
-    report(1.0)
-    sections = [Section(Tag.SEGMENT, payload) for payload in payloads or [b""]]
-    header = Header(fingerprint=bytes.fromhex(model.fingerprint), rate=rate, facts=facts)
-    return build_stream(Stream(header, (*side_sections(signal), *sections)))
-
-
-def plane_targets(model: Model, signal: Signal, facts: Facts, rate: int) -> list[Targets]:
-    """Return what the prior chooses the indices [K', F] or [K', h, w] of each plane by.
-
-    There are none for an empty grid.
-    """
     modality = model.autoencoder.modality
-    grid = modality.grid(facts)
-    if not all(grid):
-        return []
-    return [
-        targets_of_plane(model, plane.to(model.device), grid, rate)
-        for plane in modality.planes(signal, facts)
-    ]
+    facts = modality.facts(signal, separate_channels=separate_channels)
+    planes: list[list[bytes]] = [[] for _ in range(modality.num_planes(facts))]
+    for share, targets in encode_stripes(model, signal, facts, rate):
+        segments = [split_segments(plane, model) for plane in targets]
+        payloads = iter(model.prior.compress(list(itertools.chain(*segments)), rate))
+        for plane, own in zip(planes, segments, strict=True):
+            plane.extend(itertools.islice(payloads, len(own)))
+        report(share)
+    report(1.0)
+    sections = [Section(Tag.SEGMENT, payload) for plane in planes for payload in plane]
+    header = Header(fingerprint=bytes.fromhex(model.fingerprint), rate=rate, facts=facts)
+    empty = [] if sections else [Section(Tag.SEGMENT, b"")]
+    return build_stream(Stream(header, (*side_sections(signal), *sections, *empty)))
 
 
 @torch.inference_mode()
-def targets_of_plane(model: Model, plane: Tensor, grid: tuple[int, ...], rate: int) -> Targets:
-    """Return what the prior chooses the indices of a plane [1, C, ...] by."""
-    autoencoder, rates = model.autoencoder, torch.tensor([rate], device=plane.device)
+def encode_stripes(
+    model: Model, signal: LazySignal, facts: Facts, rate: int
+) -> Iterator[tuple[float, Targets]]:
+    """Yield what the prior chooses indices by, [P, K', ...], stripe after stripe of the grid.
+
+    A stripe is of whole windows and whole segments, so that its size makes no difference. With it
+    comes the share of the signal that is done. An empty grid has no stripes.
+    """
+    autoencoder, modality = model.autoencoder, model.autoencoder.modality
+    grid, geometry = modality.grid(facts), modality.geometry()
+    read, num_planes = modality.reader(signal, facts), modality.num_planes(facts)
+    rates = torch.full((num_planes,), rate, device=model.device)
     position = autoencoder.quantizer.position(rates)
-    latents = encode_windows(
-        lambda window: autoencoder.encoder(window, position),
-        plane,
-        grid,
-        autoencoder.modality.geometry(),
-    )
-    targets: Targets = autoencoder.quantizer.targets(latents, rates)[0].cpu().numpy()
-    return targets
+    for start, stop in spans(grid[0], math.lcm(geometry.window, geometry.segment)):
+        latents = encode_windows(
+            lambda window: autoencoder.encoder(window.to(model.device), position),
+            read,
+            grid,
+            geometry,
+            (slice(start, stop), *whole(grid[1:])),
+        )
+        yield stop / grid[0], autoencoder.quantizer.targets(latents, rates).cpu().numpy()
 
 
-def split_segments(targets: Targets, model: Model) -> list[Targets]:
-    """Return the segments of a plane's targets, row by row; `join_segments` undoes it."""
-    size = model.autoencoder.modality.geometry().segment
-    return [targets[(slice(None), *piece)] for piece in pieces(targets.shape[1:], size)]
-
-
-def side_sections(signal: Signal) -> list[Section]:
+def side_sections(signal: LazySignal) -> list[Section]:
     """Return what a picture has besides its colours: opacity, colour profile."""
     sections = []
     if isinstance(signal, Picture):

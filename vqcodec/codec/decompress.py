@@ -3,47 +3,72 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from vqcodec.bitstream.header import ImageFacts
+from vqcodec.bitstream.limits import MAX_HELD_VALUES
 from vqcodec.bitstream.sections import Tag
 from vqcodec.bitstream.stream import Stream, parse_stream
-from vqcodec.errors import CorruptStreamError, MissingModelError
+from vqcodec.codec.segments import IndexReader, SegmentRows
+from vqcodec.errors import CorruptStreamError, MissingModelError, UsageError
+from vqcodec.modalities.audio.decoded import DecodedSound
+from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.base import Facts
 from vqcodec.modalities.image.media import decode_alpha
 from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import Signal
-from vqcodec.nn.windows import at, decode_windows, pieces
+from vqcodec.modalities.media import LazySignal, Signal
+from vqcodec.nn.windows import Place, decode_windows, sizes
+from vqcodec.priors.base import Indices
 
 if TYPE_CHECKING:
-    from vqcodec.codec.model import Model
+    from vqcodec.codec.model import Model, Progress
 
-Indices = NDArray[np.int64]
-Number = TypeVar("Number", bound=np.generic)
+Decoded = Iterator[tuple[Place, Tensor]]
 
 
-def decompress_stream(
-    data: bytes, model: Model, *, progress: Callable[[float], None] | None = None
-) -> Signal:
-    """Return the signal of a stream that this model made.
+def decompress_stream(data: bytes, model: Model, *, progress: Progress | None = None) -> LazySignal:
+    """Return the signal of a stream that this model made; a sound is decoded when it is read.
 
     Raises:
-        StreamError: the stream is damaged, or of a newer version.
+        StreamError: the stream is damaged, or of a newer version; of a sound, what its payloads
+            hold shows when it is read.
         MissingModelError: it was made with another model.
     """
-    report = progress or (lambda _: None)
-    stream, planes = read_indices(data, model)
-    report(0.5)
-    signal = synthesise(model, planes, stream.header.facts, stream.header.rate)
-    report(1.0)
+    stream = open_stream(data, model)
+    header = stream.header
+
+    def decode(region: Place) -> Decoded:
+        return decode_region(
+            model, IndexReader(stream, model, region), header.facts, header.rate, region, progress
+        )
+
+    signal = model.autoencoder.modality.restore(decode, header.facts)
     return add_side_sections(signal, stream)
+
+
+def part_of_sound(sound: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
+    """Return the part that begins at start_s, to the end or for duration_s.
+
+    Raises:
+        UsageError: it is a picture, it ends before start_s, or there is no such part.
+    """
+    if not (start_s >= 0 and (duration_s is None or duration_s > 0)):
+        raise UsageError(f"an excerpt from {start_s} s on of {duration_s} s")
+    if not isinstance(sound, DecodedSound):
+        raise UsageError("a picture has no start and no duration")
+    rate, stop = sound.sample_rate, sound.num_samples
+    first = round(min(start_s * rate, stop))
+    if first >= stop:
+        raise UsageError(f"a start at {start_s:g} s, but the sound is {stop / rate:g} s long")
+    if duration_s is not None:
+        stop = min(stop, first + max(1, round(duration_s * rate)))
+    return sound.part(range(first, stop))
 
 
 def open_stream(data: bytes, model: Model) -> Stream:
@@ -74,84 +99,108 @@ def open_stream(data: bytes, model: Model) -> Stream:
     return stream
 
 
-def read_indices(data: bytes, model: Model) -> tuple[Stream, list[Indices]]:
-    """Return a parsed stream and the indices of each plane, exact on every machine."""
+def hold(signal: LazySignal) -> Signal:
+    """Return a signal with all its samples in memory.
+
+    Raises:
+        UsageError: a sound is too long for that.
+    """
+    if isinstance(signal, Picture):
+        return signal
+    require_holdable(signal.num_samples * signal.num_channels)
+    return AudioClip.of_sound(signal)
+
+
+def require_holdable(num_values: int) -> None:
+    """Refuse what a stream of a few kilobytes may ask for and no memory holds.
+
+    Raises:
+        UsageError: there are more values than are held at a time.
+    """
+    if num_values > MAX_HELD_VALUES:
+        raise UsageError(
+            f"stream: {num_values} values, more than the {MAX_HELD_VALUES} held in memory; "
+            "decompress it to a file, or only a part of it"
+        )
+
+
+def read_indices(data: bytes, model: Model) -> list[Indices]:
+    """Return the indices of each plane, [K', ...], exact on every machine.
+
+    Raises:
+        StreamError: the stream is damaged, or of a newer version.
+        MissingModelError: it was made with another model.
+        UsageError: there are too many to be held in memory.
+    """
     stream = open_stream(data, model)
     grid = model.autoencoder.modality.grid(stream.header.facts)
-    return stream, join_planes(read_segments(stream, model), grid, model)
-
-
-def read_segments(stream: Stream, model: Model) -> list[Indices]:
-    """Return the indices of each segment of a stream from `open_stream`, plane after plane."""
-    header, modality = stream.header, model.autoencoder.modality
-    grid, num_planes = modality.grid(header.facts), modality.num_planes(header.facts)
     if not all(grid):
         return []
-    num_codebooks = model.autoencoder.quantizer.codebooks_at(header.rate)
-    shapes = [
-        (num_codebooks, *(axis.stop - axis.start for axis in piece))
-        for piece in pieces(grid, modality.geometry().segment)
-    ] * num_planes
-    return model.prior.decompress(stream.segments, shapes, header.rate)
+    rows = SegmentRows(stream, model)
+    num_codebooks = model.autoencoder.quantizer.codebooks_at(stream.header.rate)
+    require_holdable(rows.num_planes * num_codebooks * math.prod(grid))
+    indices = np.empty((rows.num_planes, num_codebooks, *grid), np.int64)
+    for batch in rows.batches():
+        indices[(slice(None), slice(None), *rows.place(batch))] = rows.join(
+            rows.decode(batch), batch
+        )
+    return list(indices)
 
 
-def join_planes(
-    segments: Sequence[NDArray[Number]], grid: tuple[int, ...], model: Model
-) -> list[NDArray[Number]]:
-    """Return what stands in each plane out of the segments of all; none for an empty grid."""
-    size = model.autoencoder.modality.geometry().segment
-    per_plane = math.prod(-(-length // size) for length in grid)
-    return [
-        join_segments(segments[start : start + per_plane], grid, model)
-        for start in range(0, len(segments), per_plane or 1)
-    ]
+def synthesise(model: Model, indices: Indices, facts: Facts, rate: int) -> Signal:
+    """Return the signal of indices [K', ...], which are those of its only plane."""
 
+    def decode(region: Place) -> Decoded:
+        return decode_region(model, read, facts, rate, region)
 
-def join_segments(
-    segments: Sequence[NDArray[Number]], grid: tuple[int, ...], model: Model
-) -> NDArray[Number]:
-    """Return what stands in a plane out of its segments, which are in row-by-row order."""
-    plane = np.zeros((len(segments[0]), *grid), segments[0].dtype)
-    places = pieces(grid, model.autoencoder.modality.geometry().segment)
-    for piece, segment in zip(places, segments, strict=True):
-        plane[(slice(None), *piece)] = segment
-    return plane
+    def read(place: Place) -> Indices:
+        return indices[(None, slice(None), *place)]
 
-
-def synthesise(model: Model, planes: list[Indices], facts: Facts, rate: int) -> Signal:
-    """Return the signal of the indices of each plane."""
-    modality = model.autoencoder.modality
-    decoded = [decode_plane(model, indices, rate) for indices in planes]
-    if not decoded:
-        empty = torch.zeros(1, 1, 0)
-        decoded = [empty] * modality.num_planes(facts)
-    return modality.restore(decoded, facts)
+    return hold(model.autoencoder.modality.restore(decode, facts))
 
 
 @torch.inference_mode()
-def decode_plane(model: Model, indices: Indices, rate: int) -> Tensor:
-    """Return what the decoder makes of indices [K', ...]: [1, C, ...] on the CPU."""
-    autoencoder, rates = model.autoencoder, torch.tensor([rate], device=model.device)
+def decode_region(
+    model: Model,
+    indices: Callable[[Place], Indices],
+    facts: Facts,
+    rate: int,
+    region: Place,
+    progress: Progress | None = None,
+) -> Decoded:
+    """Yield places in the signal and what the decoder makes there, [P, C, ...] on the CPU.
+
+    Args:
+        model: whose decoder it is.
+        indices: gives those at a place of the grid, [P, K', ...].
+        facts: of the whole signal.
+        rate: the rate byte.
+        region: positions of the grid that are wanted.
+        progress: is told the share of them that is done.
+    """
+    autoencoder, modality = model.autoencoder, model.autoencoder.modality
+    rates = torch.full((modality.num_planes(facts),), rate, device=model.device)
     position = autoencoder.quantizer.position(rates)
-    grid, geometry = indices.shape[1:], autoencoder.modality.geometry()
+    grid, geometry = modality.grid(facts), modality.geometry()
+    num_done, num_wanted = 0, math.prod(sizes(region)) * geometry.step ** len(grid)
 
-    def latents(piece: tuple[slice, ...]) -> Tensor:
-        chosen = torch.from_numpy(np.ascontiguousarray(indices[(slice(None), *piece)]))
-        return autoencoder.quantizer.dequantize(chosen[None].to(model.device), rates)
+    def latents(place: Place) -> Tensor:
+        chosen = torch.from_numpy(np.ascontiguousarray(indices(place)))
+        return autoencoder.quantizer.dequantize(chosen.to(model.device), rates)
 
-    size = [length * geometry.step - geometry.missing for length in grid]
-    result: Tensor | None = None
-    for place, decoded in decode_windows(
-        lambda window: autoencoder.decoder(window, position), latents, grid, geometry
-    ):
-        if result is None:
-            result = torch.empty(*decoded.shape[:2], *size)
-        at(result, place).copy_(decoded)
-    assert result is not None, "a grid without positions"
-    return result
+    def decode(window: Tensor, corner: tuple[int, ...]) -> Tensor:
+        return autoencoder.decoder(window, position, corner)  # type: ignore[no-any-return]
+
+    for place, decoded in decode_windows(decode, latents, grid, geometry, region):
+        yield place, decoded.cpu()
+        num_done += math.prod(sizes(place))
+        if progress:
+            progress(num_done / num_wanted)
+    if progress:
+        progress(1.0)
 
 
-def add_side_sections(signal: Signal, stream: Stream) -> Signal:
+def add_side_sections(signal: LazySignal, stream: Stream) -> LazySignal:
     """Return a picture with the opacity and colour profile that its stream holds."""
     facts = stream.header.facts
     if isinstance(signal, Picture) and isinstance(facts, ImageFacts):

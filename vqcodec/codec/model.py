@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vqcodec.codec import compress, decompress, excerpt, spending
+from vqcodec.codec import compress, decompress, spending
 from vqcodec.codec.autoencoder import Autoencoder
+from vqcodec.codec.segments import join_segments, split_segments
 from vqcodec.errors import UsageError
 from vqcodec.modalities.audio.modality import AudioModality
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.base import Facts
-from vqcodec.modalities.media import Signal
+from vqcodec.modalities.media import LazySignal, Signal
 from vqcodec.priors.base import Prior
 
 Progress = Callable[[float], None]  # is told the share that is done, 0 … 1
@@ -49,7 +50,7 @@ class Model:
 
     def compress(
         self,
-        signal: Signal,
+        signal: LazySignal,
         *,
         quality: float = 5.0,
         separate_channels: bool = False,
@@ -58,7 +59,7 @@ class Model:
         """Return the stream of a signal.
 
         Args:
-            signal: a `Picture` or an `AudioClip`, as the model is for.
+            signal: a `Picture`, an `AudioClip` or another `Sound`, as the model is for.
             quality: 1 … 10, more is better and larger.
             separate_channels: code every channel of a sound, not their mean.
             progress: is told the share that is done.
@@ -78,8 +79,38 @@ class Model:
         Raises:
             StreamError: the stream is damaged, or of a newer version.
             MissingModelError: it was made with another model.
+            UsageError: a sound is too long to be held in memory; see `open`.
         """
-        return decompress.decompress_stream(stream, self, progress=progress)
+        return decompress.hold(self.open(stream, progress=progress))
+
+    def open(
+        self,
+        stream: bytes,
+        *,
+        start_s: float = 0.0,
+        duration_s: float | None = None,
+        progress: Progress | None = None,
+    ) -> LazySignal:
+        """Return the signal of a stream; a sound is decoded only as its blocks are read.
+
+        So it may be longer than the memory, and a part takes no longer at its end.
+
+        Args:
+            stream: what `compress` returned.
+            start_s: of a sound, where the part begins.
+            duration_s: of a sound, how long the part is; None goes on to the end.
+            progress: is told the share that is done.
+
+        Raises:
+            StreamError: the stream is damaged, or of a newer version; of a sound, damage to what
+                a segment holds shows when it is read.
+            MissingModelError: it was made with another model.
+            UsageError: a part is wanted of a picture, or none of the sound begins at start_s.
+        """
+        signal = decompress.decompress_stream(stream, self, progress=progress)
+        if start_s == 0 and duration_s is None:
+            return signal
+        return decompress.part_of_sound(signal, start_s, duration_s)
 
     def decompress_excerpt(
         self, stream: bytes, *, start_s: float = 0.0, duration_s: float | None = None
@@ -91,22 +122,23 @@ class Model:
         Raises:
             StreamError: the stream is damaged, or of a newer version.
             MissingModelError: it was made with another model.
-            UsageError: it holds a picture, or ends before start_s.
+            UsageError: it holds a picture, ends before start_s, or is too long to be held.
         """
-        if not (start_s >= 0 and (duration_s is None or duration_s > 0)):
-            raise UsageError(f"an excerpt from {start_s} s on of {duration_s} s")
-        return excerpt.decompress_excerpt(stream, self, start_s, duration_s)
+        signal = decompress.decompress_stream(stream, self)
+        part = decompress.hold(decompress.part_of_sound(signal, start_s, duration_s))
+        assert isinstance(part, AudioClip)
+        return part
 
     def encode(self, signal: Signal, *, quality: float = 5.0) -> NDArray[np.int64]:
         """Return the indices of a signal: [K, h, w] of a picture, [K, F] of a sound's mean."""
         modality, rate = self.autoencoder.modality, self.rate_of(quality)
         facts = modality.facts(signal, separate_channels=False)
-        grid = modality.grid(facts)
-        planes = compress.plane_targets(self, signal, facts, rate)
-        if not planes:
-            return np.zeros((self.autoencoder.quantizer.codebooks_at(rate), *grid), np.int64)
-        segments = self.prior.choose(compress.split_segments(planes[0], self), rate)
-        return decompress.join_segments(segments, grid, self)
+        num_codebooks = self.autoencoder.quantizer.codebooks_at(rate)
+        parts = [np.zeros((num_codebooks, 0, *modality.grid(facts)[1:]), np.int64)]
+        for _, targets in compress.encode_stripes(self, signal, facts, rate):
+            chosen = self.prior.choose(split_segments(targets[0], self), rate)
+            parts.append(join_segments(chosen, targets.shape[2:], self))
+        return np.concatenate(parts, axis=1)
 
     def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
         """Return the signal of indices, as large as their grid and at the model's rate.
@@ -131,8 +163,7 @@ class Model:
         facts = modality.facts_of_size(
             tuple(max(0, n * geometry.step - geometry.missing) for n in indices.shape[1:])
         )
-        planes = [indices.astype(np.int64)] if indices.size else []
-        return decompress.synthesise(self, planes, facts, rate)
+        return decompress.synthesise(self, indices.astype(np.int64), facts, rate)
 
     def indices_of(self, stream: bytes) -> list[NDArray[np.int64]]:
         """Return the indices in a stream, of each coded channel; no network of floats runs.
@@ -141,7 +172,7 @@ class Model:
             StreamError: the stream is damaged, or of a newer version.
             MissingModelError: it was made with another model.
         """
-        return decompress.read_indices(stream, self)[1]
+        return decompress.read_indices(stream, self)
 
     def spending_of(self, stream: bytes) -> spending.Spending:
         """Return what every position of a stream's grid costs, from the stream alone.
@@ -188,7 +219,7 @@ class Model:
             facts = modality.facts_of_size((height, width))
         shape = (self.autoencoder.quantizer.codebooks_at(rate), *modality.grid(facts))
         indices = self.prior.sample(shape, rate, np.random.default_rng(seed), temperature)
-        return decompress.synthesise(self, [indices], facts, rate)
+        return decompress.synthesise(self, indices, facts, rate)
 
     def rate_of(self, quality: float) -> int:
         """Return the rate byte of a quality.

@@ -9,12 +9,12 @@ from vqcodec.codec.model import HIGHEST_QUALITY, LOWEST_QUALITY, Model, Progress
 from vqcodec.errors import UsageError
 from vqcodec.modalities.image.metrics import psnr
 from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import Signal
+from vqcodec.modalities.media import LazySignal
 
 
 def compress_to_target(
     model: Model,
-    signal: Signal,
+    signal: LazySignal,
     *,
     size_bytes: int,
     separate_channels: bool = False,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.codec.decompress import join_planes, open_stream, read_segments
+from vqcodec.codec.decompress import open_stream, require_holdable
+from vqcodec.codec.segments import SegmentRows
 from vqcodec.modalities.audio.modality import AudioModality
 
 if TYPE_CHECKING:
@@ -39,11 +41,19 @@ def measure_spending(data: bytes, model: Model) -> Spending:
     Raises:
         StreamError: the stream is damaged, or of a newer version.
         MissingModelError: it was made with another model.
+        UsageError: it has too many positions to be held in memory.
     """
     stream, modality = open_stream(data, model), model.autoencoder.modality
     header, step = stream.header, float(modality.geometry().step)
     if isinstance(modality, AudioModality):
         step /= modality.config.sample_rate
-    bits = model.prior.bits_of(read_segments(stream, model), header.rate)
-    planes = join_planes(bits, modality.grid(header.facts), model)
-    return Spending(planes=[plane.sum(axis=0) for plane in planes], step=step)
+    grid = modality.grid(header.facts)
+    if not all(grid):
+        return Spending(planes=[], step=step)
+    rows = SegmentRows(stream, model)
+    require_holdable(rows.num_planes * math.prod(grid))
+    planes = np.empty((rows.num_planes, *grid))
+    for batch in rows.batches():
+        bits = model.prior.bits_of(rows.decode(batch), header.rate)
+        planes[(slice(None), *rows.place(batch))] = rows.join(bits, batch).sum(axis=1)
+    return Spending(planes=list(planes), step=step)

@@ -1,4 +1,4 @@
-"""Probabilities as integers: tables that sum to `TOTAL`, with no entry zero."""
+"""Probabilities as integers: tables that sum to a power of two, with no entry zero."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ EXPONENT_WEIGHT_BITS = 20  # the weight of z = 0 is 2**20
 Freqs = NDArray[np.uint32]
 
 
-def freqs_from_probabilities(probabilities: NDArray[np.float64]) -> Freqs:
+def freqs_from_probabilities(probabilities: NDArray[np.float64], total: int = TOTAL) -> Freqs:
     """Return frequencies in proportion to `probabilities`, for tables that are stored.
 
     The arithmetic is in floats, so this makes tables but never reads a stream.
@@ -22,6 +22,7 @@ def freqs_from_probabilities(probabilities: NDArray[np.float64]) -> Freqs:
     Args:
         probabilities: [S, N], N up to `MAX_ALPHABET`, finite and not negative; rows need not sum
             to 1, but to more than 0.
+        total: what a row of frequencies sums to, a power of two from `TOTAL` to 2**24.
 
     Returns:
         [S, N], every entry at least 1; what rounding leaves goes to the first most likely symbol.
@@ -29,8 +30,8 @@ def freqs_from_probabilities(probabilities: NDArray[np.float64]) -> Freqs:
     sums = probabilities.sum(axis=1, keepdims=True)
     assert np.all((sums > 0) & (sums < np.inf)) and np.all(probabilities >= 0), "not probabilities"
     shares = probabilities / sums
-    freqs = (shares * (TOTAL - probabilities.shape[1])).astype(np.uint32) + np.uint32(1)
-    return _give_remainder(freqs, probabilities.argmax(axis=1))
+    freqs = (shares * (total - probabilities.shape[1])).astype(np.uint32) + np.uint32(1)
+    return _give_remainder(freqs, probabilities.argmax(axis=1), total)
 
 
 def freqs_from_exponents(z: NDArray[np.int64], table: NDArray[np.int64]) -> Freqs:
@@ -53,15 +54,15 @@ def freqs_from_exponents(z: NDArray[np.int64], table: NDArray[np.int64]) -> Freq
     # that is at least 1 / sums away. So cutting it off is the exact floor, and faster than `//`.
     np.divide(weights, sums, out=freqs, dtype=np.float64, casting="unsafe")
     freqs += np.uint32(1)
-    return _give_remainder(freqs, z.argmin(axis=1))
+    return _give_remainder(freqs, z.argmin(axis=1), TOTAL)
 
 
-def bits_of_freqs(freqs: Freqs) -> NDArray[np.float64]:
-    """Return what symbols with these frequencies cost, of any shape; 16 bits where there is none.
+def bits_of_freqs(freqs: Freqs, total: int = TOTAL) -> NDArray[np.float64]:
+    """Return what symbols with these frequencies cost, of any shape; where there is none, as 1.
 
     The arithmetic is in floats: for choosing and for showing, never for reading a stream.
     """
-    bits: NDArray[np.float64] = -np.log2(np.maximum(freqs, 1) / TOTAL)
+    bits: NDArray[np.float64] = -np.log2(np.maximum(freqs, 1) / total)
     return bits
 
 
@@ -75,7 +76,7 @@ def make_exp2_table() -> NDArray[np.int64]:
     return np.rint(np.exp2(exponents)).astype(np.int64)
 
 
-def _give_remainder(freqs: Freqs, symbols: NDArray[np.intp]) -> Freqs:
-    """Raise one entry a row, the one at `symbols` [S], until every row sums to TOTAL."""
-    freqs[np.arange(len(freqs)), symbols] += np.uint32(TOTAL) - freqs.sum(axis=1, dtype=np.uint32)
+def _give_remainder(freqs: Freqs, symbols: NDArray[np.intp], total: int) -> Freqs:
+    """Raise one entry a row, the one at `symbols` [S], until every row sums to `total`."""
+    freqs[np.arange(len(freqs)), symbols] += np.uint32(total) - freqs.sum(axis=1, dtype=np.uint32)
     return freqs

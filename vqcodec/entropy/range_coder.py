@@ -29,21 +29,22 @@ class FrequencyTables:
     """Frequencies that are used many times over; a symbol names its table by number.
 
     Args:
-        freqs: [T, N] with T up to 65536; every row sums to `TOTAL`. A row with fewer symbols than N
+        freqs: [T, N] with T up to 65536; every row sums to `total`. A row with fewer symbols than N
             ends in zeros; all its other entries are at least 1.
+        total: a power of two, 2**24 or less.
 
     Raises:
         ModelFileError: the frequencies, which come from a model, are not such a table.
     """
 
-    def __init__(self, freqs: Freqs) -> None:
+    def __init__(self, freqs: Freqs, total: int = TOTAL) -> None:
         if freqs.ndim != 2 or freqs.size == 0 or len(freqs) > 1 << 16:
             raise ModelFileError(f"frequency tables: shape {freqs.shape}, needed [1 … 65536, N]")
         lengths = np.count_nonzero(freqs, axis=1)
         if np.any((freqs > 0) != (np.arange(freqs.shape[1]) < lengths[:, None])):
             raise ModelFileError("frequency tables: a zero before the end of a row")
-        if np.any(freqs.sum(axis=1, dtype=np.int64) != TOTAL):
-            raise ModelFileError(f"frequency tables: a row that does not sum to {TOTAL}")
+        if np.any(freqs.sum(axis=1, dtype=np.int64) != total):
+            raise ModelFileError(f"frequency tables: a row that does not sum to {total}")
         self.freqs = freqs
         # Tables of one length, which can be used in one call, and their place among them.
         self._lengths = lengths
@@ -65,21 +66,23 @@ class FrequencyTables:
         """
         # Sorting 16-bit numbers is linear in numpy.
         order = np.argsort(table_ids.astype(np.uint16), kind="stable")
-        in_order = table_ids[order]
-        places = self._places[in_order]
+        in_order = table_ids.take(order)
         # A call for each table, or for each run of tables of one length where symbols are few.
-        lengths = self._lengths[in_order]
-        keys = in_order if len(table_ids) > _FEW else lengths
-        starts = np.flatnonzero(np.diff(keys, prepend=-1))
+        keys = in_order if len(table_ids) > _FEW else self._lengths.take(in_order)
+        changes = (keys[1:] != keys[:-1]).nonzero()[0] + 1
         parts: list[tuple[int, int, Any, NDArray[np.float64] | None]] = []
-        for start, stop in itertools.pairwise([*starts.tolist(), len(keys)]):
-            table, length = int(in_order[start]), int(lengths[start])
+        for start, stop in itertools.pairwise([0, *changes.tolist(), len(keys)]):
+            if start == stop:  # no symbols at all
+                break
+            table, last = int(in_order[start]), int(in_order[stop - 1])
+            length = int(self._lengths[table])
             if length == 1:
                 continue
-            if in_order[stop - 1] == table:
+            if table == last:
                 parts.append((start, stop, self._model(table), None))
             else:
-                parts.append((start, stop, _ROWS, self._weights[length][places[start:stop]]))
+                places = self._places.take(in_order[start:stop])
+                parts.append((start, stop, _ROWS, self._weights[length].take(places, axis=0)))
         return order, parts
 
     def _model(self, table: int) -> Any:
@@ -261,7 +264,7 @@ class SymbolSampler:
 def _as_weights(freqs: Freqs) -> NDArray[np.float64]:
     """Return `freqs` as constriction takes them; it reads rows, whatever the array's order.
 
-    It scales rows to its own precision by their sum, TOTAL, a power of two: that is exact.
+    It scales rows to its own precision by their sum, a power of two: that is exact.
     """
     return np.ascontiguousarray(freqs, np.float64)
 

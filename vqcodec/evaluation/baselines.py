@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from vqcodec.errors import MissingCodecError, UsageError
-from vqcodec.modalities.audio.media import read_clip, resample, write_clip
+from vqcodec.modalities.audio.media import read_clip, write_clip
+from vqcodec.modalities.audio.resampling import resample
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image.media import read_picture, write_picture
 from vqcodec.modalities.image.signal import Picture
@@ -73,19 +74,16 @@ class JpegXlCodec(Baseline):
     qualities = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95)
 
     def __init__(self) -> None:
-        try:
-            self._library = import_module("imagecodecs")
-        except ImportError as error:
-            raise MissingCodecError("jxl: needs imagecodecs: pip install imagecodecs") from error
+        _imagecodecs()
 
     def compress(self, signal: Signal, *, quality: float) -> bytes:
         """Return the bytes of the file."""
         pixels = _picture(self.name, signal).to_8_bits()
-        return bytes(self._library.jpegxl_encode(pixels, level=quality, effort=7))
+        return bytes(_imagecodecs().jpegxl_encode(pixels, level=quality, effort=7))
 
     def decompress(self, stream: bytes) -> Picture:
         """Return the picture."""
-        pixels = np.asarray(self._library.jpegxl_decode(stream))
+        pixels = np.asarray(_imagecodecs().jpegxl_decode(stream))
         return Picture(pixels.reshape(*pixels.shape[:2], -1))
 
 
@@ -216,6 +214,14 @@ def load_baseline(name: str) -> Baseline:
     if name not in BASELINES:
         raise UsageError(f"{name}: baselines are {', '.join(BASELINES)}")
     return BASELINES[name]()
+
+
+def _imagecodecs() -> Any:
+    """Return the module; a codec that held it could not be sent to another process."""
+    try:
+        return import_module("imagecodecs")
+    except ImportError as error:
+        raise MissingCodecError("jxl: needs imagecodecs: pip install imagecodecs") from error
 
 
 def _picture(name: str, signal: Signal) -> Picture:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.errors import UsageError
-from vqcodec.evaluation.run import Record, mean_records
+from vqcodec.evaluation.record import Record, mean_records
 
 Floats = NDArray[np.float64]
 _NUM_LEVELS = 101

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from vqcodec.bitstream.header import MAGIC
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.data.manifest import find_files
 from vqcodec.errors import InputError, UsageError
+from vqcodec.evaluation.identity import digest_of_codec, digest_of_file
+from vqcodec.evaluation.memory import MemoryWatch
+from vqcodec.evaluation.record import Record
+from vqcodec.evaluation.workers import run_in_processes
 from vqcodec.modalities.audio import media as audio_media
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image import media as image_media
@@ -39,47 +42,13 @@ class Codec(Protocol):
         """Return the signal."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """What a codec did to one file, or on average to many.
+@dataclass(frozen=True, eq=False, slots=True)
+class Task:
+    """One file through one codec at one setting."""
 
-    Attributes:
-        file: its name; "mean of N files" for an average.
-        codec: name of the codec.
-        quality: the setting, on the codec's own scale.
-        size_bytes: of the whole stream.
-        payload_bytes: of the entropy-coded segments alone; None for other codecs' streams.
-        bits_per_pixel: of the whole stream; None for a sound.
-        bits_per_second: of the whole stream; None for a picture.
-        compress_s: wall time from the signal in memory to the stream.
-        decompress_s: and back.
-        compress_cpu_s: seconds of all processors, with those of programs that a codec starts;
-            None where nobody measured them.
-        decompress_cpu_s: and back.
-        metrics: by name; None where a metric has no finite value, as PSNR of an equal picture.
-    """
-
-    file: str
-    codec: str
+    path: Path
+    codec: Codec
     quality: float
-    size_bytes: float
-    payload_bytes: float | None
-    bits_per_pixel: float | None
-    bits_per_second: float | None
-    compress_s: float
-    decompress_s: float
-    compress_cpu_s: float | None = None
-    decompress_cpu_s: float | None = None
-    metrics: dict[str, float | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
-class Trial:
-    """A file beside what a codec makes of it."""
-
-    signal: Signal
-    decoded: Signal
-    record: Record
 
 
 def evaluate(
@@ -97,52 +66,95 @@ def evaluate(
         codecs: models or baselines; each has to take all the files.
         qualities: settings for each of them.
         progress: called with records done, records in all, and the name of the file just done.
-        jobs: how many to run at once, as threads; with more than one, the times say little.
+        jobs: as for `measure_all`.
 
     Raises:
         InputError: a source is missing or unreadable, or there is nothing in a folder.
         UsageError: a codec cannot take a file or a quality.
     """
-    if jobs < 1:
-        raise UsageError(f"jobs: {jobs} is not 1 or more")
     tasks = [
-        (path, codec, quality)
+        Task(path, codec, quality)
         for path in _find(sources)
         for codec in codecs
         for quality in qualities
     ]
-    records = []
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(measure, *task) for task in tasks]
-        try:
-            for future, (path, _, _) in zip(futures, tasks, strict=True):
-                records.append(future.result())
-                if progress:
-                    progress(len(records), len(tasks), path.name)
-        finally:
-            pool.shutdown(cancel_futures=True)  # after a failure the rest is not wanted
-    return records
+    num_done = 0
+
+    def finished(record: Record) -> None:
+        nonlocal num_done
+        num_done += 1
+        if progress:
+            progress(num_done, len(tasks), record.file)
+
+    return measure_all(tasks, jobs=jobs, finished=finished)
+
+
+def measure_all(
+    tasks: Sequence[Task],
+    *,
+    jobs: int = 1,
+    finished: Callable[[Record], None] | None = None,
+) -> list[Record]:
+    """Return the record of every task, in their order.
+
+    Args:
+        tasks: what to measure.
+        jobs: how many processes do so at once. With more than one, each has its share of the
+            cores, and gets every codec once. Codecs have to be picklable for that, which a model is
+            until it has coded something here. One is this process, with all cores.
+        finished: is told of every record as soon as there is one, in any order.
+
+    Raises:
+        InputError: a file is missing or unreadable.
+        UsageError: a codec cannot take a file or a quality.
+    """
+    if jobs < 1:
+        raise UsageError(f"jobs: {jobs} is not 1 or more")
+    records: dict[int, Record] = {}
+
+    def keep(index: int, record: Record) -> None:
+        records[index] = record
+        if finished:
+            finished(record)
+
+    codecs = list(dict.fromkeys(task.codec for task in tasks))
+    measurer = _Measurer(codecs)
+    items = [(task.path, codecs.index(task.codec), task.quality) for task in tasks]
+    if jobs == 1:
+        for index, item in enumerate(items):
+            keep(index, measurer(item))
+    else:
+        run_in_processes(measurer, items, jobs, keep)
+    return [records[index] for index in range(len(tasks))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measurer:
+    """Measures with codecs that it carries with it, into another process if need be."""
+
+    codecs: Sequence[Codec]
+
+    def __call__(self, item: tuple[Path, int, float]) -> Record:
+        path, index, quality = item
+        return measure(path, self.codecs[index], quality)
 
 
 def measure(path: Path, codec: Codec, quality: float) -> Record:
     """Return what a codec does to one file; it is decoded from the bytes of the stream alone."""
-    return try_codec(path, codec, quality).record
-
-
-def try_codec(path: Path, codec: Codec, quality: float) -> Trial:
-    """Return what a codec makes of one file, with its record."""
     signal = read_signal(path)
+    memory = MemoryWatch()
     start_s, start_cpu_s = time.perf_counter(), _cpu_s()
     stream = codec.compress(signal, quality=quality)
     compressed_s, compressed_cpu_s = time.perf_counter(), _cpu_s()
     decoded = codec.decompress(stream)
     decompressed_s, decompressed_cpu_s = time.perf_counter(), _cpu_s()
+    peak_bytes = memory.peak_bytes()
     pixel_rate = second_rate = None
     if isinstance(signal, Picture):
         pixel_rate = bits_per_pixel(len(stream), signal.width, signal.height)
     else:
         second_rate = bits_per_second(len(stream), signal.duration_s)
-    record = Record(
+    return Record(
         file=path.name,
         codec=codec.name,
         quality=quality,
@@ -154,44 +166,17 @@ def try_codec(path: Path, codec: Codec, quality: float) -> Trial:
         decompress_s=decompressed_s - compressed_s,
         compress_cpu_s=compressed_cpu_s - start_cpu_s,
         decompress_cpu_s=decompressed_cpu_s - compressed_cpu_s,
+        peak_memory_bytes=peak_bytes,
         metrics=_finite(compare(signal, decoded)),
-    )
-    return Trial(signal=signal, decoded=decoded, record=record)
-
-
-def mean_record(records: Sequence[Record]) -> Record:
-    """Return the plain mean of every column; a metric's mean is that of the files that have one.
-
-    Raises:
-        UsageError: there is no record, or they are of different codecs or qualities.
-    """
-    settings = {(record.codec, record.quality) for record in records}
-    if len(settings) != 1:
-        raise UsageError("a mean is of one or more records of one codec at one quality")
-    ((codec, quality),) = settings
-    metrics = dict.fromkeys(name for record in records for name in record.metrics)
-    return Record(
-        file=f"mean of {len(records)} files",
-        codec=codec,
-        quality=quality,
-        size_bytes=sum(record.size_bytes for record in records) / len(records),
-        payload_bytes=_mean(record.payload_bytes for record in records),
-        bits_per_pixel=_mean(record.bits_per_pixel for record in records),
-        bits_per_second=_mean(record.bits_per_second for record in records),
-        compress_s=sum(record.compress_s for record in records) / len(records),
-        decompress_s=sum(record.decompress_s for record in records) / len(records),
-        compress_cpu_s=_mean(record.compress_cpu_s for record in records),
-        decompress_cpu_s=_mean(record.decompress_cpu_s for record in records),
-        metrics={name: _mean(record.metrics.get(name) for record in records) for name in metrics},
+        file_digest=digest_of_file(path),
+        codec_digest=digest_of_codec(codec),
     )
 
 
-def mean_records(records: Sequence[Record]) -> list[Record]:
-    """Return the mean record of every codec at every quality, in the order of their first."""
-    groups: dict[tuple[str, float], list[Record]] = {}
-    for record in records:
-        groups.setdefault((record.codec, record.quality), []).append(record)
-    return [mean_record(group) for group in groups.values()]
+def try_codec(path: Path, codec: Codec, quality: float) -> tuple[Signal, Signal]:
+    """Return one file, and what a codec makes of it."""
+    signal = read_signal(path)
+    return signal, codec.decompress(codec.compress(signal, quality=quality))
 
 
 def _cpu_s() -> float:
@@ -227,13 +212,17 @@ def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
     return audio_metrics.compare(signal, decoded)
 
 
+def missing_metrics(modality: Literal["image", "audio"]) -> list[str]:
+    """Return for each metric that is not installed its name and how to get it."""
+    from vqcodec.modalities.audio import metrics as audio_metrics  # here: torch takes seconds
+    from vqcodec.modalities.image import metrics as image_metrics
+
+    missing = (image_metrics if modality == "image" else audio_metrics).missing()
+    return [f"{name}: pip install 'vqcodec[eval]'" for name in missing]
+
+
 def _finite(metrics: dict[str, float | None]) -> dict[str, float | None]:
     return {
         name: value if value is not None and math.isfinite(value) else None
         for name, value in metrics.items()
     }
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from vqcodec.errors import InputError
-from vqcodec.evaluation.run import Record
+from vqcodec.evaluation.record import Record
 
 Cell = str | float | None
+
+_DIGESTS = ("file_digest", "codec_digest")
 
 
 def build_json_lines(records: Iterable[Record]) -> str:
@@ -43,19 +45,23 @@ def build_markdown(records: Sequence[Record]) -> str:
 
 
 def build_csv(records: Sequence[Record]) -> str:
-    """Return the same table as comma-separated values, unrounded."""
+    """Return the same table as comma-separated values, unrounded and with digests."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(tabulate(records))
+    csv.writer(text, lineterminator="\n").writerows(tabulate(records, with_digests=True))
     return text.getvalue()
 
 
-def tabulate(records: Sequence[Record]) -> list[list[Cell]]:
-    """Return a header and rows, one a record, without the columns that are empty in all."""
+def tabulate(records: Sequence[Record], *, with_digests: bool = False) -> list[list[Cell]]:
+    """Return a header and rows, one a record, without the columns that are empty in all.
+
+    Digests say nothing to people, and are left out unless they are asked for.
+    """
     rows = []
     for record in records:
         row = asdict(record)
+        digests = {name: row.pop(name) for name in _DIGESTS}
         metrics = row.pop("metrics")
-        rows.append(row | metrics)
+        rows.append(row | metrics | (digests if with_digests else {}))
     names = dict.fromkeys(name for row in rows for name in row)
     kept = [name for name in names if any(row.get(name) is not None for row in rows)]
     return [list(kept), *([row.get(name) for name in kept] for row in rows)]

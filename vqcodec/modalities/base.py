@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -15,10 +15,12 @@ from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
 from vqcodec.errors import ConfigError
-from vqcodec.modalities.media import Signal
-from vqcodec.nn.windows import Geometry
+from vqcodec.modalities.media import LazySignal
+from vqcodec.nn.windows import Geometry, Place
 
 Facts = AudioFacts | ImageFacts
+# Yields places in the signal and the planes [P, C, ...] there, for a place of the grid.
+Decode = Callable[[Place], Iterator[tuple[Place, Tensor]]]
 
 
 class Dataset(ABC):
@@ -47,7 +49,9 @@ class NetworkKind:
     Attributes:
         config: class of their `NetworkConfig`, from which both are built.
         encoder: called with (signal, rate), rate [B] float in 0 … 1; returns latents [B, D, ...].
-        decoder: called with (latents, rate); returns a signal.
+        decoder: called with (latents, rate, corner), corner the place of the first latent in the
+            grid, all 0 where left out; returns a signal. In training it may return two signals
+            as channels that differ in their noise alone, for `distortion` to compare.
         start: takes encoder, decoder and a first batch as the start of what is not left to chance.
             Returns the deviation [D] of the signal along each latent, where that is known.
     """
@@ -101,7 +105,7 @@ class Modality(ABC):
         return self.kind.start(encoder, decoder, batch)
 
     @abstractmethod
-    def facts(self, signal: Signal, *, separate_channels: bool) -> Facts:
+    def facts(self, signal: LazySignal, *, separate_channels: bool) -> Facts:
         """Return what a header says of a signal.
 
         Raises:
@@ -124,12 +128,15 @@ class Modality(ABC):
         """
 
     @abstractmethod
-    def planes(self, signal: Signal, facts: Facts) -> list[Tensor]:
-        """Return what the encoder takes, [1, C, ...] each, padded to the grid."""
+    def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Tensor]:
+        """Return what gives the P planes at a place, [P, C, ...], as the encoder takes them.
+
+        Places are in samples or pixels, may reach as far as the grid, and come row by row.
+        """
 
     @abstractmethod
-    def restore(self, planes: list[Tensor], facts: Facts) -> Signal:
-        """Return the signal of decoded planes [1, C, ...], cut and converted as facts say."""
+    def restore(self, decode: Decode, facts: Facts) -> LazySignal:
+        """Return the signal of what decodes, cut and converted as facts say."""
 
     @abstractmethod
     def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:

@@ -8,11 +8,12 @@ from typing import BinaryIO, TypeAlias
 
 from vqcodec.errors import InputError, UsageError
 from vqcodec.modalities.audio import media as audio
-from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.audio.signal import AudioClip, Sound
 from vqcodec.modalities.image import media as image
 from vqcodec.modalities.image.signal import Picture
 
 Signal: TypeAlias = Picture | AudioClip
+LazySignal: TypeAlias = Picture | Sound  # a sound need not be in memory
 
 
 def read_signal(source: Path | BinaryIO, name: str | None = None) -> Signal:
@@ -34,23 +35,28 @@ def read_signal(source: Path | BinaryIO, name: str | None = None) -> Signal:
             raise InputError(f"{label}: {error.strerror or error}") from error
     if not source.seekable():
         source = io.BytesIO(source.read())
-    suffix = Path(label).suffix.lower()
-    if _begins_like_a_sound(source):
+    if _holds_sound(source, label):
         return audio.read_clip(source, label)
-    if image.is_picture(source):
-        return image.read_picture(source, label)
-    if suffix in audio.SUFFIXES:
-        return audio.read_clip(source, label)
-    if suffix in image.SUFFIXES:
-        return image.read_picture(source, label)
-    raise InputError(
-        f"{label}: neither a sound ({_names(audio.SUFFIXES)}, …) "
-        f"nor a picture ({_names(image.SUFFIXES)}, …)"
-    )
+    return image.read_picture(source, label)
 
 
-def write_signal(signal: Signal, file: BinaryIO, format: str) -> None:
-    """Write a signal in one of the formats for its kind.
+def open_signal(file: BinaryIO, name: str) -> LazySignal:
+    """Return the picture in a file, or the sound, which is read while the file stays open.
+
+    Args:
+        file: open for reading; has to seek.
+        name: the file's name, for its suffix and for messages.
+
+    Raises:
+        InputError: the file is damaged, or neither a sound nor a picture.
+    """
+    if _holds_sound(file, name):
+        return audio.AudioFile(file, name)
+    return image.read_picture(file, name)
+
+
+def write_signal(signal: LazySignal, file: BinaryIO, format: str) -> None:
+    """Write a signal in one of the formats for its kind; the file has to seek for a sound.
 
     Raises:
         UsageError: the format is for the other kind, or cannot hold transparency.
@@ -60,6 +66,11 @@ def write_signal(signal: Signal, file: BinaryIO, format: str) -> None:
         image.write_picture(signal, file, format)
     else:
         audio.write_clip(signal, file, format)
+
+
+def least_bytes(signal: LazySignal, format: str) -> int:
+    """Return what a signal takes at least in a file of a format, as far as that is known before."""
+    return 0 if isinstance(signal, Picture) else audio.least_bytes(signal, format)
 
 
 def default_suffix(signal: Signal) -> str:
@@ -80,6 +91,25 @@ def format_of(path: Path, signal: Signal) -> str:
     if suffix not in suffixes:
         raise UsageError(f"{path}: a {kind} is written as {_names(suffixes)}")
     return suffixes[suffix]
+
+
+def _holds_sound(file: BinaryIO, label: str) -> bool:
+    """Return whether a file holds a sound, not a picture.
+
+    Raises:
+        InputError: neither its content nor its name says so.
+    """
+    suffix = Path(label).suffix.lower()
+    if _begins_like_a_sound(file):
+        return True
+    if image.is_picture(file):
+        return False
+    if suffix not in audio.SUFFIXES and suffix not in image.SUFFIXES:
+        raise InputError(
+            f"{label}: neither a sound ({_names(audio.SUFFIXES)}, …) "
+            f"nor a picture ({_names(image.SUFFIXES)}, …)"
+        )
+    return suffix in audio.SUFFIXES
 
 
 def _begins_like_a_sound(file: BinaryIO) -> bool:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+Place = tuple[slice, ...]  # from start to stop along each axis
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
@@ -38,48 +40,63 @@ def spans(length: int, size: int) -> list[tuple[int, int]]:
     return [(start, min(start + size, length)) for start in range(0, length, size)]
 
 
-def pieces(grid: tuple[int, ...], size: int) -> Iterator[tuple[slice, ...]]:
+def pieces(grid: tuple[int, ...], size: int) -> Iterator[Place]:
     """Yield slices that cut a grid into pieces of at most `size` along each axis, row by row."""
     for corner in itertools.product(*(spans(length, size) for length in grid)):
         yield tuple(slice(start, stop) for start, stop in corner)
 
 
 def encode_windows(
-    encode: Callable[[Tensor], Tensor], signal: Tensor, grid: tuple[int, ...], geometry: Geometry
+    encode: Callable[[Tensor], Tensor],
+    signal: Callable[[Place], Tensor],
+    grid: tuple[int, ...],
+    geometry: Geometry,
+    region: Place | None = None,
 ) -> Tensor:
-    """Return the latents [1, D, *grid] of a signal [1, C, ...], window by window."""
+    """Return the latents [B, D, ...] of a region, window by window.
+
+    Args:
+        encode: signal [B, C, ...] to latents.
+        signal: gives the signal at a place of its own axes; the places come row by row.
+        grid: the size of all latents.
+        geometry: of the networks.
+        region: positions of the grid that are wanted; all by default.
+    """
+    region = region or whole(grid)
     result: Tensor | None = None
-    for piece in pieces(grid, geometry.window):
+    for piece in _pieces_of(region, geometry.window):
         wide, inner = _widen(piece, grid, geometry.encoder_reach)
         place = tuple(
             slice(axis.start * geometry.step, axis.stop * geometry.step - geometry.missing)
             for axis in wide
         )
-        found = at(encode(at(signal, place)), inner)
+        found = at(encode(signal(place)), inner)
         if result is None:
-            result = found.new_empty(*found.shape[:2], *grid)
-        at(result, piece).copy_(found)
-    assert result is not None, "a grid without positions"
+            result = found.new_empty(*found.shape[:2], *sizes(region))
+        at(result, shifted(piece, region)).copy_(found)
+    assert result is not None, "a region without positions"
     return result
 
 
 def decode_windows(
-    decode: Callable[[Tensor], Tensor],
-    latents: Callable[[tuple[slice, ...]], Tensor],
+    decode: Callable[[Tensor, tuple[int, ...]], Tensor],
+    latents: Callable[[Place], Tensor],
     grid: tuple[int, ...],
     geometry: Geometry,
-) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
-    """Yield places in the signal and what decodes there, [1, C, ...], window by window.
+    region: Place | None = None,
+) -> Iterator[tuple[Place, Tensor]]:
+    """Yield places in the signal and what decodes there, [B, C, ...], window by window.
 
     Args:
-        decode: latents [1, D, ...] to a signal.
-        latents: gives the latents at some positions of the grid.
-        grid: its size.
+        decode: latents [B, D, ...], and where in the grid they begin, to a signal.
+        latents: gives the latents at a place of the grid; the places come row by row.
+        grid: the size of all latents.
         geometry: of the networks.
+        region: positions of the grid that are wanted; all by default.
     """
-    for piece in pieces(grid, geometry.window):
+    for piece in _pieces_of(region or whole(grid), geometry.window):
         wide, _ = _widen(piece, grid, geometry.decoder_reach)
-        decoded = decode(latents(wide))
+        decoded = decode(latents(wide), tuple(axis.start for axis in wide))
         place, inner = [], []
         for axis, around, length in zip(piece, wide, grid, strict=True):
             start = axis.start * geometry.step
@@ -91,22 +108,43 @@ def decode_windows(
         yield tuple(place), at(decoded, tuple(inner))
 
 
-def _widen(
-    piece: tuple[slice, ...], grid: tuple[int, ...], reach: int
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def _pieces_of(region: Place, size: int) -> Iterator[Place]:
+    """Yield the pieces of a region, at most `size` along each axis, row by row."""
+    for piece in pieces(sizes(region), size):
+        yield tuple(
+            slice(axis.start + first.start, axis.stop + first.start)
+            for axis, first in zip(piece, region, strict=True)
+        )
+
+
+def _widen(piece: Place, grid: tuple[int, ...], reach: int) -> tuple[Place, Place]:
     """Return a piece widened by `reach` inside the grid, and where the piece lies in that."""
     wide = tuple(
         slice(max(0, axis.start - reach), min(length, axis.stop + reach))
         for axis, length in zip(piece, grid, strict=True)
     )
-    inner = tuple(
-        slice(axis.start - around.start, axis.stop - around.start)
-        for axis, around in zip(piece, wide, strict=True)
+    return wide, shifted(piece, wide)
+
+
+def whole(grid: tuple[int, ...]) -> Place:
+    """Return the place of all positions."""
+    return tuple(slice(0, length) for length in grid)
+
+
+def sizes(place: Place) -> tuple[int, ...]:
+    """Return how many positions a place has along each axis."""
+    return tuple(axis.stop - axis.start for axis in place)
+
+
+def shifted(place: Place, region: Place) -> Place:
+    """Return where a place lies in a region that holds it."""
+    return tuple(
+        slice(axis.start - first.start, axis.stop - first.start)
+        for axis, first in zip(place, region, strict=True)
     )
-    return wide, inner
 
 
-def at(tensor: Tensor, place: tuple[slice, ...]) -> Tensor:
+def at(tensor: Tensor, place: Place) -> Tensor:
     """Return the view of a tensor [..., *axes] that slices of its last axes give."""
-    whole: tuple[slice | EllipsisType, ...] = (..., *place)
-    return tensor[whole]
+    index: tuple[slice | EllipsisType, ...] = (..., *place)
+    return tensor[index]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vqcodec.entropy.range_coder import Coder
-from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, saturate
+from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, product, saturate
 from vqcodec.priors.base import Bits, Indices, Shape, Targets
 from vqcodec.priors.config import FramesPriorConfig
 from vqcodec.priors.learnt import GroupLayers, LearntPrior
@@ -180,8 +180,9 @@ class FramesPrior(LearntPrior):
         """
         state = saturate(self.first(before) + self.rate_state[rate])
         for (mix, merge), memory in zip(self.layers, memories, strict=True):
-            sums = activate(state) @ mix.weight[: self.config.width]
-            sums += memory.exchange(state, frame)
+            active = activate(state)
+            sums = product(active, mix.weight[: self.config.width])
+            sums += memory.exchange(active, frame)
             mixed = mix.requantize(sums, mix.bias)
             state = saturate(state + merge(activate(mixed)))
         return state
@@ -199,15 +200,15 @@ class _Memory:
         self.states = np.zeros((dilation, num_segments, len(weight)), weight.dtype)
         self.products = np.zeros_like(self.states)
 
-    def exchange(self, state: Array, frame: int) -> Array:
-        """Keep the state [S, W] of a frame and return the product [S, W] of the earlier one."""
+    def exchange(self, active: Array, frame: int) -> Array:
+        """Keep the activations [S, W] of a frame; return the product [S, W] of the earlier one."""
         place = frame % len(self.states)
         if place == 0 and frame:
-            flat = activate(self.states).reshape(-1, len(self.weight))
-            self.products = (flat @ self.weight).reshape(self.states.shape)
-        self.states[place] = state
-        product: Array = self.products[place]
-        return product
+            flat = self.states.reshape(-1, len(self.weight))
+            self.products = product(flat, self.weight).reshape(self.states.shape)
+        self.states[place] = active
+        earlier: Array = self.products[place]
+        return earlier
 
 
 class _Group(GroupLayers):

@@ -14,9 +14,10 @@ from vqcodec.entropy.frequencies import make_exp2_table
 from vqcodec.errors import ModelFileError
 from vqcodec.nn.integer import ACTIVATION_BITS, freeze_activations, freeze_linear, named
 from vqcodec.nn.residual import interpolate_knots
-from vqcodec.priors.coding import OUTPUT_BITS, make_logistic_tables
+from vqcodec.priors.coding import OUTPUT_BITS
 from vqcodec.priors.config import Head
 from vqcodec.priors.heads import saturate
+from vqcodec.priors.logistic import make_logistic_tables
 
 
 def as_array(tensor: Tensor | nn.Module) -> NDArray[Any]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from vqcodec.entropy.frequencies import TOTAL, Freqs, freqs_from_probabilities
+from vqcodec.errors import ModelFileError
+
 LOG2_SCALE_LIMIT = 5  # scales are 1/32 … 32 grid steps
 SCALES_PER_OCTAVE = 8  # of new tables; quarters of an octave cost a quarter per cent more bits
-NUM_FRACTIONS = 16  # the mean is known to 1/16 of a grid step
+FRACTION_BITS = 6  # of new tables: the mean is known to 1/64 of a grid step
+TOTAL_BITS = 20  # of new tables: a certain index costs next to nothing
 LARGEST_REACH = 95  # how far from the rounded mean an index is coded without an escape
 
 
@@ -40,17 +46,86 @@ def reach_of(scale: float) -> int:
     return int(min(LARGEST_REACH, max(2, np.ceil(14 * scale))))
 
 
-def logistic_probabilities(scale: float, fraction: int) -> NDArray[np.float64]:
+def logistic_probabilities(scale: float, offset: float) -> NDArray[np.float64]:
     """Return the probabilities of offsets -reach … reach and, last, of an escape.
 
     Args:
         scale: in grid steps.
-        fraction: 0 … NUM_FRACTIONS - 1; the mean is (fraction - NUM_FRACTIONS / 2) / NUM_FRACTIONS
-            above the nearest grid point.
+        offset: -1/2 … 1/2, how far the mean is above the nearest grid point.
     """
     reach = reach_of(scale)
-    mean = (fraction - NUM_FRACTIONS / 2) / NUM_FRACTIONS
-    edges = np.arange(-reach, reach + 2) - 0.5 - mean
+    edges = np.arange(-reach, reach + 2) - 0.5 - offset
     cumulative = 0.5 * (1 + np.tanh(edges / (2 * scale)))
     inside = np.diff(cumulative)
     return np.append(inside, max(0.0, 1 - inside.sum()))
+
+
+def make_logistic_tables() -> Freqs:
+    """Return the frequencies of every scale and fraction of the mean, row after row, as one axis.
+
+    Every row sums to 2**TOTAL_BITS, which is how a reader finds its end.
+    """
+    num_fractions = 1 << FRACTION_BITS
+    rows = []
+    for number in range(num_scales(SCALES_PER_OCTAVE)):
+        scale = scale_of(number, SCALES_PER_OCTAVE)
+        offsets = np.arange(num_fractions) / num_fractions - 0.5
+        probabilities = np.stack([logistic_probabilities(scale, offset) for offset in offsets])
+        rows.append(freqs_from_probabilities(probabilities, 1 << TOTAL_BITS).reshape(-1))
+    return np.concatenate(rows)
+
+
+@dataclass(frozen=True)
+class LogisticTables:
+    """Stored tables, row by row, and what their number and their sums say.
+
+    Attributes:
+        freqs: [scales * fractions, N]; a row that is shorter than N ends in zeros.
+        total: what every row sums to.
+        fraction_bits: log2 of the number of fractions.
+        per_octave: scales of an octave.
+    """
+
+    freqs: Freqs
+    total: int
+    fraction_bits: int
+    per_octave: int
+
+
+def read_logistic_tables(stored: Freqs) -> LogisticTables:
+    """Return the tables that `make_logistic_tables` writes, or those of older models.
+
+    Older ones have two axes: rows of 16 fractions, which sum to 2**16 and end in zeros.
+
+    Raises:
+        ModelFileError: they are neither.
+    """
+    if stored.ndim not in (1, 2) or not stored.size:
+        raise ModelFileError(f"prior: logistic tables of shape {stored.shape}")
+    freqs, total = stored, TOTAL
+    if stored.ndim == 1:
+        freqs, total = _rows_of(stored), 1 << TOTAL_BITS
+    num_rows = len(freqs)
+    fraction_bits = (num_rows & -num_rows).bit_length() - 1  # the number of scales is odd
+    count = num_rows >> fraction_bits
+    per_octave = next((n for n in (1, 2, 4, 8, 16) if num_scales(n) == count), None)
+    if per_octave is None or not 4 <= fraction_bits <= 8:
+        raise ModelFileError(f"prior: {num_rows} logistic tables, for no number of scales")
+    lengths = np.count_nonzero(freqs, axis=1).reshape(count, -1)
+    if np.any(lengths % 2) or np.any(lengths != lengths[:, :1]):
+        raise ModelFileError("prior: logistic tables with rows of the wrong length")
+    return LogisticTables(freqs, total, fraction_bits, per_octave)
+
+
+def _rows_of(stored: Freqs) -> Freqs:
+    """Return rows [T, N] of tables that are stored end to end."""
+    places = (stored.cumsum(dtype=np.int64) - 1) >> TOTAL_BITS  # the row of each entry
+    if not stored.all() or np.any(np.diff(places, prepend=-1) > 1):
+        raise ModelFileError("prior: logistic tables that are not rows of frequencies")
+    lengths = np.bincount(places)
+    if len(lengths) > 1 << 16 or lengths.max() > 2 * LARGEST_REACH + 2:
+        raise ModelFileError("prior: logistic tables that are too many or too long")
+    columns = np.arange(len(stored)) - (lengths.cumsum() - lengths)[places]
+    rows = np.zeros((len(lengths), lengths.max()), np.uint32)
+    rows[places, columns] = stored
+    return rows

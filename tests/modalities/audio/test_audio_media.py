@@ -6,7 +6,15 @@ import pytest
 import soundfile
 
 from vqcodec.errors import InputError, OutputError, UsageError
-from vqcodec.modalities.audio.media import SUFFIXES, read_clip, resample, to_length, write_clip
+from vqcodec.modalities.audio import media
+from vqcodec.modalities.audio.media import (
+    SUFFIXES,
+    AudioFile,
+    least_bytes,
+    read_clip,
+    write_clip,
+)
+from vqcodec.modalities.audio.resampling import resample, to_length
 from vqcodec.modalities.audio.signal import AudioClip
 
 
@@ -118,17 +126,21 @@ def test_a_length_beyond_memory_is_reported():
 
 
 @pytest.mark.parametrize("format", ["WAV", "FLAC", "AIFF", "OGG"])
-def test_no_damage_raises_another_error(format):
+def test_no_damage_raises_another_error(format, tmp_path, capfd):
+    path = tmp_path / "damaged"
     data = file_of(noise_clip(800), format).getvalue()
     rng = np.random.default_rng(0)
     for length in rng.integers(0, len(data), 40):
         damaged = bytearray(data)
         damaged[length] ^= 1 << int(rng.integers(8))
         for content in (data[:length], bytes(damaged)):
-            try:
-                read_clip(io.BytesIO(content))
-            except InputError as error:
-                assert "\n" not in str(error)
+            path.write_bytes(content)
+            for source in (io.BytesIO(content), path):
+                try:
+                    read_clip(source)
+                except InputError as error:
+                    assert "\n" not in str(error)
+    assert not capfd.readouterr().err
 
 
 def test_an_unknown_format_is_a_usage_error():
@@ -188,3 +200,54 @@ def test_resampling_removes_what_the_new_rate_cannot_hold(from_rate):
 def test_a_waveform_is_cut_or_continued_by_silence(num_samples, expected):
     waveform = np.array([[1, 2, 3]], np.float32)
     assert to_length(waveform, num_samples).tolist() == [expected]
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
+def test_a_file_is_read_block_by_block_and_more_than_once(format):
+    file = file_of(AudioClip(np.repeat(0.5 * tone(44_100), 9, axis=1), 44_100), format)
+    whole, sound = read_clip(file), AudioFile(file, "tone")
+    assert (sound.num_samples, sound.sample_rate) == (whole.num_samples, whole.sample_rate)
+    for _ in range(2):
+        blocks = list(sound.blocks())
+        assert len(blocks) > 2
+        assert np.array_equal(np.concatenate(blocks, axis=1), whole.waveform)
+
+
+def test_a_sound_too_long_for_a_plain_wav_becomes_one_with_64_bit_lengths(monkeypatch):
+    monkeypatch.setattr(media, "_MAX_BYTES", 1000)
+    file = file_of(noise_clip(501))
+    assert file.getvalue().startswith(b"RF64")
+    assert np.array_equal(read_clip(file).waveform, noise_clip(501).waveform)
+    assert file_of(noise_clip(500)).getvalue().startswith(b"RIFF")
+    with pytest.raises(OutputError, match="AIFF holds up to 1000 bytes, not 1002: choose WAV"):
+        file_of(noise_clip(501), "AIFF")
+
+
+@pytest.mark.parametrize(("format", "expected"), [("WAV", 6000), ("AIFF", 6000), ("FLAC", 0)])
+def test_the_bytes_of_a_plain_file_are_known_before(format, expected):
+    assert least_bytes(noise_clip(1000, 3), format) == expected
+    assert len(file_of(noise_clip(1000, 3), format).getvalue()) >= expected
+
+
+class FullDisk(io.BytesIO):
+    """Takes 100,000 bytes."""
+
+    def write(self, data):
+        if self.tell() + len(data) > 100_000:
+            raise OSError(28, "No space left on device")
+        return super().write(data)
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
+def test_a_full_disk_is_an_output_error_and_stops_the_work(format, capfd):
+    def blocks():
+        for number in range(1000):
+            assert number < 999, "went on in spite of the error"
+            yield noise_clip(10_000, seed=number).waveform
+
+    sound = noise_clip(1)
+    endless = type("Endless", (), {"blocks": staticmethod(blocks), "num_channels": 1})()
+    endless.sample_rate, endless.num_samples = sound.sample_rate, 10_000_000
+    with pytest.raises(OutputError, match="cannot be written: No space left"):
+        write_clip(endless, FullDisk(), format)
+    assert not capfd.readouterr().err  # nothing from within libsndfile's callbacks

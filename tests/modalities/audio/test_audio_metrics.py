@@ -1,13 +1,12 @@
-import importlib.util
 import math
 
 import numpy as np
 import pytest
 from torchaudio.functional import melscale_fbanks
 
-from vqcodec.modalities.audio import metrics
-from vqcodec.modalities.audio.media import resample
+from vqcodec.modalities.audio import metrics, speaker
 from vqcodec.modalities.audio.metrics import compare, mel_distance, pesq_wb, si_sdr, stoi
+from vqcodec.modalities.audio.resampling import resample
 from vqcodec.modalities.audio.signal import AudioClip
 
 
@@ -59,7 +58,7 @@ def test_mel_bands_are_those_of_slaney(window, num_bands, sample_rate):
     expected = melscale_fbanks(
         window // 2 + 1, 0, sample_rate / 2, num_bands, sample_rate, "slaney", "slaney"
     )
-    bands = metrics._mel_bands(window, num_bands, sample_rate)
+    bands = metrics.mel_bands(window, num_bands, sample_rate)
     assert np.allclose(bands, expected, atol=1e-5)
 
 
@@ -114,11 +113,43 @@ def test_a_clip_is_compared_at_the_rate_and_length_of_the_original():
 def test_every_metric_has_a_name_and_one_that_is_not_installed_is_left_out(monkeypatch):
     clip = AudioClip(babble(1)[None], 16_000)
     names = {"si_sdr_db", "mel_distance"}
-    found = {package for package in ("pesq", "pystoi") if importlib.util.find_spec(package)}
-    optional = {"pesq": "pesq_wb", "pystoi": "stoi"}
-    assert compare(clip, clip).keys() == names | {optional[package] for package in found}
+    optional = {"pesq_wb", "stoi", "visqol", "speaker_similarity"}
+    assert compare(clip, clip).keys() == names | (optional - set(metrics.missing()))
     monkeypatch.setattr(metrics, "find_spec", lambda _: None)
     assert compare(clip, clip).keys() == names
+    assert set(metrics.missing()) == optional
+
+
+def test_visqol_ranks_a_clean_sound_above_a_noisy_one_and_says_nothing(capfd):
+    pytest.importorskip("visqol")
+    pytest.importorskip("ai_edge_litert")
+    sound = babble(3)
+    assert 5 >= metrics.visqol(sound, sound) > metrics.visqol(sound, babble(3, seed=1)) + 1 >= 2
+    assert metrics.visqol(sound, np.zeros_like(sound)) is None
+    assert metrics.visqol(sound[:15_999], sound[:15_999]) is None
+    click = np.zeros_like(sound)
+    click[100] = 1
+    score = metrics.visqol(click, click)
+    assert score is None or 1 <= score <= 5
+    assert capfd.readouterr().err == ""
+
+
+def test_speakers_are_alike_as_the_package_finds_them():
+    if "speaker_similarity" in metrics.missing():
+        pytest.skip("resemblyzer is not installed")
+    times = np.arange(32_000) / 16_000
+    tone = np.sin(2 * np.pi * 150 * times**1.1) * np.sin(2 * np.pi * 3 * times) / 100
+    # Largest entries by resemblyzer 0.1.4, embed_utterance of normalize_volume.
+    for num_samples, places, values in (
+        (9000, [20, 9, 58, 247], [0.293878, 0.260543, 0.218265, 0.215311]),
+        (32_000, [20, 9, 180, 191], [0.246283, 0.241924, 0.239920, 0.223937]),
+    ):
+        embedding = speaker.embedding_of(tone[:num_samples].astype(np.float32))
+        assert embedding[places].tolist() == pytest.approx(values, abs=1e-4)
+    sound, other = babble(3), tone.astype(np.float32)
+    assert speaker.speaker_similarity(sound, sound) == pytest.approx(1)
+    assert 0 <= speaker.speaker_similarity(sound, other) < 0.9
+    assert speaker.speaker_similarity(sound, np.zeros_like(sound)) is None
 
 
 def test_an_empty_clip_has_no_scores_but_its_distance():

@@ -10,7 +10,8 @@ from typing import Literal
 
 from vqcodec.errors import UsageError
 from vqcodec.evaluation.curves import Fit, bjontegaard_rate, curve_of_records
-from vqcodec.evaluation.run import Codec, Record, mean_records
+from vqcodec.evaluation.record import Record, mean_records
+from vqcodec.evaluation.run import Codec
 
 FIT = Fit.PCHIP
 
@@ -18,10 +19,13 @@ _LABELS = {
     "psnr_db": "PSNR (dB)",
     "ms_ssim": "MS-SSIM",
     "ms_ssim_db": "MS-SSIM (dB)",
+    "ssimulacra2": "SSIMULACRA 2",
     "si_sdr_db": "SI-SDR (dB)",
     "mel_distance": "mel distance (less is better)",
     "pesq_wb": "PESQ, wide band",
     "stoi": "STOI",
+    "visqol": "ViSQOL, speech",
+    "speaker_similarity": "speaker similarity",
 }
 
 

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from vqcodec.evaluation.identity import digest_of_file
+from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.report.comparison import (
     Comparison,
     label_of,
@@ -20,11 +22,12 @@ from vqcodec.evaluation.report.comparison import (
 )
 from vqcodec.evaluation.report.spectrogram import build_spectrogram, loudest_level
 from vqcodec.evaluation.report.tables import format_number
-from vqcodec.evaluation.run import Record, Trial, try_codec
+from vqcodec.evaluation.run import try_codec
 from vqcodec.modalities.audio.media import write_clip
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image.media import write_picture
 from vqcodec.modalities.image.signal import Picture
+from vqcodec.modalities.media import Signal
 
 MAX_FILES = {"image": 6, "audio": 4}
 MAX_SIDE = 1024  # pixels; of larger pictures the middle is shown
@@ -45,6 +48,15 @@ _MAX_FLAC_RATE = 192_000  # Hz, as browsers play it
 Shown: TypeAlias = dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Trial:
+    """A file beside what a codec makes of it, and what was measured of that."""
+
+    signal: Signal
+    decoded: Signal
+    record: Record
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
     """Files as the page's script takes them, and a sentence on what of them is kept."""
@@ -62,13 +74,18 @@ def build_media(comparison: Comparison, budget_bytes: int) -> Media:
     """
     paths = _spread(comparison.files, MAX_FILES[comparison.modality])
     qualities = match_qualities(comparison)
-    rows = [
-        [
-            _kept(try_codec(path, codec, qualities[codec.name]), MAX_SIDE, MAX_DURATION_S)
-            for codec in comparison.codecs
-        ]
-        for path in paths
-    ]
+    records = {(r.file, r.file_digest, r.codec, r.quality): r for r in comparison.records}
+    rows = []
+    for path in paths:
+        digest = digest_of_file(path)
+        row = []
+        for codec in comparison.codecs:
+            quality = qualities[codec.name]
+            signal, decoded = try_codec(path, codec, quality)
+            record = records[path.name, digest, codec.name, quality]
+            trial = Trial(signal=signal, decoded=decoded, record=record)
+            row.append(_kept(trial, MAX_SIDE, MAX_DURATION_S))
+        rows.append(row)
     files, how = (
         _show_pictures(rows, budget_bytes)
         if comparison.modality == "image"

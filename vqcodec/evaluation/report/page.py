@@ -8,6 +8,7 @@ from html import escape
 from importlib import resources
 from string import Template
 
+from vqcodec.evaluation.record import Record, mean_records
 from vqcodec.evaluation.report.comparison import (
     FIT,
     Comparison,
@@ -20,7 +21,6 @@ from vqcodec.evaluation.report.comparison import (
 from vqcodec.evaluation.report.media import Media, build_media
 from vqcodec.evaluation.report.plots import Line, Point, build_plot
 from vqcodec.evaluation.report.tables import build_table, format_number
-from vqcodec.evaluation.run import Record, mean_records
 from vqcodec.evaluation.table import tabulate
 
 MAX_PAGE_BYTES = 15_000_000

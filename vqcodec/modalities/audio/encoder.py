@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError
+from vqcodec.modalities.audio.bands import BandEnvelope
 from vqcodec.nn.precision import UnitStack
 from vqcodec.nn.residual import ConvNextUnit1d, RateModulation
 from vqcodec.nn.spectral import Mdct, compand
@@ -27,6 +28,7 @@ class AudioNetworkConfig:
     encoder_units: int = 6
     decoder_width: int = 256
     decoder_units: int = 8
+    excitation: bool = False  # whether the decoder adds harmonics and noise of its own
 
     def __post_init__(self) -> None:
         if not 4_000 <= self.sample_rate <= 96_000:
@@ -49,7 +51,7 @@ class AudioNetworkConfig:
             step=self.hop_length,
             missing=self.hop_length // MDCT_FRAMES,
             encoder_reach=width + units * self.encoder_units,
-            decoder_reach=width + units * self.decoder_units,
+            decoder_reach=width + self.excitation + units * self.decoder_units,
             window=1500,
             segment=1000,
         )
@@ -65,9 +67,13 @@ class AudioEncoder(nn.Module):
     def __init__(self, config: AudioNetworkConfig) -> None:
         super().__init__()
         self.mdct = Mdct(config.hop_length // MDCT_FRAMES)
-        width = config.encoder_width
-        self.linear = nn.Conv1d(config.hop_length, config.dim, 1)
-        self.widen = nn.Conv1d(config.hop_length, width, 3, padding=1)
+        width, num_inputs = config.encoder_width, config.hop_length
+        self.bands: BandEnvelope | None = None
+        if config.excitation:
+            self.bands = BandEnvelope(config.hop_length // MDCT_FRAMES, config.sample_rate)
+            num_inputs += MDCT_FRAMES * self.bands.num_bands
+        self.linear = nn.Conv1d(num_inputs, config.dim, 1)
+        self.widen = nn.Conv1d(num_inputs, width, 3, padding=1)
         self.modulation = RateModulation(width)
         self.units = UnitStack(*[ConvNextUnit1d(width) for _ in range(config.encoder_units)])
         self.head = nn.Conv1d(width, config.dim, 1)
@@ -75,9 +81,15 @@ class AudioEncoder(nn.Module):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def spectrum(self, waveform: Tensor) -> Tensor:
-        """Return companded frames [B, hop, F] of waveform [B, 1, F * hop - hop / 2]."""
-        frames = compand(self.mdct.analyse(waveform))  # [B, hop / 2, 2 * F]
-        return pair(frames)
+        """Return companded frames [B, hop, F] of waveform [B, 1, F * hop - hop / 2].
+
+        Where the decoder has an excitation to shape, the energies of bands stand below them.
+        """
+        coefficients = self.mdct.analyse(waveform)  # [B, hop / 2, 2 * F]
+        frames = pair(compand(coefficients))
+        if self.bands is None:
+            return frames
+        return torch.cat([frames, pair(self.bands(coefficients))], dim=1)
 
     def forward(self, waveform: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, F], within ±LATENT_LIMIT, of waveform [B, 1, F * hop - hop / 2].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,31 +35,55 @@ def critical_bands(num_fft: int, sample_rate: int) -> Tensor:
 def compressed_spectral_loss(
     reconstruction: Tensor, target: Tensor, sample_rate: int
 ) -> dict[str, Tensor]:
-    """Return squared errors of power-compressed spectra, [B] each, of waveforms [B, 1, T].
+    """Return errors of power-compressed spectra, [B] each, of waveforms [B, 1 or 2, T], [B, 1, T].
 
     "bands" compares the energies of critical bands, "magnitude" those of bins, and "complex" their
     phases, too; it falls off twice as fast towards high frequencies, where phase costs many bits
     and is hardly heard. Compressed this way, quiet parts count nearly as much as loud ones (Ephrat
     et al. 2018, arXiv:1804.03619, and speech enhancement since).
+
+    Two reconstructions that differ in their noise give energy distances (Gritsenko et al. 2020,
+    arXiv:2008.01160): noise costs nothing where the original is as noisy. For squared errors that
+    is the product of the two errors; for "magnitude", a mean of absolute errors, half the
+    difference of the two is taken off.
     """
+    first, second = reconstruction[:, :1], reconstruction[:, -1:]
+    same = reconstruction.shape[1] == 1
     bands = magnitude = complex_part = target.new_zeros(len(target))
     for num_fft, hop_length in RESOLUTIONS:
-        restored, original = (stft(w, num_fft, hop_length) for w in (reconstruction, target))
-        power_r = restored.real.square() + restored.imag.square() + 1e-8
-        power_o = original.real.square() + original.imag.square() + 1e-8
-        compressed_r, compressed_o = power_r ** (POWER / 2), power_o ** (POWER / 2)
-        scale_r, scale_o = compressed_r * power_r.rsqrt(), compressed_o * power_o.rsqrt()
-        band = critical_bands(num_fft, sample_rate).to(target.device)
-        band_r, band_o = ((band @ p) ** (POWER / 2) for p in (power_r, power_o))
-        bands = bands + (band_r - band_o).square().mean(dim=(1, 2))
         weights = frequency_weights(num_fft, sample_rate).to(target.device)
-        loudness_error = (compressed_r - compressed_o).square()
-        magnitude = magnitude + (weights * loudness_error).mean(dim=(1, 2))
-        real = restored.real * scale_r - original.real * scale_o
-        imag = restored.imag * scale_r - original.imag * scale_o
-        phase_error = weights.square() * (real.square() + imag.square())
-        complex_part = complex_part + phase_error.mean(dim=(1, 2))
+        original = _compressed(target, num_fft, hop_length, sample_rate)
+        one = _compressed(first, num_fft, hop_length, sample_rate)
+        two = one if same else _compressed(second, num_fft, hop_length, sample_rate)
+        band_error = (one.bands - original.bands) * (two.bands - original.bands)
+        bands = bands + band_error.mean(dim=(1, 2))
+        error = (one.magnitude - original.magnitude).abs()
+        if not same:
+            error = (error + (two.magnitude - original.magnitude).abs()) / 2
+            error = error - (one.magnitude - two.magnitude).abs() / 2
+        magnitude = magnitude + (weights * error).mean(dim=(1, 2))
+        phase_error = (one.real - original.real) * (two.real - original.real)
+        phase_error = phase_error + (one.imag - original.imag) * (two.imag - original.imag)
+        complex_part = complex_part + (weights.square() * phase_error).mean(dim=(1, 2))
     return {"bands": bands, "magnitude": magnitude, "complex": complex_part}
+
+
+class _Compressed(NamedTuple):
+    """A spectrum whose magnitudes, and those of its critical bands, are raised to POWER."""
+
+    real: Tensor
+    imag: Tensor
+    magnitude: Tensor
+    bands: Tensor
+
+
+def _compressed(waveform: Tensor, num_fft: int, hop_length: int, sample_rate: int) -> _Compressed:
+    spectrum = stft(waveform, num_fft, hop_length)
+    power = spectrum.real.square() + spectrum.imag.square() + 1e-8
+    magnitude = power ** (POWER / 2)
+    scale = magnitude * power.rsqrt()
+    band = critical_bands(num_fft, sample_rate).to(waveform.device) @ power
+    return _Compressed(spectrum.real * scale, spectrum.imag * scale, magnitude, band ** (POWER / 2))
 
 
 def signal_to_noise_db(reconstruction: Tensor, target: Tensor) -> Tensor:

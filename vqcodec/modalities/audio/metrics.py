@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vqcodec.modalities.audio.media import resample, to_length
+from vqcodec.modalities.audio.resampling import resample, to_length
 from vqcodec.modalities.audio.signal import AudioClip
 
 _MEL_SCALES = {2048: 320, 1024: 160, 512: 80, 256: 40, 128: 20, 64: 10, 32: 5}  # window: bands
@@ -21,12 +25,22 @@ _QUIETEST = 1e-5  # magnitudes below count as this one
 _SPEECH_RATE = 16_000  # Hz
 _MAX_PESQ_SAMPLES = 20 * _SPEECH_RATE
 _MIN_PESQ_SAMPLES = _SPEECH_RATE // 4
+_MIN_VISQOL_SAMPLES = _SPEECH_RATE
 _MIN_STOI_SAMPLES = _SPEECH_RATE // 2  # 30 frames of 12.8 ms are needed
+
+# What has to be installed for a metric; of ViSQOL its newer model of listeners, too.
+_PACKAGES = {
+    "pesq_wb": ["pesq"],
+    "stoi": ["pystoi"],
+    "visqol": ["visqol", "ai_edge_litert"],
+    "speaker_similarity": ["resemblyzer"],
+}
 
 
 def compare(reference: AudioClip, decoded: AudioClip) -> dict[str, float | None]:
-    """Return si_sdr_db, mel_distance and, where they are installed, pesq_wb and stoi.
+    """Return si_sdr_db, mel_distance and, where installed, metrics of speech.
 
+    These are pesq_wb, stoi, visqol and speaker_similarity.
     The decoded clip is first brought to the rate and the length of the reference, as codecs that
     work at a rate of their own need it. Every metric is the mean of the channels. None stands for
     a metric without a value, such as PESQ of silence.
@@ -38,17 +52,34 @@ def compare(reference: AudioClip, decoded: AudioClip) -> dict[str, float | None]
         "si_sdr_db": _mean(map(si_sdr, reference.waveform, waveform)),
         "mel_distance": mel_distance(reference.waveform, waveform, reference.sample_rate),
     }
-    installed: dict[str, Callable[..., float | None]] = {}
-    if find_spec("pesq"):
-        installed["pesq_wb"] = pesq_wb
-    if find_spec("pystoi"):
-        installed["stoi"] = stoi
     pair = (
         resample(w, reference.sample_rate, _SPEECH_RATE) for w in (reference.waveform, waveform)
     )
     channels = list(zip(*pair, strict=True))
-    scores |= {name: _mean(metric(*c) for c in channels) for name, metric in installed.items()}
+    for name, metric in _speech_metrics().items():
+        if _is_installed(name):
+            scores[name] = _mean(metric(*channel) for channel in channels)
     return scores
+
+
+def missing() -> list[str]:
+    """Return the names of the metrics that `compare` leaves out: they are not installed."""
+    return [name for name in _PACKAGES if not _is_installed(name)]
+
+
+def _is_installed(name: str) -> bool:
+    return all(find_spec(package) for package in _PACKAGES[name])
+
+
+def _speech_metrics() -> dict[str, Callable[..., float | None]]:
+    from vqcodec.modalities.audio.speaker import speaker_similarity
+
+    return {
+        "pesq_wb": pesq_wb,
+        "stoi": stoi,
+        "visqol": visqol,
+        "speaker_similarity": speaker_similarity,
+    }
 
 
 def si_sdr(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> float | None:
@@ -88,7 +119,7 @@ def mel_distance(
     )
     distances = []
     for window, num_bands in _MEL_SCALES.items():
-        bands = _mel_bands(window, num_bands, sample_rate)
+        bands = mel_bands(window, num_bands, sample_rate)
         difference = _log_mel(first, window, bands) - _log_mel(second, window, bands)
         distances.append(float(difference.abs().mean()))
     return sum(distances) / len(distances)
@@ -133,6 +164,44 @@ def stoi(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> float 
     return None if score == 1e-5 else score  # how pystoi reports too few frames, with a warning
 
 
+def visqol(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> float | None:
+    """Return ViSQOL 3 in speech mode (1.0 … 5.0), of waveforms [T] at 16 kHz.
+
+    Chinen et al. 2020, arXiv:2004.09584, with the lattice network that is the default of the
+    reference implementation. None for silence, or less than a second.
+    """
+    if len(reference) < _MIN_VISQOL_SAMPLES or not reference.any() or not decoded.any():
+        return None
+    try:
+        result = _visqol().measure_from_arrays(
+            reference.astype(np.float64), decoded.astype(np.float64), _SPEECH_RATE
+        )
+    except (IndexError, ValueError):  # no piece with enough speech to compare
+        return None
+    return float(result.moslqo)
+
+
+@lru_cache(maxsize=1)
+def _visqol() -> Any:
+    api = import_module("visqol").VisqolApi()
+    with _silent_stderr():  # its runtime has something to say of processors
+        api.create(mode="speech", use_lattice_model=True)
+    return api
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what programs in C write to stderr."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
@@ -147,7 +216,7 @@ def _log_mel(waveform: Tensor, window: int, bands: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _mel_bands(window: int, num_bands: int, sample_rate: int) -> Tensor:
+def mel_bands(window: int, num_bands: int, sample_rate: int) -> Tensor:
     """Return the weights [window / 2 + 1, num_bands] of triangular bands of equal area.
 
     Slaney's scale: 200/3 Hz a mel up to 1 kHz, then 27 mels for a factor of 6.4.

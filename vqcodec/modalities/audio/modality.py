@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,23 +15,26 @@ from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
+from vqcodec.modalities.audio.decoded import DecodedSound
 from vqcodec.modalities.audio.decoder import AudioDecoder, start_linear_paths
 from vqcodec.modalities.audio.encoder import AudioEncoder, AudioNetworkConfig
-from vqcodec.modalities.audio.media import read_clip, resample, to_length
+from vqcodec.modalities.audio.media import read_clip
 from vqcodec.modalities.audio.paper import (
     PaperAudioConfig,
     PaperAudioDecoder,
     PaperAudioEncoder,
     start_paper_networks,
 )
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.base import Dataset, Facts, Modality, NetworkKind
-from vqcodec.modalities.media import Signal
+from vqcodec.modalities.audio.resampling import resample, resample_blocks
+from vqcodec.modalities.audio.signal import ForwardReader, Sound
+from vqcodec.modalities.base import Dataset, Decode, Facts, Modality, NetworkKind
+from vqcodec.modalities.media import LazySignal
+from vqcodec.nn.windows import Place
 
 TRAINING_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
 WEIGHTS = {  # of the terms of a sound's distortion
     "bands": 40.0,
-    "magnitude": 20.0,
+    "magnitude": 3.0,
     "complex": 0.6,
     "loudness": 0.8,
     "envelope": 3.0,
@@ -54,9 +57,9 @@ class AudioModality(Modality):
     }
     config: AudioNetworkConfig | PaperAudioConfig
 
-    def facts(self, signal: Signal, *, separate_channels: bool) -> AudioFacts:
+    def facts(self, signal: LazySignal, *, separate_channels: bool) -> AudioFacts:
         """Return the length, rate and channels of a sound."""
-        if not isinstance(signal, AudioClip):
+        if not isinstance(signal, Sound):
             raise UsageError("this model is for sounds, and the input is a picture")
         return AudioFacts(
             num_samples=signal.num_samples,
@@ -89,27 +92,24 @@ class AudioModality(Modality):
             downmixed=False,
         )
 
-    def planes(self, signal: Signal, facts: Facts) -> list[Tensor]:
-        """Return the coded channels, [1, 1, T] each, at the model's rate."""
-        assert isinstance(signal, AudioClip)
+    def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Tensor]:
+        """Return what gives the coded channels at a place, [P, 1, T], at the model's rate."""
+        assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
-        waveform = signal.waveform
+        blocks, num_planes = signal.blocks(), self.num_planes(facts)
         if facts.downmixed:
-            waveform = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
-        waveform = resample(waveform, signal.sample_rate, self.config.sample_rate)
-        padded = to_length(waveform, self.num_samples(*self.grid(facts)))
-        return [torch.from_numpy(channel)[None, None] for channel in padded]
+            blocks = (block.mean(axis=0, keepdims=True, dtype=np.float32) for block in blocks)
+        rates, wanted = (
+            (signal.sample_rate, self.config.sample_rate),
+            range(self.model_samples(facts)),
+        )
+        read = ForwardReader(resample_blocks(blocks, num_planes, *rates, wanted), num_planes)
+        return lambda place: torch.from_numpy(read(place[0].start, place[0].stop))[:, None]
 
-    def restore(self, planes: list[Tensor], facts: Facts) -> Signal:
-        """Return the sound at its own rate, length and number of channels."""
+    def restore(self, decode: Decode, facts: Facts) -> DecodedSound:
+        """Return the sound at its own rate, length and number of channels, decoded when read."""
         assert isinstance(facts, AudioFacts)
-        decoded = torch.cat([plane[0] for plane in planes]).clamp(-1, 1).numpy()
-        decoded = to_length(decoded, self.model_samples(facts))
-        waveform = resample(decoded, self.config.sample_rate, facts.sample_rate)
-        waveform = to_length(waveform, facts.num_samples)
-        if facts.downmixed:
-            waveform = np.repeat(waveform, facts.num_channels, axis=0)
-        return AudioClip(waveform=np.ascontiguousarray(waveform), sample_rate=facts.sample_rate)
+        return DecodedSound(self, decode, facts, range(facts.num_samples))
 
     def num_frames(self, num_samples: int) -> int:
         """Return the latent frames that num_samples at the model's rate need; 0 for none."""
@@ -158,10 +158,11 @@ class AudioModality(Modality):
 
         sample_rate = self.config.sample_rate
         terms = compressed_spectral_loss(reconstruction, target, sample_rate)
-        terms["loudness"] = loudness_disturbance(reconstruction, target, sample_rate)
-        terms["envelope"] = envelope_mismatch(reconstruction, target, sample_rate)
+        one = reconstruction[:, :1]
+        terms["loudness"] = loudness_disturbance(one, target, sample_rate)
+        terms["envelope"] = envelope_mismatch(one, target, sample_rate)
         total = sum((weight * terms[name] for name, weight in WEIGHTS.items()), torch.tensor(0.0))
-        snr = signal_to_noise_db(reconstruction.detach(), target)
+        snr = signal_to_noise_db(one.detach(), target)
         return {"total": total, **terms, "snr_db": snr}
 
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:

@@ -103,7 +103,12 @@ class PaperAudioDecoder(nn.Module):
         scale_for_rectifiers(self.body)
         scale_for_rectifiers([self.head], gain=0.1)  # start near silence
 
-    def forward(self, latents: Tensor, rate: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(
+        self,
+        latents: Tensor,
+        rate: Tensor,  # noqa: ARG002
+        corner: tuple[int, ...] = (0,),  # noqa: ARG002
+    ) -> Tensor:
         """Return the waveform [B, 1, 64 * F], about ±1, of latents [B, D, F]."""
         return self.head(self.body(latents))  # type: ignore[no-any-return]
 

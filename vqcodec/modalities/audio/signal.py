@@ -1,23 +1,48 @@
-"""A sound in memory."""
+"""Sounds: in memory, or read from their start on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+Waveform = NDArray[np.float32]  # [C, T] in -1 … 1
+BLOCK = 1 << 16  # samples
+
+
+@runtime_checkable
+class Sound(Protocol):
+    """What is known of a sound, and its samples in order: it need not be in memory."""
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+
+    @property
+    def num_channels(self) -> int:
+        """Channels."""
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of each channel."""
+
+    def blocks(self) -> Iterator[Waveform]:
+        """Yield all samples from the first on, as parts [C, n] of any length."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AudioClip:
-    """Samples and their rate.
+    """Samples in memory, and their rate.
 
     Attributes:
         waveform: [C, T] in -1 … 1; T may be 0.
         sample_rate: in Hz.
     """
 
-    waveform: NDArray[np.float32]
+    waveform: Waveform
     sample_rate: int
 
     def __post_init__(self) -> None:
@@ -38,3 +63,57 @@ class AudioClip:
     def duration_s(self) -> float:
         """Seconds."""
         return self.num_samples / self.sample_rate
+
+    def blocks(self) -> Iterator[Waveform]:
+        """Yield all samples in order."""
+        return blocks_of(self.waveform)
+
+    @classmethod
+    def of_sound(cls, sound: Sound) -> AudioClip:
+        """Return a sound with all its samples in memory.
+
+        Raises:
+            MemoryError: they do not fit.
+        """
+        waveform = np.empty((sound.num_channels, sound.num_samples), np.float32)
+        start = 0
+        for block in sound.blocks():
+            waveform[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
+        assert start == sound.num_samples, "blocks of another length than the sound"
+        return cls(waveform, sound.sample_rate)
+
+
+def blocks_of(waveform: Waveform) -> Iterator[Waveform]:
+    """Yield the parts of a waveform [C, T] in order."""
+    for start in range(0, waveform.shape[1], BLOCK):
+        yield waveform[:, start : start + BLOCK]
+
+
+Reader = Callable[[int, int], Waveform]  # gives samples from a start to a stop, [C, stop - start]
+
+
+class ForwardReader:
+    """A `Reader` of blocks that come in order, with silence before the first and after the last.
+
+    It keeps only what may still be asked for: no stretch may begin before the one read last.
+    """
+
+    def __init__(self, blocks: Iterator[Waveform], num_channels: int, start: int = 0) -> None:
+        """Take blocks [C, n]; the number of their first sample is `start`."""
+        self._blocks = blocks
+        self._held = np.zeros((num_channels, 0), np.float32)
+        self._start = start  # of what is held
+
+    def __call__(self, start: int, stop: int) -> Waveform:
+        """Return samples start … stop; either may lie beyond the blocks."""
+        parts, end = [self._held], self._start + self._held.shape[1]
+        while end < stop and (block := next(self._blocks, None)) is not None:
+            parts.append(block)
+            end += block.shape[1]
+        held = np.concatenate(parts, axis=1)
+        passed = min(max(0, start - self._start), held.shape[1])
+        self._held, self._start = held[:, passed:], self._start + passed
+        found = self._held[:, : max(0, stop - self._start)]
+        before = min(max(0, self._start - start), stop - start)
+        return np.pad(found, ((0, 0), (before, stop - start - before - found.shape[1])))

@@ -29,7 +29,12 @@ class ImageDecoder(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
-    def forward(self, latents: Tensor, rate: Tensor) -> Tensor:
+    def forward(
+        self,
+        latents: Tensor,
+        rate: Tensor,
+        corner: tuple[int, ...] = (0, 0),  # noqa: ARG002
+    ) -> Tensor:
         """Return the image [B, 3, 16 * h, 16 * w], about 0 … 1, of latents [B, D, h, w].
 
         rate [B] is 0 … 1. The result is not clamped, so that training keeps its gradient.

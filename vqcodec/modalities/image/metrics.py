@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vqcodec.modalities.image.signal import Picture
+from vqcodec.modalities.image.ssimulacra2 import ssimulacra2
 
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW_SIDE = 11
@@ -19,17 +20,23 @@ _C1, _C2 = 0.01**2, 0.03**2  # for values in 0 … 1
 
 
 def compare(reference: Picture, decoded: Picture) -> dict[str, float | None]:
-    """Return psnr_db, ms_ssim and ms_ssim_db (-10 log10(1 - ms_ssim)) of two pictures of one size.
+    """Return psnr_db, ms_ssim, ms_ssim_db and ssimulacra2 of two pictures of one size.
 
-    Both are taken as 8-bit RGB, grey as three equal channels, without alpha. Equal pictures have
-    an infinite psnr_db and ms_ssim_db.
+    ms_ssim_db is -10 log10(1 - ms_ssim). Both are taken as 8-bit RGB, grey as three equal channels,
+    without alpha. Equal pictures have an infinite psnr_db and ms_ssim_db.
     """
     similarity = ms_ssim_of_pictures(reference, decoded)
     return {
         "psnr_db": psnr(reference, decoded),
         "ms_ssim": similarity,
         "ms_ssim_db": math.inf if similarity >= 1 else -10 * math.log10(1 - similarity),
+        "ssimulacra2": ssimulacra2(_rgb(reference), _rgb(decoded)),
     }
+
+
+def missing() -> list[str]:
+    """Return the names of the metrics that `compare` leaves out: none, they need no package."""
+    return []
 
 
 def psnr(reference: Picture, decoded: Picture) -> float:

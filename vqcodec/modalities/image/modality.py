@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -14,7 +15,7 @@ from vqcodec.bitstream.header import ImageFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
-from vqcodec.modalities.base import Dataset, Facts, Modality, NetworkKind
+from vqcodec.modalities.base import Dataset, Decode, Facts, Modality, NetworkKind
 from vqcodec.modalities.image.decoder import ImageDecoder, start_linear_paths
 from vqcodec.modalities.image.encoder import ImageEncoder, ImageNetworkConfig
 from vqcodec.modalities.image.paper import (
@@ -24,7 +25,8 @@ from vqcodec.modalities.image.paper import (
     start_paper_networks,
 )
 from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import Signal
+from vqcodec.modalities.media import LazySignal
+from vqcodec.nn.windows import Place, sizes, whole
 
 TRAINING_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
 
@@ -43,7 +45,7 @@ class ImageModality(Modality):
         ),
     }
 
-    def facts(self, signal: Signal, *, separate_channels: bool) -> ImageFacts:  # noqa: ARG002
+    def facts(self, signal: LazySignal, *, separate_channels: bool) -> ImageFacts:  # noqa: ARG002
         """Return the size of a picture."""
         if not isinstance(signal, Picture):
             raise UsageError("this model is for pictures, and the input is a sound")
@@ -63,19 +65,29 @@ class ImageModality(Modality):
         """Return the facts of a picture of (height, width) pixels."""
         return ImageFacts(width=size[1], height=size[0], grey=False)
 
-    def planes(self, signal: Signal, facts: Facts) -> list[Tensor]:  # noqa: ARG002
-        """Return the picture [1, 3, H, W], padded to whole positions."""
+    def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Tensor]:  # noqa: ARG002
+        """Return what gives pixels [1, 3, H, W]; beyond the picture, its last row and column."""
         assert isinstance(signal, Picture)
-        return [pad_to_positions(image_tensor(signal), self.geometry().step)]
 
-    def restore(self, planes: list[Tensor], facts: Facts) -> Signal:
+        def read(place: Place) -> Tensor:
+            part = image_tensor(Picture(signal.pixels[place]))
+            height, width = sizes(place)
+            missing = (0, width - part.shape[3], 0, height - part.shape[2])
+            return functional.pad(part, missing, mode="replicate")
+
+        return read
+
+    def restore(self, decode: Decode, facts: Facts) -> Picture:
         """Return the picture in 8 bits; a grey one is the mean of its colours."""
         assert isinstance(facts, ImageFacts)
-        image = planes[0][0, :, : facts.height, : facts.width]
-        if facts.grey:
-            image = image.mean(dim=0, keepdim=True)
-        pixels = (image * 255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
-        return Picture(pixels=pixels.contiguous().numpy())
+        pixels = np.empty((facts.height, facts.width, 1 if facts.grey else 3), np.uint8)
+        for (rows, columns), planes in decode(whole(self.grid(facts))):
+            image = planes[0, :, : facts.height - rows.start, : facts.width - columns.start]
+            if facts.grey:
+                image = image.mean(dim=0, keepdim=True)
+            levels = (image * 255).round_().clamp_(0, 255).to(torch.uint8)
+            pixels[rows, columns] = levels.permute(1, 2, 0).numpy()
+        return Picture(pixels)
 
     def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
         """Return random crops."""

@@ -83,7 +83,12 @@ class PaperImageDecoder(nn.Module):
         scale_for_rectifiers(self.body)
         scale_for_rectifiers([self.head], gain=0.1)  # start near the middle grey
 
-    def forward(self, latents: Tensor, rate: Tensor) -> Tensor:  # noqa: ARG002
+    def forward(
+        self,
+        latents: Tensor,
+        rate: Tensor,  # noqa: ARG002
+        corner: tuple[int, ...] = (0, 0),  # noqa: ARG002
+    ) -> Tensor:
         """Return the image [B, 3, 4 * h, 4 * w], about 0 … 1, of latents [B, D, h, w].
 
         The result is not clamped, so that training keeps its gradient.

@@ -1,0 +1,211 @@
+"""Sounds that are never in memory as a whole: the same bytes and samples, and a bound."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from tiny import HOP, SAMPLE_RATE, noise_clip
+
+from vqcodec.bitstream.header import AudioFacts
+from vqcodec.bitstream.sections import Section, Tag
+from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
+from vqcodec.codec import segments
+from vqcodec.codec.search import compress_to_target
+from vqcodec.errors import CorruptStreamError, InputError, UsageError
+
+WINDOW, SEGMENT = 60, 40
+LONG = 180 * HOP  # five segments in three windows
+
+
+@dataclass
+class Pieces:
+    """A sound that comes in pieces of one length."""
+
+    waveform: np.ndarray
+    size: int
+    sample_rate: int = SAMPLE_RATE
+
+    @property
+    def num_channels(self):
+        return len(self.waveform)
+
+    @property
+    def num_samples(self):
+        return self.waveform.shape[1]
+
+    def blocks(self):
+        for start in range(0, self.num_samples, self.size):
+            yield self.waveform[:, start : start + self.size]
+
+
+@dataclass
+class Hum:
+    """A sound that is made as it is read."""
+
+    num_samples: int
+    num_channels: int = 1
+    sample_rate: int = 24_000
+
+    def blocks(self):
+        for start in range(0, self.num_samples, 8000):
+            number = np.arange(start, min(start + 8000, self.num_samples))
+            yield np.sin(number / 30, dtype=np.float32)[None]
+
+
+@pytest.fixture(params=["speech", "residual-speech"])
+def model(request, tiny_models):
+    return tiny_models[request.param]
+
+
+@pytest.fixture(autouse=True)
+def small_windows(tiny_models, monkeypatch):
+    """Windows and segments of few frames make a short sound a long one."""
+    for model in tiny_models.values():
+        modality = model.autoencoder.modality
+        small = replace(modality.geometry(), window=WINDOW, segment=SEGMENT)
+        monkeypatch.setattr(modality, "geometry", lambda small=small: small)
+
+
+@pytest.fixture
+def few_at_a_time(monkeypatch):
+    """Two segments are decoded side by side."""
+    monkeypatch.setattr(segments, "_POSITIONS_AT_A_TIME", 2 * SEGMENT)
+
+
+@pytest.mark.parametrize("size", [1, 777, HOP, LONG])
+@pytest.mark.parametrize("sample_rate", [SAMPLE_RATE, 44_100])
+def test_pieces_of_any_length_give_the_same_stream(model, size, sample_rate):
+    clip = noise_clip(LONG, channels=2, sample_rate=sample_rate)
+    stream = model.compress(clip, quality=3)
+    assert model.compress(Pieces(clip.waveform, size, sample_rate), quality=3) == stream
+
+
+@pytest.mark.parametrize("separate_channels", [False, True])
+def test_segments_decode_to_the_same_however_many_side_by_side(
+    audio_model, few_at_a_time, monkeypatch, separate_channels
+):
+    clip = noise_clip(LONG, channels=2)
+    stream = audio_model.compress(clip, quality=3, separate_channels=separate_channels)
+    few = audio_model.decompress(stream).waveform
+    indices, spending = audio_model.indices_of(stream), audio_model.spending_of(stream)
+    monkeypatch.setattr(segments, "_POSITIONS_AT_A_TIME", 1 << 16)
+    assert np.array_equal(audio_model.decompress(stream).waveform, few)
+    assert np.array_equal(audio_model.indices_of(stream), indices)
+    assert np.array_equal(audio_model.spending_of(stream).planes, spending.planes)
+    assert np.array_equal(indices[0], audio_model.encode(clip, quality=3)) != separate_channels
+
+
+def test_many_segments_are_decoded_side_by_side(audio_model, monkeypatch):
+    calls, decompress = [], audio_model.prior.decompress
+
+    def spy(payloads, shapes, rate):
+        calls.append(len(payloads))
+        return decompress(payloads, shapes, rate)
+
+    stream = audio_model.compress(noise_clip(LONG), quality=1)
+    monkeypatch.setattr(audio_model.prior, "decompress", spy)
+    audio_model.decompress(stream)
+    assert calls == [5]  # and one frame more than 180, for the end
+
+
+def test_the_blocks_of_an_open_stream_are_what_it_decompresses_to(model, few_at_a_time):
+    stream = model.compress(noise_clip(LONG, sample_rate=44_100), quality=3)
+    sound, told = model.open(stream, progress=None), []
+    whole = model.decompress(stream, progress=told.append)
+    assert (sound.num_channels, sound.num_samples) == whole.waveform.shape
+    for _ in range(2):
+        assert np.array_equal(np.concatenate(list(sound.blocks()), axis=1), whole.waveform)
+    assert told == sorted(told)
+    assert len(told) > 1
+    assert told[-1] == 1
+
+
+def test_progress_of_compressing_is_told_stripe_by_stripe(model):
+    told = []
+    model.compress(noise_clip(LONG), quality=1, progress=told.append)
+    assert told == sorted(told)
+    assert len(told) > 2
+    assert told[-1] == 1
+
+
+def peak_bytes(work):
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_length(audio_model, few_at_a_time, monkeypatch):
+    monkeypatch.setattr("vqcodec.modalities.audio.resampling.BLOCK", 1000)
+    peaks = []
+    for num_samples in (LONG * 4, LONG * 12):
+        streams = []
+        hum = Hum(num_samples)
+        one_way = peak_bytes(lambda hum=hum, to=streams: to.append(audio_model.compress(hum)))
+        back = peak_bytes(lambda of=streams: [None for _ in audio_model.open(of[0]).blocks()])
+        peaks.append((one_way, back))
+    for short, long in zip(*peaks, strict=True):
+        assert long - short < LONG * 8  # a byte for each further sample; the stream grows, too
+
+
+def test_a_search_reads_a_sound_again_for_every_try(audio_model):
+    hum = Hum(20_000)
+    least = len(audio_model.compress(hum, quality=2))
+    assert len(compress_to_target(audio_model, hum, size_bytes=least)) <= least
+
+
+def test_a_sound_that_breaks_off_is_an_error(audio_model):
+    class Broken(Hum):
+        def blocks(self):
+            yield next(super().blocks())
+            raise InputError("ends after 8000 samples")
+
+    with pytest.raises(InputError, match="ends after"):
+        audio_model.compress(Broken(50_000))
+
+
+def forged(model, num_samples, payload=b""):
+    """A stream of as many segments as its samples need, each of the same few bytes."""
+    stream = parse_stream(model.compress(noise_clip(10), quality=3))
+    facts = AudioFacts(
+        num_samples=num_samples, sample_rate=SAMPLE_RATE, num_channels=8, downmixed=True
+    )
+    (num_frames,) = model.autoencoder.modality.grid(facts)
+    sections = (Section(Tag.SEGMENT, payload),) * -(-num_frames // SEGMENT)
+    return build_stream(Stream(replace(stream.header, facts=facts), sections))
+
+
+def test_a_small_stream_of_a_huge_sound_takes_little_memory(residual_audio_model, few_at_a_time):
+    stream = forged(residual_audio_model, 1 << 24)  # half a gigabyte of samples
+    assert len(stream) < 1 << 17
+    peak = peak_bytes(lambda: next(residual_audio_model.open(stream).blocks()))
+    assert peak < 1 << 24
+
+
+def test_empty_segments_of_a_logistic_prior_soon_fall_out_of_the_codebook(audio_model):
+    with pytest.raises(CorruptStreamError, match="codebook"):
+        next(audio_model.open(forged(audio_model, 1 << 20)).blocks())
+
+
+@pytest.mark.parametrize("verb", ["decompress", "decompress_excerpt", "indices_of", "spending_of"])
+def test_what_no_memory_holds_is_refused_at_once(audio_model, verb, monkeypatch):
+    stream = forged(audio_model, 1 << 20)
+    limit = {"spending_of": 1 << 14, "indices_of": 1 << 18}.get(verb, 1 << 22)
+    monkeypatch.setattr("vqcodec.codec.decompress.MAX_HELD_VALUES", limit)
+    with pytest.raises(UsageError, match="held in memory"):
+        getattr(audio_model, verb)(stream)
+
+
+def test_damage_in_a_later_segment_shows_when_it_is_reached(audio_model, few_at_a_time):
+    stream = parse_stream(audio_model.compress(noise_clip(LONG), quality=3))
+    *sections, last = stream.sections
+    sections.append(Section(last.tag, last.body + b"\x01"))
+    blocks = audio_model.open(build_stream(Stream(stream.header, tuple(sections)))).blocks()
+    with pytest.raises(CorruptStreamError, match="do not end"):
+        for _ in blocks:
+            pass

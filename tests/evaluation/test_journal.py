@@ -1,0 +1,93 @@
+"""Records that come and stay, whenever a run is stopped."""
+
+from dataclasses import replace
+
+import pytest
+from comparing import Coarse, compare_plainly, pictures_in
+
+from vqcodec.errors import InputError, OutputError, UsageError
+from vqcodec.evaluation import run
+from vqcodec.evaluation.journal import Journal, key_of_record, keys_of_tasks, read_finished
+from vqcodec.evaluation.run import Task, measure_all
+from vqcodec.evaluation.table import build_json_lines, parse_json_lines
+
+
+@pytest.fixture
+def tasks(tmp_path):
+    codec = Coarse()
+    return [Task(path, codec, 4) for path in pictures_in(tmp_path, "a.png", "b.png", "c.png")]
+
+
+@pytest.fixture
+def records(tasks, monkeypatch):
+    monkeypatch.setattr(run, "compare", compare_plainly)
+    return measure_all(tasks)
+
+
+def test_a_record_has_the_key_of_its_task(tasks, records):
+    keys = keys_of_tasks(tasks)
+    assert list(map(key_of_record, records)) == keys
+    assert len(set(keys)) == 3  # equal pictures, other names
+    pictures_in(tasks[0].path.parent, "a.png", width=17)
+    assert keys_of_tasks(tasks)[0] != keys[0]
+    assert keys_of_tasks(tasks)[1:] == keys[1:]
+
+
+def test_networks_that_were_trained_on_have_another_key(image_model, tasks):
+    def key():
+        return keys_of_tasks([Task(tasks[0].path, image_model, 5)])
+
+    class Renewed(type(image_model)):
+        """A model that is not remembered."""
+
+    before = key()
+    fields = {name: getattr(image_model, name) for name in image_model.__dataclass_fields__}
+    again = Renewed(**fields)
+    assert keys_of_tasks([Task(tasks[0].path, again, 5)]) == before
+    weight = next(image_model.autoencoder.parameters())
+    kept = weight.detach().clone()
+    weight.data += 1
+    renewed = keys_of_tasks([Task(tasks[0].path, Renewed(**fields), 5)])
+    weight.data = kept
+    assert renewed != before
+
+
+@pytest.mark.parametrize("cut", [1, 20])
+def test_what_was_written_when_a_run_was_stopped_is_read_and_added_to(
+    tasks, records, tmp_path, cut
+):
+    path, keys = tmp_path / "records.jsonl", keys_of_tasks(tasks)
+    journal = Journal(path, resume=False)
+    for record in records[:2]:
+        journal.append(record)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert read_finished(path, keys) == {keys[0]: records[0]}
+    journal = Journal(path, resume=True)
+    journal.append(records[2])
+    journal.append(records[1])
+    assert parse_json_lines(path.read_text()) == [records[0], records[2], records[1]]
+    Journal(path, resume=False).append(records[1])
+    assert parse_json_lines(path.read_text()) == [records[1]]
+
+
+def test_a_file_is_not_begun_without_a_record(tmp_path):
+    Journal(tmp_path / "records.jsonl", resume=False)
+    assert not (tmp_path / "records.jsonl").exists()
+    with pytest.raises(OutputError, match="records"):
+        Journal(tmp_path / "no" / "records.jsonl", resume=False).append(None)
+
+
+def test_records_of_something_else_are_refused(tasks, records, tmp_path):
+    path = tmp_path / "records.jsonl"
+    for change in ({"file": "d.png"}, {"codec_digest": "1"}, {"quality": 3}, {"file_digest": "2"}):
+        path.write_text(build_json_lines([records[0], replace(records[1], **change)]))
+        with pytest.raises(UsageError, match="1 of its records"):
+            read_finished(path, keys_of_tasks(tasks))
+    path.write_text("{}\n")
+    with pytest.raises(InputError, match=r"records\.jsonl: line 1"):
+        read_finished(path, [])
+    path.write_bytes(b"\xff\n")
+    with pytest.raises(InputError, match=r"records\.jsonl: "):
+        read_finished(path, [])
+    with pytest.raises(InputError, match="missing"):
+        read_finished(tmp_path / "missing", [])

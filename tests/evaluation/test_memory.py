@@ -1,0 +1,56 @@
+"""Peaks of memory: of this process, of programs, and forgotten in between."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vqcodec.evaluation import memory
+from vqcodec.evaluation.memory import MemoryWatch
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def watch():
+    watch = MemoryWatch()
+    if watch.peak_bytes() is None:
+        pytest.skip("the peak of memory cannot be reset here")
+    return watch
+
+
+def test_the_peak_is_that_since_the_watch_was_made_beyond_what_was_held(watch):
+    before = watch.peak_bytes()
+    big = np.ones(200 * MIB, np.uint8)
+    with_big = MemoryWatch()
+    assert with_big.peak_bytes() < 50 * MIB
+    del big
+    during = MemoryWatch()
+    assert before < 50 * MIB
+    small = np.ones(60 * MIB, np.uint8)
+    del small
+    assert 50 * MIB < during.peak_bytes() < 110 * MIB
+
+
+def test_memory_that_was_freed_before_counts_again_when_it_is_taken_again():
+    for _ in range(2):
+        watch = MemoryWatch()
+        pieces = [bytes(10_000) + b"1" for _ in range(5000)]  # too small to be mapped
+        del pieces
+        peak_bytes = watch.peak_bytes()
+        assert peak_bytes is None or peak_bytes > 40 * MIB
+
+
+def test_a_program_that_takes_more_than_this_process_counts(watch):
+    size = 700 * MIB
+    subprocess.run([sys.executable, "-c", f"bytearray({size})"], check=True)
+    assert watch.peak_bytes() >= size
+    later = MemoryWatch()
+    subprocess.run([sys.executable, "-c", ""], check=True)
+    assert later.peak_bytes() < size  # the large one is over
+
+
+def test_where_the_peak_cannot_be_reset_there_is_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "_CLEAR_REFS", tmp_path / "missing" / "clear_refs")
+    assert MemoryWatch().peak_bytes() is None

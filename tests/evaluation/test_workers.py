@@ -1,0 +1,84 @@
+"""Many processes: everything is done once, and nobody is left behind."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from working import Working
+
+from vqcodec.errors import InputError, VqcodecError
+from vqcodec.evaluation import workers
+from vqcodec.evaluation.workers import default_jobs, run_in_processes
+
+
+def results(numbers, jobs):
+    found = {}
+    run_in_processes(Working(), numbers, jobs, found.__setitem__)
+    return found
+
+
+def test_every_item_is_worked_on_in_another_process_that_loads_the_work_once(monkeypatch):
+    monkeypatch.setattr(workers, "num_cores", lambda: 6)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    found = results([3, 1, 4, 1, 5], jobs=2)
+    assert {index: result[0] for index, result in found.items()} == {0: 9, 1: 1, 2: 16, 3: 1, 4: 25}
+    assert {result[1] for result in found.values()} == {1}
+    pids = {result[2] for result in found.values()}
+    assert 1 <= len(pids) <= 2 and os.getpid() not in pids
+    assert {result[3] for result in found.values()} == {"3"}  # six cores for two
+    assert os.environ["OMP_NUM_THREADS"] == "5"
+    assert multiprocessing.active_children() == []
+
+
+def test_no_items_need_no_process():
+    assert results([], jobs=4) == {}
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "message"),
+    [
+        (-1, InputError, "-1: no square"),
+        (-2, RuntimeError, "exit status 1"),
+        (-3, VqcodecError, "SIGKILL; fewer jobs"),
+    ],
+)
+def test_what_goes_wrong_is_raised_here_and_ends_all_processes(number, error, message):
+    with pytest.raises(error, match=message):
+        results([1, number, *range(1000)], jobs=2)
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("to_group", [True, False], ids=["terminal", "parent alone"])
+def test_an_interrupt_ends_all_processes_and_removes_temporary_files(tmp_path, to_group):
+    program = Path(__file__).with_name("working.py")
+    running = subprocess.Popen(
+        [sys.executable, program, tmp_path],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline_s = time.monotonic() + 60
+    while len(list(tmp_path.glob("begun-*"))) < 2 and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    begun = list(tmp_path.glob("begun-*"))
+    assert len(begun) == 2
+    (os.killpg if to_group else os.kill)(running.pid, signal.SIGINT)
+    _, stderr = running.communicate(timeout=30)
+    assert stderr.count("Traceback") == 1  # of the parent, which has nobody to catch it
+    assert stderr.strip().endswith("KeyboardInterrupt")
+    for path in begun:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.name.removeprefix("begun-")), 0)
+    assert not list(tmp_path.glob("temporary-*"))
+
+
+def test_a_process_is_started_where_it_is_worth_it(monkeypatch):
+    monkeypatch.setattr(workers, "num_cores", lambda: 64)
+    assert [default_jobs(count) for count in (0, 1, 7, 8, 31, 1000)] == [1, 1, 1, 2, 7, 8]
+    monkeypatch.setattr(workers, "num_cores", lambda: 2)
+    assert default_jobs(1000) == 2

@@ -1,0 +1,43 @@
+"""Work for processes, without torch; run as a program it begins work that takes a minute."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from vqcodec.errors import InputError
+
+
+class Working:
+    """Squares numbers; what is below zero goes wrong."""
+
+    def __init__(self):
+        self.num_loads = 0
+
+    def __setstate__(self, state):
+        self.num_loads = state["num_loads"] + 1
+
+    def __call__(self, number):
+        if number == -1:
+            raise InputError("-1: no square")
+        if number == -2:
+            raise ZeroDivisionError
+        if number == -3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number**2, self.num_loads, os.getpid(), os.environ["OMP_NUM_THREADS"]
+
+
+def wait_a_minute(folder):
+    """Say in a folder that the work has begun, and make a temporary file."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="temporary-"):
+        Path(folder, f"begun-{os.getpid()}").touch()
+        time.sleep(60)
+
+
+if __name__ == "__main__":
+    from vqcodec.evaluation.workers import run_in_processes
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run_in_processes(wait_a_minute, [sys.argv[1]] * 4, 2, lambda *_: None)

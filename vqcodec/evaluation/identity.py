@@ -1,0 +1,42 @@
+"""What tells a file, or a model, from another of the same name."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from vqcodec.errors import InputError
+
+_NUM_DIGITS = 16
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a file's content.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:_NUM_DIGITS]
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+def digest_of_codec(codec: Any) -> str | None:
+    """Return a model's fingerprint and 16 digits of all its networks' weights; None for others.
+
+    The fingerprint alone does not do: it is the same for networks that were trained longer.
+    """
+    return _digest_of_model(codec) if hasattr(codec, "autoencoder") else None
+
+
+@lru_cache(maxsize=8)
+def _digest_of_model(model: Any) -> str:
+    from vqcodec.codec.checkpoint import checksum_of  # here: importing torch takes seconds
+
+    state = model.autoencoder.state_dict()
+    weights = {name: value.cpu().numpy() for name, value in state.items()}
+    return f"{model.fingerprint}-{checksum_of({}, weights)[:_NUM_DIGITS]}"

@@ -1,0 +1,189 @@
+"""Work on many items in processes of their own, each with its share of the cores."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any, TypeVar
+
+from vqcodec.errors import VqcodecError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MAX_DEFAULT_JOBS = 8  # each holds Python, torch and the models
+_MIN_ITEMS = 4  # for each process, which takes seconds to start
+_GRACE_S = 5.0  # from asking a process to end to ending it
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def num_cores() -> int:
+    """Return how many cores this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def default_jobs(num_items: int) -> int:
+    """Return how many processes are worth starting for so many items."""
+    return max(1, min(num_cores(), MAX_DEFAULT_JOBS, num_items // _MIN_ITEMS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    process: SpawnProcess
+    channel: Connection
+
+
+def run_in_processes(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    jobs: int,
+    finished: Callable[[int, Result], None],
+) -> None:
+    """Call `work` on every item, each in the next process that is free.
+
+    The processes are started anew, not forked: threads and accelerators do not survive a fork.
+    They share the cores equally, do not hear Ctrl-C, and are gone when this returns or raises.
+
+    Args:
+        work: pickled once for each process, in which it stays.
+        items: pickled one by one.
+        jobs: how many processes, at least 1.
+        finished: is called here with the index of an item and its result, as they come.
+
+    Raises:
+        VqcodecError: the first that `work` raised; or a process was ended from outside.
+        RuntimeError: `work` raised something else; its traceback is on stderr.
+    """
+    waiting = iter(enumerate(items))
+    workers: list[_Worker] = []
+    held: dict[Connection, int] = {}  # the index of the item that is worked on behind a channel
+    try:
+        _start(workers, pickle.dumps(work), min(jobs, len(items)))
+        processes = {worker.channel: worker.process for worker in workers}
+        for channel in processes:
+            _hand_over(channel, waiting, held)
+        while held:
+            for ready in connection.wait(list(held)):
+                assert isinstance(ready, Connection)
+                index = held.pop(ready)
+                outcome = _receive(ready, processes[ready])
+                _hand_over(ready, waiting, held)
+                finished(index, outcome)
+    finally:
+        _end(workers)
+
+
+def _start(workers: list[_Worker], work: bytes, jobs: int) -> None:
+    """Start processes and add them to the list."""
+    context = get_context("spawn")
+    resource_tracker.ensure_running()  # by itself it would unblock interrupts
+    with _environment(max(1, num_cores() // max(1, jobs))), _interrupts_blocked():
+        for _ in range(jobs):
+            channel, far_end = context.Pipe()
+            process = context.Process(target=_serve, args=(far_end, work), daemon=True)
+            process.start()
+            far_end.close()  # so that the end of the process is the end of the channel
+            workers.append(_Worker(process, channel))
+
+
+def _hand_over(
+    channel: Connection, waiting: Iterator[tuple[int, Item]], held: dict[Connection, int]
+) -> None:
+    """Send the next item, if there is one, and note where it is."""
+    for index, item in waiting:
+        held[channel] = index
+        with suppress(BrokenPipeError):  # the process has ended, as its channel will say
+            channel.send(item)
+        return
+
+
+def _receive(channel: Connection, process: SpawnProcess) -> Any:
+    """Return what a process sends, or raise it."""
+    try:
+        outcome = channel.recv()
+    except (EOFError, ConnectionResetError) as error:
+        process.join()
+        status = process.exitcode
+        if status is not None and status < 0:
+            raise VqcodecError(
+                f"a process was ended by {signal.Signals(-status).name}; "
+                "fewer jobs at once need less memory"
+            ) from error
+        raise RuntimeError(f"a process ended with exit status {status}") from error
+    if isinstance(outcome, VqcodecError):
+        raise outcome
+    return outcome
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    """Have all processes end, and wait for that."""
+    for worker in workers:
+        worker.channel.close()
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(_GRACE_S)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+
+
+def _serve(channel: Connection, work: bytes) -> None:
+    """Work on what comes until nothing comes any more; what a process does."""
+    signal.signal(signal.SIGTERM, _stop)
+    function = pickle.loads(work)
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            item = channel.recv()
+            try:
+                outcome = function(item)
+            except VqcodecError as error:
+                outcome = error
+            channel.send(outcome)
+
+
+def _stop(signal_number: int, _frame: object) -> None:
+    """Leave by an exception, so that temporary files go."""
+    raise SystemExit(128 + signal_number)
+
+
+@contextmanager
+def _environment(num_threads: int) -> Iterator[None]:
+    """Have processes that are started in this block use so many threads each."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(num_threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Have processes that are started in this block deaf to Ctrl-C: whoever started them answers.
+
+    One that comes meanwhile is delivered afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

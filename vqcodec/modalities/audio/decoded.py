@@ -1,0 +1,81 @@
+"""A sound that is decoded as it is read, so that it is never in memory as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from vqcodec.bitstream.header import AudioFacts
+from vqcodec.modalities.audio.resampling import reach_of, resample_blocks
+from vqcodec.modalities.audio.signal import Waveform
+from vqcodec.nn.windows import Place
+
+if TYPE_CHECKING:
+    from vqcodec.modalities.audio.modality import AudioModality
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DecodedSound:
+    """A `Sound`, or a part of one, in its stream.
+
+    Attributes:
+        modality: of the model.
+        decode: yields what a place of the grid of frames decodes to, [P, 1, n], in order.
+        facts: of the whole sound.
+        samples: the part, in samples at the sound's own rate.
+    """
+
+    modality: AudioModality
+    decode: Callable[[Place], Iterator[tuple[Place, Tensor]]]
+    facts: AudioFacts
+    samples: range
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        return self.facts.sample_rate
+
+    @property
+    def num_channels(self) -> int:
+        """Channels."""
+        return self.facts.num_channels
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of each channel of the part."""
+        return len(self.samples)
+
+    def part(self, samples: range) -> DecodedSound:
+        """Return another part of the same sound."""
+        return replace(self, samples=samples)
+
+    def blocks(self) -> Iterator[Waveform]:
+        """Yield the part in order, decoding no more than it needs.
+
+        Raises:
+            CorruptStreamError: a segment is not one that an encoder writes.
+        """
+        if not self.samples:
+            return
+        own_rate, rate = self.facts.sample_rate, self.modality.config.sample_rate
+        reach, step = reach_of(rate, own_rate), self.modality.geometry().step
+        (num_frames,) = self.modality.grid(self.facts)
+        first = max(0, self.samples.start * rate // own_rate - reach) // step
+        last = -(-(-(-self.samples.stop * rate // own_rate) + reach) // step)
+        frames = slice(first, min(num_frames, last))
+        num_planes = self.modality.num_planes(self.facts)
+        for block in resample_blocks(
+            self._decoded(frames), num_planes, rate, own_rate, self.samples, first * step
+        ):
+            yield np.repeat(block, self.num_channels // num_planes, axis=0)
+
+    def _decoded(self, frames: slice) -> Iterator[Waveform]:
+        """Yield what frames decode to, [P, n] at the model's rate, without what pads the last."""
+        num_samples = self.modality.model_samples(self.facts)
+        for (place,), planes in self.decode((frames,)):
+            length = min(place.stop, num_samples) - place.start
+            yield planes[:, 0, : max(0, length)].clamp(-1, 1).numpy()
