@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -346,3 +348,16 @@ def test_a_point_at_the_very_end_is_the_last_symbol():
 def test_a_temperature_below_0_is_refused(temperature):
     with pytest.raises(UsageError, match="temperature"):
         SymbolSampler(np.random.default_rng(0), temperature)
+
+
+def test_tables_that_have_coded_can_be_sent_to_another_process():
+    tables = FrequencyTables(np.array([[60_000, 5_536, 0], [1, 2, 65_533]], np.uint32))
+    table_ids, symbols = np.ones(9, np.int32), np.array([2, 0, 1, 2, 2, 2, 1, 2, 2], np.int32)
+
+    def payload(own):
+        encoder = SymbolEncoder()
+        encoder.code_with_tables(own, table_ids, symbols)
+        return encoder.finish()
+
+    before = payload(tables)
+    assert payload(pickle.loads(pickle.dumps(tables))) == before == payload(tables)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,18 @@ def results(numbers, jobs):
     found = {}
     run_in_processes(Working(), numbers, jobs, found.__setitem__)
     return found
+
+
+def test_processes_that_end_already_when_they_are_asked_to_say_nothing(capfd, monkeypatch):
+    terminate = SpawnProcess.terminate
+
+    def late(process):
+        time.sleep(0.1)
+        terminate(process)
+
+    monkeypatch.setattr(SpawnProcess, "terminate", late)
+    assert len(results([1, 2, 3], jobs=2)) == 3
+    assert capfd.readouterr().err == ""
 
 
 def test_every_item_is_worked_on_in_another_process_that_loads_the_work_once(monkeypatch):

@@ -1,5 +1,6 @@
 """Work for processes, without torch; run as a program it begins work that takes a minute."""
 
+import atexit
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ class Working:
 
     def __setstate__(self, state):
         self.num_loads = state["num_loads"] + 1
+        atexit.register(time.sleep, 0.3)  # a process takes time to end, as with torch
 
     def __call__(self, number):
         if number == -1:

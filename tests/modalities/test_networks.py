@@ -19,26 +19,19 @@ from vqcodec.modalities.image.modality import ImageModality
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.nn.windows import at, decode_windows, encode_windows
 
+MDCT: dict[str, Any] = {
+    "hop_length": 16,
+    "dim": 5,
+    "encoder_width": 8,
+    "encoder_units": 2,
+    "decoder_width": 8,
+    "decoder_units": 1,
+}
 TABLES: dict[str, dict[str, Any]] = {
     "patches": {"dim": 5, "fine_width": 8, "coarse_width": 8, "fine_units": 2, "coarse_units": 1},
     "image-paper": {"kind": "paper", "dim": 5, "width": 8, "num_units": 2},
-    "mdct": {
-        "hop_length": 16,
-        "dim": 5,
-        "encoder_width": 8,
-        "encoder_units": 2,
-        "decoder_width": 8,
-        "decoder_units": 1,
-    },
-    "mdct-excited": {
-        "hop_length": 16,
-        "dim": 5,
-        "encoder_width": 8,
-        "encoder_units": 2,
-        "decoder_width": 8,
-        "decoder_units": 1,
-        "excitation": True,
-    },
+    "mdct": MDCT,
+    "mdct-excited": {**MDCT, "excitation": True},
     "audio-paper": {"kind": "paper", "dim": 5, "width": 8, "narrow_width": 4, "num_units": 2},
 }
 STEPS = {"patches": 16, "image-paper": 4, "mdct": 16, "mdct-excited": 16, "audio-paper": 64}

@@ -85,6 +85,10 @@ class FrequencyTables:
                 parts.append((start, stop, _ROWS, self._weights[length].take(places, axis=0)))
         return order, parts
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the models of constriction, which cannot be pickled; they are made again."""
+        return {**self.__dict__, "_models": {}}
+
     def _model(self, table: int) -> Any:
         """Return the model of one table."""
         model = self._models.get(table)

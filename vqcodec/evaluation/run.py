@@ -100,8 +100,7 @@ def measure_all(
     Args:
         tasks: what to measure.
         jobs: how many processes do so at once. With more than one, each has its share of the
-            cores, and gets every codec once. Codecs have to be picklable for that, which a model is
-            until it has coded something here. One is this process, with all cores.
+            cores, and gets every codec once, pickled. One is this process, with all cores.
         finished: is told of every record as soon as there is one, in any order.
 
     Raises:

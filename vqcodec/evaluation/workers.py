@@ -145,15 +145,18 @@ def _end(workers: Sequence[_Worker]) -> None:
 def _serve(channel: Connection, work: bytes) -> None:
     """Work on what comes until nothing comes any more; what a process does."""
     signal.signal(signal.SIGTERM, _stop)
-    function = pickle.loads(work)
-    with suppress(EOFError, BrokenPipeError):
-        while True:
-            item = channel.recv()
-            try:
-                outcome = function(item)
-            except VqcodecError as error:
-                outcome = error
-            channel.send(outcome)
+    try:
+        function = pickle.loads(work)
+        with suppress(EOFError, BrokenPipeError):
+            while True:
+                item = channel.recv()
+                try:
+                    outcome = function(item)
+                except VqcodecError as error:
+                    outcome = error
+                channel.send(outcome)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending; what ends it may not raise
 
 
 def _stop(signal_number: int, _frame: object) -> None:

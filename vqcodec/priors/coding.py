@@ -48,10 +48,8 @@ class LogisticCoding:
         # A mean and a scale become whole numbers by rounding, done by cutting off. Operands are
         # arrays of no axes, which numpy takes faster than numbers.
         self._zero, self._last_scale = np.array(0), np.array(len(self.escapes) - 1)
-        self._fraction_bits, self._fraction_mask = (
-            np.array(tables.fraction_bits),
-            np.array(num_fractions - 1),
-        )
+        self._fraction_bits = np.array(tables.fraction_bits)
+        self._fraction_mask = np.array(num_fractions - 1)
         half = num_fractions >> 1
         self._factors = np.array([1, per_octave])
         self._offsets = np.array([half, half + LOG2_SCALE_LIMIT * per_octave * num_fractions])

@@ -9,6 +9,14 @@ from torch.nn import functional
 from vqcodec.modalities.audio.loudness import bark
 
 
+def critical_bands(frequency: Tensor) -> Tensor:
+    """Return which of rising frequencies [bins], in Hz, each critical band holds, [bands, bins]."""
+    rate = bark(frequency)
+    number = torch.floor(rate - rate[0]).long()
+    number = torch.unique(number, return_inverse=True)[1]  # no band is empty
+    return functional.one_hot(number).T.float().contiguous()
+
+
 class BandEnvelope(nn.Module):
     """Mean amplitudes of critical bands, companded as coefficients are."""
 
@@ -16,11 +24,8 @@ class BandEnvelope(nn.Module):
 
     def __init__(self, num_bins: int, sample_rate: int) -> None:
         super().__init__()
-        rate = bark((torch.arange(num_bins) + 0.5) * sample_rate / (2 * num_bins))
-        number = torch.floor(rate - rate[0]).long()
-        member = (
-            functional.one_hot(torch.unique(number, return_inverse=True)[1]).T.float().contiguous()
-        )
+        frequency = (torch.arange(num_bins) + 0.5) * sample_rate / (2 * num_bins)
+        member = critical_bands(frequency)
         self.register_buffer("member", member, persistent=False)  # [bands, bins]
         self.num_bands = len(member)
 

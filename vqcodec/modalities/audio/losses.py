@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vqcodec.modalities.audio.bands import critical_bands
 from vqcodec.modalities.audio.loudness import bark
 from vqcodec.nn.spectral import stft
 
@@ -24,12 +25,9 @@ def frequency_weights(num_fft: int, sample_rate: int) -> Tensor:
 
 
 @functools.cache
-def critical_bands(num_fft: int, sample_rate: int) -> Tensor:
+def band_members(num_fft: int, sample_rate: int) -> Tensor:
     """Return which bins a critical band sums, [bands, bins]."""
-    frequency = torch.arange(num_fft // 2 + 1) * sample_rate / num_fft
-    rate = bark(frequency)
-    number = torch.floor(rate - rate[0]).long()
-    return torch.nn.functional.one_hot(number).T.float()
+    return critical_bands(torch.arange(num_fft // 2 + 1) * sample_rate / num_fft)
 
 
 def compressed_spectral_loss(
@@ -82,7 +80,7 @@ def _compressed(waveform: Tensor, num_fft: int, hop_length: int, sample_rate: in
     power = spectrum.real.square() + spectrum.imag.square() + 1e-8
     magnitude = power ** (POWER / 2)
     scale = magnitude * power.rsqrt()
-    band = critical_bands(num_fft, sample_rate).to(waveform.device) @ power
+    band = band_members(num_fft, sample_rate).to(waveform.device) @ power
     return _Compressed(spectrum.real * scale, spectrum.imag * scale, magnitude, band ** (POWER / 2))
 
 

@@ -99,11 +99,11 @@ class AudioModality(Modality):
         blocks, num_planes = signal.blocks(), self.num_planes(facts)
         if facts.downmixed:
             blocks = (block.mean(axis=0, keepdims=True, dtype=np.float32) for block in blocks)
-        rates, wanted = (
-            (signal.sample_rate, self.config.sample_rate),
-            range(self.model_samples(facts)),
+        wanted = range(self.model_samples(facts))
+        resampled = resample_blocks(
+            blocks, num_planes, signal.sample_rate, self.config.sample_rate, wanted
         )
-        read = ForwardReader(resample_blocks(blocks, num_planes, *rates, wanted), num_planes)
+        read = ForwardReader(resampled, num_planes)
         return lambda place: torch.from_numpy(read(place[0].start, place[0].stop))[:, None]
 
     def restore(self, decode: Decode, facts: Facts) -> DecodedSound:
