@@ -23,7 +23,7 @@ unit: .venv/ready
 
 # Puts the figures of benchmarks/results into the tables of README.md, docs and model cards.
 tables: .venv/ready
-	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/documents.py
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

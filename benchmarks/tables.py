@@ -1,44 +1,19 @@
-"""Put the figures of benchmarks/results into the tables of the documents.
-
-A table stands between two comments, `<!-- table: NAME -->` and `<!-- end -->`; what is between them
-is replaced.
-"""
+"""Tables of results, as the documents have them."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from result import RESULTS, ROOT
+from vqcodec.codec.zoo import ModelCard
 
-from vqcodec.codec.zoo import SUFFIX, ModelCard, read_card
-
-DOCUMENTS = ("README.md", "docs/RESULTS.md", "assets/models/image.md", "assets/models/speech.md")
-TABLE = re.compile(r"(<!-- table: ([\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-NOT_MEASURED = "Not measured yet.\n"
 SPEECH_LIMIT = 3000  # bits per second of the figure that stands for the speech model
 CODECS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "opus": "Opus", "codec2": "Codec 2"}
 
 Result = Mapping[str, Any]
 Results = Mapping[str, Result]
 Row = Sequence[str]
-
-
-def rebuilt(text: str, results: Results, cards: Mapping[str, ModelCard]) -> str:
-    """Return a document with its tables made anew."""
-
-    def table(match: re.Match[str]) -> str:
-        kind, _, name = match[2].partition(" ")
-        if kind == "model":
-            body = model_table(cards[name], results) if name in cards else NOT_MEASURED
-        else:
-            body = TABLES[match[2]](results) or NOT_MEASURED
-        return f"{match[1]}\n{body}\n{match[3]}"
-
-    return TABLE.sub(table, text)
 
 
 def markdown(header: Row, rows: Sequence[Row]) -> str:
@@ -232,6 +207,25 @@ def speed_table(results: Results) -> str:
     return markdown(["seconds", *works], rows) + origin(result)
 
 
+def memory_table(results: Results) -> str:
+    """Return the memory and the time of large files."""
+    result = results.get("memory")
+    if result is None:
+        return ""
+    rows = [
+        [
+            work,
+            way,
+            f"{figures['peak_bytes'] / 1e6:.0f} MB",
+            f"{figures['seconds']:.0f} s",
+            f"{figures['times_real_time']:.0f} times" if "times_real_time" in figures else "-",
+        ]
+        for work, ways in result["works"].items()
+        for way, figures in ways.items()
+    ]
+    return markdown(["file", "", "peak memory", "seconds", "real time"], rows) + origin(result)
+
+
 def model_table(card: ModelCard, results: Results) -> str:
     """Return what a model file says of itself, and what was measured of it."""
     facts: dict[str, object] = {
@@ -270,6 +264,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "phones": phones_table,
     "priors": priors_table,
     "speed": speed_table,
+    "memory": memory_table,
 }
 
 
@@ -305,27 +300,3 @@ def _fact(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_fact, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def read_results() -> dict[str, Result]:
-    """Return all results by name."""
-    return {path.stem: json.loads(path.read_text("utf-8")) for path in RESULTS.glob("*.json")}
-
-
-def read_cards() -> dict[str, ModelCard]:
-    """Return the cards of the shipped models by name."""
-    folder = ROOT / "assets" / "models"
-    return {card.name: card for card in map(read_card, sorted(folder.glob(f"*{SUFFIX}")))}
-
-
-def main() -> None:
-    """Rewrite the documents."""
-    results, cards = read_results(), read_cards()
-    for name in DOCUMENTS:
-        path = Path(ROOT, name)
-        text = path.read_text(encoding="utf-8")
-        path.write_text(rebuilt(text, results, cards), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import documents
 import tables
 
 from vqcodec.codec.zoo import ModelCard
@@ -60,17 +61,17 @@ VOICES = {
 }
 
 
-@pytest.mark.parametrize("name", tables.DOCUMENTS)
+@pytest.mark.parametrize("name", documents.DOCUMENTS)
 def test_documents_match_the_results(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert tables.TABLE.search(text)
-    rebuilt = tables.rebuilt(text, tables.read_results(), tables.read_cards())
+    assert documents.TABLE.search(text)
+    rebuilt = documents.rebuilt(text, documents.read_results(), documents.read_cards())
     assert rebuilt == text, "run 'make tables'"
 
 
 def test_results_are_those_of_the_shipped_models():
-    shipped = {name: card.fingerprint for name, card in tables.read_cards().items()}
-    for name, result in tables.read_results().items():
+    shipped = {name: card.fingerprint for name, card in documents.read_cards().items()}
+    for name, result in documents.read_results().items():
         measured = dict(result.get("models", {}))
         if "model" in result:
             measured[result["model"]["name"]] = result["model"]["fingerprint"]
@@ -79,24 +80,24 @@ def test_results_are_those_of_the_shipped_models():
 
 
 def test_every_table_is_in_a_document():
-    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in tables.DOCUMENTS)
-    named = {name for _, name, _ in tables.TABLE.findall(text)}
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in documents.DOCUMENTS)
+    named = {name for _, name, _ in documents.TABLE.findall(text)}
     assert named == {*tables.TABLES, "model image", "model speech"}
 
 
 def test_what_has_no_figures_says_so():
     text = "before\n<!-- table: speed -->\nold\n<!-- end -->\nafter\n"
-    assert tables.rebuilt(text, {}, {}) == (
+    assert documents.rebuilt(text, {}, {}) == (
         "before\n<!-- table: speed -->\n\nNot measured yet.\n\n<!-- end -->\nafter\n"
     )
 
 
 def test_making_tables_again_changes_nothing():
     text = "<!-- table: pictures -->\n<!-- end -->\n"
-    once = tables.rebuilt(text, {"pictures": PICTURES}, {})
+    once = documents.rebuilt(text, {"pictures": PICTURES}, {})
     assert "| image | 5 | 1234 | 0.250 | 28 |" in once
     assert "| JPEG | 5 | 1234 | 0.500 | - |" in once
-    assert tables.rebuilt(once, {"pictures": PICTURES}, {}) == once
+    assert documents.rebuilt(once, {"pictures": PICTURES}, {}) == once
 
 
 def test_gaps_show_what_there_is():
