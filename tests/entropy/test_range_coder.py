@@ -233,7 +233,7 @@ def test_a_payload_that_no_symbols_encode_to_is_damage():
     with pytest.raises(CorruptStreamError, match="no symbols"):
         SymbolDecoder(b"\xff" * 12).code(tables.freqs)
     with pytest.raises(CorruptStreamError, match="no symbols"):
-        SymbolDecoder(b"\xff" * 12).code_with_tables(tables, np.zeros(1, np.int32))
+        SymbolDecoder(b"\xff" * 12).code_with_tables(tables, np.zeros(1, np.uint16))
 
 
 def test_an_encoder_without_symbols_is_our_mistake():
@@ -241,7 +241,7 @@ def test_an_encoder_without_symbols_is_our_mistake():
     with pytest.raises(AssertionError):
         SymbolEncoder().code(tables.freqs)
     with pytest.raises(AssertionError):
-        SymbolEncoder().code_with_tables(tables, np.zeros(1, np.int32))
+        SymbolEncoder().code_with_tables(tables, np.zeros(1, np.uint16))
 
 
 # Tables
@@ -252,7 +252,7 @@ def test_an_encoder_without_symbols_is_our_mistake():
 def test_symbols_coded_with_tables_come_back(num_symbols, num_tables, alphabet):
     rng = np.random.default_rng(num_symbols)
     tables = FrequencyTables(random_freqs(rng, num_tables, alphabet))
-    table_ids = rng.integers(0, num_tables, num_symbols, np.int32)
+    table_ids = rng.integers(0, num_tables, num_symbols, np.uint16)
     symbols = SymbolSampler(rng).code_with_tables(tables, table_ids)
     encoder = SymbolEncoder()
     assert np.array_equal(encoder.code_with_tables(tables, table_ids, symbols), symbols)
@@ -266,7 +266,7 @@ def test_symbols_coded_with_tables_come_back(num_symbols, num_tables, alphabet):
 def test_tables_are_coded_in_order_and_equal_rows_given_one_by_one():
     rng = np.random.default_rng(4)
     tables = FrequencyTables(random_freqs(rng, 9, 12))
-    table_ids = rng.integers(0, 9, 100, np.int32)
+    table_ids = rng.integers(0, 9, 100, np.uint16)
     symbols = SymbolSampler(rng).code_with_tables(tables, table_ids)
     encoder = SymbolEncoder()
     encoder.code_with_tables(tables, table_ids, symbols)
@@ -279,7 +279,7 @@ def test_the_last_of_the_most_tables_is_the_last():
     freqs[-1] = [1, TOTAL - 1]
     tables = FrequencyTables(freqs)
     encoder = SymbolEncoder()
-    encoder.code_with_tables(tables, np.array([65535, 0], np.int32), np.array([1, 0], np.int32))
+    encoder.code_with_tables(tables, np.array([65535, 0], np.uint16), np.array([1, 0], np.int32))
     assert encoder.finish() == encode(freqs[[0, -1]], np.array([0, 1], np.int32))
 
 
@@ -352,7 +352,7 @@ def test_a_temperature_below_0_is_refused(temperature):
 
 def test_tables_that_have_coded_can_be_sent_to_another_process():
     tables = FrequencyTables(np.array([[60_000, 5_536, 0], [1, 2, 65_533]], np.uint32))
-    table_ids, symbols = np.ones(9, np.int32), np.array([2, 0, 1, 2, 2, 2, 1, 2, 2], np.int32)
+    table_ids, symbols = np.ones(9, np.uint16), np.array([2, 0, 1, 2, 2, 2, 1, 2, 2], np.int32)
 
     def payload(own):
         encoder = SymbolEncoder()

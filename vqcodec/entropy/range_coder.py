@@ -57,32 +57,31 @@ class FrequencyTables:
         self._models: dict[int, Any] = {}  # of single tables, made when they are needed
 
     def parts(
-        self, table_ids: NDArray[np.int32]
+        self, table_ids: NDArray[np.uint16]
     ) -> tuple[NDArray[np.intp], list[tuple[int, int, Any, NDArray[np.float64] | None]]]:
         """Return the places in `table_ids` [S] table by table, and what codes them, part by part.
 
         A part is a start, a stop, and a constriction model, which takes a row of weights for every
         symbol or none. Tables of a single symbol have nothing to code and no part.
         """
-        # Sorting 16-bit numbers is linear in numpy.
-        order = np.argsort(table_ids.astype(np.uint16), kind="stable")
+        order = table_ids.argsort(kind="stable")  # linear in numpy, as the numbers have 16 bits
         in_order = table_ids.take(order)
+        lengths = self._lengths.take(in_order)
         # A call for each table, or for each run of tables of one length where symbols are few.
-        keys = in_order if len(table_ids) > _FEW else self._lengths.take(in_order)
+        few = len(table_ids) <= _FEW
+        keys = lengths if few else in_order
         changes = (keys[1:] != keys[:-1]).nonzero()[0] + 1
+        starts = [0, *changes.tolist(), len(keys)] if len(keys) else []
         parts: list[tuple[int, int, Any, NDArray[np.float64] | None]] = []
-        for start, stop in itertools.pairwise([0, *changes.tolist(), len(keys)]):
-            if start == stop:  # no symbols at all
-                break
-            table, last = int(in_order[start]), int(in_order[stop - 1])
-            length = int(self._lengths[table])
+        for start, stop in itertools.pairwise(starts):
+            length = int(lengths[start])
             if length == 1:
                 continue
-            if table == last:
-                parts.append((start, stop, self._model(table), None))
-            else:
+            if few:
                 places = self._places.take(in_order[start:stop])
                 parts.append((start, stop, _ROWS, self._weights[length].take(places, axis=0)))
+            else:
+                parts.append((start, stop, self._model(int(in_order[start])), None))
         return order, parts
 
     def __getstate__(self) -> dict[str, Any]:
@@ -112,7 +111,7 @@ class Coder(Protocol):
     def code_with_tables(
         self,
         tables: FrequencyTables,
-        table_ids: NDArray[np.int32],
+        table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,
     ) -> Symbols:
         """Return the next symbols [S], of which symbol s has table `table_ids[s]` of `tables`.
@@ -138,7 +137,7 @@ class SymbolEncoder:
     def code_with_tables(
         self,
         tables: FrequencyTables,
-        table_ids: NDArray[np.int32],
+        table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,
     ) -> Symbols:
         """Append `symbols` [S], coded under the tables `table_ids` [S], and return them."""
@@ -189,7 +188,7 @@ class SymbolDecoder:
     def code_with_tables(
         self,
         tables: FrequencyTables,
-        table_ids: NDArray[np.int32],
+        table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,  # noqa: ARG002
     ) -> Symbols:
         """Return the next symbols [S], which were coded under the tables `table_ids` [S].
@@ -258,7 +257,7 @@ class SymbolSampler:
     def code_with_tables(
         self,
         tables: FrequencyTables,
-        table_ids: NDArray[np.int32],
+        table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,  # noqa: ARG002
     ) -> Symbols:
         """Return symbols [S] drawn under the tables `table_ids` [S]."""

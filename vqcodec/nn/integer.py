@@ -52,7 +52,10 @@ def saturate(values: Array) -> Array:
 
 def product(values: Array, weight: Array) -> Array:
     """Return [..., O] of values [..., I] and a weight [I, O]."""
-    if values.ndim == 2 and 1 < len(values) <= _FEW_ROWS:
+    if values.ndim == 2 and len(values) == 1:
+        row: Array = values[0].dot(weight)
+        return row[None]
+    if values.ndim == 2 and len(values) <= _FEW_ROWS:
         rows: Array = (values[:, None] @ weight)[:, 0]
         return rows
     products: Array = values @ weight

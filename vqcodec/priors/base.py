@@ -36,7 +36,7 @@ class _Repeater:
     def code_with_tables(
         self,
         tables: FrequencyTables,  # noqa: ARG002
-        table_ids: NDArray[np.int32],  # noqa: ARG002
+        table_ids: NDArray[np.uint16],  # noqa: ARG002
         symbols: Symbols | None = None,
     ) -> Symbols:
         """Return the symbols."""
@@ -70,6 +70,23 @@ class Prior(ABC):
             CorruptStreamError: a coder finds data that no indices encode to.
         """
 
+    def num_levels(self, num_codebooks: int) -> int:  # noqa: ARG002
+        """Return in how many levels, coarsest first, the indices of K' codebooks are coded."""
+        return 1
+
+    def code_levels(
+        self,
+        coders: Sequence[Sequence[Coder]],
+        shapes: Sequence[Shape],
+        rate: int,
+        indices: Sequence[Targets] | None = None,
+    ) -> list[Indices]:
+        """Run segments through a coder for each of their levels, as `code` through one for all.
+
+        Where coders are fewer than levels, the indices of the rest are the likeliest ones.
+        """
+        return self.code([own for (own,) in coders], shapes, rate, indices)
+
     def choose(self, targets: Sequence[Targets], rate: int) -> list[Indices]:
         """Return the indices that `compress` codes for each segment's targets."""
         coders = [_Repeater() for _ in targets]
@@ -81,18 +98,51 @@ class Prior(ABC):
         self.code(coders, [segment.shape for segment in indices], rate, indices)
         return [coder.finish() for coder in coders]
 
+    def compress_levels(self, indices: Sequence[Targets], rate: int) -> list[list[bytes]]:
+        """Return the payloads of each segment's levels; the indices are those of `compress`."""
+        coders = [
+            [SymbolEncoder() for _ in range(self.num_levels(len(segment)))] for segment in indices
+        ]
+        self.code_levels(coders, [segment.shape for segment in indices], rate, indices)
+        return [[coder.finish() for coder in own] for own in coders]
+
     def decompress(
-        self, payloads: Sequence[bytes], shapes: Sequence[Shape], rate: int
+        self,
+        payloads: Sequence[bytes],
+        shapes: Sequence[Shape],
+        rate: int,
+        level: int | None = None,
     ) -> list[Indices]:
         """Return the indices of each segment, whose shapes are known.
+
+        With a level, those of later levels are not read but the likeliest ones.
 
         Raises:
             CorruptStreamError: a payload is not one that `compress` writes.
         """
         coders = [SymbolDecoder(payload) for payload in payloads]
+        if level is not None:
+            return self.code_levels([[coder] * level for coder in coders], shapes, rate)
         indices = self.code(coders, shapes, rate)
         for coder in coders:
             coder.finish()
+        return indices
+
+    def decompress_levels(
+        self, payloads: Sequence[Sequence[bytes]], shapes: Sequence[Shape], rate: int
+    ) -> list[Indices]:
+        """Return the indices of each segment out of the payloads of its first levels.
+
+        Those of later levels are the likeliest ones.
+
+        Raises:
+            CorruptStreamError: a payload is not one that `compress_levels` writes.
+        """
+        coders = [[SymbolDecoder(payload) for payload in own] for own in payloads]
+        indices = self.code_levels(coders, shapes, rate)
+        for own in coders:
+            for coder in own:
+                coder.finish()
         return indices
 
     def sample(

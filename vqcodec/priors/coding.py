@@ -47,7 +47,7 @@ class LogisticCoding:
         self._first_symbols = self.limit - (self.escapes >> 1)  # for a mean of zero
         # A mean and a scale become whole numbers by rounding, done by cutting off. Operands are
         # arrays of no axes, which numpy takes faster than numbers.
-        self._zero, self._last_scale = np.array(0), np.array(len(self.escapes) - 1)
+        self._first_tables = np.arange(len(self.escapes)) << tables.fraction_bits
         self._fraction_bits = np.array(tables.fraction_bits)
         self._fraction_mask = np.array(num_fractions - 1)
         half = num_fractions >> 1
@@ -124,17 +124,17 @@ class LogisticCoding:
 
     def _tables_of(
         self, outputs: Array
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:
         """Return table, index of the first symbol and escape symbol for outputs [..., 2]."""
         whole = outputs.astype(np.int64)
         whole *= self._factors
         whole += self._offsets
         fractions = whole[..., 0] & self._fraction_mask
         whole >>= self._fraction_bits
-        number = np.minimum(np.maximum(whole[..., 1], self._zero), self._last_scale)
-        fractions += number << self._fraction_bits
-        start = whole[..., 0] + self._first_symbols.take(number)
-        return fractions.astype(np.int32), start, self.escapes.take(number)
+        start, number = whole[..., 0], whole[..., 1]  # a scale beyond all tables has the last one
+        fractions += self._first_tables.take(number, mode="clip")
+        start += self._first_symbols.take(number, mode="clip")
+        return fractions.astype(np.uint16), start, self.escapes.take(number, mode="clip")
 
     def _code_escaped(self, coder: Coder, count: int, indices: Array | None) -> Symbols:
         """Return the indices [count] that no table reaches, all equally likely."""

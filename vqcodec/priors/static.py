@@ -34,7 +34,7 @@ class StaticPrior(Prior):
         coded = []
         for number, (coder, shape) in enumerate(zip(coders, shapes, strict=True)):
             count = int(np.prod(shape[1:]))
-            books = np.repeat(np.arange(shape[0], dtype=np.int32), count)
+            books = np.repeat(np.arange(shape[0], dtype=np.uint16), count)
             known = None
             if indices is not None:
                 nearest = np.rint(indices[number]).clip(0, self.tables.freqs.shape[1] - 1)
