@@ -58,6 +58,10 @@ def compress(
     stereo: Annotated[
         bool, typer.Option("--stereo", help="Code each channel of a sound, not their mean.")
     ] = False,
+    progressive: Annotated[
+        bool,
+        typer.Option("--progressive", help="Code a picture in levels: see 'decompress --level'."),
+    ] = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -78,6 +82,7 @@ def compress(
         model_name=model,
         device=device,
         stereo=stereo,
+        progressive=progressive,
         quiet=quiet,
     )
     for_each(inputs, work.compress_input, as_json=as_json)
@@ -158,6 +163,7 @@ class _Compression:
     model_name: str | None
     device: str
     stereo: bool
+    progressive: bool
     quiet: bool
 
     def compress_input(self, source: str) -> Record:
@@ -169,7 +175,7 @@ class _Compression:
             signal = open_signal(file, name)
             limit_bytes = self.goal.limit_bytes(signal)
             target = self.outputs.choose(source, ".vqc")
-            self._say_what_is_lost(signal, name)
+            self._check_options(signal, name)
             model = self._model_for(signal)
             with progress(name, quiet=self.quiet) as report:
                 stream = self._stream(model, signal, limit_bytes, report)
@@ -187,12 +193,15 @@ class _Compression:
             **rate,
         }
 
-    def _say_what_is_lost(self, signal: LazySignal, name: str) -> None:
+    def _check_options(self, signal: LazySignal, name: str) -> None:
+        """Refuse options for the other kind of signal, and say what is lost without one."""
         from vqcodec.modalities.image.signal import Picture
 
         if isinstance(signal, Picture):
             if self.stereo:
                 raise UsageError("--stereo is for sounds")
+        elif self.progressive:
+            raise UsageError("--progressive is for pictures")
         elif signal.num_channels > 1 and not self.stereo:
             what = f"its {signal.num_channels} channels are mixed down to one"
             note(f"{name}: {what}; --stereo keeps them apart", quiet=self.quiet)
@@ -218,13 +227,20 @@ class _Compression:
 
         if self.goal.psnr_db is not None:
             assert isinstance(signal, Picture)
-            return compress_to_psnr(model, signal, psnr_db=self.goal.psnr_db, progress=report)
+            return compress_to_psnr(
+                model,
+                signal,
+                psnr_db=self.goal.psnr_db,
+                progressive=self.progressive,
+                progress=report,
+            )
         if limit_bytes is None:
             assert self.goal.quality is not None
             return model.compress(
                 signal,
                 quality=self.goal.quality,
                 separate_channels=self.stereo,
+                progressive=self.progressive,
                 progress=report,
             )
         return compress_to_target(
@@ -232,6 +248,7 @@ class _Compression:
             signal,
             size_bytes=limit_bytes,
             separate_channels=self.stereo,
+            progressive=self.progressive,
             progress=report,
         )
 

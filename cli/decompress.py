@@ -37,6 +37,10 @@ def decompress(
     duration: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Restore so much; for sounds.")
     ] = None,
+    level: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="For pictures: read only the N coarsest levels."),
+    ] = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -45,7 +49,8 @@ def decompress(
     """Restore sounds and pictures.
 
     photo.vqc becomes photo.decoded.png beside it; the suffix of PATH decides what kind of file it
-    is. A stream names its model; --model is for a file of it that is not installed.
+    is. A stream names its model; --model is for a file of it that is not installed. --level takes
+    a coarser picture out of a stream, which may be cut after that level if it is progressive.
     """
     if duration is not None:
         require_within("--duration", duration, 1e-6, 1e9)
@@ -58,6 +63,7 @@ def decompress(
         model_name=model,
         start_s=start,
         duration_s=duration,
+        level=level,
         device=device,
         quiet=quiet,
     )
@@ -73,6 +79,7 @@ class _Decompression:
     model_name: str | None
     start_s: float
     duration_s: float | None
+    level: int | None
     device: str
     quiet: bool
 
@@ -82,7 +89,7 @@ class _Decompression:
         from vqcodec.modalities.media import least_bytes, write_signal
 
         stream = read_source(source)
-        header = parse_stream(stream).header
+        header = parse_stream(stream, self.level).header
         suffix, file_format = choose_format(
             header.modality.name.lower(), self.outputs.named, self.file_format
         )
@@ -91,7 +98,11 @@ class _Decompression:
         name = display_name(source)
         with progress(name, quiet=self.quiet) as report:
             signal = model.open(
-                stream, start_s=self.start_s, duration_s=self.duration_s, progress=report
+                stream,
+                start_s=self.start_s,
+                duration_s=self.duration_s,
+                level=self.level,
+                progress=report,
             )
             check_space(target, least_bytes(signal, file_format))
             with open_target(target, force=self.outputs.force) as file:

@@ -40,6 +40,7 @@ class Stream:
     flags: int
     size: list[int]  # width and height, or number of samples and sample rate
     segments: list[bytes] = field(default_factory=list)
+    levels: list[bytes] = field(default_factory=list)
 
 
 class Reader:
@@ -60,7 +61,7 @@ class Reader:
                 return value
 
 
-def parse_stream(data: bytes) -> Stream:
+def parse_stream(data: bytes, level: int | None = None) -> Stream:
     reader = Reader(data)
     assert reader.take(4) == b"VQC\x01"
     (kind,) = reader.take(1)
@@ -76,7 +77,7 @@ def parse_stream(data: bytes) -> Stream:
     assert int.from_bytes(reader.take(2), "little") == crc
     stream = Stream(fingerprint, rate, modality, kind >> 4, size)
     last = False
-    while not last:
+    while not last and len(stream.levels) != level:
         start = reader.place
         (tag,) = reader.take(1)
         body = reader.take(reader.varint())
@@ -85,7 +86,9 @@ def parse_stream(data: bytes) -> Stream:
         last = bool(tag & 64)
         if tag & ~64 == 1:
             stream.segments.append(body)
-    assert reader.place == len(data)
+        if tag & ~64 == 4:
+            stream.levels.append(body)
+    assert not last or reader.place == len(data)
     return stream
 
 
@@ -297,7 +300,20 @@ def neighbourhood_sum(values: Ints, y: int, x: int, weight: Ints) -> Ints:
     return total
 
 
-def decode_grid(model: ModelFile, decoder: Decoder, shape: tuple[int, ...], rate: int) -> Ints:
+def likeliest(model: ModelFile, head: str, outputs: Ints) -> list[int]:
+    """The indices that take the place of those of outputs [S, O], which have not been read."""
+    if head == "categorical":
+        return [row.tolist().index(row.max()) for row in outputs]
+    parts = math.gcd(len(rows_of(model.integers("tables"))), 1 << 16)
+    largest = model.codebook_size - 1
+    indices = [(mean + parts // 2) // parts + largest // 2 for mean, _ in outputs.tolist()]
+    return [min(max(index, 0), largest) for index in indices]
+
+
+def decode_grid(
+    model: ModelFile, decoders: list[Decoder], shape: tuple[int, ...], rate: int
+) -> Ints:
+    """The indices out of a decoder for each group; those of further groups are the likeliest."""
     num_codebooks, height, width = shape
     indices = np.zeros(shape, np.int64)
     period = model.prior.get("period", 2)
@@ -324,7 +340,12 @@ def decode_grid(model: ModelFile, decoder: Decoder, shape: tuple[int, ...], rate
                 outputs.append(head(relu(hidden(relu(seen)))).reshape(size, -1)[:used])
             if not places:
                 continue
-            coded = np.array(decoder.together(np.concatenate(outputs))).reshape(-1, used)
+            predicted = np.concatenate(outputs)
+            if number < len(decoders):
+                together = decoders[number].together(predicted)
+            else:
+                together = likeliest(model, decoders[0].head, predicted)
+            coded = np.array(together).reshape(-1, used)
             for (y, x), found in zip(places, coded, strict=True):
                 indices[first : first + used, y, x] = found
                 seen = features_of(model, found, first)
@@ -380,13 +401,30 @@ def decode_frames(model: ModelFile, decoder: Decoder, shape: tuple[int, ...], ra
     return indices[:, None]
 
 
+def split_level(body: bytes, num_segments: int) -> list[bytes]:
+    reader = Reader(body)
+    payloads = [reader.take(reader.varint()) for _ in range(num_segments - 1)]
+    assert reader.place <= len(body)
+    return [*payloads, body[reader.place :]]
+
+
 def decode_segment(
-    model: ModelFile, payload: bytes, shape: tuple[int, int, int], rate: int
+    model: ModelFile,
+    payloads: list[bytes],
+    shape: tuple[int, int, int],
+    rate: int,
+    level: int | None,
 ) -> Ints:
-    decoder = Decoder(model, payload)
-    kind = model.prior["kind"]
+    """The indices out of the payloads of levels, or out of one for all, read up to a level."""
+    decoders = [Decoder(model, payload) for payload in payloads]
+    decoder, kind = decoders[0], model.prior["kind"]
     if kind == "grid":
-        return decode_grid(model, decoder, shape, rate)
+        groups = len(groups_in_use(model, shape[0]))
+        if len(decoders) == 1:
+            decoders *= level or groups
+        assert len(decoders) == (level or groups)
+        return decode_grid(model, decoders, shape, rate)
+    assert len(payloads) == 1
     if kind == "frames":
         return decode_frames(model, decoder, shape, rate)
     if kind == "histogram":
@@ -396,22 +434,26 @@ def decode_segment(
     return decoder.with_tables(tables, shape[1] * shape[2]).reshape(shape)
 
 
-def indices_of(data: bytes, path: Path) -> list[Ints]:
-    """The indices [K', h, w] or [K', F] of each plane of a stream."""
-    stream, model = parse_stream(data), ModelFile(path)
+def indices_of(data: bytes, path: Path, level: int | None = None) -> list[Ints]:
+    """The indices [K', h, w] or [K', F] of each plane of a stream, read up to a level."""
+    stream, model = parse_stream(data, level), ModelFile(path)
     assert (stream.fingerprint, stream.modality) == (model.fingerprint, model.modality)
     num_planes, (rows, columns), (piece_rows, piece_columns) = model.plane_and_piece(stream)
     if rows * columns == 0:
         assert stream.segments == [b""]
         return []
     num_codebooks = model.codebooks_at(stream.rate)
-    segments, planes = iter(stream.segments), []
+    num_segments = num_planes * -(-rows // piece_rows) * -(-columns // piece_columns)
+    assert not (stream.segments and stream.levels)
+    parts = [split_level(body, num_segments) for body in stream.levels] or [stream.segments]
+    segments, planes = iter(list(zip(*parts, strict=True))), []
     for _ in range(num_planes):
         plane = np.zeros((num_codebooks, rows, columns), np.int64)
         for top in range(0, rows, piece_rows):
             for left in range(0, columns, piece_columns):
                 view = plane[:, top : top + piece_rows, left : left + piece_columns]
-                view[:] = decode_segment(model, next(segments), view.shape, stream.rate)
+                payloads = list(next(segments))
+                view[:] = decode_segment(model, payloads, view.shape, stream.rate, level)
         planes.append(plane if model.modality == "image" else plane[:, 0])
     assert next(segments, None) is None
     return planes

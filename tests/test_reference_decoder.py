@@ -118,8 +118,9 @@ def write_model(path, tables):
     save_model(path, name="tiny", tables=tables, state=state, prior=prior, card={})
 
 
-def assert_same(model, path, stream):
-    ours, theirs = model.indices_of(stream), reference_decoder.indices_of(stream, path)
+def assert_same(model, path, stream, level=None):
+    ours = model.indices_of(stream, level=level)
+    theirs = reference_decoder.indices_of(stream, path, level)
     assert len(ours) == len(theirs)
     for own, other in zip(ours, theirs, strict=True):
         assert own.dtype == np.int64
@@ -151,6 +152,22 @@ def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):
     assert len(reference_decoder.parse_stream(stream).segments) == 2
 
 
+@pytest.mark.parametrize("name", ["grid logistic", "grid categorical"])
+@pytest.mark.parametrize("size", [(50, 70), (64 * 16 + 1, 17)])
+def test_levels_are_those_of_the_document(name, size, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, MODELS[name])
+    model, picture = load_checkpoint(path), noise_picture(*size)
+    plain = model.compress(picture, quality=8)
+    stream = model.compress(picture, quality=8, progressive=True)
+    whole = assert_same(model, path, stream)[0]
+    levels = range(1, len(reference_decoder.parse_stream(stream).levels) + 1)
+    for level in levels:
+        (coarse,) = assert_same(model, path, stream, level)
+        assert np.array_equal(coarse, assert_same(model, path, plain, level)[0])
+        assert np.array_equal(coarse, whole) == (level == levels[-1])
+
+
 def test_pieces_and_channels_of_a_sound_are_those_of_the_document(tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS["frames categorical"])
@@ -166,13 +183,15 @@ def test_golden_streams_decode_to_their_indices(tmp_path):
         archive.extractall(tmp_path, filter="data")
     models = {reference_decoder.ModelFile(path).fingerprint: path for path in tmp_path.iterdir()}
     with np.load(GOLDEN / "indices.npz") as archive:
-        golden = dict(archive)
+        golden, read = dict(archive), set()
     for path in sorted(GOLDEN.glob("*.vqc")):
         data = path.read_bytes()
         model = models[reference_decoder.parse_stream(data).fingerprint]
+        name = path.stem.removesuffix("-progressive")  # has the indices of the one that is not
         for number, plane in enumerate(reference_decoder.indices_of(data, model)):
-            assert np.array_equal(plane, golden.pop(f"{path.stem}/{number}")), path.stem
-    assert not golden
+            assert np.array_equal(plane, golden[f"{name}/{number}"]), path.stem
+            read.add(f"{name}/{number}")
+    assert read == set(golden)
 
 
 def test_the_usual_values_of_the_document_are_those_of_the_code():

@@ -52,6 +52,7 @@ class FakeModel:
         *,
         quality: float = 5,
         separate_channels: bool = False,
+        progressive: bool = False,  # noqa: ARG002
         progress: Callable[[float], None] | None = None,
     ) -> bytes:
         if (self.modality == "image") != isinstance(signal, Picture):
@@ -80,6 +81,7 @@ class FakeModel:
         *,
         start_s: float = 0.0,
         duration_s: float | None = None,
+        level: int | None = None,  # noqa: ARG002
         progress: Callable[[float], None] | None = None,
     ) -> Signal:
         whole = self.decompress(stream, progress=progress)
@@ -183,11 +185,11 @@ def compress_to_psnr(
     picture: Picture,
     *,
     psnr_db: float,
-    progress: Callable[[float], None] | None = None,
+    **options: Any,
 ) -> bytes:
     if psnr_db > 50:
         raise UsageError("target: the highest quality reaches 50 dB")
-    return model.compress(picture, quality=max(1, psnr_db / 5), progress=progress)
+    return model.compress(picture, quality=max(1, psnr_db / 5), **options)
 
 
 def compress_to_target(

@@ -101,9 +101,9 @@ def test_segments_decode_to_the_same_however_many_side_by_side(
 def test_many_segments_are_decoded_side_by_side(audio_model, monkeypatch):
     calls, decompress = [], audio_model.prior.decompress
 
-    def spy(payloads, shapes, rate):
+    def spy(payloads, shapes, *options):
         calls.append(len(payloads))
-        return decompress(payloads, shapes, rate)
+        return decompress(payloads, shapes, *options)
 
     stream = audio_model.compress(noise_clip(LONG), quality=1)
     monkeypatch.setattr(audio_model.prior, "decompress", spy)

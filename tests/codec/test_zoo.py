@@ -115,6 +115,7 @@ def test_a_picture_is_described(folder, image_model):
         "fingerprint": image_model.fingerprint,
         "model": "image",
         "rate": image_model.rate_of(5),
+        "progressive": False,
         "size_bytes": len(stream),
         "payload_bytes": payload,
         "side_bytes": side,

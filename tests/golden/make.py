@@ -1,6 +1,6 @@
 """Makes the golden files of a format version: tiny models, streams, and the indices in them.
 
-Run once. Golden files change only together with the version of the format.
+It writes what is missing. Golden files change only together with the version of the format.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from read import PROGRESSIVE_SUFFIX, read_models, read_planes, split_planes
 from tiny import HOP, MORE_TABLES, PATCH, TABLES, noise_clip, noise_picture, save_tiny_model
 
 from vqcodec.bitstream.header import VERSION
+from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.codec.checkpoint import load_checkpoint, save_model
+from vqcodec.codec.compress import coded_sections
 from vqcodec.modalities.media import Signal
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
+PROGRESSIVE = ("picture-in-two-segments", "residual-picture-between")
 
 
 def signals() -> dict[str, tuple[str, Signal, dict[str, Any]]]:
@@ -55,10 +59,27 @@ def signals() -> dict[str, tuple[str, Signal, dict[str, Any]]]:
 
 
 def main() -> None:
-    """Write the folder."""
-    if FOLDER.exists():
-        sys.exit(f"{FOLDER}: exists, and golden files do not change")
-    FOLDER.mkdir()
+    """Write the folder if there is none, and the progressive streams that it has not yet."""
+    if not FOLDER.exists():
+        FOLDER.mkdir()
+        make_models_and_streams()
+    for name in PROGRESSIVE:
+        path = FOLDER / f"{name}{PROGRESSIVE_SUFFIX}.vqc"
+        if not path.exists():
+            path.write_bytes(progressive_stream(name))
+
+
+def progressive_stream(name: str) -> bytes:
+    """Return a progressive stream with the indices of a golden one."""
+    plain = parse_stream((FOLDER / f"{name}.vqc").read_bytes())
+    modality, prior = read_models(np.float64)[plain.header.fingerprint.hex()]
+    segments = split_planes(read_planes(name), modality)
+    payloads = prior.compress_levels(segments, plain.header.rate)
+    return build_stream(Stream(plain.header, tuple(coded_sections(payloads, progressive=True))))
+
+
+def make_models_and_streams() -> None:
+    """Write tiny models, streams of theirs, and the indices in them."""
     indices = {}
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load
 
+from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.nn.windows import pieces
 from vqcodec.priors import build_prior
-from vqcodec.priors.base import Prior
+from vqcodec.priors.base import Indices, Prior
 
 FOLDER = Path(__file__).parent / "v1"
 SEGMENT = {"image": 64, "audio": 1000}  # positions each way
+PROGRESSIVE_SUFFIX = "-progressive"  # such a stream has the indices of the one without it
 
 
 def read_models(dtype: type[Any]) -> dict[str, tuple[str, Prior]]:
@@ -53,22 +55,46 @@ def read_models(dtype: type[Any]) -> dict[str, tuple[str, Prior]]:
     return models
 
 
+def read_planes(name: str) -> list[Indices]:
+    """Return the indices [K', ...] of each plane of the stream of this name."""
+    with np.load(FOLDER / "indices.npz") as archive:
+        prefix = f"{name.removesuffix(PROGRESSIVE_SUFFIX)}/"
+        names = sorted(key for key in archive.files if key.startswith(prefix))
+        return [archive[key].astype(np.int64) for key in names]
+
+
+def split_planes(planes: list[Indices], modality: str) -> list[Indices]:
+    """Return the segments of planes."""
+    return [
+        plane[(slice(None), *piece)]
+        for plane in planes
+        for piece in pieces(plane.shape[1:], SEGMENT[modality])
+    ]
+
+
+def check_levels(
+    prior: Prior, levels: tuple[bytes, ...], segments: list[Indices], rate: int
+) -> None:
+    """Check that levels hold the indices of segments, and are the only way to write them."""
+    parsed = [parse_level(body, len(segments)) for body in levels]
+    payloads = [list(own) for own in zip(*parsed, strict=True)]
+    decoded = prior.decompress_levels(payloads, [segment.shape for segment in segments], rate)
+    assert all(map(np.array_equal, decoded, segments))
+    assert prior.compress_levels(segments, rate) == payloads
+
+
 def main() -> None:
     """Check every stream: its segments one at a time, and side by side with those of others."""
     models = read_models(np.int64 if sys.argv[1:] == ["int64"] else np.float64)
     side_by_side: dict[Any, list[tuple[bytes, Any]]] = {}
-    with np.load(FOLDER / "indices.npz") as archive:
-        indices = {name: archive[name].astype(np.int64) for name in archive.files}
     for path in sorted(FOLDER.glob("*.vqc")):
         stream = parse_stream(path.read_bytes())
         fingerprint, rate = stream.header.fingerprint.hex(), stream.header.rate
         modality, prior = models[fingerprint]
-        planes = [indices[name] for name in sorted(indices) if name.startswith(f"{path.stem}/")]
-        segments = [
-            plane[(slice(None), *piece)]
-            for plane in planes
-            for piece in pieces(plane.shape[1:], SEGMENT[modality])
-        ]
+        segments = split_planes(read_planes(path.stem), modality)
+        if stream.levels:
+            check_levels(prior, stream.levels, segments, rate)
+            continue
         if not segments:
             assert stream.segments == (b"",), path
             continue

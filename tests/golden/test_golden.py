@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from read import PROGRESSIVE_SUFFIX, read_planes
+
 from vqcodec.bitstream.header import VERSION
 from vqcodec.bitstream.stream import build_stream, parse_stream
 from vqcodec.errors import CorruptStreamError
@@ -88,12 +92,6 @@ def models(models_folder):
     return {model.fingerprint: model for model in loaded}
 
 
-@pytest.fixture(scope="module")
-def expected():
-    with np.load(FOLDER / "indices.npz") as archive:
-        return {name: archive[name] for name in archive.files}
-
-
 @pytest.mark.parametrize("environment", TORCH_ENVIRONMENTS.values(), ids=list(TORCH_ENVIRONMENTS))
 def test_the_whole_decoder_reads_the_same_indices_under(environment, models_folder):
     code = """
@@ -106,29 +104,30 @@ from vqcodec.bitstream.stream import parse_stream
 from vqcodec.codec.checkpoint import load_checkpoint
 
 golden, folder = map(Path, sys.argv[1:])
+sys.path.insert(0, str(golden.parent))
+
+from read import read_planes
+
 models = {model.fingerprint: model for model in map(load_checkpoint, folder.iterdir())}
-expected = np.load(golden / "indices.npz")
 for path in golden.glob("*.vqc"):
     stream = path.read_bytes()
     model = models[parse_stream(stream).header.fingerprint.hex()]
     model.decompress(stream)
-    for number, plane in enumerate(model.indices_of(stream)):
-        assert np.array_equal(plane, expected[f"{path.stem}/{number}"]), path
+    for plane, expected in zip(model.indices_of(stream), read_planes(path.stem), strict=True):
+        assert np.array_equal(plane, expected), path
 """
     run(["-c", code, FOLDER, models_folder], environment)
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_golden_stream_decodes_and_is_the_only_way_to_write_it(name, models, expected):
+def test_a_golden_stream_decodes_and_is_the_only_way_to_write_it(name, models):
     data = (FOLDER / f"{name}.vqc").read_bytes()
     stream = parse_stream(data)
     assert data[3] == VERSION
     assert build_stream(stream) == data
     model = models[stream.header.fingerprint.hex()]
-    planes = model.indices_of(data)
-    assert len(planes) == sum(key.startswith(f"{name}/") for key in expected)
-    for number, plane in enumerate(planes):
-        assert np.array_equal(plane, expected[f"{name}/{number}"])
+    for plane, expected in zip(model.indices_of(data), read_planes(name), strict=True):
+        assert np.array_equal(plane, expected)
     decoded, facts = model.decompress(data), stream.header.facts
     if isinstance(decoded, AudioClip):
         assert decoded.waveform.shape == (facts.num_channels, facts.num_samples)
@@ -138,8 +137,22 @@ def test_a_golden_stream_decodes_and_is_the_only_way_to_write_it(name, models, e
         assert (decoded.alpha is not None) == (name == "picture-with-more")
 
 
+@pytest.mark.parametrize("name", [name for name in STREAMS if name.endswith(PROGRESSIVE_SUFFIX)])
+def test_a_progressive_stream_has_the_indices_of_the_other_at_every_level(name, models):
+    progressive, plain = (
+        (FOLDER / f"{stem}.vqc").read_bytes()
+        for stem in (name, name.removesuffix(PROGRESSIVE_SUFFIX))
+    )
+    stream = parse_stream(progressive)
+    model = models[stream.header.fingerprint.hex()]
+    for level in range(1, len(stream.levels) + 1):
+        one, other = (model.indices_of(data, level=level) for data in (progressive, plain))
+        assert np.array_equal(one, other)
+
+
 def test_every_kind_of_stream_is_there(models):
-    assert len(STREAMS) == 18
+    assert len(STREAMS) == 20
+    assert sum(name.endswith(PROGRESSIVE_SUFFIX) for name in STREAMS) == 2
     used = {
         parse_stream((FOLDER / f"{name}.vqc").read_bytes()).header.fingerprint.hex()
         for name in STREAMS

@@ -20,6 +20,7 @@ class Tag(IntEnum):
     SEGMENT = 1
     ALPHA = 2
     ICC_PROFILE = OPTIONAL | 3
+    LEVEL = 4
 
 
 _KNOWN_TAGS = frozenset(Tag)

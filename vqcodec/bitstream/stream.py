@@ -33,6 +33,11 @@ class Stream:
         """The bodies of the segments, in order."""
         return tuple(section.body for section in self.sections if section.tag == Tag.SEGMENT)
 
+    @property
+    def levels(self) -> tuple[bytes, ...]:
+        """The bodies of the levels, coarsest first; only a progressive stream has any."""
+        return tuple(section.body for section in self.sections if section.tag == Tag.LEVEL)
+
     def find(self, tag: int) -> bytes | None:
         """Return the body of the first section with this tag, if there is one."""
         return next((section.body for section in self.sections if section.tag == tag), None)
@@ -45,8 +50,13 @@ def build_stream(stream: Stream) -> bytes:
     return b"".join([build_header(stream.header), *parts, build_section(last, last=True)])
 
 
-def parse_stream(data: bytes) -> Stream:
+def parse_stream(data: bytes, level: int | None = None) -> Stream:
     """Return what a stream says, every CRC checked.
+
+    Args:
+        data: the stream.
+        level: of a progressive stream, the last level to read, 1 or more; what follows it may be
+            damaged or missing.
 
     Raises:
         TruncatedStreamError: the data ends before the last section does.
@@ -56,14 +66,27 @@ def parse_stream(data: bytes) -> Stream:
     reader = FieldReader(data)
     header = parse_header(reader)
     sections: list[Section] = []
-    last = False
-    while not last:
+    num_levels, last = 0, False
+    while not last and num_levels != level:
         if len(sections) == MAX_NUM_SECTIONS:
             raise CorruptStreamError(f"stream: more than {MAX_NUM_SECTIONS} sections")
-        section, last = parse_section(reader)
+        try:
+            section, last = parse_section(reader)
+        except CorruptStreamError as error:
+            if not num_levels:
+                raise
+            raise type(error)(f"{error}; {_whole_levels(num_levels)}") from error
         sections.append(section)
-    if not reader.at_end:
+        num_levels += section.tag == Tag.LEVEL
+    if last and not reader.at_end:
         raise CorruptStreamError(
             f"stream: {len(data) - reader.position} bytes after the last section"
         )
     return Stream(header, tuple(sections))
+
+
+def _whole_levels(num_levels: int) -> str:
+    """Return what can be had of a stream that is damaged after so many levels."""
+    which = "level 1 is whole" if num_levels == 1 else f"levels 1 to {num_levels} are whole"
+    them = "it" if num_levels == 1 else "them"
+    return f"{which}, and 'decompress --level {num_levels}' restores {them}"

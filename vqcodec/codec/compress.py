@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from vqcodec.bitstream.header import Header
+from vqcodec.bitstream.levels import build_level
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
 from vqcodec.codec.segments import split_segments
+from vqcodec.errors import UsageError
 from vqcodec.modalities.base import Facts
 from vqcodec.modalities.image.media import encode_alpha
 from vqcodec.modalities.image.signal import Picture
@@ -30,29 +32,36 @@ def compress_signal(
     rate: int,
     *,
     separate_channels: bool = False,
+    progressive: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> bytes:
     """Return the stream of a signal at a rate byte of the model.
 
     Raises:
-        UsageError: the signal is not of the model's modality.
+        UsageError: the signal is not of the model's modality, or has no levels to be coded in.
         InputError: it is larger than the format holds.
     """
     report = progress or (lambda _: None)
     modality = model.autoencoder.modality
     facts = modality.facts(signal, separate_channels=separate_channels)
-    planes: list[list[bytes]] = [[] for _ in range(modality.num_planes(facts))]
+    num_levels = model.prior.num_levels(model.autoencoder.quantizer.codebooks_at(rate))
+    if progressive and num_levels == 1:
+        raise UsageError(f"progressive: model {model.name} codes this in a single level")
+    planes: list[list[Sequence[bytes]]] = [[] for _ in range(modality.num_planes(facts))]
     for share, targets in encode_stripes(model, signal, facts, rate):
         segments = [split_segments(plane, model) for plane in targets]
-        payloads = iter(model.prior.compress(list(itertools.chain(*segments)), rate))
+        every = list(itertools.chain(*segments))
+        if progressive:
+            payloads: Iterator[Sequence[bytes]] = iter(model.prior.compress_levels(every, rate))
+        else:
+            payloads = ((payload,) for payload in model.prior.compress(every, rate))
         for plane, own in zip(planes, segments, strict=True):
             plane.extend(itertools.islice(payloads, len(own)))
         report(share)
     report(1.0)
-    sections = [Section(Tag.SEGMENT, payload) for plane in planes for payload in plane]
     header = Header(fingerprint=bytes.fromhex(model.fingerprint), rate=rate, facts=facts)
-    empty = [] if sections else [Section(Tag.SEGMENT, b"")]
-    return build_stream(Stream(header, (*side_sections(signal), *sections, *empty)))
+    coded = coded_sections(list(itertools.chain(*planes)), progressive=progressive)
+    return build_stream(Stream(header, (*side_sections(signal), *coded)))
 
 
 @torch.inference_mode()
@@ -78,6 +87,13 @@ def encode_stripes(
             (slice(start, stop), *whole(grid[1:])),
         )
         yield stop / grid[0], autoencoder.quantizer.targets(latents, rates).cpu().numpy()
+
+
+def coded_sections(payloads: Sequence[Sequence[bytes]], *, progressive: bool) -> list[Section]:
+    """Return sections with the payloads of each segment: one of each level, or a single one."""
+    if progressive:
+        return [Section(Tag.LEVEL, build_level(level)) for level in zip(*payloads, strict=True)]
+    return [Section(Tag.SEGMENT, payload) for (payload,) in payloads or [(b"",)]]
 
 
 def side_sections(signal: LazySignal) -> list[Section]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vqcodec.bitstream.header import ImageFacts
+from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.limits import MAX_HELD_VALUES
 from vqcodec.bitstream.sections import Tag
 from vqcodec.bitstream.stream import Stream, parse_stream
@@ -32,21 +33,25 @@ if TYPE_CHECKING:
 Decoded = Iterator[tuple[Place, Tensor]]
 
 
-def decompress_stream(data: bytes, model: Model, *, progress: Progress | None = None) -> LazySignal:
+def decompress_stream(
+    data: bytes, model: Model, *, level: int | None = None, progress: Progress | None = None
+) -> LazySignal:
     """Return the signal of a stream that this model made; a sound is decoded when it is read.
 
+    With a level, later ones are not read, and their indices are the likeliest ones.
+
     Raises:
+        UsageError: there is no such level.
         StreamError: the stream is damaged, or of a newer version; of a sound, what its payloads
             hold shows when it is read.
         MissingModelError: it was made with another model.
     """
-    stream = open_stream(data, model)
+    stream = open_stream(data, model, level)
     header = stream.header
 
     def decode(region: Place) -> Decoded:
-        return decode_region(
-            model, IndexReader(stream, model, region), header.facts, header.rate, region, progress
-        )
+        indices = IndexReader(stream, model, region, level)
+        return decode_region(model, indices, header.facts, header.rate, region, progress)
 
     signal = model.autoencoder.modality.restore(decode, header.facts)
     return add_side_sections(signal, stream)
@@ -71,14 +76,19 @@ def part_of_sound(sound: LazySignal, start_s: float, duration_s: float | None) -
     return sound.part(range(first, stop))
 
 
-def open_stream(data: bytes, model: Model) -> Stream:
+def open_stream(data: bytes, model: Model, level: int | None = None) -> Stream:
     """Return a parsed stream that is known to fit the model, with as many segments as it needs.
 
+    A progressive one has all its levels, or those up to the level that is given.
+
     Raises:
+        UsageError: there is no such level.
         StreamError: the stream is damaged, or of a newer version.
         MissingModelError: it was made with another model.
     """
-    stream = parse_stream(data)
+    if level is not None and level < 1:
+        raise UsageError(f"level: {level} is not 1 or more")
+    stream = parse_stream(data, level)
     header = stream.header
     if header.fingerprint.hex() != model.fingerprint or header.modality != model.wire_id:
         raise MissingModelError(
@@ -86,6 +96,9 @@ def open_stream(data: bytes, model: Model) -> Stream:
         )
     if not model.autoencoder.quantizer.has_rate(header.rate):
         raise CorruptStreamError(f"header: rate {header.rate}, which the model does not have")
+    num_levels = model.prior.num_levels(model.autoencoder.quantizer.codebooks_at(header.rate))
+    if level is not None and level > num_levels:
+        raise UsageError(f"level: {level}, but the stream has {num_levels}")
     modality = model.autoencoder.modality
     grid, num_planes = modality.grid(header.facts), modality.num_planes(header.facts)
     if not all(grid):
@@ -94,9 +107,26 @@ def open_stream(data: bytes, model: Model) -> Stream:
         return stream
     size = modality.geometry().segment
     needed = num_planes * math.prod(-(-length // size) for length in grid)
-    if len(stream.segments) != needed:  # before anything as large as the header says is made
+    # Before anything as large as the header says is made:
+    if stream.levels:
+        _check_levels(stream, needed, num_levels, level or num_levels)
+    elif len(stream.segments) != needed:
         raise CorruptStreamError(f"stream: {len(stream.segments)} segments, needed {needed}")
     return stream
+
+
+def _check_levels(stream: Stream, num_segments: int, num_levels: int, num_wanted: int) -> None:
+    """Check that a progressive stream may be one, and has the levels that are wanted.
+
+    Raises:
+        CorruptStreamError: it may not, or has others.
+    """
+    if num_levels == 1 or stream.segments:
+        raise CorruptStreamError("stream: levels where segments are needed")
+    if len(stream.levels) != num_wanted:
+        raise CorruptStreamError(f"stream: {len(stream.levels)} levels, needed {num_wanted}")
+    for body in stream.levels:
+        parse_level(body, num_segments)
 
 
 def hold(signal: LazySignal) -> Signal:
@@ -124,22 +154,23 @@ def require_holdable(num_values: int) -> None:
         )
 
 
-def read_indices(data: bytes, model: Model) -> list[Indices]:
+def read_indices(data: bytes, model: Model, level: int | None = None) -> list[Indices]:
     """Return the indices of each plane, [K', ...], exact on every machine.
+
+    With a level, those of later levels are not read but the likeliest ones.
 
     Raises:
         StreamError: the stream is damaged, or of a newer version.
         MissingModelError: it was made with another model.
-        UsageError: there are too many to be held in memory.
+        UsageError: there are too many to be held in memory, or there is no such level.
     """
-    stream = open_stream(data, model)
+    stream = open_stream(data, model, level)
     grid = model.autoencoder.modality.grid(stream.header.facts)
     if not all(grid):
         return []
-    rows = SegmentRows(stream, model)
-    num_codebooks = model.autoencoder.quantizer.codebooks_at(stream.header.rate)
-    require_holdable(rows.num_planes * num_codebooks * math.prod(grid))
-    indices = np.empty((rows.num_planes, num_codebooks, *grid), np.int64)
+    rows = SegmentRows(stream, model, level)
+    require_holdable(rows.num_planes * rows.num_codebooks * math.prod(grid))
+    indices = np.empty((rows.num_planes, rows.num_codebooks, *grid), np.int64)
     for batch in rows.batches():
         indices[(slice(None), slice(None), *rows.place(batch))] = rows.join(
             rows.decode(batch), batch

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vqcodec.bitstream.header import AudioFacts
-from vqcodec.bitstream.sections import Tag
-from vqcodec.bitstream.stream import parse_stream
+from vqcodec.bitstream.header import AudioFacts, build_header
+from vqcodec.bitstream.sections import Tag, build_section
+from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.zoo import find_model
 from vqcodec.errors import MissingModelError, ModelFileError
 from vqcodec.rate import bits_per_pixel, bits_per_second
@@ -28,8 +28,8 @@ def describe(stream: bytes) -> dict[str, object]:
     parsed = parse_stream(stream)
     header, facts = parsed.header, parsed.header.facts
     fingerprint = header.fingerprint.hex()
-    payload = sum(map(len, parsed.segments))
-    side = sum(len(section.body) for section in parsed.sections if section.tag != Tag.SEGMENT)
+    payload = sum(map(len, parsed.segments + parsed.levels))
+    side = sum(len(section.body) for section in parsed.sections) - payload
     described: dict[str, object] = {
         "version": 1,
         "modality": header.modality.name.lower(),
@@ -57,12 +57,27 @@ def describe(stream: bytes) -> dict[str, object]:
             "height": facts.height,
             "grey": facts.grey,
             "bits_per_pixel": bits_per_pixel(len(stream), facts.width, facts.height),
+            "progressive": bool(parsed.levels),
         }
+    if parsed.levels:
+        described["levels"] = _describe_levels(parsed)
     described["sections"] = [
         {"tag": _tag_name(section.tag), "size_bytes": len(section.body)}
         for section in parsed.sections
     ]
     return described
+
+
+def _describe_levels(stream: Stream) -> list[dict[str, int]]:
+    """Return how large the section of each level is, and where in the stream it ends."""
+    levels: list[dict[str, int]] = []
+    end = len(build_header(stream.header))
+    for section in stream.sections:
+        size = len(build_section(section, last=False))
+        end += size
+        if section.tag == Tag.LEVEL:
+            levels.append({"level": len(levels) + 1, "size_bytes": size, "end_bytes": end})
+    return levels
 
 
 def _model_name(fingerprint: str) -> str | None:

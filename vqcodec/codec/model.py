@@ -54,6 +54,7 @@ class Model:
         *,
         quality: float = 5.0,
         separate_channels: bool = False,
+        progressive: bool = False,
         progress: Progress | None = None,
     ) -> bytes:
         """Return the stream of a signal.
@@ -62,26 +63,43 @@ class Model:
             signal: a `Picture`, an `AudioClip` or another `Sound`, as the model is for.
             quality: 1 … 10, more is better and larger.
             separate_channels: code every channel of a sound, not their mean.
+            progressive: code a picture in levels, coarsest first, so that the start of the stream
+                decodes to a coarser picture; takes a few bytes more.
             progress: is told the share that is done.
 
         Raises:
-            UsageError: the signal is of the other kind, or the quality is out of range.
+            UsageError: the signal is of the other kind, the quality is out of range, or the model
+                has no levels, as those of sounds.
             InputError: the signal is larger than the format holds.
         """
         rate = self.rate_of(quality)
         return compress.compress_signal(
-            signal, self, rate, separate_channels=separate_channels, progress=progress
+            signal,
+            self,
+            rate,
+            separate_channels=separate_channels,
+            progressive=progressive,
+            progress=progress,
         )
 
-    def decompress(self, stream: bytes, *, progress: Progress | None = None) -> Signal:
+    def decompress(
+        self, stream: bytes, *, level: int | None = None, progress: Progress | None = None
+    ) -> Signal:
         """Return the signal of a stream.
+
+        Args:
+            stream: what `compress` returned; with a level, a progressive one may be cut after it.
+            level: of a picture, the last level to read; the likeliest indices take the place of
+                the others. None reads all.
+            progress: is told the share that is done.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version.
             MissingModelError: it was made with another model.
-            UsageError: a sound is too long to be held in memory; see `open`.
+            UsageError: there is no such level, or a sound is too long to be held in memory; see
+                `open`.
         """
-        return decompress.hold(self.open(stream, progress=progress))
+        return decompress.hold(self.open(stream, level=level, progress=progress))
 
     def open(
         self,
@@ -89,6 +107,7 @@ class Model:
         *,
         start_s: float = 0.0,
         duration_s: float | None = None,
+        level: int | None = None,
         progress: Progress | None = None,
     ) -> LazySignal:
         """Return the signal of a stream; a sound is decoded only as its blocks are read.
@@ -99,15 +118,17 @@ class Model:
             stream: what `compress` returned.
             start_s: of a sound, where the part begins.
             duration_s: of a sound, how long the part is; None goes on to the end.
+            level: of a picture, the last level to read, as `decompress` takes it.
             progress: is told the share that is done.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version; of a sound, damage to what
                 a segment holds shows when it is read.
             MissingModelError: it was made with another model.
-            UsageError: a part is wanted of a picture, or none of the sound begins at start_s.
+            UsageError: a part is wanted of a picture, none of the sound begins at start_s, or
+                there is no such level.
         """
-        signal = decompress.decompress_stream(stream, self, progress=progress)
+        signal = decompress.decompress_stream(stream, self, level=level, progress=progress)
         if start_s == 0 and duration_s is None:
             return signal
         return decompress.part_of_sound(signal, start_s, duration_s)
@@ -165,14 +186,17 @@ class Model:
         )
         return decompress.synthesise(self, indices.astype(np.int64), facts, rate)
 
-    def indices_of(self, stream: bytes) -> list[NDArray[np.int64]]:
+    def indices_of(self, stream: bytes, *, level: int | None = None) -> list[NDArray[np.int64]]:
         """Return the indices in a stream, of each coded channel; no network of floats runs.
+
+        With a level, those of later levels are the likeliest ones, as `decompress` takes them.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version.
             MissingModelError: it was made with another model.
+            UsageError: there is no such level.
         """
-        return decompress.read_indices(stream, self)
+        return decompress.read_indices(stream, self, level)
 
     def spending_of(self, stream: bytes) -> spending.Spending:
         """Return what every position of a stream's grid costs, from the stream alone.

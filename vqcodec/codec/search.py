@@ -18,6 +18,7 @@ def compress_to_target(
     *,
     size_bytes: int,
     separate_channels: bool = False,
+    progressive: bool = False,
     progress: Progress | None = None,
 ) -> bytes:
     """Return the stream of a signal at the highest rate that keeps it within size_bytes.
@@ -27,7 +28,9 @@ def compress_to_target(
     """
 
     def attempt(rate: int) -> tuple[bytes, bool]:
-        stream = compress_signal(signal, model, rate, separate_channels=separate_channels)
+        stream = compress_signal(
+            signal, model, rate, separate_channels=separate_channels, progressive=progressive
+        )
         return stream, len(stream) <= size_bytes
 
     best, too_large = _search(model, attempt, progress)
@@ -40,7 +43,12 @@ def compress_to_target(
 
 
 def compress_to_psnr(
-    model: Model, picture: Picture, *, psnr_db: float, progress: Progress | None = None
+    model: Model,
+    picture: Picture,
+    *,
+    psnr_db: float,
+    progressive: bool = False,
+    progress: Progress | None = None,
 ) -> bytes:
     """Return the stream of a picture at the lowest rate that reaches a PSNR of its RGB values.
 
@@ -54,7 +62,7 @@ def compress_to_psnr(
         return psnr(picture, decoded)
 
     def attempt(rate: int) -> tuple[bytes, bool]:
-        stream = compress_signal(picture, model, rate)
+        stream = compress_signal(picture, model, rate, progressive=progressive)
         return stream, reached_db(stream) < psnr_db
 
     falls_short, best = _search(model, attempt, progress)

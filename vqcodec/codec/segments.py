@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import Stream
 from vqcodec.nn.windows import Place, pieces, sizes, spans, whole
 from vqcodec.priors.base import Indices
@@ -16,7 +19,7 @@ from vqcodec.priors.base import Indices
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
 
-_POSITIONS_AT_A_TIME = 1 << 16  # are decoded side by side; 20 minutes of speech
+_POSITIONS_AT_A_TIME = 1 << 15  # are decoded side by side; 10 minutes of speech
 Number = TypeVar("Number", bound=np.generic)
 
 
@@ -44,10 +47,17 @@ class SegmentRows:
     side by side.
     """
 
-    def __init__(self, stream: Stream, model: Model) -> None:
-        """Take a stream from `open_stream` and its model."""
+    def __init__(self, stream: Stream, model: Model, level: int | None = None) -> None:
+        """Take a stream from `open_stream`, its model, and the last level that is wanted.
+
+        Raises:
+            CorruptStreamError: a level does not hold a payload for every segment.
+        """
         modality, header = model.autoencoder.modality, stream.header
-        self.model, self.payloads, self.rate = model, stream.segments, header.rate
+        self.model, self.rate = model, header.rate
+        self.num_codebooks = model.autoencoder.quantizer.codebooks_at(self.rate)
+        is_last = level == model.prior.num_levels(self.num_codebooks)
+        self.level = None if is_last else level
         self.grid = modality.grid(header.facts)
         self.num_planes = modality.num_planes(header.facts)
         self.size = modality.geometry().segment
@@ -56,6 +66,11 @@ class SegmentRows:
         segment = math.prod(min(length, self.size) for length in self.grid)
         positions = max(1, segment * self.num_columns * self.num_planes)
         self.rows_at_a_time = max(1, _POSITIONS_AT_A_TIME // positions)
+        num_segments = self.num_planes * self.num_rows * self.num_columns
+        self.is_progressive = bool(stream.levels)
+        levels = [parse_level(body, num_segments) for body in stream.levels]
+        # Of each segment: the payload of each level, or the only one.
+        self.payloads = list(zip(*levels or [list(stream.segments)], strict=True))
 
     def batches(self) -> Iterator[range]:
         """Yield all rows, so many at a time as memory is to hold."""
@@ -73,15 +88,17 @@ class SegmentRows:
         Raises:
             CorruptStreamError: a payload is not one that an encoder writes.
         """
-        num_codebooks = self.model.autoencoder.quantizer.codebooks_at(self.rate)
-        shapes = [
-            (num_codebooks, *sizes(piece)) for piece in pieces(sizes(self.place(rows)), self.size)
-        ]
-        payloads: list[bytes] = []
+        places = pieces(sizes(self.place(rows)), self.size)
+        shapes = [(self.num_codebooks, *sizes(place)) for place in places]
+        payloads: list[tuple[bytes, ...]] = []
         for plane in range(self.num_planes):
             start = (plane * self.num_rows + rows.start) * self.num_columns
             payloads += self.payloads[start : start + len(shapes)]
-        return self.model.prior.decompress(payloads, shapes * self.num_planes, self.rate)
+        shapes *= self.num_planes
+        if self.is_progressive:
+            return self.model.prior.decompress_levels(payloads, shapes, self.rate)
+        whole = [payload for (payload,) in payloads]
+        return self.model.prior.decompress(whole, shapes, self.rate, self.level)
 
     def join(self, segments: Sequence[NDArray[Number]], rows: range) -> NDArray[Number]:
         """Return what stands in some rows, [P, K', ...], out of their segments."""
@@ -92,15 +109,25 @@ class SegmentRows:
 
 
 class IndexReader:
-    """Gives the indices of a stream, window after window, and keeps no more than it needs."""
+    """Gives the indices of a stream, window after window, and keeps no more than it needs.
 
-    def __init__(self, stream: Stream, model: Model, region: Place) -> None:
-        """Take a stream from `open_stream`, its model, and the place where all windows lie."""
-        self._rows = SegmentRows(stream, model)
-        size = self._rows.size
-        self._next_row, self._stop_row = region[0].start // size, -(-region[0].stop // size)
-        self._start = self._next_row * size  # the first position that is held
+    A thread decodes the next rows while the networks are busy with those before.
+    """
+
+    def __init__(
+        self, stream: Stream, model: Model, region: Place, level: int | None = None
+    ) -> None:
+        """Take what `SegmentRows` takes, and the place where all windows lie."""
+        self._rows = SegmentRows(stream, model, level)
+        size, at_a_time = self._rows.size, self._rows.rows_at_a_time
+        first_row, stop_row = region[0].start // size, -(-region[0].stop // size)
+        self._batches = iter(
+            range(row, min(stop_row, row + at_a_time))
+            for row in range(first_row, stop_row, at_a_time)
+        )
+        self._start = first_row * size  # the first position that is held
         self._held: NDArray[np.int16] | None = None  # [P, K', ...]
+        self._next = self._begin_next()
 
     def __call__(self, place: Place) -> Indices:
         """Return the indices [P, K', ...] of a place, which begins in no row before the last one's.
@@ -112,15 +139,26 @@ class IndexReader:
         parts = [] if self._held is None else [self._held[:, :, first.start - self._start :]]
         self._start = max(self._start, first.start) if parts else self._start
         while self._start + sum(part.shape[2] for part in parts) < first.stop:
-            parts.append(self._decode_on())
+            assert self._next is not None, "a window past the region"
+            parts.append(self._next.result())
+            self._next = self._begin_next()
         self._held = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
         inside = slice(first.start - self._start, first.stop - self._start)
         return self._held[(slice(None), slice(None), inside, *others)].astype(np.int64)
 
-    def _decode_on(self) -> NDArray[np.int16]:
-        """Return the indices of the next rows."""
-        stop = min(self._stop_row, self._next_row + self._rows.rows_at_a_time)
-        rows = range(self._next_row, stop)
-        self._next_row = stop
-        compact = [segment.astype(np.int16) for segment in self._rows.decode(rows)]
-        return self._rows.join(compact, rows)
+    def _begin_next(self) -> Future[NDArray[np.int16]] | None:
+        """Begin to decode the next rows, if there are any."""
+        rows = next(self._batches, None)
+        if rows is None:
+            return None
+        indices: Future[NDArray[np.int16]] = Future()
+        Thread(target=self._decode, args=(rows, indices), daemon=True).start()
+        return indices
+
+    def _decode(self, rows: range, indices: Future[NDArray[np.int16]]) -> None:
+        """Set the indices of some rows, or what went wrong."""
+        try:
+            compact = [segment.astype(np.int16) for segment in self._rows.decode(rows)]
+            indices.set_result(self._rows.join(compact, rows))
+        except Exception as error:
+            indices.set_exception(error)

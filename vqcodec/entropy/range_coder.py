@@ -17,7 +17,7 @@ from vqcodec.errors import CorruptStreamError, ModelFileError, UsageError
 
 Symbols = NDArray[np.int32]
 
-_FEW = 64  # symbols
+_FEW = 128  # symbols
 _WORD_BYTES = 4
 _STATE_WORDS = 2
 

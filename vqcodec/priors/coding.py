@@ -122,6 +122,11 @@ class LogisticCoding:
         nearest: NDArray[np.int64] = np.rint(targets).astype(np.int64).clip(0, 2 * self.limit)
         return nearest
 
+    def likeliest(self, outputs: Array) -> NDArray[np.int64]:
+        """Return the likeliest indices [...] under outputs [..., 2]: those nearest to the means."""
+        means = outputs[..., 0].astype(np.int64) + self._offsets[0]
+        return self.nearest((means >> self._fraction_bits) + self.limit)
+
     def _tables_of(
         self, outputs: Array
     ) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:
@@ -223,6 +228,11 @@ class CategoricalCoding:
         """Return the indices closest to targets of any shape."""
         nearest: NDArray[np.int64] = np.rint(targets).astype(np.int64)
         return nearest.clip(0, self.codebook_size - 1)
+
+    def likeliest(self, outputs: Array) -> NDArray[np.int64]:
+        """Return the likeliest indices [...] under outputs [..., N], the first among equals."""
+        likeliest: NDArray[np.int64] = outputs.argmax(axis=-1)
+        return likeliest
 
 
 @functools.lru_cache(maxsize=8)
