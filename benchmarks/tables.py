@@ -9,7 +9,14 @@ from typing import Any
 from vqcodec.codec.zoo import ModelCard
 
 SPEECH_LIMIT = 3000  # bits per second of the figure that stands for the speech model
-CODECS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "opus": "Opus", "codec2": "Codec 2"}
+CODECS = {
+    "jpeg": "JPEG",
+    "webp": "WebP",
+    "avif": "AVIF",
+    "jxl": "JPEG XL",
+    "opus": "Opus",
+    "codec2": "Codec 2",
+}
 
 Result = Mapping[str, Any]
 Results = Mapping[str, Result]
@@ -142,6 +149,25 @@ def gaps_table(name: str) -> Callable[[Results], str]:
     return table
 
 
+def published_table(results: Results) -> str:
+    """Return how far other codecs' curves are from published points of the same pictures."""
+    result = results.get("published")
+    if result is None:
+        return ""
+    rows = [
+        [
+            CODECS[comparison["codec"]],
+            comparison["settings"],
+            str(len(comparison["points"])),
+            f"{100 * comparison['largest_rate_difference']:+.2f} %",
+            f"{100 * comparison['largest_psnr_difference']:+.2f} %",
+        ]
+        for comparison in result["comparisons"]
+    ]
+    header = ["codec", "settings", "points", "bits per pixel", "psnr_db"]
+    return markdown(header, rows) + origin(result)
+
+
 def priors_table(results: Results) -> str:
     """Return bits per index of the priors of all runs."""
     found = {
@@ -257,6 +283,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "summary": summary_table,
     "pictures": rate_table("pictures"),
     "picture gaps": gaps_table("pictures"),
+    "published": published_table,
     "voices": rate_table("voices"),
     "voice gaps": gaps_table("voices"),
     "paper pictures": rate_table("paper-pictures"),

@@ -73,7 +73,7 @@ def evaluate_folders(
 ) -> None:
     """Measure sizes, quality and times on whole folders."""
     from vqcodec.evaluation.record import mean_records
-    from vqcodec.evaluation.table import build_markdown
+    from vqcodec.evaluation.table import build_markdown, build_parts_markdown
     from vqcodec.evaluation.workers import default_jobs
 
     qualities = _parse_qualities(quality)
@@ -101,7 +101,7 @@ def evaluate_folders(
     if as_json:
         write_json({"records": list(map(asdict, records)), "means": list(map(asdict, means))})
     else:
-        write_stdout(build_markdown(means))
+        write_stdout(build_markdown(means) + build_parts_markdown(records))
 
 
 def _check_outputs(output: str | None, report: str | None, *, force: bool, resume: bool) -> None:
@@ -275,8 +275,15 @@ def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
 
 def _table(records: Sequence[Record], means: Sequence[Record], suffix: str) -> str:
     """Return what a file with this suffix is to hold; readers expect means in Markdown only."""
-    from vqcodec.evaluation.table import build_csv, build_json_lines, build_markdown
+    from vqcodec.evaluation.table import (
+        build_csv,
+        build_json_lines,
+        build_markdown,
+        build_parts_markdown,
+    )
 
     if suffix == ".jsonl":
         return build_json_lines(records)
-    return build_csv(records) if suffix == ".csv" else build_markdown([*records, *means])
+    if suffix == ".csv":
+        return build_csv(records)
+    return build_markdown([*records, *means]) + build_parts_markdown(records)

@@ -96,7 +96,8 @@ def test_everything_that_is_referred_to_is_there_once(both):
     outline = Outline(both)
     ids = [attributes["id"] for _, attributes in outline.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    referred = [attributes.get("aria-labelledby") for _, attributes in outline.elements]
+    labels = [attributes.get("aria-labelledby") or "" for _, attributes in outline.elements]
+    referred = [name for label in labels for name in label.split()]
     referred += [(link.get("href") or "").removeprefix("#") for link in outline.all("a")]
     assert {name for name in referred if name} <= set(ids)
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 from comparing import Coarse
 
+from vqcodec.evaluation.parts import part_sizes
 from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.report import comparison as comparisons
 from vqcodec.evaluation.report import page, plots
-from vqcodec.evaluation.report.comparison import Comparison, match_qualities, part_sizes, rate_gap
+from vqcodec.evaluation.report.comparison import Comparison, match_qualities, rate_gap
+from vqcodec.evaluation.report.parts import build_parts
 from vqcodec.evaluation.report.tables import build_table
 
 
@@ -85,20 +87,46 @@ def test_a_gap_is_below_zero_where_the_model_needs_less():
 
 
 def test_bits_are_divided_into_header_and_payload():
-    assert [(sizes.quality, sizes.header_bits) for sizes in part_sizes(made_up())] == [
+    assert [(sizes.quality, sizes.header_bits) for sizes in part_sizes(made_up().records)] == [
         (1, 200),
         (2, 200),
         (3, 200),
     ]
-    text = page._parts(made_up())
+    text = build_parts(made_up())
     assert '<td class="number" data-value="1400.0">1400</td>' in text
     assert 'data-value="12.5"' in text
+    assert "level" not in text and "<svg" not in text  # these records are without
+
+
+def test_a_bar_is_divided_by_the_shares_of_header_and_levels():
+    records = [
+        replace(record("ours", q, 100, 30.0, 80), level_bits=[480.0 / q, 160.0]) for q in (1, 2)
+    ]
+    text = build_parts(replace(made_up(), records=records))
+    bars = re.findall(r'<rect class="(\w+)"[^>]* x="([\d.]+)" y="(\d+)" width="([\d.]+)"', text)
+    assert bars == [
+        ("header", "120.0", "5", "72.0"),
+        ("level", "192.0", "5", "216.0"),
+        ("level", "408.0", "5", "72.0"),
+        ("header", "120.0", "35", "102.9"),
+        ("level", "222.9", "35", "154.3"),
+        ("level", "377.1", "35", "102.9"),
+    ]
+    assert "<title>level 1: 480 bits, 60.0 %</title>" in text
+    assert text.count("<li>") == 3
+    assert ">level 2</button>" in text and 'data-value="480.0"' in text
+
+
+def test_a_single_level_is_drawn_in_full_colour():
+    records = [replace(record("ours", 1, 100, 30.0, 80), level_bits=[640.0])]
+    text = build_parts(replace(made_up(), records=records))
+    assert re.findall(r'class="level" fill-opacity="([\d.]+)" x=', text) == ["1.00"]
 
 
 def test_what_has_no_peers_or_no_stream_of_ours_has_no_such_table():
     one = replace(made_up(), peers=[])
     assert page._gaps(one) == ""
-    assert page._parts(replace(one, records=[record("ours", 2, 100, 30.0)])) == ""
+    assert build_parts(replace(one, records=[record("ours", 2, 100, 30.0)])) == ""
     assert "beside" not in page._names(one)
 
 

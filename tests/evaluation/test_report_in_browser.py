@@ -1,17 +1,9 @@
 """The report in a browser: its script works, and complains of nothing."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
-from comparing import compare_plainly, compared, pictures_in, sounds_in
-
-from vqcodec.evaluation import run
-from vqcodec.evaluation.report.page import build_page
-
-BROWSER = shutil.which("chromium")
-OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+from browsing import browse, report_of_both_kinds
 
 # What a reader might do, and then what they would find, as attributes of the page.
 USE = """
@@ -57,23 +49,9 @@ found.wide = document.documentElement.scrollWidth > window.innerWidth;
 @pytest.fixture(scope="module")
 def visit(tmp_path_factory):
     """What the browser makes of a used report, and what its log says."""
-    if BROWSER is None:
-        pytest.skip("chromium is not installed")
     folder = tmp_path_factory.mktemp("report")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "compare", compare_plainly)
-        parts = [
-            compared(pictures_in(folder, "<b>.png", "c.png")),
-            compared(sounds_in(folder, "d.wav"), "audio"),
-        ]
-        text = build_page(parts).decode()
-    report = folder / "report.html"
-    report.write_text(text.replace("</body>", USE), encoding="utf-8")
-    place = [f"--user-data-dir={folder / 'profile'}", "--window-size=500,900"]
-    command = [BROWSER, *OPTIONS, *place, "--virtual-time-budget=10000", "--dump-dom"]
-    return subprocess.run(
-        [*command, report.as_uri()], capture_output=True, text=True, timeout=240, check=True
-    )
+    text = report_of_both_kinds(folder)
+    return browse(text.replace("</body>", USE), folder, "--window-size=500,900")
 
 
 def found(visit, name):

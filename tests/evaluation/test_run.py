@@ -101,7 +101,7 @@ def test_a_record_holds_the_size_of_the_stream_and_its_quality(folder):
     assert result.size_bytes == len(stream)
     assert result.bits_per_pixel == 8 * len(stream) / (12 * 16)
     assert result.bits_per_second is None
-    assert result.payload_bytes is None
+    assert result.payload_bytes is result.overhead_bytes is result.level_bits is None
     assert result.compress_s > 0 and result.decompress_s > 0
     assert result.compress_cpu_s > 0 and result.decompress_cpu_s > 0
     assert result.peak_memory_bytes is None or result.peak_memory_bytes >= 0
@@ -136,7 +136,7 @@ def test_the_time_of_a_program_that_a_codec_starts_counts(folder):
 def test_the_payload_of_our_streams_is_that_of_the_segments(folder):
     result = measure(folder / "a.png", OneSection(), 1)
     assert result.payload_bytes == 7
-    assert result.size_bytes > 7
+    assert result.overhead_bytes == result.size_bytes - 7 > 0
 
 
 def test_records_come_by_file_codec_and_quality(folder):
@@ -184,12 +184,19 @@ def test_a_mean_is_of_every_column_where_there_is_a_value():
     mean = mean_record(
         [
             record(),
-            record(size_bytes=300, bits_per_pixel=2.0, metrics={"psnr_db": None, "ms_ssim": 0.5}),
+            record(
+                size_bytes=300,
+                bits_per_pixel=2.0,
+                level_bits=[3.0, 0.0],
+                metrics={"psnr_db": None, "ms_ssim": 0.5},
+            ),
             record(
                 compress_s=2.0,
                 compress_cpu_s=4.0,
                 peak_memory_bytes=10,
                 file_digest="1",
+                overhead_bytes=20,
+                level_bits=[1.0, 4.0],
                 metrics={"psnr_db": 40.0},
             ),
         ]
@@ -201,6 +208,8 @@ def test_a_mean_is_of_every_column_where_there_is_a_value():
         compress_s=1.0,
         compress_cpu_s=4.0,
         peak_memory_bytes=10.0,
+        overhead_bytes=20.0,
+        level_bits=[2.0, 2.0],
         metrics={"psnr_db": 35.0, "ms_ssim": 0.5},
     )
 

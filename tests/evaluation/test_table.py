@@ -5,7 +5,13 @@ import pytest
 
 from vqcodec.errors import InputError
 from vqcodec.evaluation.record import Record
-from vqcodec.evaluation.table import build_csv, build_json_lines, build_markdown, parse_json_lines
+from vqcodec.evaluation.table import (
+    build_csv,
+    build_json_lines,
+    build_markdown,
+    build_parts_markdown,
+    parse_json_lines,
+)
 
 
 def record(**changes):
@@ -62,6 +68,40 @@ def test_csv_holds_the_same_table_unrounded():
     assert header[:3] == ["file", "codec", "quality"]
     assert dict(zip(header, first, strict=True))["psnr_db"] == "31.23456"
     assert dict(zip(header, second, strict=True))["psnr_db"] == ""
+
+
+def in_parts(quality, level_bits, **changes):
+    fields = {"size_bytes": 50, "payload_bytes": 40, "overhead_bytes": 10, "codec": "image"}
+    return record(quality=quality, level_bits=level_bits, **(fields | changes))
+
+
+PARTS = [
+    in_parts(1, [100.0, 200.0]),
+    in_parts(1, [200.0, 100.0]),
+    in_parts(5, [300.0, 0.0]),
+    in_parts(5, [310.0], codec="paper"),
+    record(),
+]
+
+
+def test_bits_by_part_are_a_table_of_means():
+    assert build_parts_markdown(PARTS).splitlines()[3:] == [
+        "| codec | quality | bits | header and sections | level 1 | level 2 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| image | 1 | 400 | 80 | 150 | 150 |",
+        "| image | 5 | 400 | 80 | 300 | 0 |",
+        "| paper | 5 | 400 | 80 | 310 | - |",
+    ]
+    assert build_parts_markdown(RECORDS) == ""
+    assert "level" not in build_markdown(PARTS)
+
+
+def test_csv_and_json_lines_hold_the_bits_by_part():
+    rows = list(csv.DictReader(build_csv(PARTS).splitlines()))
+    assert [rows[0][f"level_{number}_bits"] for number in (1, 2)] == ["100.0", "200.0"]
+    assert [row["level_2_bits"] for row in rows[3:]] == ["", ""]
+    assert [row["overhead_bytes"] for row in rows] == ["10"] * 4 + [""]
+    assert parse_json_lines(build_json_lines(PARTS)) == PARTS
 
 
 def test_a_table_without_records_is_empty():

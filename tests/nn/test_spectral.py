@@ -17,6 +17,28 @@ def test_the_transform_gives_back_every_sample(hop, frames):
     assert torch.allclose(mdct.synthesise(coefficients), waveform, atol=2e-6)
 
 
+@pytest.mark.parametrize("padding", [4, 12, 16])
+def test_with_less_padding_it_gives_back_all_but_the_ends(padding):
+    torch.manual_seed(0)
+    waveform = torch.randn(1, 1, 6 * 16 + 2 * (16 - padding))
+    mdct, ends = Mdct(16, padding), 16 - padding
+    coefficients = mdct.analyse(waveform)
+    assert coefficients.shape == (1, 16, 7)
+    restored = mdct.synthesise(coefficients)
+    assert restored.shape == waveform.shape
+    inside = slice(ends, waveform.shape[2] - ends)
+    assert torch.allclose(restored[..., inside], waveform[..., inside], atol=2e-6)
+
+
+def test_the_lowest_coefficients_make_the_lowest_frequencies():
+    torch.manual_seed(0)
+    mdct = Mdct(16)
+    coefficients = torch.randn(1, 16, 9)
+    low = coefficients.clone()
+    low[:, 5:] = 0
+    assert torch.allclose(mdct.synthesise(coefficients[:, :5]), mdct.synthesise(low), atol=1e-6)
+
+
 def test_the_transform_keeps_energy():
     torch.manual_seed(0)
     waveform = torch.randn(1, 1, 64 * 16)

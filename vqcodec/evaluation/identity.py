@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from vqcodec.errors import InputError
+
+if TYPE_CHECKING:
+    from vqcodec.codec.model import Model
 
 _NUM_DIGITS = 16
 
@@ -30,11 +33,16 @@ def digest_of_codec(codec: Any) -> str | None:
 
     The fingerprint alone does not do: it is the same for networks that were trained longer.
     """
-    return _digest_of_model(codec) if hasattr(codec, "autoencoder") else None
+    return _digest_of_model(codec) if is_model(codec) else None
+
+
+def is_model(codec: Any) -> TypeGuard[Model]:
+    """Return whether a codec is a model of ours; torch is not imported to find that out."""
+    return hasattr(codec, "autoencoder")
 
 
 @lru_cache(maxsize=8)
-def _digest_of_model(model: Any) -> str:
+def _digest_of_model(model: Model) -> str:
     from vqcodec.codec.checkpoint import checksum_of  # here: importing torch takes seconds
 
     state = model.autoencoder.state_dict()

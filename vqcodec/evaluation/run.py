@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from vqcodec.bitstream.header import MAGIC
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.data.manifest import find_files
 from vqcodec.errors import InputError, UsageError
-from vqcodec.evaluation.identity import digest_of_codec, digest_of_file
+from vqcodec.evaluation.identity import digest_of_codec, digest_of_file, is_model
 from vqcodec.evaluation.memory import MemoryWatch
 from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.workers import run_in_processes
@@ -24,6 +24,9 @@ from vqcodec.modalities.image import media as image_media
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.modalities.media import Signal, read_signal
 from vqcodec.rate import bits_per_pixel, bits_per_second
+
+if TYPE_CHECKING:
+    from vqcodec.evaluation.levels import LevelMeter
 
 SUFFIXES = {*audio_media.SUFFIXES, *image_media.SUFFIXES}
 
@@ -141,11 +144,12 @@ class _Measurer:
 def measure(path: Path, codec: Codec, quality: float) -> Record:
     """Return what a codec does to one file; it is decoded from the bytes of the stream alone."""
     signal = read_signal(path)
+    meter = _level_meter(codec)
     memory = MemoryWatch()
     start_s, start_cpu_s = time.perf_counter(), _cpu_s()
     stream = codec.compress(signal, quality=quality)
     compressed_s, compressed_cpu_s = time.perf_counter(), _cpu_s()
-    decoded = codec.decompress(stream)
+    decoded = (meter or codec).decompress(stream)
     decompressed_s, decompressed_cpu_s = time.perf_counter(), _cpu_s()
     peak_bytes = memory.peak_bytes()
     pixel_rate = second_rate = None
@@ -153,12 +157,13 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
         pixel_rate = bits_per_pixel(len(stream), signal.width, signal.height)
     else:
         second_rate = bits_per_second(len(stream), signal.duration_s)
+    payload_bytes = _payload_bytes(stream)
     return Record(
         file=path.name,
         codec=codec.name,
         quality=quality,
         size_bytes=len(stream),
-        payload_bytes=_payload_bytes(stream),
+        payload_bytes=payload_bytes,
         bits_per_pixel=pixel_rate,
         bits_per_second=second_rate,
         compress_s=compressed_s - start_s,
@@ -166,6 +171,8 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
         compress_cpu_s=compressed_cpu_s - start_cpu_s,
         decompress_cpu_s=decompressed_cpu_s - compressed_cpu_s,
         peak_memory_bytes=peak_bytes,
+        overhead_bytes=None if payload_bytes is None else len(stream) - payload_bytes,
+        level_bits=meter.level_bits() if meter else None,
         metrics=_finite(compare(signal, decoded)),
         file_digest=digest_of_file(path),
         codec_digest=digest_of_codec(codec),
@@ -176,6 +183,15 @@ def try_codec(path: Path, codec: Codec, quality: float) -> tuple[Signal, Signal]
     """Return one file, and what a codec makes of it."""
     signal = read_signal(path)
     return signal, codec.decompress(codec.compress(signal, quality=quality))
+
+
+def _level_meter(codec: Codec) -> LevelMeter | None:
+    """Return what decodes with a model and counts its bits; None for other codecs."""
+    if not is_model(codec):
+        return None
+    from vqcodec.evaluation.levels import LevelMeter  # here: torch takes seconds
+
+    return LevelMeter(codec)
 
 
 def _cpu_s() -> float:

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from vqcodec.errors import InputError
+from vqcodec.evaluation.parts import level_names, levels_of, part_sizes
 from vqcodec.evaluation.record import Record
 
 Cell = str | float | None
 
+# What says nothing to people, or stands in a table of its own.
 _DIGESTS = ("file_digest", "codec_digest")
+_PARTS = ("overhead_bytes", "level_bits")
 
 
 def build_json_lines(records: Iterable[Record]) -> str:
@@ -39,32 +42,55 @@ def parse_json_lines(text: str) -> list[Record]:
 
 def build_markdown(records: Sequence[Record]) -> str:
     """Return a table with a row for each record, without the columns that are empty in all."""
-    header, *rows = [[_format(cell) for cell in row] for row in tabulate(records)]
-    ruler = ["---" if cell in ("file", "codec") else "---:" for cell in header]
-    return "".join(f"| {' | '.join(row)} |\n" for row in [header, ruler, *rows])
+    return _markdown(tabulate(records))
+
+
+def build_parts_markdown(records: Sequence[Record]) -> str:
+    """Return a paragraph and a table of the mean bits of our streams by part.
+
+    It is empty where no record has levels.
+    """
+    sizes = part_sizes(records)
+    names = level_names(sizes)
+    if not names:
+        return ""
+    rows: list[list[Cell]] = [
+        [each.codec, each.quality, each.num_bits, each.header_bits, *levels_of(each, len(names))]
+        for each in sizes
+    ]
+    header = ["codec", "quality", "bits", "header and sections", *names]
+    return "\nMean bits of a stream by part:\n\n" + _markdown([list(header), *rows])
 
 
 def build_csv(records: Sequence[Record]) -> str:
-    """Return the same table as comma-separated values, unrounded and with digests."""
+    """Return the records as comma-separated values, unrounded, with digests and bits by part."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(tabulate(records, with_digests=True))
+    csv.writer(text, lineterminator="\n").writerows(tabulate(records, complete=True))
     return text.getvalue()
 
 
-def tabulate(records: Sequence[Record], *, with_digests: bool = False) -> list[list[Cell]]:
+def tabulate(records: Sequence[Record], *, complete: bool = False) -> list[list[Cell]]:
     """Return a header and rows, one a record, without the columns that are empty in all.
 
-    Digests say nothing to people, and are left out unless they are asked for.
+    Digests and bits by part are left out unless the table is to be complete.
     """
     rows = []
     for record in records:
         row = asdict(record)
         digests = {name: row.pop(name) for name in _DIGESTS}
-        metrics = row.pop("metrics")
-        rows.append(row | metrics | (digests if with_digests else {}))
+        metrics, overhead, levels = (row.pop(name) for name in ("metrics", *_PARTS))
+        parts = {"overhead_bytes": overhead}
+        parts |= {f"level_{number}_bits": bits for number, bits in enumerate(levels or (), 1)}
+        rows.append(row | metrics | (parts | digests if complete else {}))
     names = dict.fromkeys(name for row in rows for name in row)
     kept = [name for name in names if any(row.get(name) is not None for row in rows)]
     return [list(kept), *([row.get(name) for name in kept] for row in rows)]
+
+
+def _markdown(table: Sequence[Sequence[Cell]]) -> str:
+    header, *rows = [[_format(cell) for cell in row] for row in table]
+    ruler = ["---" if cell in ("file", "codec") else "---:" for cell in header]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [header, ruler, *rows])
 
 
 def _format(cell: Cell) -> str:

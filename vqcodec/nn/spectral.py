@@ -12,16 +12,18 @@ from torch.nn import functional
 class Mdct(nn.Module):
     """Modified discrete cosine transform with a sine window: orthonormal, critically sampled.
 
-    Frame f covers samples (f - 1) * hop … (f + 1) * hop of the waveform, so T = F * hop samples
-    need F + 1 frames to come back exactly. The transform is one convolution (Princen and Bradley
-    1986): 2 * hop inputs to hop coefficients.
+    Frame f covers 2 * hop samples from f * hop - padding on. With the usual padding, hop, all of
+    T = F * hop samples come back exactly from F + 1 frames; with less, those at the ends do not,
+    and frames are fewer. The transform is one convolution (Princen and Bradley 1986): 2 * hop
+    inputs to hop coefficients.
     """
 
     basis: Tensor
 
-    def __init__(self, hop_length: int) -> None:
+    def __init__(self, hop_length: int, padding: int | None = None) -> None:
         super().__init__()
         self.hop_length = hop_length
+        self.padding = hop_length if padding is None else padding
         n = torch.arange(2 * hop_length, dtype=torch.float64)
         k = torch.arange(hop_length, dtype=torch.float64)[:, None]
         window = torch.sin(math.pi * (n + 0.5) / (2 * hop_length))
@@ -30,14 +32,15 @@ class Mdct(nn.Module):
         self.register_buffer("basis", basis[:, None, :].float(), persistent=False)
 
     def analyse(self, waveform: Tensor) -> Tensor:
-        """Return coefficients [B, hop, F + 1] of waveform [B, 1, F * hop]."""
-        padded = functional.pad(waveform, (self.hop_length, self.hop_length))
+        """Return coefficients [B, hop, F + 1] of waveform [B, 1, F * hop + 2 * (hop - padding)]."""
+        padded = functional.pad(waveform, (self.padding, self.padding))
         return functional.conv1d(padded, self.basis, stride=self.hop_length)
 
     def synthesise(self, coefficients: Tensor) -> Tensor:
-        """Return the waveform [B, 1, F * hop] of coefficients [B, hop, F + 1]."""
-        padded = functional.conv_transpose1d(coefficients, self.basis, stride=self.hop_length)
-        return padded[..., self.hop_length : -self.hop_length]
+        """Return the waveform, as for `analyse`, of the lowest coefficients [B, C, F + 1]."""
+        basis = self.basis[: coefficients.shape[1]]
+        padded = functional.conv_transpose1d(coefficients, basis, stride=self.hop_length)
+        return padded[..., self.padding : -self.padding]
 
 
 def compand(coefficients: Tensor) -> Tensor:

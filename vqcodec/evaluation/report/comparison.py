@@ -1,4 +1,4 @@
-"""A model beside its peers: settings of equal size, gaps between curves, parts of streams."""
+"""A model beside its peers: settings of equal size, gaps between curves."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from vqcodec.evaluation.run import Codec
 
 FIT = Fit.PCHIP
 
+_TITLES = {"image": "Pictures", "audio": "Sounds"}
 _LABELS = {
     "psnr_db": "PSNR (dB)",
     "ms_ssim": "MS-SSIM",
@@ -55,6 +56,11 @@ class Comparison:
         return [self.model, *self.peers]
 
     @property
+    def title(self) -> str:
+        """What the files are, for readers; captions begin with it, as each is to be unique."""
+        return _TITLES[self.modality]
+
+    @property
     def metrics(self) -> list[str]:
         """The names of all metrics that have a value somewhere."""
         found = dict.fromkeys(
@@ -64,15 +70,6 @@ class Comparison:
             if value is not None
         )
         return list(found)
-
-
-@dataclass(frozen=True, slots=True)
-class PartSizes:
-    """Mean bits of our streams at one setting."""
-
-    quality: float
-    header_bits: float  # with the sections' frames and all sections but the segments
-    payload_bits: float
 
 
 def label_of(metric: str) -> str:
@@ -123,12 +120,3 @@ def rate_gap(comparison: Comparison, peer: str, metric: str) -> float | None:
         return bjontegaard_rate(reference, own, FIT)
     except UsageError:
         return None
-
-
-def part_sizes(comparison: Comparison) -> list[PartSizes]:
-    """Return where the bits of our streams go, one entry a setting."""
-    return [
-        PartSizes(mean.quality, 8 * (mean.size_bytes - mean.payload_bytes), 8 * mean.payload_bytes)
-        for mean in mean_records(comparison.records)
-        if mean.payload_bytes is not None
-    ]

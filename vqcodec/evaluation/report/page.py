@@ -13,12 +13,12 @@ from vqcodec.evaluation.report.comparison import (
     FIT,
     Comparison,
     label_of,
-    part_sizes,
     rate_gap,
     rate_of,
     unit_of,
 )
 from vqcodec.evaluation.report.media import Media, build_media
+from vqcodec.evaluation.report.parts import build_parts
 from vqcodec.evaluation.report.plots import Line, Point, build_plot
 from vqcodec.evaluation.report.tables import build_table, format_number
 from vqcodec.evaluation.table import tabulate
@@ -26,8 +26,6 @@ from vqcodec.evaluation.table import tabulate
 MAX_PAGE_BYTES = 15_000_000
 MAX_ROWS = 3000  # of a table
 _RESERVE_BYTES = 100_000  # for what stands around pictures and sounds
-
-_TITLES = {"image": "Pictures", "audio": "Sounds"}
 
 
 def build_page(comparisons: Sequence[Comparison], missing: Sequence[str] = ()) -> bytes:
@@ -79,8 +77,7 @@ def _names(comparison: Comparison) -> str:
 
 
 def _link(comparison: Comparison) -> str:
-    modality = comparison.modality
-    return f'<li><a href="#{modality}">{_TITLES[modality]}</a></li>'
+    return f'<li><a href="#{comparison.modality}">{comparison.title}</a></li>'
 
 
 def _section(comparison: Comparison, figures: str, media: Media) -> str:
@@ -94,7 +91,7 @@ def _section(comparison: Comparison, figures: str, media: Media) -> str:
         shown += Template(_resource("blind.html")).substitute(ids)
     return (
         f'<section id="{modality}" aria-labelledby="{modality}-title">'
-        f'<h2 id="{modality}-title">{_TITLES[modality]}</h2>'
+        f'<h2 id="{modality}-title">{comparison.title}</h2>'
         f"<p>{escape(_names(comparison))}; files: {len(comparison.files)}.</p>"
         f"{figures}{shown}</section>"
     )
@@ -102,13 +99,15 @@ def _section(comparison: Comparison, figures: str, media: Media) -> str:
 
 def _figures(comparison: Comparison) -> str:
     means = mean_records(comparison.records)
+    mean_caption = f"{comparison.title}: means of all files, by codec and quality"
+    caption = f"{comparison.title}: every file by every codec at every quality"
     plots = [_plot(comparison, means, metric) for metric in comparison.metrics]
     return (
         f'<h3>Rate and distortion</h3><div class="plots">{"".join(plots)}</div>'
-        f"{_gaps(comparison)}{_parts(comparison)}"
-        f"<h3>Means</h3>{_records('Means of all files, by codec and quality', means)}"
+        f"{_gaps(comparison)}{build_parts(comparison)}"
+        f"<h3>Means</h3>{_records(mean_caption, means)}"
         "<h3>All records</h3><details><summary>Every file, codec and quality</summary>"
-        f"{_records('Every file by every codec at every quality', comparison.records)}</details>"
+        f"{_records(caption, comparison.records)}</details>"
     )
 
 
@@ -136,35 +135,15 @@ def _gaps(comparison: Comparison) -> str:
         [peer.name, *(rate_gap(comparison, peer.name, metric) for metric in metrics)]
         for peer in comparison.peers
     ]
-    caption = f"BD-rate of {comparison.model.name} in per cent, against each peer"
+    caption = (
+        f"{comparison.title}: BD-rate of {comparison.model.name} in per cent, against each peer"
+    )
     header = ["against", *map(label_of, metrics)]
     return (
         f"<h3>BD-rate</h3>{build_table(caption, header, rows)}"
         "<p>The mean difference in rate at equal quality; below 0, the model needs fewer bits. "
         f"Curves of means, logarithmic rate, {FIT.value.upper()} interpolation over the qualities "
         "that both reach; - where they share none.</p>"
-    )
-
-
-def _parts(comparison: Comparison) -> str:
-    """Return where the bits of our streams go, if there is a stream of ours."""
-    rows = [
-        [
-            sizes.quality,
-            sizes.header_bits,
-            sizes.payload_bits,
-            100 * sizes.header_bits / (sizes.header_bits + sizes.payload_bits),
-        ]
-        for sizes in part_sizes(comparison)
-    ]
-    if not rows:
-        return ""
-    caption = f"Mean bits of a stream of {comparison.model.name} by part"
-    header = ["quality", "header and sections", "payload", "header and sections, %"]
-    return (
-        f"<h3>Bits by part</h3>{build_table(caption, header, rows)}"
-        "<p>Header and sections are all bits but those of the entropy-coded indices: frames, "
-        "checksums, transparency, colour profiles.</p>"
     )
 
 

@@ -14,7 +14,8 @@ from vqcodec.nn.residual import ConvNextUnit1d, RateModulation
 from vqcodec.nn.spectral import Mdct, compand
 from vqcodec.nn.windows import Geometry
 
-MDCT_FRAMES = 2  # transform frames that make one latent frame
+MDCT_FRAMES = 2  # short transform frames that make one latent frame
+WAVEFORM_HZ = 2_000.0  # with an excitation, the waveform is coded up to here
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +34,10 @@ class AudioNetworkConfig:
     def __post_init__(self) -> None:
         if not 4_000 <= self.sample_rate <= 96_000:
             raise ConfigError(f"network.sample_rate: {self.sample_rate} is not 4000 … 96000 Hz")
-        if not 16 <= self.hop_length <= 4_096 or self.hop_length % MDCT_FRAMES:
-            raise ConfigError(f"network.hop_length: {self.hop_length} is not even in 16 … 4096")
+        if not 16 <= self.hop_length <= 4_096 or self.hop_length % 4:
+            raise ConfigError(
+                f"network.hop_length: {self.hop_length} is no multiple of 4 in 16 … 4096"
+            )
         if not 1 <= self.dim <= self.hop_length:
             raise ConfigError(f"network.dim: {self.dim} is not 1 … hop_length")
         for name in ("encoder_width", "decoder_width"):
@@ -56,12 +59,24 @@ class AudioNetworkConfig:
             segment=1000,
         )
 
+    def long_mdct(self) -> Mdct:
+        """Return the transform with one frame, about as far, for each pair of short ones."""
+        return Mdct(self.hop_length, padding=3 * self.hop_length // 4)
+
+    def bins_below(self, frequency: float) -> int:
+        """Return how many of its coefficients are below a frequency in Hz."""
+        num_bins = round(frequency * 2 * self.hop_length / self.sample_rate)
+        return max(1, min(num_bins, self.hop_length))
+
 
 class AudioEncoder(nn.Module):
-    """Pairs of companded MDCT frames to latents: a linear path and a non-linear one, added.
+    """Companded MDCT frames to latents: a linear path and a non-linear one, added.
 
     The linear path starts as principal components, so that the fine structure passes from the
     first step; the network adds what a linear map cannot. Latents are bounded, or they grow.
+
+    Where the decoder has an excitation to shape, the encoder also sees the energies of bands, and
+    below WAVEFORM_HZ a long transform, which tells harmonics apart.
     """
 
     def __init__(self, config: AudioNetworkConfig) -> None:
@@ -71,7 +86,8 @@ class AudioEncoder(nn.Module):
         self.bands: BandEnvelope | None = None
         if config.excitation:
             self.bands = BandEnvelope(config.hop_length // MDCT_FRAMES, config.sample_rate)
-            num_inputs += MDCT_FRAMES * self.bands.num_bands
+            self.long_mdct, self.num_coded = config.long_mdct(), config.bins_below(WAVEFORM_HZ)
+            num_inputs += self.num_coded + MDCT_FRAMES * self.bands.num_bands
         self.linear = nn.Conv1d(num_inputs, config.dim, 1)
         self.widen = nn.Conv1d(num_inputs, width, 3, padding=1)
         self.modulation = RateModulation(width)
@@ -81,15 +97,17 @@ class AudioEncoder(nn.Module):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def spectrum(self, waveform: Tensor) -> Tensor:
-        """Return companded frames [B, hop, F] of waveform [B, 1, F * hop - hop / 2].
+        """Return inputs [B, C, F] of waveform [B, 1, F * hop - hop / 2].
 
-        Where the decoder has an excitation to shape, the energies of bands stand below them.
+        They are pairs of companded frames; with an excitation, a companded long frame up to
+        WAVEFORM_HZ and a pair of band envelopes stand above them.
         """
         coefficients = self.mdct.analyse(waveform)  # [B, hop / 2, 2 * F]
         frames = pair(compand(coefficients))
         if self.bands is None:
             return frames
-        return torch.cat([frames, pair(self.bands(coefficients))], dim=1)
+        long = compand(self.long_mdct.analyse(waveform)[:, : self.num_coded])
+        return torch.cat([long, pair(self.bands(coefficients)), frames], dim=1)
 
     def forward(self, waveform: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, F], within ±LATENT_LIMIT, of waveform [B, 1, F * hop - hop / 2].

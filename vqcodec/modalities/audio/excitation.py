@@ -24,17 +24,17 @@ class Excitation(nn.Module):
 
     noise: Tensor
 
-    def __init__(self, mdct: Mdct, sample_rate: int) -> None:
+    def __init__(self, mdct: Mdct) -> None:
         super().__init__()
         self.mdct = mdct
-        self.num_bins = max(1, round(SOURCE_HZ * 2 * mdct.hop_length / sample_rate))
         self.register_buffer("noise", make_noise(mdct.hop_length), persistent=False)
 
-    def harmonics(self, coefficients: Tensor) -> Tensor:
-        """Return flat spectra [B, C, F] with the pitch of MDCT coefficients [B, C, F]."""
-        low = torch.zeros_like(coefficients)
-        low[:, : self.num_bins] = coefficients[:, : self.num_bins]
-        rectified = self.mdct.analyse(functional.relu(self.mdct.synthesise(low)))
+    def harmonics(self, low: Tensor) -> Tensor:
+        """Return flat spectra [B, hop, F + 1] with the pitch of a waveform [B, 1, F * hop].
+
+        Of the waveform, there should be only what is below SOURCE_HZ.
+        """
+        rectified = self.mdct.analyse(functional.relu(low))
         power = rectified.square()[:, None]
         padding = (BINS // 2, FRAMES // 2)
         around = functional.avg_pool2d(power, (BINS, FRAMES), 1, padding, count_include_pad=False)
