@@ -1,4 +1,4 @@
-"""Seconds by stage, imports and reading of files left out: a picture, and 10 s and 60 s of speech.
+"""Seconds of both ways, imports and files left out: a picture, and 10 s and 60 s of speech.
 
 The picture is a bundled one at 768 x 512 pixels; the speech is a bundled voice, over and over.
 """
@@ -17,7 +17,6 @@ from PIL import Image
 from result import ROOT, write_result
 
 import vqcodec
-from vqcodec.codec.compress import encode_stripes
 from vqcodec.codec.model import Model
 from vqcodec.modalities.audio.media import read_clip
 from vqcodec.modalities.audio.signal import AudioClip
@@ -38,29 +37,19 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def stages(model: Model, signal: Signal) -> Seconds:
-    """Return the seconds of each way, and of the networks and the entropy coding in it."""
-    modality, rate = model.autoencoder.modality, model.rate_of(QUALITY)
-    facts = modality.facts(signal, separate_channels=False)
+def ways(model: Model, signal: Signal) -> Seconds:
+    """Return the seconds of each way."""
     stream = model.compress(signal, quality=QUALITY)
-    encoder = timed(lambda: list(encode_stripes(model, signal, facts, rate)))
-    compress = timed(lambda: model.compress(signal, quality=QUALITY))
-    indices = timed(lambda: model.indices_of(stream))
-    decompress = timed(lambda: model.decompress(stream))
     return {
-        "compress": compress,
-        "of which networks": encoder,
-        "of which prior and range encoder": compress - encoder,
-        "decompress": decompress,
-        "of which prior and range decoder": indices,
-        "of which synthesis": decompress - indices,
+        "compress": timed(lambda: model.compress(signal, quality=QUALITY)),
+        "decompress": timed(lambda: model.decompress(stream)),
     }
 
 
 def medians(model: Model, signal: Signal) -> Seconds:
-    """Return the median of each stage over REPEATS runs, after one that is not counted."""
-    runs = [stages(model, signal) for _ in range(REPEATS + 1)][1:]
-    return {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}
+    """Return the median of each way over REPEATS runs, after one that is not counted."""
+    runs = [ways(model, signal) for _ in range(REPEATS + 1)][1:]
+    return {way: statistics.median(run[way] for run in runs) for way in runs[0]}
 
 
 def kodak_size(path: Path) -> Picture:

@@ -223,7 +223,7 @@ def phones_table(results: Results) -> str:
 
 
 def speed_table(results: Results) -> str:
-    """Return seconds by stage."""
+    """Return the seconds of both ways."""
     result = results.get("speed")
     if result is None:
         return ""
@@ -231,6 +231,24 @@ def speed_table(results: Results) -> str:
     stages = list(next(iter(works.values())))
     rows = [[stage, *(f"{works[work][stage]:.3f}" for work in works)] for stage in stages]
     return markdown(["seconds", *works], rows) + origin(result)
+
+
+def stages_table(results: Results) -> str:
+    """Return seconds by stage, size and cores."""
+    result = results.get("stages")
+    if result is None:
+        return ""
+    stages = list(result["stages"])
+    rows = [
+        [
+            work["file"],
+            str(work["cores"]),
+            work["way"],
+            *(_metric(work["seconds"].get(stage)) for stage in stages),
+        ]
+        for work in result["works"]
+    ]
+    return markdown(["file", "cores", "", *stages], rows) + origin(result)
 
 
 def memory_table(results: Results) -> str:
@@ -291,6 +309,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "phones": phones_table,
     "priors": priors_table,
     "speed": speed_table,
+    "stages": stages_table,
     "memory": memory_table,
 }
 

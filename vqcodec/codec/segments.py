@@ -19,7 +19,7 @@ from vqcodec.priors.base import Indices
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
 
-_POSITIONS_AT_A_TIME = 1 << 15  # are decoded side by side; 10 minutes of speech
+_POSITIONS_AT_A_TIME = 1 << 14  # are decoded side by side; 5 minutes of speech
 Number = TypeVar("Number", bound=np.generic)
 
 

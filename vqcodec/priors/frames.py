@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from vqcodec.entropy.range_coder import Coder
-from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, product, saturate
+from vqcodec.nn.integer import (
+    Array,
+    IntegerLinear,
+    Tensors,
+    activate,
+    product,
+    saturate,
+    single_threaded,
+)
 from vqcodec.priors.base import Bits, Indices, Shape, Targets
 from vqcodec.priors.config import FramesPriorConfig
 from vqcodec.priors.learnt import GroupLayers, LearntPrior
@@ -68,7 +76,8 @@ class FramesPrior(LearntPrior):
                 if segment.size:
                     self._code_known(coder, segment, rate)
             return nearest
-        return self._code_in_turn(coders, shapes, rate, indices)
+        with single_threaded():
+            return self._code_in_turn(coders, shapes, rate, indices)
 
     def _code_known(self, coder: Coder, indices: Indices, rate: int) -> None:
         """Run known indices [K', F] through a coder."""
