@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from vqcodec.errors import ModelFileError
 from vqcodec.nn.integer import (
@@ -19,6 +20,7 @@ from vqcodec.nn.integer import (
     freeze_linear,
     named,
     saturate,
+    single_threaded,
 )
 
 SMALLEST_INT16, LARGEST_INT16 = -(1 << 15), (1 << 15) - 1
@@ -170,3 +172,16 @@ def test_products_with_a_bias_each_count_their_own_inputs():
 
 def test_fetch_allows_any_shape_if_none_is_asked_for():
     assert fetch({"table": np.zeros((3, 5), np.uint32)}, "table", np.uint32).shape == (3, 5)
+
+
+def test_products_take_one_thread_for_a_while():
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if is_blas(library)}
+
+    def is_blas(library):
+        return library["user_api"] == "blas"
+
+    before = threads()
+    with single_threaded():
+        assert threads() <= {1}
+    assert threads() == before

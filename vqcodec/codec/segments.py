@@ -111,7 +111,8 @@ class SegmentRows:
 class IndexReader:
     """Gives the indices of a stream, window after window, and keeps no more than it needs.
 
-    A thread decodes the next rows while the networks are busy with those before.
+    A thread decodes the next rows of a sound while the networks are busy with those before. Those
+    of pictures leave no core idle.
     """
 
     def __init__(
@@ -127,7 +128,8 @@ class IndexReader:
         )
         self._start = first_row * size  # the first position that is held
         self._held: NDArray[np.int16] | None = None  # [P, K', ...]
-        self._next = self._begin_next()
+        self._runs_ahead = len(region) == 1
+        self._next: Future[NDArray[np.int16]] | None = None
 
     def __call__(self, place: Place) -> Indices:
         """Return the indices [P, K', ...] of a place, which begins in no row before the last one's.
@@ -139,9 +141,10 @@ class IndexReader:
         parts = [] if self._held is None else [self._held[:, :, first.start - self._start :]]
         self._start = max(self._start, first.start) if parts else self._start
         while self._start + sum(part.shape[2] for part in parts) < first.stop:
-            assert self._next is not None, "a window past the region"
-            parts.append(self._next.result())
-            self._next = self._begin_next()
+            following = self._next or self._begin_next()
+            assert following is not None, "a window past the region"
+            parts.append(following.result())
+            self._next = self._begin_next() if self._runs_ahead else None
         self._held = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
         inside = slice(first.start - self._start, first.stop - self._start)
         return self._held[(slice(None), slice(None), inside, *others)].astype(np.int64)
