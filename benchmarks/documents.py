@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from result import RESULTS, ROOT
-from tables import TABLES, Result, Results, model_table
+from table_text import Result, Results
+from tables import TABLES, model_table
 
 from vqcodec.codec.zoo import SUFFIX, ModelCard, read_card
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+
+from speed_tables import memory_table, speed_table, stages_table
+from table_text import Result, Results, Row, markdown, number, origin, percentage
 
 from vqcodec.codec.zoo import ModelCard
 
@@ -17,27 +19,6 @@ CODECS = {
     "opus": "Opus",
     "codec2": "Codec 2",
 }
-
-Result = Mapping[str, Any]
-Results = Mapping[str, Result]
-Row = Sequence[str]
-
-
-def markdown(header: Row, rows: Sequence[Row]) -> str:
-    """Return a table; all columns but the first are aligned to the right."""
-    ruler = ["---", *["---:"] * (len(header) - 1)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in [header, ruler, *rows])
-
-
-def origin(*results: Result) -> str:
-    """Return a line that says where figures are from."""
-    lines = dict.fromkeys(
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads; "
-        f"commit {result['commit']}: `{result['command']}`"
-        for result in results
-        for machine in [result["machine"]]
-    )
-    return "\n" + "".join(f"- {line}\n" for line in lines)
 
 
 def samples_table(results: Results) -> str:
@@ -115,7 +96,7 @@ def rate_table(name: str) -> Callable[[Results], str]:
                 f"{mean['quality']:g}",
                 f"{mean['size_bytes']:.0f}",
                 f"{mean[unit]:.3f}" if pictures else f"{mean[unit]:.0f}",
-                *(_metric(mean["metrics"].get(metric)) for metric in metrics),
+                *(number(mean["metrics"].get(metric)) for metric in metrics),
             ]
             for mean in result["means"]
         ]
@@ -138,8 +119,8 @@ def gaps_table(name: str) -> Callable[[Results], str]:
             [
                 CODECS[gap["against"]],
                 gap["metric"],
-                _percent(gap["bd_rate_percent"]),
-                _percent(100 * gap["bytes_saved"]) if "bytes_saved" in gap else "-",
+                percentage(gap["bd_rate_percent"]),
+                percentage(100 * gap["bytes_saved"]) if "bytes_saved" in gap else "-",
                 _range(gap) if "range_db" in gap else "-",
             ]
             for gap in result["gaps"]
@@ -184,8 +165,8 @@ def priors_table(results: Results) -> str:
             name,
             str(result["n"]),
             str(result["steps"]),
-            *(_metric(bits.get(kind)) for kind in ("uniform", "histogram", "float", "integer")),
-            _percent(100 * result["saved"]),
+            *(number(bits.get(kind)) for kind in ("uniform", "histogram", "float", "integer")),
+            percentage(100 * result["saved"]),
             "-" if result["integer_excess"] is None else f"{100 * result['integer_excess']:+.2f} %",
             "-" if not ratio else f"{ratio['uniform']:.1f} → {ratio['integer']:.1f}",
         ])  # fmt: skip
@@ -205,7 +186,7 @@ def phones_table(results: Results) -> str:
             str(scores["num_phones"]),
             str(scores["num_positions"]),
             *(
-                _percent(100 * scores[share])
+                percentage(100 * scores[share])
                 for share in ("chance", "accuracy", "accuracy_of_votes")
             ),
             f"{scores['information_bits']:.2f} of {scores['entropy_bits']:.2f}",
@@ -220,54 +201,6 @@ def phones_table(results: Results) -> str:
         f"model {model['name']} {model['fingerprint']}.\n\n"
     )
     return count + markdown(header, rows) + origin(result)
-
-
-def speed_table(results: Results) -> str:
-    """Return the seconds of both ways."""
-    result = results.get("speed")
-    if result is None:
-        return ""
-    works = result["seconds"]
-    stages = list(next(iter(works.values())))
-    rows = [[stage, *(f"{works[work][stage]:.3f}" for work in works)] for stage in stages]
-    return markdown(["seconds", *works], rows) + origin(result)
-
-
-def stages_table(results: Results) -> str:
-    """Return seconds by stage, size and cores."""
-    result = results.get("stages")
-    if result is None:
-        return ""
-    stages = list(result["stages"])
-    rows = [
-        [
-            work["file"],
-            str(work["cores"]),
-            work["way"],
-            *(_metric(work["seconds"].get(stage)) for stage in stages),
-        ]
-        for work in result["works"]
-    ]
-    return markdown(["file", "cores", "", *stages], rows) + origin(result)
-
-
-def memory_table(results: Results) -> str:
-    """Return the memory and the time of large files."""
-    result = results.get("memory")
-    if result is None:
-        return ""
-    rows = [
-        [
-            work,
-            way,
-            f"{figures['peak_bytes'] / 1e6:.0f} MB",
-            f"{figures['seconds']:.0f} s",
-            f"{figures['times_real_time']:.0f} times" if "times_real_time" in figures else "-",
-        ]
-        for work, ways in result["works"].items()
-        for way, figures in ways.items()
-    ]
-    return markdown(["file", "", "peak memory", "seconds", "real time"], rows) + origin(result)
 
 
 def model_table(card: ModelCard, results: Results) -> str:
@@ -330,14 +263,6 @@ def _speed(work: str, seconds: float) -> str:
 def _range(gap: Result) -> str:
     low, high = gap["range_db"]
     return f"{low:.3g} … {high:.3g} dB"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} %"
-
-
-def _metric(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
 
 
 def _fact(value: object) -> str:

@@ -41,7 +41,7 @@ MAY_USE = {
     "config": set(),
     "entropy": {"numpy", "constriction"},
     "bitstream": set(),
-    "nn": {"numpy", "torch"},
+    "nn": {"numpy", "torch", "threadpoolctl"},
     "data": set(),
     "modalities": {"numpy", "torch", "torchaudio", "soundfile", "PIL", "pesq", "pystoi"},
     "quantizers": {"numpy", "torch"},

@@ -1,0 +1,53 @@
+"""Tables of seconds and memory, as the documents have them."""
+
+from __future__ import annotations
+
+from table_text import Results, markdown, number, origin
+
+
+def speed_table(results: Results) -> str:
+    """Return the seconds of both ways."""
+    result = results.get("speed")
+    if result is None:
+        return ""
+    works = result["seconds"]
+    stages = list(next(iter(works.values())))
+    rows = [[stage, *(f"{works[work][stage]:.3f}" for work in works)] for stage in stages]
+    return markdown(["seconds", *works], rows) + origin(result)
+
+
+def stages_table(results: Results) -> str:
+    """Return seconds by stage, size and cores."""
+    result = results.get("stages")
+    if result is None:
+        return ""
+    stages = list(result["stages"])
+    rows = [
+        [
+            work["file"],
+            str(work["cores"]),
+            work["way"],
+            *(number(work["seconds"].get(stage)) for stage in stages),
+        ]
+        for work in result["works"]
+    ]
+    return markdown(["file", "cores", "", *stages], rows) + origin(result)
+
+
+def memory_table(results: Results) -> str:
+    """Return the memory and the time of large files."""
+    result = results.get("memory")
+    if result is None:
+        return ""
+    rows = [
+        [
+            work,
+            way,
+            f"{figures['peak_bytes'] / 1e6:.0f} MB",
+            f"{figures['seconds']:.0f} s",
+            f"{figures['times_real_time']:.0f} times" if "times_real_time" in figures else "-",
+        ]
+        for work, ways in result["works"].items()
+        for way, figures in ways.items()
+    ]
+    return markdown(["file", "", "peak memory", "seconds", "real time"], rows) + origin(result)

@@ -1,0 +1,37 @@
+"""What all tables of results are made with: Markdown, where figures are from, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Result = Mapping[str, Any]
+Results = Mapping[str, Result]
+Row = Sequence[str]
+
+
+def markdown(header: Row, rows: Sequence[Row]) -> str:
+    """Return a table; all columns but the first are aligned to the right."""
+    ruler = ["---", *["---:"] * (len(header) - 1)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [header, ruler, *rows])
+
+
+def origin(*results: Result) -> str:
+    """Return a line that says where figures are from."""
+    lines = dict.fromkeys(
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads; "
+        f"commit {result['commit']}: `{result['command']}`"
+        for result in results
+        for machine in [result["machine"]]
+    )
+    return "\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def percentage(value: float | None) -> str:
+    """Return per cent with one decimal."""
+    return "-" if value is None else f"{value:.1f} %"
+
+
+def number(value: float | None) -> str:
+    """Return four significant digits."""
+    return "-" if value is None else f"{value:.4g}"
