@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class LevelMeter:
     """Decodes a stream with a model, and then says what its indices cost.
 
+    The stream is one that the model makes for `eval`, not a progressive one.
+
     It keeps the indices that the decoder comes by, two bytes each, as to decode them once more
     would take up to a third of the time that a record takes.
     """
@@ -74,10 +76,6 @@ class _IndexKeeper(Prior):
             for bits in self.bits_of([segment.astype(np.int64)], rate)
         ]
 
-    def num_levels(self, num_codebooks: int) -> int:
-        """Do as the prior does."""
-        return self._prior.num_levels(num_codebooks)
-
     def code(
         self,
         coders: Sequence[Coder],
@@ -86,19 +84,7 @@ class _IndexKeeper(Prior):
         indices: Sequence[Targets] | None = None,
     ) -> list[Indices]:
         """Do as the prior does, and keep the indices."""
-        return self._keep(rate, self._prior.code(coders, shapes, rate, indices))
-
-    def code_levels(
-        self,
-        coders: Sequence[Sequence[Coder]],
-        shapes: Sequence[Shape],
-        rate: int,
-        indices: Sequence[Targets] | None = None,
-    ) -> list[Indices]:
-        """Do as the prior does, and keep the indices."""
-        return self._keep(rate, self._prior.code_levels(coders, shapes, rate, indices))
-
-    def _keep(self, rate: int, segments: list[Indices]) -> list[Indices]:
+        segments = self._prior.code(coders, shapes, rate, indices)
         self._kept.append((rate, [segment.astype(np.int16) for segment in segments]))
         return segments
 
