@@ -1,8 +1,15 @@
-"""Rates and quality of a model beside those of other codecs, on a folder of files."""
+"""Rates and quality of a model beside those of other codecs, on a folder of files.
+
+It runs `vqcodec eval` as a user would, and notes how long that took.
+"""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,14 +19,10 @@ from result import write_result
 
 import vqcodec
 from vqcodec.codec.zoo import default_model_name
-from vqcodec.data.manifest import find_files
 from vqcodec.errors import UsageError
-from vqcodec.evaluation.baselines import load_baseline
 from vqcodec.evaluation.curves import bjontegaard_rate, bytes_at_equal_quality, curve_of_records
 from vqcodec.evaluation.record import Record, mean_records
-from vqcodec.evaluation.run import evaluate
-from vqcodec.modalities.audio import media as audio
-from vqcodec.modalities.image import media as image
+from vqcodec.evaluation.table import parse_json_lines
 
 QUALITIES = "1,2,3,4,5,6,7,8,9,10"
 METRICS = {"pictures": ("psnr_db", "ms_ssim_db"), "voices": ("pesq_wb", "stoi")}
@@ -49,6 +52,17 @@ def gap(records: Sequence[Record], model: str, peer: str, metric: str) -> dict[s
     return found
 
 
+def measured(arguments: Sequence[str]) -> tuple[list[Record], float]:
+    """Return the records of a run of `vqcodec`, and the seconds that it took, imports and all."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "records.jsonl")
+        command = [sys.executable, "-m", "vqcodec.cli", *arguments, "-o", str(path)]
+        start_s = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds = time.perf_counter() - start_s
+        return parse_json_lines(path.read_text(encoding="utf-8")), seconds
+
+
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -57,26 +71,27 @@ def main() -> None:
     parser.add_argument("--against", default="", help="baselines, as jpeg,webp,avif")
     parser.add_argument("--quality", default=QUALITIES, help="the model's, as 1,3.5,8")
     parser.add_argument("--model", help="name or file; default: the usual one")
-    parser.add_argument("--jobs", type=int, default=1, help="files at once; times then say little")
+    parser.add_argument("--jobs", type=int, help="processes at once; default: one a core")
+    parser.add_argument("--report", type=Path, help="page to write, too, as .html")
     parser.add_argument("--name", help="of the result; default: pictures or voices")
     options = parser.parse_args()
 
-    modality, media = ("image", image) if options.kind == "pictures" else ("audio", audio)
+    modality = "image" if options.kind == "pictures" else "audio"
     model = vqcodec.load(options.model or default_model_name(modality))  # type: ignore[arg-type]
-    peers = [load_baseline(name) for name in options.against.split(",") if name]
-    files = find_files([options.folder], media.SUFFIXES)
-    qualities = [float(quality) for quality in options.quality.split(",")]
-    records = evaluate(files, [model], qualities, jobs=options.jobs)
-    for peer in peers:
-        records += evaluate(files, [peer], peer.qualities, jobs=options.jobs)
+    command = ["eval", str(options.folder), "--quality", options.quality, "--quiet"]
+    command += ["--model", options.model] if options.model else []
+    command += ["--jobs", str(options.jobs)] if options.jobs else []
+    command += ["--against", options.against] if options.against else []
+    command += ["--report", str(options.report), "--force"] if options.report else []
+    records, seconds = measured(command)
+    peers = [name for name in options.against.split(",") if name]
     gaps = [
-        gap(records, model.name, peer.name, metric)
-        for peer in peers
-        for metric in METRICS[options.kind]
+        gap(records, model.name, peer, metric) for peer in peers for metric in METRICS[options.kind]
     ]
     figures = {
         "model": {"name": model.name, "fingerprint": model.fingerprint},
-        "n": len(files),
+        "n": len({record.file for record in records}),
+        "minutes": seconds / 60,
         "means": [asdict(mean) for mean in mean_records(records)],
         "gaps": gaps,
     }

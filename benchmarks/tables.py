@@ -102,8 +102,10 @@ def rate_table(name: str) -> Callable[[Results], str]:
         ]
         header = ["codec", "quality", "bytes", unit.replace("_", " "), *metrics]
         model = result["model"]
-        count = f"Means over {result['n']} files; model {model['name']} {model['fingerprint']}.\n\n"
-        return count + markdown(header, rows) + origin(result)
+        count = f"Means over {result['n']} files; model {model['name']} {model['fingerprint']}"
+        if "minutes" in result:
+            count += f"; measured in {result['minutes']:.1f} minutes"
+        return count + ".\n\n" + markdown(header, rows) + origin(result)
 
     return table
 

@@ -15,9 +15,10 @@ import typer
 from vqcodec.errors import MissingCodecError, UsageError
 
 from .console import complain, note, write_json, write_stdout
+from .eval_outputs import build_records, check_outputs, keeps_journal
 from .models import load_model
 from .options import Device, Force, Json, ModelName, Quiet, require_quality
-from .paths import check_target, open_target
+from .paths import open_target
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 MODALITIES: tuple[Literal["image", "audio"], ...] = ("image", "audio")
 Files = dict[str, list[Path]]  # by modality
-
-JOURNAL_SUFFIX = ".jsonl"
-SUFFIXES = (JOURNAL_SUFFIX, ".csv", ".md")
-REPORT_SUFFIX = ".html"
 
 
 def evaluate_folders(
@@ -57,6 +54,10 @@ def evaluate_folders(
             metavar="FILE", help="A page with plots, tables, pictures and sounds, as .html."
         ),
     ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Rate-distortion curves, as .png, .svg or .pdf."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the records that -o FILE.jsonl has, and go on.")
     ] = False,
@@ -73,11 +74,11 @@ def evaluate_folders(
 ) -> None:
     """Measure sizes, quality and times on whole folders."""
     from vqcodec.evaluation.record import mean_records
-    from vqcodec.evaluation.table import build_markdown, build_parts_markdown
+    from vqcodec.evaluation.table import build_summary
     from vqcodec.evaluation.workers import default_jobs
 
     qualities = _parse_qualities(quality)
-    _check_outputs(output, report, force=force, resume=resume)
+    check_outputs(output, report, plot, force=force, resume=resume)
     baselines, missing = _baselines(against)
     files = _find(sources)
     missing += _missing_metrics(files, quiet=quiet)
@@ -88,8 +89,8 @@ def evaluate_folders(
     records = _measure(tasks, output, jobs=jobs, resume=resume, quiet=quiet)
     means = mean_records(records)
     if output is not None:
-        with open_target(output, force=force or _keeps_journal(output)) as file:
-            file.write(_table(records, means, Path(output).suffix).encode())
+        with open_target(output, force=force or keeps_journal(output)) as file:
+            file.write(build_records(records, means, Path(output).suffix).encode())
     if report is not None:
         from vqcodec.evaluation.report.page import build_page
 
@@ -98,33 +99,16 @@ def evaluate_folders(
         page = build_page(comparisons, missing)
         with open_target(report, force=force) as file:
             file.write(page)
+    if plot is not None:
+        from vqcodec.evaluation.plot import build_plots
+
+        drawing = build_plots(records, Path(plot).suffix)
+        with open_target(plot, force=force) as file:
+            file.write(drawing)
     if as_json:
         write_json({"records": list(map(asdict, records)), "means": list(map(asdict, means))})
     else:
-        write_stdout(build_markdown(means) + build_parts_markdown(records))
-
-
-def _check_outputs(output: str | None, report: str | None, *, force: bool, resume: bool) -> None:
-    """Fail before the work is done rather than after it."""
-    if resume and (output is None or Path(output).suffix != JOURNAL_SUFFIX):
-        raise UsageError(f"--resume: needs the records of before, as -o FILE{JOURNAL_SUFFIX}")
-    if resume and force:
-        raise UsageError("--resume: keeps what -f overwrites; use one of them")
-    if output is not None:
-        if Path(output).suffix not in SUFFIXES:
-            raise UsageError(f"-o {output}: records are written as {', '.join(SUFFIXES)}")
-        check_target(output, force=force or resume)
-    if report is not None:
-        if Path(report).suffix != REPORT_SUFFIX:
-            raise UsageError(f"--report {report}: a report is written as {REPORT_SUFFIX}")
-        check_target(report, force=force)
-
-
-def _keeps_journal(output: str | None) -> bool:
-    """Return whether records are written as they come: into a file, not into a pipe."""
-    if output is None or Path(output).suffix != JOURNAL_SUFFIX:
-        return False
-    return Path(output).is_file() or not Path(output).exists()
+        write_stdout(build_summary(records, means))
 
 
 def _baselines(against: str) -> tuple[list[Baseline], list[str]]:
@@ -231,7 +215,7 @@ def _measure(
     from vqcodec.evaluation.run import measure_all
 
     keys = keys_of_tasks(tasks)
-    path = Path(output) if output is not None and _keeps_journal(output) else None
+    path = Path(output) if output is not None and keeps_journal(output) else None
     done = read_finished(path, keys) if resume and path is not None and path.exists() else {}
     left = {key: task for key, task in zip(keys, tasks, strict=True) if key not in done}
     if done:
@@ -271,19 +255,3 @@ def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
         task = bar.add_task("", total=total)
         bar.advance(task, 0)  # the clock starts
         yield lambda: bar.advance(task)
-
-
-def _table(records: Sequence[Record], means: Sequence[Record], suffix: str) -> str:
-    """Return what a file with this suffix is to hold; readers expect means in Markdown only."""
-    from vqcodec.evaluation.table import (
-        build_csv,
-        build_json_lines,
-        build_markdown,
-        build_parts_markdown,
-    )
-
-    if suffix == ".jsonl":
-        return build_json_lines(records)
-    if suffix == ".csv":
-        return build_csv(records)
-    return build_markdown([*records, *means]) + build_parts_markdown(records)

@@ -208,3 +208,19 @@ def test_a_terminal_is_shown_how_many_records_are_done_and_the_time_left(
     assert vqc("eval", photo, "--quality", "1,2,3").exit_code == 0
     assert "3/3" in shown.getvalue()
     assert "0:00:00" in shown.getvalue()
+
+
+def test_curves_are_drawn_into_a_file(vqc, zoo, photo, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    values = iter(range(20, 40))
+    monkeypatch.setattr(evaluation, "compare", lambda *_: {"psnr_db": float(next(values))})
+    assert vqc("eval", photo, "--quality", "1,2", "--plot", "curves.svg").exit_code == 0
+    assert "<svg" in (tmp_path / "curves.svg").read_text()
+    assert vqc("eval", photo, "--quality", "1,2", "--plot", "curves.svg").exit_code != 0
+
+
+def test_curves_of_another_suffix_are_refused_before_the_work(vqc, zoo, photo, monkeypatch):
+    monkeypatch.setattr(evaluation, "compare", None)
+    outcome = vqc("eval", photo, "--plot", "curves.gif")
+    assert outcome.exit_code == 2
+    assert ".png, .svg, .pdf" in outcome.stderr

@@ -274,6 +274,28 @@ def test_tables_are_coded_in_order_and_equal_rows_given_one_by_one():
     assert encoder.finish() == encode(tables.freqs[table_ids[order]], symbols[order])
 
 
+@pytest.mark.parametrize("num_symbols", [0, 1, 44, 200])
+@pytest.mark.parametrize("num_rows", [1, 3, 16])
+def test_rows_side_by_side_are_coded_like_rows_one_by_one(num_rows, num_symbols):
+    rng = np.random.default_rng(num_rows)
+    freqs = random_freqs(rng, 12, 9)
+    for table, length in enumerate([1, 3, 3, 1, 9, 5, 3, 9, 9, 1, 2, 2]):  # in no order
+        freqs[table, length:] = 0
+        freqs[table, 0] += TOTAL - freqs[table].sum()
+    tables = FrequencyTables(freqs)
+    table_ids = rng.integers(0, 12, (num_rows, num_symbols), np.uint16)
+    for row, parts in zip(table_ids, tables.parts_of_rows(table_ids), strict=True):
+        symbols = SymbolSampler(rng).code_with_tables(tables, row)
+        alone, beside = SymbolEncoder(), SymbolEncoder()
+        alone.code_with_tables(tables, row, symbols)
+        beside.code_with_tables(tables, row, symbols, parts)
+        payload = beside.finish()
+        assert payload == alone.finish()
+        assert np.array_equal(
+            SymbolDecoder(payload).code_with_tables(tables, row, parts=parts), symbols
+        )
+
+
 def test_the_last_of_the_most_tables_is_the_last():
     freqs = np.tile(np.array([TOTAL - 1, 1], np.uint32), (1 << 16, 1))
     freqs[-1] = [1, TOTAL - 1]

@@ -8,6 +8,7 @@ from vqcodec.evaluation.curves import (
     build_curve,
     bytes_at_equal_quality,
     curve_of_records,
+    rate_gaps,
 )
 from vqcodec.evaluation.record import Record
 
@@ -129,3 +130,46 @@ def test_the_curve_of_a_codec_is_through_its_means(unit):
     for codec, metric in (("a", "other"), ("a", "absent"), ("c", "psnr_db")):
         with pytest.raises(UsageError, match=f"{codec}: "):
             curve_of_records(records, codec, metric)
+
+
+@pytest.mark.filterwarnings("ignore:Insufficient curve overlap")
+@pytest.mark.parametrize("fit", Fit)
+def test_the_gap_is_that_of_the_usual_tool(fit):
+    library = pytest.importorskip("bjontegaard")
+    rates, psnrs = np.array([0.14, 0.37, 0.64, 0.93, 1.3]), np.array([22.8, 27.6, 29.8, 31.4, 33])
+    expected = library.bd_rate(
+        rates, psnrs, RATES, PSNRS, method=fit.value, require_matching_points=False
+    )
+    other = build_curve("b", zip(rates, psnrs, strict=True))
+    assert bjontegaard_rate(other, curve(), fit) == pytest.approx(expected)
+
+
+def records_of(codec, factor, metric="psnr_db", points=6):
+    return [
+        Record(
+            file="a.png",
+            codec=codec,
+            quality=number,
+            size_bytes=1,
+            payload_bytes=None,
+            bits_per_pixel=factor * rate,
+            bits_per_second=None,
+            compress_s=0,
+            decompress_s=0,
+            metrics={metric: psnr},
+        )
+        for number, (rate, psnr) in enumerate(zip(RATES, PSNRS, strict=True))
+    ][:points]
+
+
+def test_gaps_are_told_for_each_two_codecs_and_both_fits():
+    matrix = rate_gaps(records_of("a", 1) + records_of("b", 2) + records_of("c", 1, points=3))
+    assert list(matrix) == ["psnr_db"]
+    rows = matrix["psnr_db"]
+    assert rows["b"][0] == pytest.approx([100, 100])
+    assert rows["a"] == [None, pytest.approx([-50, -50]), [pytest.approx(0, abs=0.1), None]]
+
+
+def test_codecs_that_share_no_metric_have_no_gaps():
+    assert rate_gaps(records_of("a", 1) + records_of("b", 1, metric="stoi")) == {}
+    assert rate_gaps(records_of("a", 1) + records_of("b", 1, points=1)) == {}

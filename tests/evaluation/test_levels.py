@@ -27,6 +27,11 @@ def test_levels_add_up_to_all_bits_and_the_signal_is_the_same(tiny_models, name,
     model = tiny_models[name]
     stream = model.compress(signal_for(model), quality=quality)
     decoded, bits = metered(model, stream)
+    meter = LevelMeter(model)
+    meter.decompress(stream)
+    codebooks = meter.codebook_bits()
+    assert len(codebooks) == model.autoencoder.quantizer.num_codebooks
+    assert sum(codebooks) == pytest.approx(sum(bits))
     assert same_signal(decoded, model.decompress(stream))
     assert len(bits) == len(TABLES[name]["prior"]["groups"])
     assert sum(bits) == pytest.approx(model.spending_of(stream).num_bits)

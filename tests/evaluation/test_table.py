@@ -7,6 +7,7 @@ from vqcodec.errors import InputError
 from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.table import (
     build_csv,
+    build_gaps_markdown,
     build_json_lines,
     build_markdown,
     build_parts_markdown,
@@ -107,3 +108,21 @@ def test_csv_and_json_lines_hold_the_bits_by_part():
 def test_a_table_without_records_is_empty():
     assert build_json_lines([]) == ""
     assert build_csv([]).strip() == ""
+
+
+def test_markdown_has_a_matrix_of_gaps():
+    points = [(1, 0.1, 26.0), (2, 0.2, 29.0), (3, 0.4, 32.0), (4, 0.8, 35.0)]
+    records = [
+        record(codec=codec, quality=q, bits_per_pixel=factor * rate, metrics={"psnr_db": psnr})
+        for codec, factor in (("image", 0.5), ("jpeg", 1))
+        for q, rate, psnr in points
+    ]
+    assert build_gaps_markdown(records).splitlines()[1:] == [
+        "BD-rate in per cent at equal psnr_db, PCHIP (cubic):",
+        "",
+        "| codec | against image | against jpeg |",
+        "| --- | ---: | ---: |",
+        "| image | - | -50.0 (-50.0) |",
+        "| jpeg | +100.0 (+100.0) | - |",
+    ]
+    assert build_gaps_markdown(RECORDS) == ""

@@ -25,6 +25,12 @@ _Categorical = constriction.stream.model.Categorical
 _ROWS = _Categorical(perfect=False)  # takes one row of frequencies per symbol
 
 
+# What codes symbols that are sorted by table: start, stop, and a constriction model, which takes a
+# row of weights for every symbol or none.
+Part = tuple[int, int, Any, NDArray[np.float64] | None]
+Parts = tuple[NDArray[np.intp], list[Part]]  # the places in the order of tables, and the parts
+
+
 class FrequencyTables:
     """Frequencies that are used many times over; a symbol names its table by number.
 
@@ -56,13 +62,10 @@ class FrequencyTables:
             self._places[same] = np.arange(len(same))
         self._models: dict[int, Any] = {}  # of single tables, made when they are needed
 
-    def parts(
-        self, table_ids: NDArray[np.uint16]
-    ) -> tuple[NDArray[np.intp], list[tuple[int, int, Any, NDArray[np.float64] | None]]]:
+    def parts(self, table_ids: NDArray[np.uint16]) -> Parts:
         """Return the places in `table_ids` [S] table by table, and what codes them, part by part.
 
-        A part is a start, a stop, and a constriction model, which takes a row of weights for every
-        symbol or none. Tables of a single symbol have nothing to code and no part.
+        Tables of a single symbol have nothing to code and no part.
         """
         order = table_ids.argsort(kind="stable")  # linear in numpy, as the numbers have 16 bits
         in_order = table_ids.take(order)
@@ -72,7 +75,7 @@ class FrequencyTables:
         keys = lengths if few else in_order
         changes = (keys[1:] != keys[:-1]).nonzero()[0] + 1
         starts = [0, *changes.tolist(), len(keys)] if len(keys) else []
-        parts: list[tuple[int, int, Any, NDArray[np.float64] | None]] = []
+        parts: list[Part] = []
         for start, stop in itertools.pairwise(starts):
             length = int(lengths[start])
             if length == 1:
@@ -83,6 +86,38 @@ class FrequencyTables:
             else:
                 parts.append((start, stop, self._model(int(in_order[start])), None))
         return order, parts
+
+    def parts_of_rows(self, table_ids: NDArray[np.uint16]) -> list[Parts]:
+        """Return `parts` of each row of `table_ids` [R, S], faster than one by one."""
+        num_rows, num_symbols = table_ids.shape
+        if num_rows == 1 or not 0 < num_symbols <= _FEW:
+            return [self.parts(row) for row in table_ids]
+        order = table_ids.argsort(axis=1, kind="stable")
+        firsts = np.arange(num_rows)[:, None] * num_symbols
+        in_order = table_ids.reshape(-1).take((order + firsts).reshape(-1))
+        lengths, places = self._lengths.take(in_order), self._places.take(in_order)
+        begins = np.empty(len(in_order), np.bool_)
+        np.not_equal(lengths[1:], lengths[:-1], out=begins[1:])
+        begins[::num_symbols] = True
+        starts = begins.nonzero()[0]
+        run_lengths = lengths.take(starts).tolist()
+        # The weights of all runs of one length in one piece, out of which each takes its rows.
+        pieces = {
+            length: self._weights[length].take(places[lengths == length], axis=0)
+            for length in set(run_lengths)
+            if length > 1
+        }
+        used = dict.fromkeys(pieces, 0)
+        rows: list[list[Part]] = [[] for _ in range(num_rows)]
+        bounds = [*starts.tolist(), len(in_order)]
+        for (start, stop), length in zip(itertools.pairwise(bounds), run_lengths, strict=True):
+            if length == 1:
+                continue
+            row, place, count = start // num_symbols, start % num_symbols, stop - start
+            weights = pieces[length][used[length] : used[length] + count]
+            used[length] += count
+            rows[row].append((place, place + count, _ROWS, weights))
+        return list(zip(order, rows, strict=True))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the models of constriction, which cannot be pickled; they are made again."""
@@ -113,11 +148,12 @@ class Coder(Protocol):
         tables: FrequencyTables,
         table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,
+        parts: Parts | None = None,
     ) -> Symbols:
         """Return the next symbols [S], of which symbol s has table `table_ids[s]` of `tables`.
 
         The symbols are coded table by table, in rising order of table, and in order of place
-        within a table.
+        within a table. Who has `tables.parts` of them already hands those over.
         """
 
 
@@ -139,12 +175,13 @@ class SymbolEncoder:
         tables: FrequencyTables,
         table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,
+        parts: Parts | None = None,
     ) -> Symbols:
         """Append `symbols` [S], coded under the tables `table_ids` [S], and return them."""
         assert symbols is not None, "an encoder has to be told the symbols"
-        order, parts = tables.parts(table_ids)
+        order, runs = parts or tables.parts(table_ids)
         in_order = symbols[order]
-        for start, stop, model, rows in parts:
+        for start, stop, model, rows in runs:
             if rows is None:
                 self._encoder.encode(in_order[start:stop], model)
             else:
@@ -190,16 +227,17 @@ class SymbolDecoder:
         tables: FrequencyTables,
         table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,  # noqa: ARG002
+        parts: Parts | None = None,
     ) -> Symbols:
         """Return the next symbols [S], which were coded under the tables `table_ids` [S].
 
         Raises:
             CorruptStreamError: no symbols encode to this payload.
         """
-        order, parts = tables.parts(table_ids)
+        order, runs = parts or tables.parts(table_ids)
         in_order = np.zeros(len(table_ids), np.int32)
         try:
-            for start, stop, model, rows in parts:
+            for start, stop, model, rows in runs:
                 if rows is None:
                     run = self._decoder.decode(model, stop - start)
                     self._encoder.encode(run, model)
@@ -259,6 +297,7 @@ class SymbolSampler:
         tables: FrequencyTables,
         table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,  # noqa: ARG002
+        parts: Parts | None = None,  # noqa: ARG002
     ) -> Symbols:
         """Return symbols [S] drawn under the tables `table_ids` [S]."""
         return self.code(tables.freqs[table_ids])

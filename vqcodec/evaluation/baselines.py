@@ -47,7 +47,7 @@ class PillowCodec(Baseline):
     """A picture format that Pillow writes, on its scale of 0 … 100."""
 
     modality = "image"
-    qualities = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95)
+    qualities = (5, 15, 30, 50, 70, 85)
 
     def __init__(self, format: str, options: Mapping[str, Any]) -> None:
         self.name = format.lower()
@@ -71,7 +71,7 @@ class JpegXlCodec(Baseline):
 
     name = "jxl"
     modality = "image"
-    qualities = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95)
+    qualities = (10, 20, 35, 50, 70, 85)
 
     def __init__(self) -> None:
         _imagecodecs()

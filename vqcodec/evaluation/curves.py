@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,6 +14,11 @@ from vqcodec.evaluation.record import Record, mean_records
 
 Floats = NDArray[np.float64]
 _NUM_LEVELS = 101
+METRICS = ("psnr_db", "ms_ssim_db", "ssimulacra2", "pesq_wb", "stoi", "visqol")  # to be equal
+
+
+# By metric, codec and other codec: by each fit, or None for a codec and itself.
+Gaps = dict[str, dict[str, list[list[float | None] | None]]]
 
 
 class Fit(Enum):
@@ -21,6 +26,9 @@ class Fit(Enum):
 
     CUBIC = "cubic"  # one polynomial, least squares (Bjøntegaard 2001, VCEG-M33); 4 points
     PCHIP = "pchip"  # through all points, monotonic (Fritsch and Butland 1984); 2 points
+
+
+FITS = (Fit.PCHIP, Fit.CUBIC)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -83,6 +91,42 @@ def bjontegaard_rate(reference: Curve, other: Curve, fit: Fit = Fit.PCHIP) -> fl
     _check_range(reference, other, low, high)
     gap = _mean_log_rate(other, low, high, fit) - _mean_log_rate(reference, low, high, fit)
     return 100 * float(np.expm1(gap))
+
+
+def rate_gaps(records: Sequence[Record]) -> Gaps:
+    """Return for each of METRICS, codec and other codec the BD-rate of the first to the other.
+
+    Twice: by PCHIP and by cubic. None stands for curves that share no quality, or have too few
+    points. Metrics that no two codecs have are left out.
+    """
+    codecs = list(dict.fromkeys(record.codec for record in records))
+    matrices: Gaps = {}
+    for metric in METRICS:
+        curves = {codec: _curve_or_none(records, codec, metric) for codec in codecs}
+        known = {codec: curve for codec, curve in curves.items() if curve is not None}
+        if len(known) > 1:
+            matrices[metric] = {
+                codec: [
+                    None if other is own else [_gap(other, own, fit) for fit in FITS]
+                    for other in known.values()
+                ]
+                for codec, own in known.items()
+            }
+    return matrices
+
+
+def _curve_or_none(records: Sequence[Record], codec: str, metric: str) -> Curve | None:
+    try:
+        return curve_of_records(records, codec, metric)
+    except UsageError:
+        return None
+
+
+def _gap(reference: Curve, other: Curve, fit: Fit) -> float | None:
+    try:
+        return bjontegaard_rate(reference, other, fit)
+    except UsageError:
+        return None
 
 
 def bytes_at_equal_quality(curve_a: Curve, curve_b: Curve, lo_db: float, hi_db: float) -> float:

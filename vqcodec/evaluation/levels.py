@@ -48,11 +48,17 @@ class LevelMeter:
         They add up to the payload of the last stream, but for the rounding of each segment to
         whole bytes.
         """
+        starts = [0, *accumulate(self._sizes[:-1])]
+        levels: list[float] = np.add.reduceat(self.codebook_bits(), starts).tolist()
+        return levels
+
+    def codebook_bits(self) -> list[float]:
+        """Return the same codebook by codebook."""
         by_codebook = np.zeros(sum(self._sizes))
         for bits in self._keeper.bits():
             by_codebook[: len(bits)] += bits.sum(axis=tuple(range(1, bits.ndim)))
-        starts = [0, *accumulate(self._sizes[:-1])]
-        return [float(level) for level in np.add.reduceat(by_codebook, starts)]
+        codebooks: list[float] = by_codebook.tolist()
+        return codebooks
 
 
 class _IndexKeeper(Prior):

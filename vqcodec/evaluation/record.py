@@ -21,6 +21,7 @@ class Record:
         overhead_bytes: of all the rest of our streams: header, frames and checksums of sections,
             opacity, colour profile; None for other codecs' streams.
         level_bits: what the indices of each level cost, see `levels`; None for other codecs.
+        codebook_bits: and those of each codebook.
         bits_per_pixel: of the whole stream; None for a sound.
         bits_per_second: of the whole stream; None for a picture.
         compress_s: wall time from the signal in memory to the stream.
@@ -49,6 +50,7 @@ class Record:
     peak_memory_bytes: float | None = None
     overhead_bytes: float | None = None
     level_bits: list[float] | None = None
+    codebook_bits: list[float] | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     file_digest: str | None = None
     codec_digest: str | None = None
@@ -79,7 +81,8 @@ def mean_record(records: Sequence[Record]) -> Record:
         decompress_cpu_s=_mean(record.decompress_cpu_s for record in records),
         peak_memory_bytes=_mean(record.peak_memory_bytes for record in records),
         overhead_bytes=_mean(record.overhead_bytes for record in records),
-        level_bits=_mean_levels([record.level_bits for record in records]),
+        level_bits=_mean_lists([record.level_bits for record in records]),
+        codebook_bits=_mean_lists([record.codebook_bits for record in records]),
         metrics={name: _mean(record.metrics.get(name) for record in records) for name in metrics},
     )
 
@@ -97,6 +100,6 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _mean_levels(lists: Iterable[list[float] | None]) -> list[float] | None:
-    known = [levels for levels in lists if levels is not None]
+def _mean_lists(lists: Iterable[list[float] | None]) -> list[float] | None:
+    known = [bits for bits in lists if bits is not None]
     return [sum(bits) / len(known) for bits in zip(*known, strict=True)] if known else None

@@ -173,6 +173,7 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
         peak_memory_bytes=peak_bytes,
         overhead_bytes=None if payload_bytes is None else len(stream) - payload_bytes,
         level_bits=meter.level_bits() if meter else None,
+        codebook_bits=meter.codebook_bits() if meter else None,
         metrics=_finite(compare(signal, decoded)),
         file_digest=digest_of_file(path),
         codec_digest=digest_of_codec(codec),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from vqcodec.errors import InputError
+from vqcodec.evaluation.curves import rate_gaps
 from vqcodec.evaluation.parts import level_names, levels_of, part_sizes
 from vqcodec.evaluation.record import Record
 
@@ -16,7 +17,7 @@ Cell = str | float | None
 
 # What says nothing to people, or stands in a table of its own.
 _DIGESTS = ("file_digest", "codec_digest")
-_PARTS = ("overhead_bytes", "level_bits")
+_PARTS = ("overhead_bytes", "level_bits", "codebook_bits")
 
 
 def build_json_lines(records: Iterable[Record]) -> str:
@@ -45,6 +46,11 @@ def build_markdown(records: Sequence[Record]) -> str:
     return _markdown(tabulate(records))
 
 
+def build_summary(records: Sequence[Record], rows: Sequence[Record]) -> str:
+    """Return Markdown: a table of rows, and what all records say of BD-rates and parts."""
+    return build_markdown(rows) + build_gaps_markdown(records) + build_parts_markdown(records)
+
+
 def build_parts_markdown(records: Sequence[Record]) -> str:
     """Return a paragraph and a table of the mean bits of our streams by part.
 
@@ -60,6 +66,28 @@ def build_parts_markdown(records: Sequence[Record]) -> str:
     ]
     header = ["codec", "quality", "bits", "header and sections", *names]
     return "\nMean bits of a stream by part:\n\n" + _markdown([list(header), *rows])
+
+
+def build_gaps_markdown(records: Sequence[Record]) -> str:
+    """Return a paragraph and a matrix of BD-rates for each metric; empty for a single codec.
+
+    Below 0 the codec of the row needs fewer bits than that of the column.
+    """
+    text = ""
+    for metric, matrix in rate_gaps(records).items():
+        header = ["codec", *(f"against {codec}" for codec in matrix)]
+        rows = [[codec, *map(_both_fits, row)] for codec, row in matrix.items()]
+        text += f"\nBD-rate in per cent at equal {metric}, PCHIP (cubic):\n\n"
+        text += _markdown([header, *rows])
+    return text
+
+
+def _both_fits(gaps: Sequence[float | None] | None) -> Cell:
+    """Return what the two ways to interpolate make of one gap."""
+    if gaps is None:
+        return None
+    pchip, cubic = ("-" if gap is None else f"{gap:+.1f}" for gap in gaps)
+    return None if pchip == "-" else f"{pchip} ({cubic})"
 
 
 def build_csv(records: Sequence[Record]) -> str:
@@ -78,9 +106,10 @@ def tabulate(records: Sequence[Record], *, complete: bool = False) -> list[list[
     for record in records:
         row = asdict(record)
         digests = {name: row.pop(name) for name in _DIGESTS}
-        metrics, overhead, levels = (row.pop(name) for name in ("metrics", *_PARTS))
+        metrics, overhead, *lists = (row.pop(name) for name in ("metrics", *_PARTS))
         parts = {"overhead_bytes": overhead}
-        parts |= {f"level_{number}_bits": bits for number, bits in enumerate(levels or (), 1)}
+        for kind, found in zip(("level", "codebook"), lists, strict=True):
+            parts |= {f"{kind}_{number}_bits": bits for number, bits in enumerate(found or (), 1)}
         rows.append(row | metrics | (parts | digests if complete else {}))
     names = dict.fromkeys(name for row in rows for name in row)
     kept = [name for name in names if any(row.get(name) is not None for row in rows)]

@@ -13,6 +13,7 @@ from vqcodec.entropy.frequencies import Freqs
 from vqcodec.entropy.range_coder import (
     Coder,
     FrequencyTables,
+    Parts,
     SymbolDecoder,
     SymbolEncoder,
     Symbols,
@@ -38,6 +39,7 @@ class _Repeater:
         tables: FrequencyTables,  # noqa: ARG002
         table_ids: NDArray[np.uint16],  # noqa: ARG002
         symbols: Symbols | None = None,
+        parts: Parts | None = None,  # noqa: ARG002
     ) -> Symbols:
         """Return the symbols."""
         assert symbols is not None

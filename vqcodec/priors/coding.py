@@ -75,15 +75,19 @@ class LogisticCoding:
         if indices is not None and indices.dtype.kind == "f":
             indices = self._choose(indices, table_ids, start, escape)
         symbols = None if indices is None else _symbols_of(indices, start, escape)
-        result = np.empty(start.shape, np.int64)
-        for row, coder in enumerate(coders):
+        coded = np.empty(start.shape, np.int32)
+        for row, (coder, parts) in enumerate(
+            zip(coders, self.tables.parts_of_rows(table_ids), strict=True)
+        ):
             known = None if symbols is None else symbols[row]
-            coded = coder.code_with_tables(self.tables, table_ids[row], known)
-            result[row] = start[row] + coded
-            escaped = coded == escape[row]
-            if np.count_nonzero(escaped):  # a tenth of the time of any()
-                values = None if indices is None else indices[row, escaped]
-                result[row, escaped] = self._code_escaped(coder, int(escaped.sum()), values)
+            coded[row] = coder.code_with_tables(self.tables, table_ids[row], known, parts)
+        result: NDArray[np.int64] = start + coded
+        escaped = coded == escape
+        if np.count_nonzero(escaped):  # a tenth of the time of any()
+            for row in escaped.any(axis=1).nonzero()[0].tolist():
+                places = escaped[row]
+                values = None if indices is None else indices[row, places]
+                result[row, places] = self._code_escaped(coders[row], int(places.sum()), values)
         # Numbers below zero are the largest of all when taken as unsigned.
         if result.size and result.view(np.uint64).max() > 2 * self.limit:
             if any(isinstance(coder, SymbolDecoder) for coder in coders):

@@ -197,13 +197,13 @@ class PriorTraining:
         self.save()
 
 
-def freeze_prior(trained: TrainedRun) -> dict[str, NDArray[Any]]:
-    """Return the integer tensors of a run's prior.
+def freeze_prior(trained: TrainedRun, kind: str | None = None) -> dict[str, NDArray[Any]]:
+    """Return the integer tensors of a run's prior, or of one of another kind for its indices.
 
     Raises:
         UsageError: it has none yet.
     """
-    kind = trained.recipe.prior.get("kind")
+    kind = kind or trained.recipe.prior.get("kind")
     quantizer = trained.autoencoder.quantizer
     if kind == "uniform":
         return {}
@@ -279,6 +279,8 @@ def _seen_in_training(trained: TrainedRun, rate: Tensor | None) -> list[NDArray[
         generator = np.random.default_rng([trained.seed, 2, number])
         signal = dataset.batch(8, generator)
         rates = quantizer.sample_rates(8) if rate is None else rate.expand(8)
+        if rate is None and quantizer.in_use(rates) is not None:  # all codebooks are to be seen
+            rates = torch.full_like(rates, quantizer.rate_of(10))
         indices = indices_of(trained.autoencoder, signal, rates).transpose(0, 1).flatten(1).numpy()
         used = quantizer.num_codebooks if rate is None else quantizer.codebooks_at(int(rate))
         seen.append(indices[:used])

@@ -81,9 +81,29 @@ def test_loudness_is_judged_at_one_playing_level():
 
 def test_added_loudness_is_worse_than_missing_loudness():
     sound = voice()
-    added = loudness_disturbance(10 * sound, sound, RATE)
-    missing = loudness_disturbance(sound / 10, sound, RATE)
-    assert float(added) > float(missing)
+    dull = muffled(sound, 2000)
+    burst = (torch.arange(RATE) % 4000 < 2000) * (sound - dull)  # no filter that lasts
+    added = loudness_disturbance(dull + burst, dull, RATE)
+    missing = loudness_disturbance(dull, dull + burst, RATE)
+    assert float(added) > float(missing) > 0.1
+
+
+def test_a_level_and_a_gentle_filter_are_forgiven():
+    sound = voice()
+    assert float(loudness_disturbance(0.2 * sound, sound, RATE)) < 0.05
+    filtered = sound + 0.5 * sound.roll(1, dims=-1)
+    judged = loudness_disturbance(torch.cat([filtered, noisy(sound, 10)]), sound, RATE)
+    assert float(judged[0]) < 0.3 * float(judged[1])
+
+
+def test_a_short_disturbance_weighs_more_than_its_share_of_the_time():
+    sound = voice()
+    spread = noisy(sound, 20)
+    short = sound.clone()
+    part = slice(RATE // 8, RATE // 8 + 1600)
+    short[..., part] = spread[..., part]
+    judged = [float(loudness_disturbance(each, sound, RATE)) for each in (short, spread)]
+    assert judged[0] > 0.2 * judged[1]  # in a tenth of the time
 
 
 def test_envelopes_are_compared_whatever_their_size():
@@ -115,10 +135,10 @@ def test_sounds_shorter_than_a_stretch_are_compared():
 
 
 def test_bands_cover_every_frequency_once_and_grow():
-    member, threshold, width = band_tables(RATE)
-    assert torch.equal(member.sum(0)[1:], torch.ones(256))
-    assert len(threshold) == len(width) == len(member) == 48
-    assert float(width.sum()) == pytest.approx(float(bark(torch.tensor(8000.0))), abs=2)
+    bands = band_tables(RATE)
+    assert torch.equal((bands.member > 0).sum(0)[1:], torch.ones(256, dtype=torch.long))
+    assert len(bands.threshold) == len(bands.width) == len(bands.member) == 48
+    assert float(bands.width.sum()) == pytest.approx(float(bark(torch.tensor(8000.0))), abs=2)
 
 
 def test_hearing_is_keenest_at_a_few_kilohertz():

@@ -36,8 +36,8 @@ WEIGHTS = {  # of the terms of a sound's distortion
     "bands": 40.0,
     "magnitude": 3.0,
     "complex": 0.6,
-    "loudness": 0.8,
-    "envelope": 3.0,
+    "loudness": 1.5,
+    "envelope": 4.0,
 }
 EXCERPT_S = 6.0  # of a held-out file
 

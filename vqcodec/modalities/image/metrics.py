@@ -51,7 +51,7 @@ def ms_ssim_of_pictures(reference: Picture, decoded: Picture) -> float:
     similarities = []
     for first, second in zip(_rgb(reference).T, _rgb(decoded).T, strict=True):  # [W, H] each
         image, reconstruction = (
-            torch.from_numpy(np.ascontiguousarray(channel))[None, None].double() / 255
+            torch.from_numpy(np.ascontiguousarray(channel))[None, None].float() / 255
             for channel in (first, second)
         )
         similarities.append(float(ms_ssim(image, reconstruction)))  # one channel: less memory
@@ -93,10 +93,12 @@ def ms_ssim(image: Tensor, reconstruction: Tensor) -> Tensor:
 
 def _similarity(image: Tensor, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
     """Return maps of luminance similarity, and of contrast and structure similarity."""
-    mean_1, mean_2 = _blur(image), _blur(reconstruction)
-    variance_1 = _blur(image.square()) - mean_1.square()
-    variance_2 = _blur(reconstruction.square()) - mean_2.square()
-    covariance = _blur(image * reconstruction) - mean_1 * mean_2
+    products = (image.square(), reconstruction.square(), image * reconstruction)
+    blurred = _blur(torch.cat([image, reconstruction, *products], dim=1))
+    mean_1, mean_2, square_1, square_2, product = blurred.chunk(5, dim=1)
+    variance_1 = square_1 - mean_1.square()
+    variance_2 = square_2 - mean_2.square()
+    covariance = product - mean_1 * mean_2
     luminance = (2 * mean_1 * mean_2 + _C1) / (mean_1.square() + mean_2.square() + _C1)
     return luminance, (2 * covariance + _C2) / (variance_1 + variance_2 + _C2)
 

@@ -15,6 +15,7 @@ _NUM_SCALES = 6
 _SMALLEST_SIDE = 8  # pixels of a scale
 _C2 = 0.0009
 _SIGMA = 1.5  # pixels
+_AXES = ((1, 1, 1, -1), (1, 1, -1, 1))
 
 # Linear RGB to LMS, and XYB from the cube roots of that: the colours of JPEG XL.
 _ABSORBANCE = (
@@ -178,7 +179,7 @@ def _errors(first: Tensor, second: Tensor) -> Tensor:
     edges = (1 + (second - mean_2).abs()) / (1 + (first - mean_1).abs()) - 1
     maps = torch.stack([structure, edges.relu(), (-edges).relu()], dim=1).double()
     means = maps.mean(dim=(2, 3))  # [3 channels, 3 maps]
-    return torch.stack([means, maps.pow(4).mean(dim=(2, 3)).pow(0.25)], dim=1)
+    return torch.stack([means, maps.square().square().mean(dim=(2, 3)).pow(0.25)], dim=1)
 
 
 def _linear(pixels: NDArray[np.uint8]) -> Tensor:
@@ -207,8 +208,10 @@ def _blurred(maps: Tensor) -> Tensor:
     """Return Gaussian means of maps [N, H, W], which are 0 beyond their edges."""
     kernel = maps.new_tensor(_kernel())
     radius = len(kernel) // 2
-    rows = functional.conv2d(maps[:, None], kernel.view(1, 1, 1, -1), padding=(0, radius))
-    return functional.conv2d(rows, kernel.view(1, 1, -1, 1), padding=(radius, 0))[:, 0]
+    # Each map is a channel by itself, which is four times faster than a batch of single channels.
+    across, down = (kernel.view(shape).expand(len(maps), -1, -1, -1) for shape in _AXES)
+    rows = functional.conv2d(maps[None], across, padding=(0, radius), groups=len(maps))
+    return functional.conv2d(rows, down, padding=(radius, 0), groups=len(maps))[0]
 
 
 def _kernel() -> list[float]:

@@ -1,0 +1,137 @@
+"""What each idea is worth: a codec built up step by step, every file compressed at every step.
+
+The runs are trained by recipes that differ in one thing, for equally many steps. With residual
+codebooks trained on distortion alone there are indices of fixed width, then frequencies, then a
+prior; with networks, codebooks and prior trained together, fewer bits; with a lattice in place of
+the codebooks, fewer again; and with indices chosen by what they cost, the codec as it ships.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from result import write_result
+
+from vqcodec.codec.model import Model
+from vqcodec.data.manifest import find_files
+from vqcodec.errors import UsageError
+from vqcodec.evaluation.curves import Curve, bjontegaard_rate, build_curve
+from vqcodec.evaluation.run import SUFFIXES, compare
+from vqcodec.modalities.image.signal import Picture
+from vqcodec.modalities.media import Signal, read_signal
+from vqcodec.priors import build_prior
+from vqcodec.priors.base import Prior
+from vqcodec.priors.coding import LogisticCoding
+from vqcodec.priors.learnt import LearntPrior
+from vqcodec.rate import bits_per_pixel, bits_per_second
+from vqcodec.training.prior import TrainedRun, freeze_prior, load_run
+
+METRICS = {"pictures": "psnr_db", "voices": "pesq_wb"}
+QUALITIES = "1,3,5,7,10"
+
+
+def steps_of(distortion: Path, joint: Path, lattice: Path) -> Iterator[tuple[str, Model]]:
+    """Yield what each step is called, and the model of it, out of three runs."""
+    run = load_run(distortion)
+    yield "fixed width", model_of(run, "uniform")
+    yield "histogram", model_of(run, "histogram")
+    yield "prior", model_of(run)
+    yield "joint training", model_of(load_run(joint))
+    run = load_run(lattice)
+    yield "lattice for codebooks", nearest(model_of(run))
+    yield "choice by bits", model_of(run)
+
+
+def model_of(run: TrainedRun, kind: str | None = None) -> Model:
+    """Return the model of a run, with its own prior or one that sees nothing, of this kind."""
+    table = {"kind": kind} if kind else run.recipe.prior
+    sizes = run.autoencoder.quantizer.codebook_sizes
+    prior: Prior = build_prior(table, sizes, freeze_prior(run, kind))
+    return Model(run.recipe.modality, "00000000", run.autoencoder, prior)
+
+
+def nearest(model: Model) -> Model:
+    """Return a model whose prior takes the nearest index, whatever it costs."""
+    assert isinstance(model.prior, LearntPrior)
+    assert isinstance(model.prior.coding, LogisticCoding)
+    model.prior.coding.bit_weight = 0.0
+    return model
+
+
+def curve_of(
+    name: str, model: Model, files: Sequence[Path], qualities: Sequence[float], metric: str
+) -> Curve:
+    """Return mean rates, from whole streams, and the means of a metric."""
+    points = []
+    for quality in qualities:
+        measured = []
+        for path in files:
+            signal = read_signal(path)
+            stream = model.compress(signal, quality=quality)
+            value = compare(signal, model.decompress(stream))[metric]
+            assert value is not None
+            measured.append((_rate(stream, signal), value))
+        rate, value = np.mean(measured, axis=0).tolist()
+        points.append((rate, value))
+        print(f"{name}, quality {quality:g}: {rate:.4g}, {value:.4g}", flush=True)
+    return build_curve(name, points)
+
+
+def _rate(stream: bytes, signal: Signal) -> float:
+    if isinstance(signal, Picture):
+        return bits_per_pixel(len(stream), signal.width, signal.height)
+    return bits_per_second(len(stream), signal.duration_s)
+
+
+def gaps(curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    """Return the BD-rate of each curve to the first and to the one before; None shares nothing."""
+    rows = []
+    for number, curve in enumerate(curves):
+        rows.append({
+            "step": curve.name,
+            "rates": curve.rates.tolist(),
+            "values": curve.qualities.tolist(),
+            "to_first": _gap(curves[0], curve),
+            "to_previous": _gap(curves[max(0, number - 1)], curve),
+        })  # fmt: skip
+    return rows
+
+
+def _gap(reference: Curve, other: Curve) -> float | None:
+    try:
+        return bjontegaard_rate(reference, other)
+    except UsageError:
+        return None
+
+
+def main() -> None:
+    """Measure and write the result as ablation_pictures or ablation_voices."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=METRICS)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--distortion", type=Path, required=True, help="run of 'train vqvae'")
+    parser.add_argument("--joint", type=Path, required=True, help="run of 'train joint'")
+    parser.add_argument("--lattice", type=Path, required=True, help="the same with a lattice")
+    parser.add_argument("--quality", default=QUALITIES)
+    options = parser.parse_args()
+    files, metric = find_files([options.folder], SUFFIXES), METRICS[options.kind]
+    qualities = [float(quality) for quality in options.quality.split(",")]
+    curves = [
+        curve_of(name, model, files, qualities, metric)
+        for name, model in steps_of(options.distortion, options.joint, options.lattice)
+    ]
+    figures = {
+        "n": len(files),
+        "metric": metric,
+        "training_steps": load_run(options.lattice).step,
+        "steps": gaps(curves),
+    }
+    write_result(f"ablation_{options.kind}", figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What `vqcodec eval` writes, and where it may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vqcodec.errors import UsageError
+
+from .paths import check_target
+
+if TYPE_CHECKING:
+    from vqcodec.evaluation.record import Record
+
+JOURNAL_SUFFIX = ".jsonl"
+SUFFIXES = (JOURNAL_SUFFIX, ".csv", ".md")
+REPORT_SUFFIX = ".html"
+
+
+def check_outputs(
+    output: str | None, report: str | None, plot: str | None, *, force: bool, resume: bool
+) -> None:
+    """Fail before the work is done rather than after it."""
+    if resume and (output is None or Path(output).suffix != JOURNAL_SUFFIX):
+        raise UsageError(f"--resume: needs the records of before, as -o FILE{JOURNAL_SUFFIX}")
+    if resume and force:
+        raise UsageError("--resume: keeps what -f overwrites; use one of them")
+    if output is not None:
+        if Path(output).suffix not in SUFFIXES:
+            raise UsageError(f"-o {output}: records are written as {', '.join(SUFFIXES)}")
+        check_target(output, force=force or resume)
+    if report is not None:
+        if Path(report).suffix != REPORT_SUFFIX:
+            raise UsageError(f"--report {report}: a report is written as {REPORT_SUFFIX}")
+        check_target(report, force=force)
+    if plot is not None:
+        from vqcodec.evaluation.plot import SUFFIXES as PLOT_SUFFIXES
+        from vqcodec.evaluation.plot import require_matplotlib
+
+        if Path(plot).suffix not in PLOT_SUFFIXES:
+            raise UsageError(f"--plot {plot}: curves are written as {', '.join(PLOT_SUFFIXES)}")
+        require_matplotlib()
+        check_target(plot, force=force)
+
+
+def keeps_journal(output: str | None) -> bool:
+    """Return whether records are written as they come: into a file, not into a pipe."""
+    if output is None or Path(output).suffix != JOURNAL_SUFFIX:
+        return False
+    return Path(output).is_file() or not Path(output).exists()
+
+
+def build_records(records: Sequence[Record], means: Sequence[Record], suffix: str) -> str:
+    """Return what a file with this suffix is to hold; readers expect means in Markdown only."""
+    from vqcodec.evaluation.table import build_csv, build_json_lines, build_summary
+
+    if suffix == ".jsonl":
+        return build_json_lines(records)
+    if suffix == ".csv":
+        return build_csv(records)
+    return build_summary(records, [*records, *means])

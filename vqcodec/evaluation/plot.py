@@ -1,0 +1,77 @@
+"""Rate-distortion curves as one picture, for papers and slides."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from importlib import import_module
+
+from vqcodec.errors import MissingCodecError, UsageError
+from vqcodec.evaluation.curves import METRICS, Curve, curve_of_records
+from vqcodec.evaluation.record import Record
+
+SUFFIXES = (".png", ".svg", ".pdf")
+_MARKERS = "os^DvPX*<>"  # told apart without colours, too
+_WIDTH, _HEIGHT = 5.0, 4.0  # inches of one plot
+
+
+def build_plots(records: Sequence[Record], suffix: str) -> bytes:
+    """Return a file of one of SUFFIXES: a plot of the means for each metric, a line for each codec.
+
+    Raises:
+        UsageError: no codec has two settings, so that there is no line to draw.
+        MissingCodecError: matplotlib is not installed.
+    """
+    require_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    codecs = list(dict.fromkeys(record.codec for record in records))
+    found = {metric: _curves(records, codecs, metric) for metric in METRICS}
+    drawn = {metric: curves for metric, curves in found.items() if curves}
+    if not drawn:
+        raise UsageError("plot: no codec has two settings, which a curve needs")
+    figure = Figure(figsize=(_WIDTH * len(drawn), _HEIGHT), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, (metric, curves) in enumerate(drawn.items(), 1):
+        axes = figure.add_subplot(1, len(drawn), place)
+        for codec, curve in curves.items():
+            number = codecs.index(codec)
+            marker, colour = _MARKERS[number % len(_MARKERS)], f"C{number % 10}"
+            axes.plot(curve.rates, curve.qualities, marker=marker, color=colour, label=codec)
+        axes.set_xscale("log")
+        axes.set_xlabel(_unit(records, metric))
+        axes.set_ylabel(metric)
+        axes.grid(visible=True, which="both", alpha=0.3)
+        axes.legend()
+    file = io.BytesIO()
+    figure.savefig(file, format=suffix.removeprefix("."), dpi=150)
+    return file.getvalue()
+
+
+def require_matplotlib() -> None:
+    """Find out whether there is matplotlib before work is done.
+
+    Raises:
+        MissingCodecError: there is not; the message says how to get it.
+    """
+    try:
+        import_module("matplotlib")
+    except ImportError as error:
+        raise MissingCodecError("plot: needs matplotlib: pip install 'vqcodec[eval]'") from error
+
+
+def _unit(records: Sequence[Record], metric: str) -> str:
+    """Return the unit of the rates of those records that have a metric."""
+    first = next(record for record in records if record.metrics.get(metric) is not None)
+    return "bits per second" if first.bits_per_pixel is None else "bits per pixel"
+
+
+def _curves(records: Sequence[Record], codecs: Sequence[str], metric: str) -> dict[str, Curve]:
+    curves = {}
+    for codec in codecs:
+        try:
+            curves[codec] = curve_of_records(records, codec, metric)
+        except UsageError:  # a single setting, or a metric of the other kind of files
+            continue
+    return curves
