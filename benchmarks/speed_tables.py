@@ -16,6 +16,20 @@ def speed_table(results: Results) -> str:
     return markdown(["seconds", *works], rows) + origin(result)
 
 
+def evaluation_table(results: Results) -> str:
+    """Return how long an evaluation with all that it writes takes."""
+    result = results.get("pictures-four")
+    if result is None:
+        return ""
+    codecs: dict[str, int] = {}
+    for mean in result["means"]:
+        codecs[mean["codec"]] = codecs.get(mean["codec"], 0) + 1
+    settings = ", ".join(f"{codec} at {count}" for codec, count in codecs.items())
+    row = [str(result["n"]), settings, str(result["n"] * len(result["means"]))]
+    header = ["pictures", "codecs and their settings", "records", "minutes"]
+    return markdown(header, [[*row, f"{result['minutes']:.1f}"]]) + origin(result)
+
+
 def stages_table(results: Results) -> str:
     """Return seconds by stage, size and cores."""
     result = results.get("stages")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from speed_tables import memory_table, speed_table, stages_table
+from speed_tables import evaluation_table, memory_table, speed_table, stages_table
 from table_text import Result, Results, Row, markdown, number, origin, percentage
 
 from vqcodec.codec.zoo import ModelCard
@@ -244,6 +244,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "phones": phones_table,
     "priors": priors_table,
     "speed": speed_table,
+    "evaluation": evaluation_table,
     "stages": stages_table,
     "memory": memory_table,
 }

@@ -33,10 +33,10 @@ from vqcodec.nn.windows import Place
 
 TRAINING_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
 WEIGHTS = {  # of the terms of a sound's distortion
-    "bands": 40.0,
-    "magnitude": 3.0,
+    "bands": 100.0,
+    "magnitude": 6.0,
     "complex": 0.6,
-    "loudness": 1.5,
+    "loudness": 0.7,
     "envelope": 4.0,
 }
 EXCERPT_S = 6.0  # of a held-out file
