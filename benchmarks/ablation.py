@@ -18,9 +18,12 @@ from result import write_result
 
 from vqcodec.codec.model import Model
 from vqcodec.data.manifest import find_files
-from vqcodec.errors import UsageError
-from vqcodec.evaluation.curves import Curve, bjontegaard_rate, build_curve
-from vqcodec.evaluation.run import SUFFIXES, compare
+from vqcodec.evaluation.curves import Curve, build_curve, gap_or_none
+from vqcodec.evaluation.run import compare
+from vqcodec.modalities.audio import media as audio
+from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.image import media as image
+from vqcodec.modalities.image.metrics import psnr
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.modalities.media import Signal, read_signal
 from vqcodec.priors import build_prior
@@ -62,23 +65,30 @@ def nearest(model: Model) -> Model:
     return model
 
 
-def curve_of(
-    name: str, model: Model, files: Sequence[Path], qualities: Sequence[float], metric: str
-) -> Curve:
-    """Return mean rates, from whole streams, and the means of a metric."""
+def curve_of(name: str, model: Model, files: Sequence[Path], qualities: Sequence[float]) -> Curve:
+    """Return mean rates, from whole streams, and the means of the metric."""
     points = []
     for quality in qualities:
         measured = []
         for path in files:
             signal = read_signal(path)
             stream = model.compress(signal, quality=quality)
-            value = compare(signal, model.decompress(stream))[metric]
-            assert value is not None
-            measured.append((_rate(stream, signal), value))
+            measured.append((_rate(stream, signal), value_of(signal, model.decompress(stream))))
         rate, value = np.mean(measured, axis=0).tolist()
         points.append((rate, value))
         print(f"{name}, quality {quality:g}: {rate:.4g}, {value:.4g}", flush=True)
     return build_curve(name, points)
+
+
+def value_of(signal: Signal, decoded: Signal) -> float:
+    """Return the one metric that curves are of."""
+    if isinstance(signal, Picture):
+        assert isinstance(decoded, Picture)
+        return psnr(signal, decoded)
+    assert isinstance(decoded, AudioClip)
+    value = compare(signal, decoded)[METRICS["voices"]]
+    assert value is not None
+    return value
 
 
 def _rate(stream: bytes, signal: Signal) -> float:
@@ -95,17 +105,10 @@ def gaps(curves: Sequence[Curve]) -> list[dict[str, Any]]:
             "step": curve.name,
             "rates": curve.rates.tolist(),
             "values": curve.qualities.tolist(),
-            "to_first": _gap(curves[0], curve),
-            "to_previous": _gap(curves[max(0, number - 1)], curve),
+            "to_first": gap_or_none(curves[0], curve),
+            "to_previous": gap_or_none(curves[max(0, number - 1)], curve),
         })  # fmt: skip
     return rows
-
-
-def _gap(reference: Curve, other: Curve) -> float | None:
-    try:
-        return bjontegaard_rate(reference, other)
-    except UsageError:
-        return None
 
 
 def main() -> None:
@@ -118,15 +121,16 @@ def main() -> None:
     parser.add_argument("--lattice", type=Path, required=True, help="the same with a lattice")
     parser.add_argument("--quality", default=QUALITIES)
     options = parser.parse_args()
-    files, metric = find_files([options.folder], SUFFIXES), METRICS[options.kind]
+    media = image if options.kind == "pictures" else audio
+    files = find_files([options.folder], media.SUFFIXES)
     qualities = [float(quality) for quality in options.quality.split(",")]
     curves = [
-        curve_of(name, model, files, qualities, metric)
+        curve_of(name, model, files, qualities)
         for name, model in steps_of(options.distortion, options.joint, options.lattice)
     ]
     figures = {
         "n": len(files),
-        "metric": metric,
+        "metric": METRICS[options.kind],
         "training_steps": load_run(options.lattice).step,
         "steps": gaps(curves),
     }

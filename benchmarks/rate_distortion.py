@@ -19,8 +19,7 @@ from result import write_result
 
 import vqcodec
 from vqcodec.codec.zoo import default_model_name
-from vqcodec.errors import UsageError
-from vqcodec.evaluation.curves import bjontegaard_rate, bytes_at_equal_quality, curve_of_records
+from vqcodec.evaluation.curves import bytes_at_equal_quality, gap_or_none, known_curves
 from vqcodec.evaluation.record import Record, mean_records
 from vqcodec.evaluation.table import parse_json_lines
 
@@ -38,11 +37,11 @@ def gap(records: Sequence[Record], model: str, peer: str, metric: str) -> dict[s
     curves that share nothing, or of a single point.
     """
     found: dict[str, Any] = {"against": peer, "metric": metric, "bd_rate_percent": None}
-    try:
-        own, other = (curve_of_records(records, codec, metric) for codec in (model, peer))
-        found["bd_rate_percent"] = bjontegaard_rate(other, own)
-    except UsageError:
+    curves = known_curves(records, [model, peer], metric)
+    if len(curves) < 2:
         return found
+    own, other = curves[model], curves[peer]
+    found["bd_rate_percent"] = gap_or_none(other, own)
     if metric == SAVED_METRIC:
         low = max(LOWEST_DB, own.qualities[0], other.qualities[0])
         high = min(HIGHEST_DB, own.qualities[-1], other.qualities[-1])

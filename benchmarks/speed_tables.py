@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from table_text import Results, markdown, number, origin
 
 
@@ -21,9 +23,7 @@ def evaluation_table(results: Results) -> str:
     result = results.get("pictures-four")
     if result is None:
         return ""
-    codecs: dict[str, int] = {}
-    for mean in result["means"]:
-        codecs[mean["codec"]] = codecs.get(mean["codec"], 0) + 1
+    codecs = Counter(mean["codec"] for mean in result["means"])
     settings = ", ".join(f"{codec} at {count}" for codec, count in codecs.items())
     row = [str(result["n"]), settings, str(result["n"] * len(result["means"]))]
     header = ["pictures", "codecs and their settings", "records", "minutes"]

@@ -151,6 +151,25 @@ def published_table(results: Results) -> str:
     return markdown(header, rows) + origin(result)
 
 
+def ablation_table(name: str) -> Callable[[Results], str]:
+    """Return a function that shows what each step of an ablation is worth."""
+
+    def table(results: Results) -> str:
+        result = results.get(name)
+        if result is None:
+            return ""
+        rows = []
+        for step in result["steps"]:
+            points = zip(step["rates"], step["values"], strict=True)
+            curve = ", ".join(f"{value:.4g} at {rate:.3g}" for rate, value in points)
+            gaps = (percentage(step[key]) for key in ("to_previous", "to_first"))
+            rows.append([step["step"], *gaps, curve])
+        header = ["step", "BD-rate to the one before", "to the first", f"{result['metric']} at rate"]
+        return markdown(header, rows) + origin(result)
+
+    return table
+
+
 def priors_table(results: Results) -> str:
     """Return bits per index of the priors of all runs."""
     found = {
@@ -242,6 +261,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "paper pictures": rate_table("paper-pictures"),
     "paper voices": rate_table("paper-voices"),
     "phones": phones_table,
+    "ablation of pictures": ablation_table("ablation_pictures"),
     "priors": priors_table,
     "speed": speed_table,
     "evaluation": evaluation_table,

@@ -15,7 +15,7 @@ import typer
 from vqcodec.errors import MissingCodecError, UsageError
 
 from .console import complain, note, write_json, write_stdout
-from .eval_outputs import build_records, check_outputs, keeps_journal
+from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
 from .models import load_model
 from .options import Device, Force, Json, ModelName, Quiet, require_quality
 from .paths import open_target
@@ -84,6 +84,8 @@ def evaluate_folders(
     missing += _missing_metrics(files, quiet=quiet)
     models = _models(model, files, device)
     tasks = _tasks(files, models, baselines, qualities)
+    if plot is not None:
+        require_curve(tasks)
     if jobs is None:
         jobs = default_jobs(len(tasks)) if device == "cpu" else 1
     records = _measure(tasks, output, jobs=jobs, resume=resume, quiet=quiet)

@@ -12,6 +12,7 @@ from .paths import check_target
 
 if TYPE_CHECKING:
     from vqcodec.evaluation.record import Record
+    from vqcodec.evaluation.run import Task
 
 JOURNAL_SUFFIX = ".jsonl"
 SUFFIXES = (JOURNAL_SUFFIX, ".csv", ".md")
@@ -42,6 +43,17 @@ def check_outputs(
             raise UsageError(f"--plot {plot}: curves are written as {', '.join(PLOT_SUFFIXES)}")
         require_matplotlib()
         check_target(plot, force=force)
+
+
+def require_curve(tasks: Sequence[Task]) -> None:
+    """Fail before the work is done where it gives --plot nothing to draw.
+
+    Raises:
+        UsageError: no codec has two settings.
+    """
+    settings = {(task.codec, task.quality) for task in tasks}
+    if len(settings) == len({task.codec for task in tasks}):
+        raise UsageError("--plot: no codec has two settings, which a curve needs")
 
 
 def keeps_journal(output: str | None) -> bool:

@@ -224,3 +224,11 @@ def test_curves_of_another_suffix_are_refused_before_the_work(vqc, zoo, photo, m
     outcome = vqc("eval", photo, "--plot", "curves.gif")
     assert outcome.exit_code == 2
     assert ".png, .svg, .pdf" in outcome.stderr
+
+
+def test_a_plot_without_curves_is_refused_before_the_work(vqc, zoo, photo, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(evaluation, "compare", None)
+    outcome = vqc("eval", photo, "--plot", "curves.png", "--quality", "3")
+    assert outcome.exit_code == 2
+    assert "two settings" in outcome.stderr

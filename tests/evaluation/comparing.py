@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from vqcodec.evaluation.report.comparison import Comparison
-from vqcodec.evaluation.run import evaluate
+from vqcodec.evaluation.run import Task, measure_all
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.modalities.media import read_signal, write_signal
@@ -59,6 +59,10 @@ def sounds_in(folder, *names, num_samples=4000, num_channels=1):
     return [write(folder / name, clip, "WAV") for name in names]
 
 
+def every_task(files, codecs, qualities):
+    return [Task(path, codec, q) for path in files for codec in codecs for q in qualities]
+
+
 def compared(files, modality="image", qualities=(2, 4, 6)):
     model, peers = Coarse("ours"), [Coarse("jpeg"), Coarse("webp")]
     return Comparison(
@@ -67,5 +71,5 @@ def compared(files, modality="image", qualities=(2, 4, 6)):
         model=model,
         peers=peers,
         quality=qualities[len(qualities) // 2],
-        records=evaluate(files, [model, *peers], qualities),
+        records=measure_all(every_task(files, [model, *peers], qualities)),
     )

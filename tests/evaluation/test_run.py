@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from comparing import every_task
 
 import vqcodec
 from vqcodec.bitstream.header import Header, ImageFacts
@@ -14,7 +15,7 @@ from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import InputError, UsageError
 from vqcodec.evaluation.record import Record, mean_record, mean_records
-from vqcodec.evaluation.run import Task, evaluate, measure, measure_all, missing_metrics
+from vqcodec.evaluation.run import Task, measure, measure_all, missing_metrics
 from vqcodec.modalities.audio import metrics
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image.signal import Picture
@@ -139,32 +140,29 @@ def test_the_payload_of_our_streams_is_that_of_the_segments(folder):
     assert result.overhead_bytes == result.size_bytes - 7 > 0
 
 
-def test_records_come_by_file_codec_and_quality(folder):
-    reports = []
-    records = evaluate(
-        [folder, folder / "b.png"],
-        [Coarse(), OneSection()],
-        [2, 5],
-        progress=lambda *report: reports.append(report),
-    )
+def pictures_of(folder):
+    return sorted(folder.rglob("*.png"))
+
+
+def test_records_come_in_the_order_of_tasks(folder):
+    files = [*pictures_of(folder), folder / "b.png"]
+    told = []
+    records = measure_all(every_task(files, [Coarse(), OneSection()], [2, 5]), finished=told.append)
     settings = [("coarse", 2), ("coarse", 5), ("ours", 2), ("ours", 5)]
-    files = ["a.png", "b.png", "c.png", "b.png"]
-    assert [r.file for r in records] == [file for file in files for _ in settings]
+    names = ["a.png", "b.png", "c.png", "b.png"]
+    assert [r.file for r in records] == [name for name in names for _ in settings]
     assert [(r.codec, r.quality) for r in records] == settings * 4
-    assert [report[:2] for report in reports] == [(count, 16) for count in range(1, 17)]
-    assert {report[2] for report in reports} == {"a.png", "b.png", "c.png"}
+    assert told == records
 
 
-def test_what_cannot_be_evaluated_is_reported(folder, tmp_path):
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    for sources in ([], [empty], [tmp_path / "missing.png"], [folder / "notes.txt"]):
+def test_what_cannot_be_measured_is_reported(folder, tmp_path):
+    for path in (tmp_path / "missing.png", folder / "notes.txt"):
         with pytest.raises(InputError):
-            evaluate(sources, [Coarse()], [5])
+            measure_all([Task(path, Coarse(), 5)])
     with pytest.raises(UsageError):
-        evaluate([folder], [Coarse()], [9])
+        measure_all([Task(folder / "a.png", Coarse(), 9)])
     with pytest.raises(UsageError, match="jobs"):
-        evaluate([folder], [Coarse()], [5], jobs=0)
+        measure_all([Task(folder / "a.png", Coarse(), 5)], jobs=0)
 
 
 def test_after_a_failure_the_rest_is_not_begun(folder):
@@ -176,8 +174,8 @@ def test_after_a_failure_the_rest_is_not_begun(folder):
             raise UsageError("no")
 
     with pytest.raises(UsageError):
-        evaluate([folder] * 100, [Failing()], [1])
-    assert len(begun) < 300
+        measure_all(every_task(pictures_of(folder) * 100, [Failing()], [1]))
+    assert len(begun) == 1
 
 
 def test_a_mean_is_of_every_column_where_there_is_a_value():
@@ -230,7 +228,7 @@ def test_means_come_by_setting():
 
 
 def test_all_numbers_of_a_record_are_finite(folder):
-    for result in evaluate([folder], [Coarse()], [1, 8]):
+    for result in measure_all(every_task(pictures_of(folder), [Coarse()], [1, 8])):
         values = [value for value in result.metrics.values() if value is not None]
         assert all(map(math.isfinite, values))
         assert replace(result) == result

@@ -6,6 +6,7 @@ numbers and bytes result is laid down in docs/FORMAT.md.
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import constriction
@@ -87,11 +88,14 @@ class FrequencyTables:
                 parts.append((start, stop, self._model(int(in_order[start])), None))
         return order, parts
 
-    def parts_of_rows(self, table_ids: NDArray[np.uint16]) -> list[Parts]:
-        """Return `parts` of each row of `table_ids` [R, S], faster than one by one."""
+    def parts_of_rows(self, table_ids: NDArray[np.uint16]) -> Sequence[Parts | None]:
+        """Return `parts` of each row of `table_ids` [R, S], faster than one by one.
+
+        None where it would not be: coders come by their own.
+        """
         num_rows, num_symbols = table_ids.shape
         if num_rows == 1 or not 0 < num_symbols <= _FEW:
-            return [self.parts(row) for row in table_ids]
+            return [None] * num_rows
         order = table_ids.argsort(axis=1, kind="stable")
         firsts = np.arange(num_rows)[:, None] * num_symbols
         in_order = table_ids.reshape(-1).take((order + firsts).reshape(-1))

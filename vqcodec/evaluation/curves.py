@@ -16,7 +16,6 @@ Floats = NDArray[np.float64]
 _NUM_LEVELS = 101
 METRICS = ("psnr_db", "ms_ssim_db", "ssimulacra2", "pesq_wb", "stoi", "visqol")  # to be equal
 
-
 # By metric, codec and other codec: by each fit, or None for a codec and itself.
 Gaps = dict[str, dict[str, list[list[float | None] | None]]]
 
@@ -24,11 +23,8 @@ Gaps = dict[str, dict[str, list[list[float | None] | None]]]
 class Fit(Enum):
     """How the logarithm of the rate is interpolated as a function of quality."""
 
-    CUBIC = "cubic"  # one polynomial, least squares (Bjøntegaard 2001, VCEG-M33); 4 points
     PCHIP = "pchip"  # through all points, monotonic (Fritsch and Butland 1984); 2 points
-
-
-FITS = (Fit.PCHIP, Fit.CUBIC)
+    CUBIC = "cubic"  # one polynomial, least squares (Bjøntegaard 2001, VCEG-M33); 4 points
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -102,27 +98,31 @@ def rate_gaps(records: Sequence[Record]) -> Gaps:
     codecs = list(dict.fromkeys(record.codec for record in records))
     matrices: Gaps = {}
     for metric in METRICS:
-        curves = {codec: _curve_or_none(records, codec, metric) for codec in codecs}
-        known = {codec: curve for codec, curve in curves.items() if curve is not None}
-        if len(known) > 1:
+        curves = known_curves(records, codecs, metric)
+        if len(curves) > 1:
             matrices[metric] = {
                 codec: [
-                    None if other is own else [_gap(other, own, fit) for fit in FITS]
-                    for other in known.values()
+                    None if other is own else [gap_or_none(other, own, fit) for fit in Fit]
+                    for other in curves.values()
                 ]
-                for codec, own in known.items()
+                for codec, own in curves.items()
             }
     return matrices
 
 
-def _curve_or_none(records: Sequence[Record], codec: str, metric: str) -> Curve | None:
-    try:
-        return curve_of_records(records, codec, metric)
-    except UsageError:
-        return None
+def known_curves(records: Sequence[Record], codecs: Sequence[str], metric: str) -> dict[str, Curve]:
+    """Return the curves of those codecs that have two settings or more with this metric."""
+    curves = {}
+    for codec in codecs:
+        try:
+            curves[codec] = curve_of_records(records, codec, metric)
+        except UsageError:
+            continue
+    return curves
 
 
-def _gap(reference: Curve, other: Curve, fit: Fit) -> float | None:
+def gap_or_none(reference: Curve, other: Curve, fit: Fit = Fit.PCHIP) -> float | None:
+    """Return `bjontegaard_rate`, or None for curves that cannot be compared."""
     try:
         return bjontegaard_rate(reference, other, fit)
     except UsageError:

@@ -48,12 +48,16 @@ class LevelMeter:
         They add up to the payload of the last stream, but for the rounding of each segment to
         whole bytes.
         """
+        return self.in_levels(self.codebook_bits())
+
+    def in_levels(self, codebook_bits: Sequence[float]) -> list[float]:
+        """Return the sums of each level's codebooks."""
         starts = [0, *accumulate(self._sizes[:-1])]
-        levels: list[float] = np.add.reduceat(self.codebook_bits(), starts).tolist()
+        levels: list[float] = np.add.reduceat(codebook_bits, starts).tolist()
         return levels
 
     def codebook_bits(self) -> list[float]:
-        """Return the same codebook by codebook."""
+        """Return what the indices of each codebook cost, as `level_bits`."""
         by_codebook = np.zeros(sum(self._sizes))
         for bits in self._keeper.bits():
             by_codebook[: len(bits)] += bits.sum(axis=tuple(range(1, bits.ndim)))

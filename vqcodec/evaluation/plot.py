@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from vqcodec.errors import MissingCodecError, UsageError
-from vqcodec.evaluation.curves import METRICS, Curve, curve_of_records
+from vqcodec.evaluation.curves import METRICS, known_curves
 from vqcodec.evaluation.record import Record
 
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -27,7 +27,7 @@ def build_plots(records: Sequence[Record], suffix: str) -> bytes:
     from matplotlib.figure import Figure
 
     codecs = list(dict.fromkeys(record.codec for record in records))
-    found = {metric: _curves(records, codecs, metric) for metric in METRICS}
+    found = {metric: known_curves(records, codecs, metric) for metric in METRICS}
     drawn = {metric: curves for metric, curves in found.items() if curves}
     if not drawn:
         raise UsageError("plot: no codec has two settings, which a curve needs")
@@ -65,13 +65,3 @@ def _unit(records: Sequence[Record], metric: str) -> str:
     """Return the unit of the rates of those records that have a metric."""
     first = next(record for record in records if record.metrics.get(metric) is not None)
     return "bits per second" if first.bits_per_pixel is None else "bits per pixel"
-
-
-def _curves(records: Sequence[Record], codecs: Sequence[str], metric: str) -> dict[str, Curve]:
-    curves = {}
-    for codec in codecs:
-        try:
-            curves[codec] = curve_of_records(records, codec, metric)
-        except UsageError:  # a single setting, or a metric of the other kind of files
-            continue
-    return curves

@@ -12,23 +12,18 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from vqcodec.bitstream.header import MAGIC
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.data.manifest import find_files
-from vqcodec.errors import InputError, UsageError
+from vqcodec.errors import UsageError
 from vqcodec.evaluation.identity import digest_of_codec, digest_of_file, is_model
 from vqcodec.evaluation.memory import MemoryWatch
 from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.workers import run_in_processes
-from vqcodec.modalities.audio import media as audio_media
 from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image import media as image_media
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.modalities.media import Signal, read_signal
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
 if TYPE_CHECKING:
     from vqcodec.evaluation.levels import LevelMeter
-
-SUFFIXES = {*audio_media.SUFFIXES, *image_media.SUFFIXES}
 
 
 class Codec(Protocol):
@@ -52,44 +47,6 @@ class Task:
     path: Path
     codec: Codec
     quality: float
-
-
-def evaluate(
-    sources: Sequence[Path],
-    codecs: Sequence[Codec],
-    qualities: Sequence[float],
-    *,
-    progress: Callable[[int, int, str], None] | None = None,
-    jobs: int = 1,
-) -> list[Record]:
-    """Return one record per file, codec and quality, in this order.
-
-    Args:
-        sources: files, and folders whose sounds and pictures are found at any depth.
-        codecs: models or baselines; each has to take all the files.
-        qualities: settings for each of them.
-        progress: called with records done, records in all, and the name of the file just done.
-        jobs: as for `measure_all`.
-
-    Raises:
-        InputError: a source is missing or unreadable, or there is nothing in a folder.
-        UsageError: a codec cannot take a file or a quality.
-    """
-    tasks = [
-        Task(path, codec, quality)
-        for path in _find(sources)
-        for codec in codecs
-        for quality in qualities
-    ]
-    num_done = 0
-
-    def finished(record: Record) -> None:
-        nonlocal num_done
-        num_done += 1
-        if progress:
-            progress(num_done, len(tasks), record.file)
-
-    return measure_all(tasks, jobs=jobs, finished=finished)
 
 
 def measure_all(
@@ -158,6 +115,7 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
     else:
         second_rate = bits_per_second(len(stream), signal.duration_s)
     payload_bytes = _payload_bytes(stream)
+    codebook_bits = meter.codebook_bits() if meter else None
     return Record(
         file=path.name,
         codec=codec.name,
@@ -172,8 +130,8 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
         decompress_cpu_s=decompressed_cpu_s - compressed_cpu_s,
         peak_memory_bytes=peak_bytes,
         overhead_bytes=None if payload_bytes is None else len(stream) - payload_bytes,
-        level_bits=meter.level_bits() if meter else None,
-        codebook_bits=meter.codebook_bits() if meter else None,
+        level_bits=meter.in_levels(codebook_bits) if meter and codebook_bits else None,
+        codebook_bits=codebook_bits,
         metrics=_finite(compare(signal, decoded)),
         file_digest=digest_of_file(path),
         codec_digest=digest_of_codec(codec),
@@ -199,15 +157,6 @@ def _cpu_s() -> float:
     """Return the processor time of this process and of its programs that have ended."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
-
-
-def _find(sources: Sequence[Path]) -> list[Path]:
-    files = []
-    for source in sources:
-        files += find_files([source], SUFFIXES) if source.is_dir() else [source]
-    if not files:
-        raise InputError("nothing to evaluate: no file was named")
-    return files
 
 
 def _payload_bytes(stream: bytes) -> int | None:

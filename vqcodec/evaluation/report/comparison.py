@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vqcodec.errors import UsageError
-from vqcodec.evaluation.curves import Fit, bjontegaard_rate, curve_of_records
+from vqcodec.evaluation.curves import Fit, gap_or_none, known_curves
 from vqcodec.evaluation.record import Record, mean_records
 from vqcodec.evaluation.run import Codec
 
@@ -112,11 +111,6 @@ def rate_gap(comparison: Comparison, peer: str, metric: str) -> float | None:
 
     None stands for curves that share no quality, or of fewer points than a curve needs.
     """
-    try:
-        reference, own = (
-            curve_of_records(comparison.records, codec, metric)
-            for codec in (peer, comparison.model.name)
-        )
-        return bjontegaard_rate(reference, own, FIT)
-    except UsageError:
-        return None
+    own = comparison.model.name
+    curves = known_curves(comparison.records, [peer, own], metric)
+    return gap_or_none(curves[peer], curves[own], FIT) if len(curves) > 1 else None
