@@ -164,7 +164,8 @@ def ablation_table(name: str) -> Callable[[Results], str]:
             curve = ", ".join(f"{value:.4g} at {rate:.3g}" for rate, value in points)
             gaps = (percentage(step[key]) for key in ("to_previous", "to_first"))
             rows.append([step["step"], *gaps, curve])
-        header = ["step", "BD-rate to the one before", "to the first", f"{result['metric']} at rate"]
+        header = ["step", "BD-rate to the one before", "to the first"]
+        header.append(f"{result['metric']} at rate")
         return markdown(header, rows) + origin(result)
 
     return table
