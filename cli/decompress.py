@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +24,10 @@ from .options import (
     Quiet,
     require_within,
 )
-from .paths import Outputs, check_space, choose_format, open_target, read_source
+from .paths import Outputs, check_space, choose_format, open_source, open_target, read_source
+
+if TYPE_CHECKING:
+    from vqcodec.modalities.audio.signal import Sound
 
 
 def decompress(
@@ -41,6 +46,10 @@ def decompress(
         int | None,
         typer.Option(metavar="N", min=1, help="For pictures: read only the N coarsest levels."),
     ] = None,
+    speaker: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Speak as this recording does; for models with voices."),
+    ] = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -51,6 +60,7 @@ def decompress(
     photo.vqc becomes photo.decoded.png beside it; the suffix of PATH decides what kind of file it
     is. A stream names its model; --model is for a file of it that is not installed. --level takes
     a coarser picture out of a stream, which may be cut after that level if it is progressive.
+    --speaker takes some seconds of anybody's voice, and has what is said spoken with it.
     """
     if duration is not None:
         require_within("--duration", duration, 1e-6, 1e9)
@@ -64,6 +74,7 @@ def decompress(
         start_s=start,
         duration_s=duration,
         level=level,
+        speaker=speaker,
         device=device,
         quiet=quiet,
     )
@@ -80,6 +91,7 @@ class _Decompression:
     start_s: float
     duration_s: float | None
     level: int | None
+    speaker: str | None
     device: str
     quiet: bool
 
@@ -96,12 +108,13 @@ class _Decompression:
         target = self.outputs.choose(source, f".decoded{suffix}")
         model = load_model(self.model_name or header.fingerprint.hex(), self.device)
         name = display_name(source)
-        with progress(name, quiet=self.quiet) as report:
+        with progress(name, quiet=self.quiet) as report, _open_speaker(self.speaker) as speaker:
             signal = model.open(
                 stream,
                 start_s=self.start_s,
                 duration_s=self.duration_s,
                 level=self.level,
+                speaker=speaker,
                 progress=report,
             )
             check_space(target, least_bytes(signal, file_format))
@@ -109,3 +122,24 @@ class _Decompression:
                 write_signal(signal, file, file_format)  # a sound is decoded here
         note(f"{name} -> {target}", quiet=self.quiet)
         return {"output": target, "model": model.name, **signal_facts(signal)}
+
+
+@contextmanager
+def _open_speaker(name: str | None) -> Iterator[Sound | None]:
+    """Give the recording of who is to speak for as long as the block lasts, if there is one.
+
+    Raises:
+        UsageError: it is a picture.
+        InputError: it cannot be read.
+    """
+    if name is None:
+        yield None
+        return
+    from vqcodec.modalities.audio.signal import Sound
+    from vqcodec.modalities.media import open_signal
+
+    with open_source(name) as file:
+        recording = open_signal(file, name)
+        if not isinstance(recording, Sound):
+            raise UsageError(f"--speaker: {name} is a picture")
+        yield recording

@@ -24,7 +24,7 @@ from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import MissingModelError, UsageError
 from vqcodec.modalities.audio.media import write_clip
-from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.audio.signal import AudioClip, Sound
 from vqcodec.modalities.image.media import write_picture
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.modalities.media import LazySignal, Signal
@@ -82,8 +82,11 @@ class FakeModel:
         start_s: float = 0.0,
         duration_s: float | None = None,
         level: int | None = None,  # noqa: ARG002
+        speaker: Sound | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> Signal:
+        if speaker is not None:
+            self.calls.append({"speaker": AudioClip.of_sound(speaker)})
         whole = self.decompress(stream, progress=progress)
         if start_s == 0 and duration_s is None:
             return whole

@@ -3,13 +3,14 @@
 import io
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from vqcodec.bitstream.header import AudioFacts, Header
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
 from vqcodec.errors import CorruptStreamError
-from vqcodec.modalities.audio.media import read_clip
+from vqcodec.modalities.audio.media import read_clip, write_clip
 from vqcodec.modalities.audio.signal import AudioClip
 from vqcodec.modalities.image.media import read_picture
 
@@ -112,6 +113,23 @@ def test_impossible_parts_are_refused(vqc, zoo, voice_stream, options):
 
 def test_a_picture_has_no_parts(vqc, zoo, photo_stream):
     assert vqc("decompress", photo_stream, "--start", "1").exit_code == 2
+
+
+def test_the_recording_of_a_speaker_reaches_the_model(vqc, zoo, voice_stream, tmp_path):
+    clip = AudioClip(np.full((1, 900), 0.5, np.float32), 8_000)
+    with (tmp_path / "anna.wav").open("wb") as file:
+        write_clip(clip, file, "WAV")
+    assert vqc("decompress", voice_stream, "--speaker", "anna.wav").exit_code == 0
+    assert zoo.speech.calls[-1]["speaker"].num_samples == 900
+
+
+def test_a_speaker_is_a_sound_that_exists(vqc, zoo, photo, voice_stream):
+    before = sorted(voice_stream.parent.iterdir())
+    outcome = vqc("decompress", voice_stream, "--speaker", photo)
+    assert outcome.exit_code == 2
+    assert "is a picture" in outcome.stderr
+    assert vqc("decompress", voice_stream, "--speaker", "nobody.wav").exit_code == 3
+    assert sorted(voice_stream.parent.iterdir()) == before
 
 
 def test_a_sound_that_breaks_while_it_is_written_leaves_no_file(

@@ -32,9 +32,17 @@ TABLES: dict[str, dict[str, Any]] = {
     "image-paper": {"kind": "paper", "dim": 5, "width": 8, "num_units": 2},
     "mdct": MDCT,
     "mdct-excited": {**MDCT, "excitation": True},
+    "mdct-voices": {**MDCT, "excitation": True, "voice_dim": 3},
     "audio-paper": {"kind": "paper", "dim": 5, "width": 8, "narrow_width": 4, "num_units": 2},
 }
-STEPS = {"patches": 16, "image-paper": 4, "mdct": 16, "mdct-excited": 16, "audio-paper": 64}
+STEPS = {
+    "patches": 16,
+    "image-paper": 4,
+    "mdct": 16,
+    "mdct-excited": 16,
+    "mdct-voices": 16,
+    "audio-paper": 64,
+}
 GRIDS = {2: [(1, 1), (1, 9), (11, 8), (19, 23)], 1: [(1,), (7,), (40,), (61,)]}
 
 

@@ -12,6 +12,7 @@ from test_tiny_recipes import make_data
 from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError
+from vqcodec.modalities.base import Batch
 from vqcodec.priors.heads import prediction_bits
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
 from vqcodec.training.recipe import parse_recipe, read_recipe
@@ -43,11 +44,11 @@ def make_training(tmp_path: Path) -> Make:
     return make
 
 
-def batch_of(training: AutoencoderTraining) -> tuple[Tensor, Tensor]:
+def batch_of(training: AutoencoderTraining) -> tuple[Batch, Tensor]:
     import numpy as np
 
-    signal = training.dataset.batch(4, np.random.default_rng(0))
-    return signal, training.autoencoder.quantizer.sample_rates(4)
+    batch = training.dataset.batch(4, np.random.default_rng(0))
+    return batch, training.autoencoder.quantizer.sample_rates(4)
 
 
 @pytest.mark.parametrize("name", ["tiny-image", "tiny-residual", "tiny-paper-image", "tiny-fsq"])

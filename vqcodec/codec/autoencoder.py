@@ -33,15 +33,39 @@ class Autoencoder(nn.Module):
             )
 
     def forward(
-        self, signal: Tensor, rate: Tensor, *, relax: bool = False
+        self,
+        signal: Tensor,
+        rate: Tensor,
+        *,
+        recording: Tensor | None = None,
+        relax: bool = False,
     ) -> tuple[Tensor, Quantized]:
         """Return what signal [B, C, ...] becomes at rate [B] int64, and what lay between.
 
-        `relax` is the quantizer's: whether joint training is to measure the rate.
+        `recording` [B, 1, T] says whose voice is to speak; `relax` is the quantizer's: whether
+        joint training is to measure the rate.
         """
         position = self.quantizer.position(rate)
         quantized = self.quantizer(self.encoder(signal, position), rate, relax=relax)
-        return self.decoder(quantized.latents, position), quantized
+        corner = (0,) * self.modality.dims
+        voice = None if recording is None else self.voice_of(recording)
+        return self.decode(quantized.latents, position, corner, voice), quantized
+
+    def voice_of(self, recording: Tensor) -> Tensor:
+        """Return the vectors [B, V] of the voices in recordings [B, 1, T]."""
+        assert self.modality.takes_voices
+        return self.decoder.voice.encoder(recording)  # type: ignore[no-any-return, union-attr, operator]
+
+    def decode(
+        self, latents: Tensor, position: Tensor, corner: tuple[int, ...], voice: Tensor | None
+    ) -> Tensor:
+        """Return the signal of latents [B, D, ...] that begin at a corner of the grid.
+
+        `position` [B] is the rate as 0 … 1; `voice` [B or 1, V] is who speaks, if anybody.
+        """
+        if voice is None:
+            return self.decoder(latents, position, corner)  # type: ignore[no-any-return]
+        return self.decoder(latents, position, corner, voice)  # type: ignore[no-any-return]
 
     @classmethod
     def of_tables(cls, tables: Mapping[str, Any]) -> Autoencoder:

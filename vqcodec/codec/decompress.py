@@ -19,11 +19,13 @@ from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.segments import IndexReader, SegmentRows
 from vqcodec.errors import CorruptStreamError, MissingModelError, UsageError
 from vqcodec.modalities.audio.decoded import DecodedSound
-from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.audio.modality import AudioModality
+from vqcodec.modalities.audio.signal import AudioClip, Sound
 from vqcodec.modalities.base import Facts
 from vqcodec.modalities.image.media import decode_alpha
 from vqcodec.modalities.image.signal import Picture
 from vqcodec.modalities.media import LazySignal, Signal
+from vqcodec.nn.threads import threads_beside
 from vqcodec.nn.windows import Place, decode_windows, sizes
 from vqcodec.priors.base import Indices
 
@@ -34,27 +36,60 @@ Decoded = Iterator[tuple[Place, Tensor]]
 
 
 def decompress_stream(
-    data: bytes, model: Model, *, level: int | None = None, progress: Progress | None = None
+    data: bytes,
+    model: Model,
+    *,
+    level: int | None = None,
+    speaker: Sound | None = None,
+    progress: Progress | None = None,
 ) -> LazySignal:
     """Return the signal of a stream that this model made; a sound is decoded when it is read.
 
-    With a level, later ones are not read, and their indices are the likeliest ones.
+    With a level, later ones are not read, and their indices are the likeliest ones. With a
+    speaker's recording, what is said is spoken with that voice.
 
     Raises:
-        UsageError: there is no such level.
+        UsageError: there is no such level, the model takes no voices, or the recording is short.
         StreamError: the stream is damaged, or of a newer version; of a sound, what its payloads
             hold shows when it is read.
         MissingModelError: it was made with another model.
     """
     stream = open_stream(data, model, level)
     header = stream.header
+    voice = None if speaker is None else voice_of(model, speaker)
 
     def decode(region: Place) -> Decoded:
         indices = IndexReader(stream, model, region, level)
-        return decode_region(model, indices, header.facts, header.rate, region, progress)
+        return _beside(
+            indices,
+            decode_region(model, indices, header.facts, header.rate, region, voice, progress),
+        )
 
     signal = model.autoencoder.modality.restore(decode, header.facts)
     return add_side_sections(signal, stream)
+
+
+def _beside(indices: IndexReader, decoded: Decoded) -> Decoded:
+    """Yield what is decoded; while indices are read in a thread, networks leave it a core."""
+    while True:
+        with threads_beside(int(indices.is_busy)):
+            window = next(decoded, None)
+        if window is None:
+            return
+        yield window
+
+
+@torch.inference_mode()
+def voice_of(model: Model, speaker: Sound) -> Tensor:
+    """Return the vector [1, V] of a speaker's voice.
+
+    Raises:
+        UsageError: the model takes no voices, or the recording is too short.
+    """
+    modality = model.autoencoder.modality
+    if not (isinstance(modality, AudioModality) and modality.takes_voices):
+        raise UsageError(f"model {model.name} has one way to speak: it takes no speaker")
+    return model.autoencoder.voice_of(modality.recording_of(speaker).to(model.device))
 
 
 def part_of_sound(sound: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
@@ -197,6 +232,7 @@ def decode_region(
     facts: Facts,
     rate: int,
     region: Place,
+    voice: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Decoded:
     """Yield places in the signal and what the decoder makes there, [P, C, ...] on the CPU.
@@ -207,6 +243,7 @@ def decode_region(
         facts: of the whole signal.
         rate: the rate byte.
         region: positions of the grid that are wanted.
+        voice: who is to speak [1, V], for models that take voices.
         progress: is told the share of them that is done.
     """
     autoencoder, modality = model.autoencoder, model.autoencoder.modality
@@ -220,7 +257,7 @@ def decode_region(
         return autoencoder.quantizer.dequantize(chosen.to(model.device), rates)
 
     def decode(window: Tensor, corner: tuple[int, ...]) -> Tensor:
-        return autoencoder.decoder(window, position, corner)  # type: ignore[no-any-return]
+        return autoencoder.decode(window, position, corner, voice)
 
     for place, decoded in decode_windows(decode, latents, grid, geometry, region):
         yield place, decoded.cpu()

@@ -15,7 +15,7 @@ from vqcodec.codec.autoencoder import Autoencoder
 from vqcodec.codec.segments import join_segments, split_segments
 from vqcodec.errors import UsageError
 from vqcodec.modalities.audio.modality import AudioModality
-from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.audio.signal import AudioClip, Sound
 from vqcodec.modalities.base import Facts
 from vqcodec.modalities.media import LazySignal, Signal
 from vqcodec.priors.base import Prior
@@ -83,7 +83,12 @@ class Model:
         )
 
     def decompress(
-        self, stream: bytes, *, level: int | None = None, progress: Progress | None = None
+        self,
+        stream: bytes,
+        *,
+        level: int | None = None,
+        speaker: Sound | None = None,
+        progress: Progress | None = None,
     ) -> Signal:
         """Return the signal of a stream.
 
@@ -91,15 +96,17 @@ class Model:
             stream: what `compress` returned; with a level, a progressive one may be cut after it.
             level: of a picture, the last level to read; the likeliest indices take the place of
                 the others. None reads all.
+            speaker: a recording of who is to speak, for models of sounds that take one.
             progress: is told the share that is done.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version.
             MissingModelError: it was made with another model.
-            UsageError: there is no such level, or a sound is too long to be held in memory; see
-                `open`.
+            UsageError: there is no such level, the model takes no speaker, or a sound is too long
+                to be held in memory; see `open`.
         """
-        return decompress.hold(self.open(stream, level=level, progress=progress))
+        signal = self.open(stream, level=level, speaker=speaker, progress=progress)
+        return decompress.hold(signal)
 
     def open(
         self,
@@ -108,6 +115,7 @@ class Model:
         start_s: float = 0.0,
         duration_s: float | None = None,
         level: int | None = None,
+        speaker: Sound | None = None,
         progress: Progress | None = None,
     ) -> LazySignal:
         """Return the signal of a stream; a sound is decoded only as its blocks are read.
@@ -119,16 +127,19 @@ class Model:
             start_s: of a sound, where the part begins.
             duration_s: of a sound, how long the part is; None goes on to the end.
             level: of a picture, the last level to read, as `decompress` takes it.
+            speaker: who is to speak, as `decompress` takes it.
             progress: is told the share that is done.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version; of a sound, damage to what
                 a segment holds shows when it is read.
             MissingModelError: it was made with another model.
-            UsageError: a part is wanted of a picture, none of the sound begins at start_s, or
-                there is no such level.
+            UsageError: a part is wanted of a picture, none of the sound begins at start_s, there
+                is no such level, or the model takes no speaker.
         """
-        signal = decompress.decompress_stream(stream, self, level=level, progress=progress)
+        signal = decompress.decompress_stream(
+            stream, self, level=level, speaker=speaker, progress=progress
+        )
         if start_s == 0 and duration_s is None:
             return signal
         return decompress.part_of_sound(signal, start_s, duration_s)

@@ -149,6 +149,11 @@ class IndexReader:
         inside = slice(first.start - self._start, first.stop - self._start)
         return self._held[(slice(None), slice(None), inside, *others)].astype(np.int64)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a thread is decoding now."""
+        return self._next is not None and not self._next.done()
+
     def _begin_next(self) -> Future[NDArray[np.int16]] | None:
         """Begin to decode the next rows, if there are any."""
         rows = next(self._batches, None)

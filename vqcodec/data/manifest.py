@@ -62,13 +62,12 @@ def split_files(
 ) -> Manifest:
     """Return the split of files that this seed gives.
 
-    A file goes by the hash of its group, so that adding files moves none of the others. The group
-    is the name up to the first `group_separator` (a speaker, say), or the whole name without one.
-    At least one group is held out and one is not; a group alone is both learnt from and judged by.
+    A file goes by the hash of its group, so that adding files moves none of the others. At least
+    one group is held out and one is not; a group alone is both learnt from and judged by.
     """
 
     def place(path: Path) -> float:
-        group = path.stem.split(group_separator)[0] if group_separator else path.name
+        group = group_of(path, group_separator)
         digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
         return int.from_bytes(digest[:8], "big") / 2**64
 
@@ -79,3 +78,8 @@ def split_files(
     valid = tuple(path for path, found in places.items() if found < first_kept)
     train = tuple(path for path, found in places.items() if found >= first_kept)
     return Manifest(train=train, valid=valid or train)
+
+
+def group_of(path: Path, separator: str) -> str:
+    """Return a file's name up to the first separator (a speaker, say), or all of it without one."""
+    return path.stem.split(separator)[0] if separator else path.name

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor, nn
@@ -23,12 +23,31 @@ Facts = AudioFacts | ImageFacts
 Decode = Callable[[Place], Iterator[tuple[Place, Tensor]]]
 
 
+class Batch(NamedTuple):
+    """Excerpts for one step of training.
+
+    Attributes:
+        signal: [B, C, ...], what is to be restored.
+        source: [B, C, ...], what the encoder gets: the signal, unless a recipe has it disguised.
+        recording: [B, 1, T], something else by the same speakers, for recipes with voices.
+    """
+
+    signal: Tensor
+    source: Tensor
+    recording: Tensor | None = None
+
+    def to(self, device: str) -> Batch:
+        """Return the same excerpts on a device."""
+        recording = None if self.recording is None else self.recording.to(device)
+        return Batch(self.signal.to(device), self.source.to(device), recording)
+
+
 class Dataset(ABC):
     """Training excerpts out of files, as a function of a random generator: resuming is exact."""
 
     @abstractmethod
-    def batch(self, batch_size: int, generator: np.random.Generator) -> Tensor:
-        """Return random excerpts [B, C, ...]."""
+    def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
+        """Return random excerpts."""
 
 
 class NetworkConfig(Protocol):
@@ -51,7 +70,8 @@ class NetworkKind:
         encoder: called with (signal, rate), rate [B] float in 0 … 1; returns latents [B, D, ...].
         decoder: called with (latents, rate, corner), corner the place of the first latent in the
             grid, all 0 where left out; returns a signal. In training it may return two signals
-            as channels that differ in their noise alone, for `distortion` to compare.
+            as channels that differ in their noise alone, for `distortion` to compare. One that
+            speaks with voices has a `voice` and takes (latents, rate, corner, vectors [B, V]).
         start: takes encoder, decoder and a first batch as the start of what is not left to chance.
             Returns the deviation [D] of the signal along each latent, where that is known.
     """
@@ -75,6 +95,11 @@ class Modality(ABC):
     def __init__(self) -> None:
         self.kind = next(iter(self.network_kinds.values()))
         self.config = self.kind.config()
+
+    @property
+    def takes_voices(self) -> bool:
+        """Whether the decoder can speak as somebody else."""
+        return False
 
     def build_networks(self, table: Mapping[str, Any]) -> tuple[nn.Module, nn.Module]:
         """Return encoder and decoder for the [network] table of a recipe.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from vqcodec.codec.autoencoder import Autoencoder
 from vqcodec.data.manifest import find_files
 from vqcodec.errors import ConfigError
+from vqcodec.modalities.base import Batch
 from vqcodec.nn.precision import gains_by_bfloat16, use_bfloat16
 from vqcodec.priors import build_prior_network
 from vqcodec.priors.network import PriorNetwork
@@ -34,6 +35,7 @@ from vqcodec.training.state import (
 CHECKPOINT = "checkpoint.pt"
 VALIDATION_FILES = 12
 VALIDATION_RATES = 4
+VOICE = ".voice."  # in the names of weights that a run without voices lacks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +126,8 @@ class AutoencoderTraining:
     @torch.no_grad()
     def _start_from_data(self) -> None:
         """Take a first batch as the start of what is not left to chance."""
-        batch = self.dataset.batch(512, np.random.default_rng([self.options.seed, 2**31]))
-        batch = batch.to(self.options.device)
+        generator = np.random.default_rng([self.options.seed, 2**31])
+        batch = self.dataset.batch(512, generator).signal.to(self.options.device)
         autoencoder = self.autoencoder
         deviations = self.modality.start_networks(autoencoder.encoder, autoencoder.decoder, batch)
         parts = torch.split(batch[:256], 32)
@@ -134,7 +136,7 @@ class AutoencoderTraining:
         self.average.load(self.module.state_dict())
 
     def _start_from(self, run: Path) -> None:
-        """Take the averaged weights of another run; what its prior lacks stays untrained."""
+        """Take the averaged weights of another run; what it lacks of a prior or a voice is new."""
         state = load_state(run / CHECKPOINT)
         shapes = {name: tensor.shape for name, tensor in self.module.state_dict().items()}
         weights = {
@@ -146,7 +148,7 @@ class AutoencoderTraining:
             missing, _ = self.module.load_state_dict(weights, strict=False)
         except RuntimeError as error:
             raise ConfigError(f"{run}: its networks are not those of the recipe") from error
-        if any(name.startswith("autoencoder.") for name in missing):
+        if any(n.startswith("autoencoder.") and VOICE not in n for n in missing):
             raise ConfigError(f"{run}: its networks are not those of the recipe")
         self.average.load(self.module.state_dict())
 
@@ -164,10 +166,12 @@ class AutoencoderTraining:
             },
         )
 
-    def losses(self, signal: Tensor, rate: Tensor) -> dict[str, Tensor]:
-        """Return the loss "total" [] and what it is made of, for signals [B, C, ...]."""
-        objective = self.recipe.objective
-        reconstruction, quantized = self.autoencoder(signal, rate, relax=self.joint)
+    def losses(self, batch: Batch, rate: Tensor) -> dict[str, Tensor]:
+        """Return the loss "total" [] and what it is made of, for B excerpts at rate [B]."""
+        objective, signal = self.recipe.objective, batch.signal
+        reconstruction, quantized = self.autoencoder(
+            batch.source, rate, recording=batch.recording, relax=self.joint
+        )
         terms = self.modality.distortion(reconstruction, signal)
         ratio = objective.finest_weight / objective.coarsest_weight
         weight = objective.coarsest_weight * ratio ** self.autoencoder.quantizer.position(rate)
@@ -197,12 +201,12 @@ class AutoencoderTraining:
         schedule = self.recipe.schedule
         generator = np.random.default_rng([self.options.seed, self.step])
         torch.manual_seed(int(generator.integers(2**63)))
-        signal = self.dataset.batch(schedule.batch_size, generator).to(self.options.device)
-        rate = self.autoencoder.quantizer.sample_rates(len(signal)).to(self.options.device)
+        batch = self.dataset.batch(schedule.batch_size, generator).to(self.options.device)
+        rate = self.autoencoder.quantizer.sample_rates(schedule.batch_size).to(self.options.device)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * learning_rate_factor(schedule, self.step)
         self.optimizer.zero_grad(set_to_none=True)
-        terms = self.losses(signal, rate)
+        terms = self.losses(batch, rate)
         terms["total"].backward()  # type: ignore[no-untyped-call]
         # Each part by itself: a steep prior must not slow the networks down.
         norms = {
@@ -255,7 +259,7 @@ class AutoencoderTraining:
             for path in self.valid:
                 signal = self.modality.excerpt(path).to(self.options.device)
                 for rate in torch.unique(chosen).to(self.options.device):
-                    for name, term in self.losses(signal, rate[None]).items():
+                    for name, term in self.losses(Batch(signal, signal), rate[None]).items():
                         if name not in ("total", "quantizer"):
                             key = f"valid_{name}@{int(rate)}"
                             values.setdefault(key, []).append(float(term.mean()))

@@ -13,6 +13,7 @@ from vqcodec.modalities.audio.encoder import (
     unpair,
 )
 from vqcodec.modalities.audio.excitation import SOURCE_HZ, Excitation
+from vqcodec.modalities.audio.voices import VoiceModulation
 from vqcodec.nn.precision import UnitStack
 from vqcodec.nn.residual import ConvNextUnit1d, RateModulation
 from vqcodec.nn.spectral import Mdct, expand
@@ -28,6 +29,8 @@ class AudioDecoder(nn.Module):
     With an excitation, the waveform is one long frame for each latent frame, and ends at
     WAVEFORM_HZ; above, and between its harmonics, the network gives the gains of regenerated
     harmonics and of noise, in pairs of short frames. Without, such pairs are the waveform.
+
+    With a voice it speaks as anybody, so that one speaker's latents can be decoded as another's.
     """
 
     def __init__(self, config: AudioNetworkConfig) -> None:
@@ -42,6 +45,9 @@ class AudioDecoder(nn.Module):
         self.linear = nn.Conv1d(config.dim, num_coded, 1)
         self.widen = nn.Conv1d(config.dim, width, 3, padding=1)
         self.modulation = RateModulation(width)
+        self.voice: VoiceModulation | None = None
+        if config.voice_dim:
+            self.voice = VoiceModulation(config.voice_dim, config.sample_rate, width)
         self.units = UnitStack(*[ConvNextUnit1d(width) for _ in range(config.decoder_units)])
         self.head = nn.Conv1d(width, num_coded, 1)
         nn.init.zeros_(self.head.weight)
@@ -52,13 +58,22 @@ class AudioDecoder(nn.Module):
             nn.init.zeros_(self.gains.weight)
             nn.init.zeros_(self.gains.bias)  # type: ignore[arg-type]
 
-    def forward(self, latents: Tensor, rate: Tensor, corner: tuple[int, ...] = (0,)) -> Tensor:
+    def forward(
+        self,
+        latents: Tensor,
+        rate: Tensor,
+        corner: tuple[int, ...] = (0,),
+        voice: Tensor | None = None,
+    ) -> Tensor:
         """Return the waveform [B, 1, F * hop - hop / 2], about ±1, of latents [B, D, F].
 
         The noise in it depends on the place of the first latent. In training two waveforms come
-        back, [B, 2, T], that differ in their noise alone.
+        back, [B, 2, T], that differ in their noise alone. Voices are vectors [B or 1, V].
         """
-        features = self.units(self.modulation(self.widen(latents), rate))
+        features = self.modulation(self.widen(latents), rate)
+        if self.voice is not None:
+            features = self.voice(features, voice)
+        features = self.units(features)
         coefficients = expand(self.linear(latents) + self.head(features))
         if self.excitation is None:
             return self.mdct.synthesise(unpair(coefficients))

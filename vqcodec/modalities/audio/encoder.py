@@ -30,6 +30,7 @@ class AudioNetworkConfig:
     decoder_width: int = 256
     decoder_units: int = 8
     excitation: bool = False  # whether the decoder adds harmonics and noise of its own
+    voice_dim: int = 0  # channels of a speaker's vector, for a decoder that takes one
 
     def __post_init__(self) -> None:
         if not 4_000 <= self.sample_rate <= 96_000:
@@ -40,6 +41,8 @@ class AudioNetworkConfig:
             )
         if not 1 <= self.dim <= self.hop_length:
             raise ConfigError(f"network.dim: {self.dim} is not 1 … hop_length")
+        if not 0 <= self.voice_dim <= 1_024:
+            raise ConfigError(f"network.voice_dim: {self.voice_dim} is not 0 … 1024")
         for name in ("encoder_width", "decoder_width"):
             if not 8 <= getattr(self, name) <= 2_048:
                 raise ConfigError(f"network.{name}: {getattr(self, name)} is not 8 … 2048")

@@ -14,6 +14,7 @@ from torch import Tensor
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
+from vqcodec.data.manifest import group_of
 from vqcodec.errors import UsageError
 from vqcodec.modalities.audio.decoded import DecodedSound
 from vqcodec.modalities.audio.decoder import AudioDecoder, start_linear_paths
@@ -40,6 +41,8 @@ WEIGHTS = {  # of the terms of a sound's distortion
     "envelope": 4.0,
 }
 EXCERPT_S = 6.0  # of a held-out file
+VOICE_S = 30.0  # of a speaker's recording are listened to
+SHORTEST_VOICE_S = 0.5
 
 
 class AudioModality(Modality):
@@ -56,6 +59,24 @@ class AudioModality(Modality):
         ),
     }
     config: AudioNetworkConfig | PaperAudioConfig
+
+    @property
+    def takes_voices(self) -> bool:
+        """Whether the decoder can speak as somebody else: as a recording of theirs does."""
+        return isinstance(self.config, AudioNetworkConfig) and self.config.voice_dim > 0
+
+    def recording_of(self, sound: Sound) -> Tensor:
+        """Return [1, 1, T] of what a speaker's sound begins with, as a decoder's voice takes it.
+
+        Raises:
+            UsageError: it is too short to tell a voice.
+        """
+        wanted = min(sound.num_samples, round(VOICE_S * sound.sample_rate))
+        if wanted < SHORTEST_VOICE_S * sound.sample_rate:
+            raise UsageError(f"a speaker's recording takes {SHORTEST_VOICE_S} s at least")
+        read = ForwardReader(sound.blocks(), sound.num_channels)
+        mono = read(0, wanted).mean(axis=0, keepdims=True)
+        return torch.from_numpy(resample(mono, sound.sample_rate, self.config.sample_rate))[None]
 
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> AudioFacts:
         """Return the length, rate and channels of a sound."""
@@ -138,7 +159,10 @@ class AudioModality(Modality):
         recordings = [
             np.round(self._recording(path).clip(-1, 1) * 32767).astype(np.int16) for path in files
         ]
-        return AudioExcerpts(recordings, config, self.num_samples(config.frames))
+        separator = config.group_separator
+        speakers = [group_of(path, separator) for path in files] if self.takes_voices else None
+        length = self.num_samples(config.frames)
+        return AudioExcerpts(recordings, config, length, self.config.sample_rate, speakers)
 
     def excerpt(self, path: Path) -> Tensor:
         """Return the middle of a recording, [1, 1, T], of a whole number of frames."""

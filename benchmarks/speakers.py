@@ -1,0 +1,101 @@
+"""Whose voice decoded speech has: a model with voices, told to speak as other speakers.
+
+The first half of every recording is compressed, and decoded as it is, as its own speaker and as
+other speakers of the folder; who they are, the first halves of their recordings say. Similarity is
+measured to second halves, in which something else is said, by the speaker embeddings of `eval`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from result import write_result
+
+import vqcodec
+from vqcodec.codec.model import Model
+from vqcodec.data.manifest import find_files
+from vqcodec.modalities.audio.media import SUFFIXES, read_clip
+from vqcodec.modalities.audio.metrics import stoi
+from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.modalities.audio.speaker import speaker_similarity
+from vqcodec.rate import bits_per_second
+
+SAMPLE_RATE = 16_000  # Hz
+Halves = tuple[AudioClip, AudioClip]
+
+
+def halves_of(path: Path) -> Halves:
+    """Return the two halves of a mono recording."""
+    clip = read_clip(path)
+    assert clip.sample_rate == SAMPLE_RATE and clip.num_channels == 1, f"{path}: not as needed"
+    middle = clip.num_samples // 2
+    first, second = clip.waveform[:, :middle], clip.waveform[:, middle:]
+    return AudioClip(first, SAMPLE_RATE), AudioClip(second, SAMPLE_RATE)
+
+
+def judge(sound: AudioClip, source: Halves, target: Halves) -> dict[str, float]:
+    """Return how much a sound is like the source's voice, the target's, and what source says."""
+    to_source = speaker_similarity(source[1].waveform[0], sound.waveform[0])
+    to_target = speaker_similarity(target[1].waveform[0], sound.waveform[0])
+    heard = stoi(source[0].waveform[0], sound.waveform[0])
+    assert to_source is not None and to_target is not None and heard is not None
+    nearer = float(to_target > to_source)
+    return {"to_source": to_source, "to_target": to_target, "nearer": nearer, "stoi": heard}
+
+
+def measure(
+    model: Model, recordings: Sequence[Halves], quality: float, num_targets: int
+) -> dict[str, Any]:
+    """Return means over all pairs of a source and a target."""
+    scores: dict[str, list[dict[str, float]]] = defaultdict(list)
+    rates = []
+    step = max(1, len(recordings) // (num_targets + 1))
+    for number, source in enumerate(recordings):
+        stream = model.compress(source[0], quality=quality)
+        rates.append(bits_per_second(len(stream), source[0].duration_s))
+        plain = model.decompress(stream)
+        own = model.decompress(stream, speaker=source[0])
+        for place in range(1, num_targets + 1):
+            target = recordings[(number + place * step) % len(recordings)]
+            other = model.decompress(stream, speaker=target[0])
+            sounds = {"original": source[0], "nobody": plain, "itself": own, "target": other}
+            for name, sound in sounds.items():
+                assert isinstance(sound, AudioClip)
+                scores[name].append(judge(sound, source, target))
+        print(f"{number + 1} of {len(recordings)}", flush=True)
+    means = {
+        name: {key: float(np.mean([score[key] for score in found])) for key in found[0]}
+        for name, found in scores.items()
+    }
+    return {
+        "n": len(recordings),
+        "pairs": len(scores["target"]),
+        "quality": quality,
+        "bits_per_second": float(np.mean(rates)),
+        "spoken_as": means,
+    }
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="one recording of each speaker")
+    parser.add_argument("--model", default="speech-voices", help="name or file")
+    parser.add_argument("--quality", type=float, nargs="+", default=[1.0, 5.0])
+    parser.add_argument("--targets", type=int, default=5, help="of every recording")
+    options = parser.parse_args()
+    model = vqcodec.load(options.model)
+    recordings = [halves_of(path) for path in find_files([options.folder], SUFFIXES)]
+    qualities = [measure(model, recordings, q, options.targets) for q in options.quality]
+    write_result(
+        "speakers", {"model": model.name, "fingerprint": model.fingerprint, "works": qualities}
+    )
+
+
+if __name__ == "__main__":
+    main()

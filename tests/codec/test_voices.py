@@ -1,0 +1,85 @@
+"""Decoding as another speaker: a recording says whose voice it is to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny import SAMPLE_RATE, TABLES, noise_clip, noise_picture, same_signal, save_tiny_model
+
+from vqcodec.codec.checkpoint import load_checkpoint
+from vqcodec.errors import UsageError
+from vqcodec.modalities.audio.signal import AudioClip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Speech with voices, whose modulation is random where training would start with none."""
+    tables = {**TABLES["speech"], "network": {**TABLES["speech"]["network"], "voice_dim": 4}}
+    folder = tmp_path_factory.mktemp("voices")
+    model = load_checkpoint(save_tiny_model("voices", folder, tables=tables))
+    torch.manual_seed(0)
+    torch.nn.init.normal_(model.autoencoder.decoder.voice.gains.weight)
+    return model
+
+
+@pytest.fixture(scope="module")
+def stream(model):
+    return model.compress(noise_clip(4_000), quality=9)
+
+
+def recording(seed, **changes):
+    return noise_clip(changes.pop("num_samples", SAMPLE_RATE), seed=seed, **changes)
+
+
+def test_every_speaker_has_a_voice_of_their_own(model, stream):
+    spoken = [model.decompress(stream, speaker=s) for s in (None, recording(1), recording(2))]
+    for number, sound in enumerate(spoken):
+        assert sound.waveform.shape == (1, 4_000)
+        assert not any(same_signal(sound, other) for other in spoken[:number])
+    assert same_signal(spoken[1], model.decompress(stream, speaker=recording(1)))
+
+
+def test_indices_are_the_same_whoever_speaks(model, stream):
+    (indices,) = model.indices_of(stream)
+    assert np.array_equal(indices, model.encode(noise_clip(4_000), quality=9))
+
+
+def test_level_rate_and_channels_of_the_recording_do_not_matter(model, stream):
+    usual = model.decompress(stream, speaker=recording(1)).waveform
+    quiet = AudioClip(recording(1).waveform * np.float32(0.3), SAMPLE_RATE)
+    twice = AudioClip(recording(1).waveform.repeat(2, axis=0), SAMPLE_RATE)
+    for other in (quiet, twice):
+        assert np.allclose(model.decompress(stream, speaker=other).waveform, usual, atol=1e-3)
+    faster = AudioClip(recording(1).waveform, 32_000)  # somebody else
+    assert np.abs(model.decompress(stream, speaker=faster).waveform - usual).max() > 1e-3
+
+
+def test_a_part_has_the_voice_of_the_whole(model, stream):
+    whole = model.decompress(stream, speaker=recording(1)).waveform
+    part = AudioClip.of_sound(model.open(stream, speaker=recording(1), start_s=0.1))
+    assert np.allclose(part.waveform, whole[:, 1_600:], atol=1e-5)
+
+
+def test_each_channel_is_spoken_by_the_speaker(model):
+    stereo = noise_clip(4_000, channels=2)
+    stream = model.compress(stereo, separate_channels=True)
+    assert model.decompress(stream, speaker=recording(1)).waveform.shape == (2, 4_000)
+
+
+def test_a_silent_speaker_is_no_failure(model, stream):
+    silence = AudioClip(np.zeros((1, SAMPLE_RATE), np.float32), SAMPLE_RATE)
+    assert np.isfinite(model.decompress(stream, speaker=silence).waveform).all()
+
+
+def test_what_cannot_be_a_speaker_is_refused(model, stream):
+    with pytest.raises(UsageError, match=r"0\.5 s"):
+        model.decompress(stream, speaker=recording(1, num_samples=7_000))
+
+
+@pytest.mark.parametrize("name", ["speech", "image"])
+def test_other_models_take_no_speaker(tiny_models, name):
+    signal = noise_clip(4_000) if name == "speech" else noise_picture(40, 30)
+    stream = tiny_models[name].compress(signal)
+    with pytest.raises(UsageError, match="takes no speaker"):
+        tiny_models[name].decompress(stream, speaker=recording(1))
