@@ -17,7 +17,8 @@ from tables import TABLES, model_table
 
 from vqcodec.codec.zoo import SUFFIX, ModelCard, read_card
 
-DOCUMENTS = ("README.md", "docs/RESULTS.md", "assets/models/image.md", "assets/models/speech.md")
+CARDS = sorted(Path(ROOT, "assets", "models").glob("*.md"))
+DOCUMENTS = ("README.md", "docs/RESULTS.md", *(f"assets/models/{card.name}" for card in CARDS))
 TABLE = re.compile(r"(<!-- table: ([\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NOT_MEASURED = "Not measured yet.\n"
 

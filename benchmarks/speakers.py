@@ -92,9 +92,8 @@ def main() -> None:
     model = vqcodec.load(options.model)
     recordings = [halves_of(path) for path in find_files([options.folder], SUFFIXES)]
     qualities = [measure(model, recordings, q, options.targets) for q in options.quality]
-    write_result(
-        "speakers", {"model": model.name, "fingerprint": model.fingerprint, "works": qualities}
-    )
+    identity = {"name": model.name, "fingerprint": model.fingerprint}
+    write_result("speakers", {"model": identity, "works": qualities})
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from idea_tables import ablation_table, speakers_table
 from speed_tables import evaluation_table, memory_table, speed_table, stages_table
 from table_text import Result, Results, Row, markdown, number, origin, percentage
 
@@ -151,26 +152,6 @@ def published_table(results: Results) -> str:
     return markdown(header, rows) + origin(result)
 
 
-def ablation_table(name: str) -> Callable[[Results], str]:
-    """Return a function that shows what each step of an ablation is worth."""
-
-    def table(results: Results) -> str:
-        result = results.get(name)
-        if result is None:
-            return ""
-        rows = []
-        for step in result["steps"]:
-            points = zip(step["rates"], step["values"], strict=True)
-            curve = ", ".join(f"{value:.4g} at {rate:.3g}" for rate, value in points)
-            gaps = (percentage(step[key]) for key in ("to_previous", "to_first"))
-            rows.append([step["step"], *gaps, curve])
-        header = ["step", "BD-rate to the one before", "to the first"]
-        header.append(f"{result['metric']} at rate")
-        return markdown(header, rows) + origin(result)
-
-    return table
-
-
 def priors_table(results: Results) -> str:
     """Return bits per index of the priors of all runs."""
     found = {
@@ -263,6 +244,8 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "paper voices": rate_table("paper-voices"),
     "phones": phones_table,
     "ablation of pictures": ablation_table("ablation_pictures"),
+    "ablation of voices": ablation_table("ablation_voices"),
+    "speakers": speakers_table,
     "priors": priors_table,
     "speed": speed_table,
     "evaluation": evaluation_table,

@@ -90,6 +90,7 @@ class Modality(ABC):
     suffixes: Collection[str]  # of the files it trains on
     dims: int  # axes of its grid of indices: 1 for sound, 2 for pictures
     network_kinds: ClassVar[Mapping[str, NetworkKind]]  # a table without kind means the first
+    distortions: ClassVar[Sequence[str]] = ("default",)  # that a recipe can name
     config: NetworkConfig  # of the networks built last
 
     def __init__(self) -> None:
@@ -172,7 +173,9 @@ class Modality(ABC):
         """Return the middle of a held-out file as the encoder takes it: [1, C, ...]."""
 
     @abstractmethod
-    def distortion(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def distortion(
+        self, reconstruction: Tensor, target: Tensor, kind: str = "default"
+    ) -> dict[str, Tensor]:
         """Return the terms of the loss, each [B]; "total" is what is minimised."""
 
     @abstractmethod

@@ -60,6 +60,12 @@ class AutoencoderTraining:
         self.recipe, self.options, self.joint = recipe, options, joint
         self.autoencoder = Autoencoder.of_tables(recipe_tables(recipe))
         self.modality = self.autoencoder.modality
+        known = self.modality.distortions
+        if recipe.objective.distortion not in known:
+            raise ConfigError(
+                f"objective.distortion: {recipe.objective.distortion!r} is not one of "
+                f"{', '.join(map(repr, known))}"
+            )
         files = find_files(options.data, self.modality.suffixes)
         self.manifest = split_by_recipe(files, recipe, options.seed)
         self.dataset = self.modality.dataset(self.manifest.train, recipe.data)
@@ -172,7 +178,7 @@ class AutoencoderTraining:
         reconstruction, quantized = self.autoencoder(
             batch.source, rate, recording=batch.recording, relax=self.joint
         )
-        terms = self.modality.distortion(reconstruction, signal)
+        terms = self.modality.distortion(reconstruction, signal, objective.distortion)
         ratio = objective.finest_weight / objective.coarsest_weight
         weight = objective.coarsest_weight * ratio ** self.autoencoder.quantizer.position(rate)
         loss = weight * terms["total"]

@@ -46,8 +46,10 @@ class ObjectiveConfig:
 
     The weight of an item is coarsest_weight at rate 0 and finest_weight at rate 255, geometric
     between them; `balance` divides the loss of an item by its weight to this power, so that the
-    finest rates do not drown the others.
+    finest rates do not drown the others. Which distortion, each modality says.
     """
+
+    distortion: str = "default"
 
     coarsest_weight: float = 1.0
     finest_weight: float = 1.0

@@ -174,7 +174,12 @@ class AudioModality(Modality):
         waveform[:length] = recording[start : start + length]
         return torch.from_numpy(waveform)[None, None]
 
-    def distortion(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def distortion(
+        self,
+        reconstruction: Tensor,
+        target: Tensor,
+        kind: str = "default",  # noqa: ARG002 - there is no other
+    ) -> dict[str, Tensor]:
         """Return spectral and perceptual errors; "snr_db" is only reported."""
         from vqcodec.modalities.audio.envelopes import envelope_mismatch
         from vqcodec.modalities.audio.losses import compressed_spectral_loss, signal_to_noise_db

@@ -29,6 +29,7 @@ from vqcodec.modalities.media import LazySignal
 from vqcodec.nn.windows import Place, sizes, whole
 
 TRAINING_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
+MS_SSIM_SCALE = 1_500.0  # so that at equal rates both distortions are about as large
 
 
 class ImageModality(Modality):
@@ -38,6 +39,7 @@ class ImageModality(Modality):
     wire_id = HeaderModality.IMAGE
     suffixes = TRAINING_SUFFIXES
     dims = 2
+    distortions = ("default", "ms_ssim")
     network_kinds: ClassVar[Mapping[str, NetworkKind]] = {
         "patches": NetworkKind(ImageNetworkConfig, ImageEncoder, ImageDecoder, start_linear_paths),
         "paper": NetworkKind(
@@ -104,10 +106,21 @@ class ImageModality(Modality):
         middle = image_tensor(picture)[..., top : top + 512, left : left + 512]
         return pad_to_positions(middle, self.geometry().step)
 
-    def distortion(self, reconstruction: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return the squared error of 8-bit values, mean over each picture."""
+    def distortion(
+        self, reconstruction: Tensor, target: Tensor, kind: str = "default"
+    ) -> dict[str, Tensor]:
+        """Return the squared error of 8-bit values, mean over each picture.
+
+        With "ms_ssim", what is minimised is how far structures are from being the same; squared
+        errors are only reported.
+        """
         error = (reconstruction - target).square().mean(dim=(1, 2, 3)) * 255**2
-        return {"total": error, "mse": error}
+        if kind == "default":
+            return {"total": error, "mse": error}
+        from vqcodec.modalities.image.metrics import ms_ssim
+
+        similarity = ms_ssim(target, reconstruction)
+        return {"total": MS_SSIM_SCALE * (1 - similarity), "mse": error, "ms_ssim": similarity}
 
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
         """Return bits [B] per pixel of pictures [B, 3, H, W]."""

@@ -1,0 +1,54 @@
+"""Tables of what ideas are worth: steps of an ablation, and decoding as another speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from table_text import Results, markdown, origin, percentage
+
+SPOKEN_AS = {
+    "original": "not coded",
+    "nobody": "nobody in particular",
+    "itself": "the source",
+    "target": "the target",
+}
+
+
+def ablation_table(name: str) -> Callable[[Results], str]:
+    """Return a function that shows what each step of an ablation is worth."""
+
+    def table(results: Results) -> str:
+        result = results.get(name)
+        if result is None:
+            return ""
+        rows = []
+        for step in result["steps"]:
+            points = zip(step["rates"], step["values"], strict=True)
+            curve = ", ".join(f"{value:.4g} at {rate:.3g}" for rate, value in points)
+            gaps = (percentage(step[key]) for key in ("to_previous", "to_first"))
+            rows.append([step["step"], *gaps, curve])
+        header = ["step", "BD-rate to the one before", "to the first"]
+        header.append(f"{result['metric']} at rate")
+        return markdown(header, rows) + origin(result)
+
+    return table
+
+
+def speakers_table(results: Results) -> str:
+    """Return how like source and target a voice is, by who is to speak."""
+    result = results.get("speakers")
+    if result is None:
+        return ""
+    rows = []
+    for work in result["works"]:
+        for spoken_as, scores in work["spoken_as"].items():
+            rate = "-" if spoken_as == "original" else f"{work['bits_per_second']:.0f}"
+            similarities = (f"{scores[key]:.3f}" for key in ("to_source", "to_target"))
+            nearer, heard = percentage(100 * scores["nearer"]), f"{scores['stoi']:.3f}"
+            rows.append([rate, SPOKEN_AS[spoken_as], *similarities, nearer, heard])
+    header = ["bits per second", "spoken as", "similarity to source", "to target"]
+    header += ["nearer to the target", "STOI"]
+    first = result["works"][0]
+    name = f"{result['model']['name']} {result['model']['fingerprint']}"
+    count = f"Means over {first['pairs']} pairs of {first['n']} speakers; model {name}.\n\n"
+    return count + markdown(header, rows) + origin(result)
