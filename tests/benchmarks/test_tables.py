@@ -162,3 +162,27 @@ def test_priors_show_the_ratio_of_models_of_one_rate():
     assert (
         "| paper-image | 12 | 100 | 9 | 8.5 | 6 | 6.01 | 33.2 % | +0.17 % | 42.7 → 63.9 |" in table
     )
+
+
+def test_speakers_are_shown_by_who_is_to_speak():
+    scores = {"to_source": 0.6, "to_target": 0.7, "nearer": 0.875, "stoi": 0.81}
+    work = {"n": 30, "pairs": 150, "quality": 1.0, "bits_per_second": 401.6}
+    works = [{**work, "spoken_as": {"original": scores, "target": scores}}]
+    model = {"name": "speech-voices", "fingerprint": "01234567"}
+    table = tables.speakers_table({"speakers": {**MACHINE, "model": model, "works": works}})
+    assert table.startswith("Means over 150 pairs of 30 speakers; model speech-voices 01234567.")
+    assert "| - | not coded | 0.600 | 0.700 | 87.5 % | 0.810 |" in table
+    assert "| 402 | the target | 0.600 | 0.700 | 87.5 % | 0.810 |" in table
+
+
+def test_an_ablation_shows_what_each_step_is_worth():
+    first = {"step": "fixed width", "rates": [1.0, 2.0], "values": [1.5, 2.5]}
+    steps = [
+        {**first, "to_previous": 0.0, "to_first": 0.0},
+        {**first, "step": "prior", "to_previous": -12.34, "to_first": None},
+    ]
+    result = {**MACHINE, "metric": "pesq_wb", "steps": steps}
+    table = tables.ablation_table("ablation_voices")({"ablation_voices": result})
+    assert "| fixed width | 0.0 % | 0.0 % | 1.5 at 1, 2.5 at 2 |" in table
+    assert "| prior | -12.3 % | - | 1.5 at 1, 2.5 at 2 |" in table
+    assert tables.ablation_table("ablation_voices")({}) == ""
