@@ -223,9 +223,10 @@ def model_table(card: ModelCard, results: Results) -> str:
                 prior["bits_per_index"][kind] for kind in ("uniform", "integer")
             ],
         }
-    measured = results.get({"image": "pictures", "audio": "voices"}[card.modality])
-    if measured:
-        own = [mean for mean in measured["means"] if mean["codec"] == card.name]
+    usual = {"image": "pictures", "audio": "voices"}[card.modality]
+    measured = results.get(f"{usual}-{card.name}", results.get(usual, {"means": []}))
+    own = [mean for mean in measured["means"] if mean["codec"] == card.name]
+    if own:
         for mean in (own[0], own[len(own) // 2], own[-1]):
             facts[f"scores at quality {mean['quality']:g}"] = _scores(mean)
     rows = [[key.replace("_", " "), _fact(value)] for key, value in facts.items()]
@@ -237,6 +238,8 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "summary": summary_table,
     "pictures": rate_table("pictures"),
     "picture gaps": gaps_table("pictures"),
+    "structure": rate_table("pictures-image-msssim"),
+    "structure gaps": gaps_table("pictures-image-msssim"),
     "published": published_table,
     "voices": rate_table("voices"),
     "voice gaps": gaps_table("voices"),
