@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from result import write_result
+from torch import Tensor
 
 import vqcodec
 from vqcodec.codec.model import Model
@@ -22,11 +23,12 @@ from vqcodec.data.manifest import find_files
 from vqcodec.modalities.audio.media import SUFFIXES, read_clip
 from vqcodec.modalities.audio.metrics import stoi
 from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.audio.speaker import speaker_similarity
+from vqcodec.modalities.audio.speaker import embedding_of
 from vqcodec.rate import bits_per_second
 
 SAMPLE_RATE = 16_000  # Hz
 Halves = tuple[AudioClip, AudioClip]
+Scores = dict[str, float]
 
 
 def halves_of(path: Path) -> Halves:
@@ -38,35 +40,34 @@ def halves_of(path: Path) -> Halves:
     return AudioClip(first, SAMPLE_RATE), AudioClip(second, SAMPLE_RATE)
 
 
-def judge(sound: AudioClip, source: Halves, target: Halves) -> dict[str, float]:
-    """Return how much a sound is like the source's voice, the target's, and what source says."""
-    to_source = speaker_similarity(source[1].waveform[0], sound.waveform[0])
-    to_target = speaker_similarity(target[1].waveform[0], sound.waveform[0])
-    heard = stoi(source[0].waveform[0], sound.waveform[0])
-    assert to_source is not None and to_target is not None and heard is not None
-    nearer = float(to_target > to_source)
-    return {"to_source": to_source, "to_target": to_target, "nearer": nearer, "stoi": heard}
-
-
 def measure(
     model: Model, recordings: Sequence[Halves], quality: float, num_targets: int
 ) -> dict[str, Any]:
     """Return means over all pairs of a source and a target."""
-    scores: dict[str, list[dict[str, float]]] = defaultdict(list)
+    scores: dict[str, list[Scores]] = defaultdict(list)
     rates = []
+    voices = [embedding_of(second.waveform[0]) for _, second in recordings]
     step = max(1, len(recordings) // (num_targets + 1))
-    for number, source in enumerate(recordings):
-        stream = model.compress(source[0], quality=quality)
-        rates.append(bits_per_second(len(stream), source[0].duration_s))
-        plain = model.decompress(stream)
-        own = model.decompress(stream, speaker=source[0])
-        for place in range(1, num_targets + 1):
-            target = recordings[(number + place * step) % len(recordings)]
-            other = model.decompress(stream, speaker=target[0])
-            sounds = {"original": source[0], "nobody": plain, "itself": own, "target": other}
-            for name, sound in sounds.items():
-                assert isinstance(sound, AudioClip)
-                scores[name].append(judge(sound, source, target))
+
+    def decoded(stream: bytes, speaker: AudioClip | None) -> AudioClip:
+        sound = model.decompress(stream, speaker=speaker)
+        assert isinstance(sound, AudioClip)
+        return sound
+
+    for number, (source, _) in enumerate(recordings):
+        stream = model.compress(source, quality=quality)
+        rates.append(bits_per_second(len(stream), source.duration_s))
+        others = [(number + place * step) % len(recordings) for place in range(1, num_targets + 1)]
+        for name, sound in {
+            "original": source,
+            "nobody": decoded(stream, None),
+            "itself": decoded(stream, source),
+        }.items():
+            score = judge(sound, source)
+            scores[name] += [score(voices[number], voices[other]) for other in others]
+        for other in others:
+            score = judge(decoded(stream, recordings[other][0]), source)
+            scores["target"].append(score(voices[number], voices[other]))
         print(f"{number + 1} of {len(recordings)}", flush=True)
     means = {
         name: {key: float(np.mean([score[key] for score in found])) for key in found[0]}
@@ -79,6 +80,20 @@ def measure(
         "bits_per_second": float(np.mean(rates)),
         "spoken_as": means,
     }
+
+
+def judge(sound: AudioClip, original: AudioClip) -> Callable[[Tensor, Tensor], Scores]:
+    """Return what scores a sound, given the embeddings of its source's voice and a target's."""
+    voice = embedding_of(sound.waveform[0])
+    heard = stoi(original.waveform[0], sound.waveform[0])
+    assert heard is not None
+
+    def score(source: Tensor, target: Tensor) -> Scores:
+        to_source, to_target = float(voice @ source), float(voice @ target)
+        nearer = float(to_target > to_source)
+        return {"to_source": to_source, "to_target": to_target, "nearer": nearer, "stoi": heard}
+
+    return score
 
 
 def main() -> None:
