@@ -24,7 +24,7 @@ def ablation_table(name: str) -> Callable[[Results], str]:
         rows = []
         for step in result["steps"]:
             points = zip(step["rates"], step["values"], strict=True)
-            curve = ", ".join(f"{value:.4g} at {rate:.3g}" for rate, value in points)
+            curve = ", ".join(f"{value:.4g} at {rate:.4g}" for rate, value in points)
             gaps = (percentage(step[key]) for key in ("to_previous", "to_first"))
             rows.append([step["step"], *gaps, curve])
         header = ["step", "BD-rate to the one before", "to the first"]
@@ -40,8 +40,10 @@ def speakers_table(results: Results) -> str:
     if result is None:
         return ""
     rows = []
-    for work in result["works"]:
+    for number, work in enumerate(result["works"]):
         for spoken_as, scores in work["spoken_as"].items():
+            if spoken_as == "original" and number:
+                continue  # is the same at every rate
             rate = "-" if spoken_as == "original" else f"{work['bits_per_second']:.0f}"
             similarities = (f"{scores[key]:.3f}" for key in ("to_source", "to_target"))
             nearer, heard = percentage(100 * scores["nearer"]), f"{scores['stoi']:.3f}"
