@@ -29,13 +29,14 @@ from vqcodec.modalities.media import Signal, read_signal
 from vqcodec.priors import build_prior
 from vqcodec.priors.base import Prior
 from vqcodec.priors.coding import LogisticCoding
+from vqcodec.priors.grid import GridPrior
 from vqcodec.priors.learnt import LearntPrior
 from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.training.prior import TrainedRun, freeze_prior, load_run
 
 METRICS = {"pictures": "psnr_db", "voices": "pesq_wb"}
 QUALITIES = "1,3,5,7,10"
-CHOICE_WEIGHT = 0.05  # of a bit beside a squared error in grid steps, as `image` has it
+CHOICE_WEIGHT = GridPrior.bit_weight  # of a bit beside a squared error, as `image` has it
 
 
 def steps_of(distortion: Path, joint: Path, lattice: Path) -> Iterator[tuple[str, Model]]:

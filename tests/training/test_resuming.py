@@ -235,6 +235,26 @@ def test_a_new_run_keeps_what_fits_of_the_prior(tmp_path, train):
     )
 
 
+def test_a_run_without_voices_is_a_start_for_one_with_them(tmp_path, train):
+    train(tmp_path / "plain", AUDIO, steps=1)
+    disguised = AUDIO.replace("frames = 40", "frames = 40\nformant_change = 0.3")
+    voices = disguised.replace("hop_length = 32", "hop_length = 32\nvoice_dim = 4")
+    train(tmp_path / "voices", voices, steps=2, start_from=tmp_path / "plain")
+    plain, found = checkpoint(tmp_path / "plain"), checkpoint(tmp_path / "voices")
+    name = "autoencoder.decoder.linear.weight"
+    assert torch.allclose(found["module"][name], plain["average"][name], atol=1e-2)
+    assert found["module"]["autoencoder.decoder.voice.gains.weight"].any()  # has been trained
+
+
+def test_a_distortion_is_one_that_the_modality_has(tmp_path, train):
+    named = "[objective]\ndistortion = "
+    train(tmp_path / "structure", IMAGE.replace("[objective]", f'{named}"ms_ssim"'), steps=1)
+    for text, name in ((AUDIO, "ms_ssim"), (IMAGE, "taste")):
+        with pytest.raises(ConfigError, match=f"objective.distortion: '{name}'"):
+            train(tmp_path / "run", text.replace("[objective]", f'{named}"{name}"'), steps=1)
+        assert not (tmp_path / "run").exists()
+
+
 def test_a_run_with_other_networks_is_no_start(tmp_path, train, joint_run):
     other = IMAGE.replace("fine_width = 8", "fine_width = 16")
     with pytest.raises(ConfigError, match="networks are not those of the recipe"):

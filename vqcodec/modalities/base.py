@@ -46,8 +46,13 @@ class Dataset(ABC):
     """Training excerpts out of files, as a function of a random generator: resuming is exact."""
 
     @abstractmethod
+    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
+        """Return random excerpts [B, C, ...]."""
+
     def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
-        """Return random excerpts."""
+        """Return random excerpts, with what else the networks are trained on."""
+        signal = self.signals(batch_size, generator)
+        return Batch(signal, signal)
 
 
 class NetworkConfig(Protocol):

@@ -133,7 +133,7 @@ class AutoencoderTraining:
     def _start_from_data(self) -> None:
         """Take a first batch as the start of what is not left to chance."""
         generator = np.random.default_rng([self.options.seed, 2**31])
-        batch = self.dataset.batch(512, generator).signal.to(self.options.device)
+        batch = self.dataset.signals(512, generator).to(self.options.device)
         autoencoder = self.autoencoder
         deviations = self.modality.start_networks(autoencoder.encoder, autoencoder.decoder, batch)
         parts = torch.split(batch[:256], 32)
@@ -295,5 +295,6 @@ def learning_rate_factor(schedule: ScheduleConfig, step: int) -> float:
 def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool) -> None:
     """Train, or go on training, the networks and quantizer of a recipe in the folder of a run."""
     recipe, text = read_recipe(recipe_name)
-    open_run(options.run, text)
-    AutoencoderTraining(recipe, options, joint=joint).run()
+    training = AutoencoderTraining(recipe, options, joint=joint)
+    open_run(options.run, text)  # once the recipe is known to be good
+    training.run()

@@ -153,7 +153,7 @@ class PriorTraining:
         """Make one step and return the bits of an index, mean over the batch."""
         generator = np.random.default_rng([self.trained.seed, 1, self.step])
         torch.manual_seed(int(generator.integers(2**63)))
-        signal = self.dataset.batch(self.schedule.batch_size, generator).signal.to(self.device)
+        signal = self.dataset.signals(self.schedule.batch_size, generator).to(self.device)
         quantizer = self.autoencoder.quantizer
         rate = quantizer.sample_rates(len(signal)).to(self.device)
         indices = indices_of(self.autoencoder, signal, rate)
@@ -277,7 +277,7 @@ def _seen_in_training(trained: TrainedRun, rate: Tensor | None) -> list[NDArray[
     seen = []
     for number in range(HISTOGRAM_BATCHES):
         generator = np.random.default_rng([trained.seed, 2, number])
-        signal = dataset.batch(8, generator).signal
+        signal = dataset.signals(8, generator)
         rates = quantizer.sample_rates(8) if rate is None else rate.expand(8)
         if rate is None and quantizer.in_use(rates) is not None:  # all codebooks are to be seen
             rates = torch.full_like(rates, quantizer.rate_of(10))

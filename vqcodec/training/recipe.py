@@ -50,7 +50,6 @@ class ObjectiveConfig:
     """
 
     distortion: str = "default"
-
     coarsest_weight: float = 1.0
     finest_weight: float = 1.0
     balance: float = 0.0

@@ -24,7 +24,7 @@ def mostly_silent():
 
 
 def share_of_quiet(dataset):
-    batch = dataset.batch(300, np.random.default_rng(1)).signal
+    batch = dataset.signals(300, np.random.default_rng(1))
     return float((batch.square().mean(dim=(1, 2)) < 1e-5).float().mean())
 
 
@@ -37,15 +37,16 @@ def test_pauses_are_mostly_passed_over():
 
 def test_silent_and_short_recordings_are_taken_as_they_are():
     recordings = [np.zeros(5 * LENGTH, np.int16), np.full(10, 100, np.int16)]
-    batch = excerpts(recordings).batch(8, np.random.default_rng(0)).signal
+    batch = excerpts(recordings).signals(8, np.random.default_rng(0))
     assert batch.shape == (8, 1, LENGTH)
     assert batch.isfinite().all()
 
 
 def test_the_same_generator_draws_the_same_excerpts():
     dataset = excerpts([mostly_silent()])
-    first, second = (dataset.batch(4, np.random.default_rng(5)).signal for _ in range(2))
+    first, second = (dataset.signals(4, np.random.default_rng(5)) for _ in range(2))
     assert first.equal(second)
+    assert first.equal(dataset.batch(4, np.random.default_rng(5)).signal)
 
 
 def test_recordings_are_of_those_who_speak_in_the_excerpts():

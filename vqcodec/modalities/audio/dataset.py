@@ -113,8 +113,13 @@ class AudioExcerpts(Dataset):
         gain = 10 ** (generator.uniform(config.lowest_gain_db, config.highest_gain_db) / 20)
         return np.clip(excerpt * gain, -1, 1)
 
-    def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
+    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
         """Return excerpts [B, 1, T] float32, -1 … 1."""
+        chosen = [self._random(generator) for _ in range(batch_size)]
+        return _tensor([self._varied(generator, number) for number in chosen])
+
+    def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
+        """Return the same excerpts, disguised for the encoder, and recordings of their speakers."""
         chosen = [self._random(generator) for _ in range(batch_size)]
         excerpts = [self._varied(generator, number) for number in chosen]
         signal = _tensor(excerpts)

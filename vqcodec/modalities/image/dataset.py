@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from vqcodec.errors import ConfigError, InputError
-from vqcodec.modalities.base import Batch, Dataset
+from vqcodec.modalities.base import Dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,9 +51,9 @@ class ImageCrops(Dataset):
             picture = picture.resize((width, height), Image.Resampling.LANCZOS)
         return np.asarray(picture)
 
-    def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
+    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
         """Return crops [B, 3, crop, crop] float32 in 0 … 1."""
-        crops: list[NDArray[np.uint8]] = []
+        crops = []
         for choice in generator.choice(len(self.pictures), batch_size, p=self.shares):
             picture = self.pictures[choice]
             top = generator.integers(picture.shape[0] - self.crop + 1)
@@ -60,5 +61,5 @@ class ImageCrops(Dataset):
             crop = picture[top : top + self.crop, left : left + self.crop]
             crop = crop[:, ::-1] if generator.random() < 0.5 else crop
             crops.append(np.rot90(crop, k=1) if generator.random() < 0.25 else crop)
-        pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).contiguous().float() / 255
-        return Batch(pixels, pixels)
+        pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+        return pixels.contiguous().float() / 255
