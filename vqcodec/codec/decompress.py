@@ -70,9 +70,12 @@ def decompress_stream(
 
 
 def _beside(indices: IndexReader, decoded: Decoded) -> Decoded:
-    """Yield what is decoded; while indices are read in a thread, networks leave it a core."""
+    """Yield what is decoded; of a long sound, networks leave a core to the thread of indices.
+
+    What is long goes by the stream, never by time: the threads decide the last bits of samples.
+    """
     while True:
-        with threads_beside(int(indices.is_busy)):
+        with threads_beside(int(indices.is_long)):
             window = next(decoded, None)
         if window is None:
             return

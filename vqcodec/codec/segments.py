@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vqcodec.codec.model import Model
 
 _POSITIONS_AT_A_TIME = 1 << 14  # are decoded side by side; 5 minutes of speech
+_LONG = 1 << 14  # positions
 Number = TypeVar("Number", bound=np.generic)
 
 
@@ -150,9 +151,9 @@ class IndexReader:
         return self._held[(slice(None), slice(None), inside, *others)].astype(np.int64)
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a thread is decoding now."""
-        return self._next is not None and not self._next.done()
+    def is_long(self) -> bool:
+        """Whether a thread is busy nearly all the time; of a stream, so that parts agree."""
+        return self._runs_ahead and self._rows.grid[0] > _LONG
 
     def _begin_next(self) -> Future[NDArray[np.int16]] | None:
         """Begin to decode the next rows, if there are any."""
