@@ -63,8 +63,10 @@ def joint(
     recipe: Recipe,
     run: NewRun,
     start_from: Annotated[
-        Path | None,
-        typer.Option("--from", metavar="RUN", help="Start from the networks of this run."),
+        str | None,
+        typer.Option(
+            "--from", metavar="RUN|MODEL", help="Start from this run's or model's weights."
+        ),
     ] = None,
     resume: Resume = False,
     steps: Steps = None,
@@ -78,8 +80,6 @@ def joint(
     from vqcodec.training.commands import train_joint
 
     _require_run(run, needed=resume)
-    if start_from is not None:
-        _require_run(start_from, needed=True)
     require_device(device)
     train_joint(
         data=data,

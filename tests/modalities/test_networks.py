@@ -27,8 +27,16 @@ MDCT: dict[str, Any] = {
     "decoder_width": 8,
     "decoder_units": 1,
 }
+PATCHES: dict[str, Any] = {
+    "dim": 5,
+    "fine_width": 8,
+    "coarse_width": 8,
+    "fine_units": 2,
+    "coarse_units": 1,
+}
 TABLES: dict[str, dict[str, Any]] = {
-    "patches": {"dim": 5, "fine_width": 8, "coarse_width": 8, "fine_units": 2, "coarse_units": 1},
+    "patches": PATCHES,
+    "patches-gated": {**PATCHES, "gated": True},
     "image-paper": {"kind": "paper", "dim": 5, "width": 8, "num_units": 2},
     "mdct": MDCT,
     "mdct-excited": {**MDCT, "excitation": True},
@@ -37,6 +45,7 @@ TABLES: dict[str, dict[str, Any]] = {
 }
 STEPS = {
     "patches": 16,
+    "patches-gated": 16,
     "image-paper": 4,
     "mdct": 16,
     "mdct-excited": 16,
@@ -59,7 +68,8 @@ class Networks:
 @pytest.fixture(params=list(TABLES))
 def networks(request: pytest.FixtureRequest) -> Networks:
     torch.manual_seed(0)
-    modality = modality_of("image" if request.param in ("patches", "image-paper") else "audio")
+    is_image = request.param.startswith(("patches", "image"))
+    modality = modality_of("image" if is_image else "audio")
     encoder, decoder = modality.build_networks(TABLES[request.param])
     for network in (encoder, decoder):
         for parameter in network.parameters():

@@ -10,8 +10,11 @@ from vqcodec.nn import precision
 from vqcodec.nn.precision import UnitStack, gains_by_bfloat16, use_bfloat16
 
 
-@pytest.mark.parametrize(("flags", "gains"), [("fpu amx_bf16 avx", True), ("fpu avx2", False)])
-def test_processors_with_tiles_gain(tmp_path, monkeypatch, flags, gains):
+@pytest.mark.parametrize(
+    ("flags", "gains"),
+    [("fpu amx_bf16 avx", True), ("fpu avx512f avx512_bf16", True), ("fpu avx512f avx2", False)],
+)
+def test_processors_with_such_products_gain(tmp_path, monkeypatch, flags, gains):
     facts = tmp_path / "cpuinfo"
     facts.write_text(f"model name\t: some\nflags\t\t: {flags}\n")
     monkeypatch.setattr(precision, "PROCESSOR_FACTS", facts)

@@ -53,7 +53,7 @@ def train(data_folder: Path, recipes: Callable[[str], str]) -> Train:
         *,
         steps: int | None = None,
         joint: bool = True,
-        start_from: Path | None = None,
+        start_from: Path | str | None = None,
         seed: int = SEED,
     ) -> None:
         options: dict[str, Any] = {
@@ -65,7 +65,7 @@ def train(data_folder: Path, recipes: Callable[[str], str]) -> Train:
             "device": "cpu",
         }
         if joint:
-            train_joint(**options, start_from=start_from)
+            train_joint(**options, start_from=start_from and str(start_from))
         else:
             train_vqvae(**options)
 

@@ -213,39 +213,6 @@ def test_a_run_does_not_go_on_in_another_way(joint_run, train, change, message):
     assert (joint_run / "manifest.json").read_text() == before[1]
 
 
-def test_a_new_run_can_start_from_the_networks_of_another(tmp_path, train, joint_run):
-    train(tmp_path / "vqvae", IMAGE, joint=False, steps=1)
-    for start in (tmp_path / "vqvae", joint_run):
-        folder = tmp_path / f"from-{start.name}"
-        train(folder, IMAGE, steps=1, start_from=start)
-        started, average = checkpoint(folder)["module"], checkpoint(start)["average"]
-        name = "autoencoder.decoder.linear.weight"
-        assert torch.allclose(started[name], average[name], atol=1e-3)
-
-
-def test_a_new_run_keeps_what_fits_of_the_prior(tmp_path, train):
-    train(tmp_path / "first", AUDIO, steps=2)
-    groups = parse_recipe(AUDIO).prior["groups"]
-    merged = AUDIO.replace(f"groups = {groups}", f"groups = [{sum(groups)}]")
-    assert merged != AUDIO
-    train(tmp_path / "second", merged, steps=1, start_from=tmp_path / "first")
-    first, second = checkpoint(tmp_path / "first"), checkpoint(tmp_path / "second")["module"]
-    assert torch.allclose(
-        second["prior.first.weight"], first["average"]["prior.first.weight"], atol=1e-2
-    )
-
-
-def test_a_run_without_voices_is_a_start_for_one_with_them(tmp_path, train):
-    train(tmp_path / "plain", AUDIO, steps=1)
-    disguised = AUDIO.replace("frames = 40", "frames = 40\nformant_change = 0.3")
-    voices = disguised.replace("hop_length = 32", "hop_length = 32\nvoice_dim = 4")
-    train(tmp_path / "voices", voices, steps=2, start_from=tmp_path / "plain")
-    plain, found = checkpoint(tmp_path / "plain"), checkpoint(tmp_path / "voices")
-    name = "autoencoder.decoder.linear.weight"
-    assert torch.allclose(found["module"][name], plain["average"][name], atol=1e-2)
-    assert found["module"]["autoencoder.decoder.voice.gains.weight"].any()  # has been trained
-
-
 def test_a_distortion_is_one_that_the_modality_has(tmp_path, train):
     named = "[objective]\ndistortion = "
     train(tmp_path / "structure", IMAGE.replace("[objective]", f'{named}"ms_ssim"'), steps=1)
@@ -253,17 +220,6 @@ def test_a_distortion_is_one_that_the_modality_has(tmp_path, train):
         with pytest.raises(ConfigError, match=f"objective.distortion: '{name}'"):
             train(tmp_path / "run", text.replace("[objective]", f'{named}"{name}"'), steps=1)
         assert not (tmp_path / "run").exists()
-
-
-def test_a_run_with_other_networks_is_no_start(tmp_path, train, joint_run):
-    other = IMAGE.replace("fine_width = 8", "fine_width = 16")
-    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
-        train(tmp_path / "run", other, start_from=joint_run)
-    deeper = IMAGE.replace("fine_units = 1", "fine_units = 2")
-    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
-        train(tmp_path / "deeper", deeper, start_from=joint_run)
-    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
-        train(tmp_path / "other", AUDIO, start_from=joint_run)
 
 
 def test_a_step_that_is_not_finite_changes_no_weight(data_folder, tmp_path):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 PROCESSOR_FACTS = Path("/proc/cpuinfo")
-TILES = "amx_bf16"  # an instruction set that makes such products about three times faster
+# Instruction sets that make such products about three times and twice as fast.
+INSTRUCTION_SETS = {"amx_bf16", "avx512_bf16"}
 
 
 class UnitStack(nn.Sequential):
@@ -35,7 +36,8 @@ def gains_by_bfloat16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     if device != "cpu" or not PROCESSOR_FACTS.exists():
         return False
-    return TILES in PROCESSOR_FACTS.read_text(encoding="utf-8", errors="replace").split()
+    facts = PROCESSOR_FACTS.read_text(encoding="utf-8", errors="replace")
+    return not INSTRUCTION_SETS.isdisjoint(facts.split())
 
 
 def use_bfloat16(module: nn.Module) -> None:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.nn.integer import freeze_activations
+from vqcodec.nn.integer import Tensors, freeze_activations
 from vqcodec.nn.residual import interpolate_knots
 from vqcodec.priors.config import FramesPriorConfig, check_codebooks
 from vqcodec.priors.freezing import as_array, freeze_coding, freeze_layer, freeze_rates
 from vqcodec.priors.heads import IndexFeatures, activate, saturate
 from vqcodec.priors.network import PriorNetwork
+from vqcodec.priors.thawing import assign, thaw_activations, thaw_layer, thaw_rates
 
 
 class TimeLayer(nn.Module):
@@ -117,3 +118,22 @@ class FramesPriorNetwork(PriorNetwork):
                 tensors |= freeze_layer(f"groups.{number}.update", group.update)
                 tensors |= freeze_layer(f"groups.{number}.merge", group.merge)
         return tensors
+
+    def thaw(self, tensors: Tensors, positions: Tensor) -> None:
+        """Take the weights of a frozen prior of the same shape; see `PriorNetwork`."""
+        head = self.config.head
+        if head == "categorical":
+            assign(self.features.table, thaw_activations(tensors["features"]))
+        thaw_rates(self.rate_state, positions, tensors["rate_state"])
+        thaw_layer(self.first, tensors, "first")
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, TimeLayer)
+            thaw_layer(layer.mix, tensors, f"layers.{number}.mix")
+            thaw_layer(layer.merge, tensors, f"layers.{number}.merge")
+        for number, group in enumerate(self.groups):
+            assert isinstance(group, FrameGroup)
+            thaw_layer(group.hidden, tensors, f"groups.{number}.hidden")
+            thaw_layer(group.head, tensors, f"groups.{number}.head", head)
+            if number + 1 < len(self.groups):
+                thaw_layer(group.update, tensors, f"groups.{number}.update")
+                thaw_layer(group.merge, tensors, f"groups.{number}.merge")

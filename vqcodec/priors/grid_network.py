@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.nn.integer import freeze_activations, freeze_linear, named
+from vqcodec.nn.integer import Tensors, freeze_activations, freeze_linear, named
 from vqcodec.nn.residual import interpolate_knots
 from vqcodec.priors.config import GridPriorConfig, check_codebooks
 from vqcodec.priors.freezing import as_array, freeze_coding, freeze_layer, freeze_rates
 from vqcodec.priors.heads import IndexFeatures, activate, saturate
 from vqcodec.priors.network import PriorNetwork
 from vqcodec.priors.order import known_taps, phase_offsets
+from vqcodec.priors.thawing import assign, thaw_activations, thaw_layer, thaw_linear, thaw_rates
 
 
 class GroupPredictor(nn.Module):
@@ -139,3 +140,24 @@ class GridPriorNetwork(PriorNetwork):
                 tensors |= named(f"{prefix}.update", frozen)
                 tensors |= freeze_layer(f"{prefix}.merge", group.merge)
         return tensors
+
+    def thaw(self, tensors: Tensors, positions: Tensor) -> None:
+        """Take the weights of a frozen prior of the same shape; see `PriorNetwork`."""
+        head = self.config.head
+        if head == "categorical":
+            assign(self.features.table, thaw_activations(tensors["features"]))
+        thaw_rates(self.rate_state, positions, tensors["rate_state"])
+        for number, group in enumerate(self.predictors):
+            assert isinstance(group, GroupPredictor)
+            prefix = f"groups.{number}"
+            context, bias = thaw_linear(tensors, f"{prefix}.context")
+            assign(group.context, context.transpose(0, 4, 3, 1, 2))
+            assign(group.phase_bias, bias)
+            thaw_layer(group.trunk, tensors, f"{prefix}.trunk")
+            thaw_layer(group.hidden, tensors, f"{prefix}.hidden")
+            thaw_layer(group.head, tensors, f"{prefix}.head", head)
+            if number + 1 < len(self.predictors):
+                update, bias = thaw_linear(tensors, f"{prefix}.update")
+                assign(group.update.get_parameter("weight"), update.transpose(3, 2, 0, 1))
+                assign(group.update.get_parameter("bias"), bias)
+                thaw_layer(group.merge, tensors, f"{prefix}.merge")

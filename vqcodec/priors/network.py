@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from vqcodec.nn.integer import Tensors
 from vqcodec.priors.config import Head
 from vqcodec.priors.heads import prediction_bits
 
@@ -41,6 +42,15 @@ class PriorNetwork(nn.Module, ABC):
         """Return the integer tensors that the frozen prior reads.
 
         Args:
+            positions: [256], where each rate byte lies in 0 … 1.
+        """
+
+    @abstractmethod
+    def thaw(self, tensors: Tensors, positions: Tensor) -> None:
+        """Take the weights that `freeze` stored, as far as integers kept them.
+
+        Args:
+            tensors: of a frozen prior of the same shape.
             positions: [256], where each rate byte lies in 0 … 1.
         """
 

@@ -24,7 +24,9 @@ from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
+from vqcodec.training.start import start_from
 from vqcodec.training.state import (
+    CHECKPOINT,
     AveragedWeights,
     load_state,
     open_run,
@@ -32,10 +34,8 @@ from vqcodec.training.state import (
     uninterrupted,
 )
 
-CHECKPOINT = "checkpoint.pt"
 VALIDATION_FILES = 12
 VALIDATION_RATES = 4
-VOICE = ".voice."  # in the names of weights that a run without voices lacks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class TrainingOptions:
     seed: int = 0
     steps: int | None = None  # stop here for now; the schedule stays the recipe's
     device: str = "cpu"
-    start_from: Path | None = None  # a run whose weights are the start of a new one
+    start_from: str | None = None  # a run or a model whose weights are the start of a new run
     report_every: int = 50
     save_every: int = 500
 
@@ -112,7 +112,8 @@ class AutoencoderTraining:
         if checkpoint.exists():
             self._resume(load_state(checkpoint))
         elif self.options.start_from is not None:
-            self._start_from(self.options.start_from)
+            start_from(self.module, self.options.start_from)
+            self.average.load(self.module.state_dict())
         else:
             self._start_from_data()
         self.manifest.write(self.options.run / "manifest.json")
@@ -139,23 +140,6 @@ class AutoencoderTraining:
         parts = torch.split(batch[:256], 32)
         latents = torch.cat([autoencoder.encoder(x, x.new_ones(len(x))) for x in parts])
         autoencoder.quantizer.start(latents, deviations)
-        self.average.load(self.module.state_dict())
-
-    def _start_from(self, run: Path) -> None:
-        """Take the averaged weights of another run; what it lacks of a prior or a voice is new."""
-        state = load_state(run / CHECKPOINT)
-        shapes = {name: tensor.shape for name, tensor in self.module.state_dict().items()}
-        weights = {
-            name: tensor
-            for name, tensor in {**state["module"], **state["average"]}.items()
-            if not name.startswith("prior.") or tensor.shape == shapes.get(name)
-        }
-        try:
-            missing, _ = self.module.load_state_dict(weights, strict=False)
-        except RuntimeError as error:
-            raise ConfigError(f"{run}: its networks are not those of the recipe") from error
-        if any(n.startswith("autoencoder.") and VOICE not in n for n in missing):
-            raise ConfigError(f"{run}: its networks are not those of the recipe")
         self.average.load(self.module.state_dict())
 
     def save(self) -> None:

@@ -39,15 +39,15 @@ def train_joint(
     data: Sequence[Path],
     recipe: str,
     run: Path,
-    start_from: Path | None,
+    start_from: str | None,
     steps: int | None,
     seed: int,
     device: str,
 ) -> None:
     """Train networks, codebooks and prior together: distortion, weighted, plus bits.
 
-    Args are those of `train_vqvae`, and `start_from`, a run whose networks (and prior, if it has
-    one) are the start.
+    Args are those of `train_vqvae`, and `start_from`, the folder of a run or a model (name,
+    fingerprint or file) whose networks, and prior if it has a learnt one, are the start.
     """
     options = TrainingOptions(run=run, data=data, seed=seed, steps=steps, device=device)
     train_autoencoder(recipe, replace(options, start_from=start_from), joint=True)

@@ -19,12 +19,18 @@ from vqcodec.modalities.base import Dataset
 from vqcodec.priors import build_prior, build_prior_network
 from vqcodec.priors.network import PriorNetwork
 from vqcodec.priors.static import count_indices
-from vqcodec.training.autoencoder import CHECKPOINT, learning_rate_factor, recipe_tables
+from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.recipe import Recipe, parse_recipe
 from vqcodec.training.split import split_by_recipe
-from vqcodec.training.state import AveragedWeights, load_state, save_state, uninterrupted
+from vqcodec.training.state import (
+    CHECKPOINT,
+    AveragedWeights,
+    load_state,
+    save_state,
+    uninterrupted,
+)
 
 PRIOR_CHECKPOINT = "prior.pt"
 JUDGED_FILES = 12

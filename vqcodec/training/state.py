@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError, InputError
 
+CHECKPOINT = "checkpoint.pt"  # in the folder of a run
+
 
 class AveragedWeights:
     """An exponential moving average of a module's floating-point state, warmed up."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.modalities.image.encoder import PATCH, ImageEncoder, ImageNetworkConfig
+from vqcodec.modalities.image.encoder import PATCH, ImageEncoder, ImageNetworkConfig, LatentGate
 from vqcodec.nn.precision import UnitStack
 from vqcodec.nn.residual import RateModulation, ResidualUnit2d
 from vqcodec.nn.statistics import principal_components
@@ -28,6 +28,7 @@ class ImageDecoder(nn.Module):
         self.head = nn.Conv2d(fine, 3 * 64, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.gate = LatentGate(coarse, config.dim) if config.gated else None
 
     def forward(
         self,
@@ -39,8 +40,10 @@ class ImageDecoder(nn.Module):
 
         rate [B] is 0 … 1. The result is not clamped, so that training keeps its gradient.
         """
-        linear = functional.pixel_shuffle(self.linear(latents), PATCH)
         features = self.coarse(self.coarse_modulation(self.widen(latents), rate))
+        if self.gate is not None:
+            latents = self.gate(latents, functional.leaky_relu(features, 0.1))
+        linear = functional.pixel_shuffle(self.linear(latents), PATCH)
         features = functional.pixel_shuffle(self.up(features), 2)  # [B, C, 2 * h, 2 * w]
         features = self.fine(self.fine_modulation(features, rate))
         detail = functional.pixel_shuffle(self.head(functional.leaky_relu(features, 0.1)), 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,6 +14,7 @@ from vqcodec.nn.residual import RateModulation, ResidualUnit2d
 from vqcodec.nn.windows import Geometry
 
 PATCH = 16  # pixels of one latent position, each way
+LOG_GAIN_LIMIT = 4.0  # whatever a stream holds, gains stay finite
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +26,7 @@ class ImageNetworkConfig:
     coarse_width: int = 192  # channels at 1/16 resolution
     fine_units: int = 2
     coarse_units: int = 2
+    gated: bool = False  # whether features scale the linear path's latents
 
     def __post_init__(self) -> None:
         if not 1 <= self.dim <= 3 * PATCH * PATCH:
@@ -50,6 +53,25 @@ class ImageNetworkConfig:
         )
 
 
+class LatentGate(nn.Module):
+    """Scales every latent at every position by what features say there; at the start, not at all.
+
+    A gain that follows the content, as in divisive normalization (Ballé et al. 2016,
+    arXiv:1511.06281), which sums of rectified features are slow to learn.
+    """
+
+    def __init__(self, num_features: int, dim: int) -> None:
+        super().__init__()
+        self.log_gain = nn.Conv2d(num_features, dim, 1)
+        nn.init.zeros_(self.log_gain.weight)
+        nn.init.zeros_(self.log_gain.bias)  # type: ignore[arg-type]
+
+    def forward(self, latents: Tensor, features: Tensor) -> Tensor:
+        """Return latents [B, D, h, w], scaled, for features [B, C, h, w]."""
+        log_gain = self.log_gain(features).clamp(-LOG_GAIN_LIMIT, LOG_GAIN_LIMIT)
+        return latents * torch.exp(log_gain)
+
+
 class ImageEncoder(nn.Module):
     """Patches of 16 x 16 pixels to latents: a linear path and a non-linear one, added.
 
@@ -71,6 +93,7 @@ class ImageEncoder(nn.Module):
         self.head = nn.Conv2d(coarse, config.dim, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.gate = LatentGate(coarse, config.dim) if config.gated else None
 
     def forward(self, image: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, H / 16, W / 16] of image [B, 3, H, W] in 0 … 1.
@@ -83,4 +106,7 @@ class ImageEncoder(nn.Module):
         features = self.fine(self.fine_modulation(features, rate))
         features = self.down(features)  # [B, C, H / 16, W / 16]
         features = self.coarse(self.coarse_modulation(features, rate))
-        return linear + self.head(functional.leaky_relu(features, 0.1))  # type: ignore[no-any-return]
+        features = functional.leaky_relu(features, 0.1)
+        if self.gate is not None:
+            linear = self.gate(linear, features)
+        return linear + self.head(features)  # type: ignore[no-any-return]

@@ -1,0 +1,99 @@
+"""A new training that starts from the weights of another run, or of a model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.numpy import load_file
+from tiny import TABLES, save_tiny_model
+from training_recipes import AUDIO, IMAGE
+
+from vqcodec.errors import ConfigError, UsageError
+from vqcodec.training.commands import export_model
+from vqcodec.training.recipe import parse_recipe
+from vqcodec.training.state import CHECKPOINT, load_state
+
+
+def checkpoint(folder):
+    return load_state(folder / CHECKPOINT)
+
+
+def test_a_new_run_can_start_from_the_networks_of_another(tmp_path, train, joint_run):
+    train(tmp_path / "vqvae", IMAGE, joint=False, steps=1)
+    for start in (tmp_path / "vqvae", joint_run):
+        folder = tmp_path / f"from-{start.name}"
+        train(folder, IMAGE, steps=1, start_from=start)
+        started, average = checkpoint(folder)["module"], checkpoint(start)["average"]
+        name = "autoencoder.decoder.linear.weight"
+        assert torch.allclose(started[name], average[name], atol=1e-3)
+
+
+def test_a_new_run_can_start_from_a_model(tmp_path, train, joint_run):
+    model = tmp_path / "model.safetensors"
+    export_model(run=joint_run, output=model, name="model")
+    train(tmp_path / "run", IMAGE, steps=1, start_from=model)
+    started, average = checkpoint(tmp_path / "run")["module"], checkpoint(joint_run)["average"]
+    for name, tensor in average.items():  # one step and the model's precision away
+        assert torch.allclose(started[name], tensor, atol=3e-3, rtol=3e-3), name
+
+
+def test_a_model_with_a_prior_that_learnt_nothing_is_a_start_for_networks(tmp_path, train):
+    table = TABLES["image"]
+    text = IMAGE.replace("limit = 63", "limit = 15")
+    model = save_tiny_model("uniform", tmp_path, tables={**table, "prior": {"kind": "uniform"}})
+    train(tmp_path / "run", text, steps=1, start_from=model)
+    weights = load_file(model)["decoder.linear.weight"]
+    found = checkpoint(tmp_path / "run")["module"]["autoencoder.decoder.linear.weight"]
+    assert torch.allclose(found, torch.from_numpy(weights).float(), atol=3e-3)
+
+
+def test_neither_a_run_nor_a_model_is_no_start(tmp_path, train):
+    with pytest.raises(UsageError, match="nowhere: neither the folder of a run nor a model"):
+        train(tmp_path / "run", IMAGE, start_from="nowhere")
+
+
+def test_a_run_without_gates_is_a_start_for_one_with_them(tmp_path, train, joint_run):
+    gated = IMAGE.replace("coarse_units = 1", "coarse_units = 1\ngated = true")
+    train(tmp_path / "run", gated, steps=2, start_from=joint_run)
+    found, average = checkpoint(tmp_path / "run")["module"], checkpoint(joint_run)["average"]
+    name = "autoencoder.decoder.linear.weight"
+    assert torch.allclose(found[name], average[name], atol=1e-2)
+    for network in ("encoder", "decoder"):  # have been trained
+        assert found[f"autoencoder.{network}.gate.log_gain.weight"].any()
+
+
+def test_a_new_run_keeps_what_fits_of_the_prior(tmp_path, train):
+    train(tmp_path / "first", AUDIO, steps=2)
+    groups = parse_recipe(AUDIO).prior["groups"]
+    merged = AUDIO.replace(f"groups = {groups}", f"groups = [{sum(groups)}]")
+    assert merged != AUDIO
+    train(tmp_path / "second", merged, steps=1, start_from=tmp_path / "first")
+    first, second = checkpoint(tmp_path / "first"), checkpoint(tmp_path / "second")["module"]
+    assert torch.allclose(
+        second["prior.first.weight"], first["average"]["prior.first.weight"], atol=1e-2
+    )
+
+
+def test_a_run_without_voices_is_a_start_for_one_with_them(tmp_path, train):
+    train(tmp_path / "plain", AUDIO, steps=1)
+    disguised = AUDIO.replace("frames = 40", "frames = 40\nformant_change = 0.3")
+    voices = disguised.replace("hop_length = 32", "hop_length = 32\nvoice_dim = 4")
+    train(tmp_path / "voices", voices, steps=2, start_from=tmp_path / "plain")
+    plain, found = checkpoint(tmp_path / "plain"), checkpoint(tmp_path / "voices")
+    name = "autoencoder.decoder.linear.weight"
+    assert torch.allclose(found["module"][name], plain["average"][name], atol=1e-2)
+    assert found["module"]["autoencoder.decoder.voice.gains.weight"].any()  # has been trained
+
+
+def test_a_run_with_other_networks_is_no_start(tmp_path, train, joint_run):
+    other = IMAGE.replace("fine_width = 8", "fine_width = 16")
+    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+        train(tmp_path / "run", other, start_from=joint_run)
+    deeper = IMAGE.replace("fine_units = 1", "fine_units = 2")
+    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+        train(tmp_path / "deeper", deeper, start_from=joint_run)
+    shallower = IMAGE.replace("fine_units = 1", "fine_units = 0")
+    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+        train(tmp_path / "shallower", shallower, start_from=joint_run)
+    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+        train(tmp_path / "other", AUDIO, start_from=joint_run)
