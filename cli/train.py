@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vqcodec.errors import UsageError
+from vqcodec.errors import MissingModelError, UsageError
 
 from .console import note, write_json, write_table
 from .options import Device, Force, Json, Quiet, Seed, require_device
@@ -80,6 +80,8 @@ def joint(
     from vqcodec.training.commands import train_joint
 
     _require_run(run, needed=resume)
+    if start_from is not None:
+        _require_start(start_from)
     require_device(device)
     train_joint(
         data=data,
@@ -148,3 +150,14 @@ def export(
 def _require_run(run: Path, *, needed: bool) -> None:
     if needed and not run.is_dir():
         raise UsageError(f"{run}: no such run")
+
+
+def _require_start(source: str) -> None:
+    if Path(source).is_dir():
+        return
+    from vqcodec.codec.zoo import find_model
+
+    try:
+        find_model(source)
+    except MissingModelError as error:
+        raise UsageError(f"--from {source}: neither the folder of a run nor a model") from error

@@ -55,11 +55,12 @@ def test_vqvae_hands_its_options_over(vqc, calls):
     assert calls == [("train_vqvae", settings)]
 
 
-def test_joint_can_start_from_another_run(vqc, calls, run):
+def test_joint_can_start_from_another_run_or_a_model(vqc, calls, run):
     assert vqc("train", "joint", "a", "--recipe", "image", "-o", "new").exit_code == 0
     options = ["--recipe", "image", "-o", "new", "--from", run]
     assert vqc("train", "joint", "a", *options).exit_code == 0
-    assert [settings["start_from"] for _, settings in calls] == [None, run]
+    assert vqc("train", "joint", "a", *options[:-1], "image").exit_code == 0
+    assert [settings["start_from"] for _, settings in calls] == [None, str(run), "image"]
     assert calls[0][1]["steps"] is None
     assert calls[0][1]["seed"] == 0
 

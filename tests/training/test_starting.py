@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 from tiny import TABLES, save_tiny_model
 from training_recipes import AUDIO, IMAGE
 
-from vqcodec.errors import ConfigError, UsageError
+from vqcodec.errors import ConfigError, MissingModelError
 from vqcodec.training.commands import export_model
 from vqcodec.training.recipe import parse_recipe
 from vqcodec.training.state import CHECKPOINT, load_state
@@ -48,7 +48,7 @@ def test_a_model_with_a_prior_that_learnt_nothing_is_a_start_for_networks(tmp_pa
 
 
 def test_neither_a_run_nor_a_model_is_no_start(tmp_path, train):
-    with pytest.raises(UsageError, match="nowhere: neither the folder of a run nor a model"):
+    with pytest.raises(MissingModelError, match="nowhere"):
         train(tmp_path / "run", IMAGE, start_from="nowhere")
 
 

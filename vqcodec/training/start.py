@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.codec.zoo import find_model, load_model, read_metadata
-from vqcodec.errors import ConfigError, MissingModelError, UsageError
+from vqcodec.errors import ConfigError
 from vqcodec.priors import build_prior_network
 from vqcodec.training.state import CHECKPOINT, load_state
 
@@ -27,16 +27,13 @@ def weights_of(source: str) -> dict[str, Tensor]:
 
     Raises:
         InputError: the run's checkpoint is missing or damaged.
-        UsageError: there is neither such a run nor such a model.
+        MissingModelError: there is neither such a run nor such a model.
         ModelFileError: the model is damaged.
     """
     if Path(source).is_dir():
         state = load_state(Path(source) / CHECKPOINT)
         return {**state["module"], **state["average"]}
-    try:
-        model = load_model(source)
-    except MissingModelError as error:
-        raise UsageError(f"--from {source}: neither the folder of a run nor a model") from error
+    model = load_model(source)
     table = read_metadata(find_model(source).path)["tables"]["prior"]
     module = nn.ModuleDict({"autoencoder": model.autoencoder})
     quantizer = model.autoencoder.quantizer
