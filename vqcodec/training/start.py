@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vqcodec.codec.zoo import find_model, load_model, read_metadata
+from vqcodec.codec.checkpoint import load_checkpoint
+from vqcodec.codec.zoo import find_model, read_metadata
 from vqcodec.errors import ConfigError
 from vqcodec.priors import build_prior_network
 from vqcodec.training.state import CHECKPOINT, load_state
@@ -33,8 +34,8 @@ def weights_of(source: str) -> dict[str, Tensor]:
     if Path(source).is_dir():
         state = load_state(Path(source) / CHECKPOINT)
         return {**state["module"], **state["average"]}
-    model = load_model(source)
-    table = read_metadata(find_model(source).path)["tables"]["prior"]
+    path = find_model(source).path
+    model, table = load_checkpoint(path), read_metadata(path)["tables"]["prior"]
     module = nn.ModuleDict({"autoencoder": model.autoencoder})
     quantizer = model.autoencoder.quantizer
     if table["kind"] in ("grid", "frames"):
