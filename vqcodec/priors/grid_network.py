@@ -42,21 +42,36 @@ class GroupPredictor(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    def kernels(self) -> tuple[Tensor, ...]:
+        """Return the context's weights [W, C, k, k] by phase, zero at what is not known yet.
+
+        All at once: gradients of single phases would each fill a tensor as large as all.
+        """
+        return (self.context * self.taps).unbind()
+
     def predict(
-        self, state: Tensor, features: Tensor, phase: int, offset: tuple[int, int], period: int
+        self,
+        state: Tensor,
+        features: Tensor,
+        kernel: Tensor,
+        bias: Tensor,
+        offset: tuple[int, int],
+        period: int,
     ) -> Tensor:
         """Return the outputs [B, h', w', O] at one phase's positions.
 
         Args:
             state: [B, W, h, w], what the groups before this one say.
             features: [B, C, h, w] of this group; those of this and later phases are not looked at.
+            kernel: [W, C, k, k] of this phase.
+            bias: [W] of this phase.
+            offset: the row and column of the phase's first position.
+            period: the distance between its positions.
         """
         row, column = offset
         reach = self.context.shape[-1] // 2
         around = functional.pad(features, (reach, reach, reach, reach))[..., row:, column:]
-        context = functional.conv2d(
-            around, self.context[phase] * self.taps[phase], self.phase_bias[phase], stride=period
-        )
+        context = functional.conv2d(around, kernel, bias, stride=period)
         here = state[..., row::period, column::period].permute(0, 2, 3, 1)
         hidden = activate(self.trunk(here) + context.permute(0, 2, 3, 1))
         return self.head(activate(self.hidden(hidden)))  # type: ignore[no-any-return]
@@ -105,11 +120,12 @@ class GridPriorNetwork(PriorNetwork):
             assert isinstance(predictor, GroupPredictor)
             features = self.features(indices[:, first : first + size], first, in_use)
             outputs = features.new_empty(batch, height, width, predictor.head.out_features)
-            for phase, (row, column) in enumerate(self.offsets):
+            phases = zip(self.offsets, predictor.kernels(), predictor.phase_bias, strict=True)
+            for (row, column), kernel, bias in phases:
                 if row < height and column < width:
                     period = self.config.period
                     outputs[:, row::period, column::period] = predictor.predict(
-                        state, features, phase, (row, column), period
+                        state, features, kernel, bias, (row, column), period
                     )
             predictions.append(outputs.reshape(batch, height, width, size, -1))
             if number + 1 < len(self.config.groups):
