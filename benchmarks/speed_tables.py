@@ -65,3 +65,22 @@ def memory_table(results: Results) -> str:
         for way, figures in ways.items()
     ]
     return markdown(["file", "", "peak memory", "seconds", "real time"], rows) + origin(result)
+
+
+def seams_table(results: Results) -> str:
+    """Return the jumps of errors across the tiles of a large picture and elsewhere."""
+    result = results.get("seams")
+    if result is None:
+        return ""
+    names = {"excess": "borders of tiles, minus the mean of the two borders of blocks beside"}
+    rows = [
+        [
+            names.get(kind, kind),
+            str(found["lines"]),
+            f"{found['mean']:.3f}",
+            f"{found['standard_error']:.3f}",
+        ]
+        for kind, found in result["jumps"].items()
+    ]
+    header = ["across", "lines", "mean jump of the error", "standard error"]
+    return markdown(header, rows) + origin(result)

@@ -6,7 +6,13 @@ import re
 from collections.abc import Callable, Mapping
 
 from idea_tables import ablation_table, speakers_table
-from speed_tables import evaluation_table, memory_table, speed_table, stages_table
+from speed_tables import (
+    evaluation_table,
+    memory_table,
+    seams_table,
+    speed_table,
+    stages_table,
+)
 from table_text import Result, Results, Row, markdown, number, origin, percentage
 
 from vqcodec.codec.zoo import ModelCard
@@ -254,6 +260,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "evaluation": evaluation_table,
     "stages": stages_table,
     "memory": memory_table,
+    "seams": seams_table,
 }
 
 
