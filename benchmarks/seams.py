@@ -31,8 +31,7 @@ def jumps(errors: NDArray[np.int16]) -> NDArray[np.float64]:
 def by_kind(change: NDArray[np.float64], border: int) -> dict[str, NDArray[np.float64]]:
     """Return the jumps [W - 1] by kind of line, without those where a picture meets another.
 
-    "excess" is by how much those at the borders of tiles exceed the mean of the two borders of
-    blocks beside them.
+    What is left of those at the borders of tiles without the mean beside them is a kind, too.
 
     Args:
         change: what `jumps` returns.
@@ -48,7 +47,7 @@ def by_kind(change: NDArray[np.float64], border: int) -> dict[str, NDArray[np.fl
         "borders of tiles": change[tiles],
         "other borders of blocks": change[blocks],
         "all other lines": change[(column % PATCH != 0) & inside],
-        "excess": change[at] - beside,
+        "borders of tiles, minus the mean of the two borders of blocks beside": change[at] - beside,
     }
 
 

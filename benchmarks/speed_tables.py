@@ -72,10 +72,9 @@ def seams_table(results: Results) -> str:
     result = results.get("seams")
     if result is None:
         return ""
-    names = {"excess": "borders of tiles, minus the mean of the two borders of blocks beside"}
     rows = [
         [
-            names.get(kind, kind),
+            kind,
             str(found["lines"]),
             f"{found['mean']:.3f}",
             f"{found['standard_error']:.3f}",
