@@ -17,21 +17,21 @@ import numpy as np
 from result import write_result
 
 from vqcodec.codec.model import Model
-from vqcodec.data.manifest import find_files
 from vqcodec.evaluation.curves import Curve, build_curve, gap_or_none
-from vqcodec.modalities.audio import media as audio
-from vqcodec.modalities.audio.metrics import pesq_wb
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image import media as image
-from vqcodec.modalities.image.metrics import psnr
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import Signal, read_signal
+from vqcodec.evaluation.metrics.audio import pesq_wb
+from vqcodec.evaluation.metrics.image import psnr
 from vqcodec.priors import build_prior
 from vqcodec.priors.base import Prior
 from vqcodec.priors.coding import LogisticCoding
 from vqcodec.priors.grid import GridPrior
 from vqcodec.priors.learnt import LearntPrior
 from vqcodec.rate import bits_per_pixel, bits_per_second
+from vqcodec.signals import picture_files as image
+from vqcodec.signals import sound_files as audio
+from vqcodec.signals.files import Signal, read_signal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import AudioClip
+from vqcodec.training.manifest import find_files
 from vqcodec.training.prior import TrainedRun, freeze_prior, load_run
 
 METRICS = {"pictures": "psnr_db", "voices": "pesq_wb"}

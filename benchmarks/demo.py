@@ -14,9 +14,9 @@ from result import ROOT, write_result
 
 from vqcodec.codec.zoo import DEFAULT_MODELS, find_model
 from vqcodec.evaluation.run import compare
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import read_signal
 from vqcodec.rate import bits_per_pixel, bits_per_second
+from vqcodec.signals.files import read_signal
+from vqcodec.signals.picture import Picture
 
 SAMPLES = ROOT / "assets" / "samples"
 PICTURE = ROOT / "docs" / "images" / "comparison.webp"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from result import write_result
 
-from vqcodec.quantizers.usage import usage_of
+from vqcodec.networks.quantizers.usage import usage_of
 from vqcodec.training.prior import JUDGED_FILES, indices_of, judge_priors, load_run
 
 SAMPLE_BITS = {"image": 8, "audio": 16}  # of an uncompressed value

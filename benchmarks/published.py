@@ -21,12 +21,12 @@ from typing import Any
 import result
 from result import write_result
 
-from vqcodec.data.manifest import find_files
 from vqcodec.errors import InputError
 from vqcodec.evaluation.baselines import PillowCodec
-from vqcodec.modalities.image.media import SUFFIXES, read_picture
-from vqcodec.modalities.image.metrics import psnr
+from vqcodec.evaluation.metrics.image import psnr
 from vqcodec.rate import bits_per_pixel
+from vqcodec.signals.picture_files import SUFFIXES, read_picture
+from vqcodec.training.manifest import find_files
 
 FORMATS = ("JPEG", "WEBP")
 QUALITIES = tuple(range(5, 100, 5))

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import vqcodec
-from vqcodec.modalities.audio.media import write_clip
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.signal import Picture
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import write_clip
 
 SIDE = 128  # pixels of one picture
 COLUMNS, ROWS, GAP = 8, 3, 4

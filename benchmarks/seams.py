@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from result import write_result
 
-from vqcodec.modalities.image.encoder import PATCH, ImageNetworkConfig
+from vqcodec.networks.image.encoder import PATCH, ImageNetworkConfig
 
 
 def jumps(errors: NDArray[np.int16]) -> NDArray[np.float64]:

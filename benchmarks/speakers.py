@@ -19,12 +19,12 @@ from torch import Tensor
 
 import vqcodec
 from vqcodec.codec.model import Model
-from vqcodec.data.manifest import find_files
-from vqcodec.modalities.audio.media import SUFFIXES, read_clip
-from vqcodec.modalities.audio.metrics import stoi
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.audio.speaker import embedding_of
+from vqcodec.evaluation.metrics.audio import stoi
+from vqcodec.evaluation.metrics.speaker import embedding_of
 from vqcodec.rate import bits_per_second
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import SUFFIXES, read_clip
+from vqcodec.training.manifest import find_files
 
 SAMPLE_RATE = 16_000  # Hz
 Halves = tuple[AudioClip, AudioClip]

@@ -18,10 +18,10 @@ from result import ROOT, write_result
 
 import vqcodec
 from vqcodec.codec.model import Model
-from vqcodec.modalities.audio.media import read_clip
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import Signal
+from vqcodec.signals.files import Signal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import read_clip
 
 SAMPLES = ROOT / "assets" / "samples"
 QUALITY = 5.0

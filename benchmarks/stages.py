@@ -29,10 +29,10 @@ import vqcodec
 from vqcodec.codec.model import Model
 from vqcodec.codec.segments import IndexReader
 from vqcodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
-from vqcodec.modalities.audio.media import write_clip
-from vqcodec.modalities.audio.signal import ForwardReader
-from vqcodec.modalities.media import open_signal, write_signal
 from vqcodec.priors.coding import LogisticCoding
+from vqcodec.signals.files import open_signal, write_signal
+from vqcodec.signals.sound import ForwardReader
+from vqcodec.signals.sound_files import write_clip
 
 SAMPLES = ROOT / "assets" / "samples"
 MEGAPIXELS = (0.1, 0.4, 1.5, 6.0, 24.0)

@@ -30,7 +30,7 @@ from .paths import Outputs, open_source, open_target
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
-    from vqcodec.modalities.media import LazySignal
+    from vqcodec.signals.files import LazySignal
 
 
 def compress(
@@ -139,7 +139,7 @@ class Goal:
         Raises:
             UsageError: the limit is one for the other kind of signal.
         """
-        from vqcodec.modalities.image.signal import Picture
+        from vqcodec.signals.picture import Picture
 
         if self.bits_per_second is not None:
             if isinstance(signal, Picture):
@@ -168,7 +168,7 @@ class _Compression:
 
     def compress_input(self, source: str) -> Record:
         """Write the stream of one input and return what came of it."""
-        from vqcodec.modalities.media import open_signal
+        from vqcodec.signals.files import open_signal
 
         name = display_name(source)
         with open_source(source) as file:
@@ -195,7 +195,7 @@ class _Compression:
 
     def _check_options(self, signal: LazySignal, name: str) -> None:
         """Refuse options for the other kind of signal, and say what is lost without one."""
-        from vqcodec.modalities.image.signal import Picture
+        from vqcodec.signals.picture import Picture
 
         if isinstance(signal, Picture):
             if self.stereo:
@@ -208,7 +208,7 @@ class _Compression:
 
     def _model_for(self, signal: LazySignal) -> Model:
         from vqcodec.codec.zoo import default_model_name
-        from vqcodec.modalities.image.signal import Picture
+        from vqcodec.signals.picture import Picture
 
         name = self.model_name or default_model_name(
             "image" if isinstance(signal, Picture) else "audio"
@@ -223,7 +223,7 @@ class _Compression:
         report: Callable[[float], None],
     ) -> bytes:
         from vqcodec.codec.search import compress_to_psnr, compress_to_target
-        from vqcodec.modalities.image.signal import Picture
+        from vqcodec.signals.picture import Picture
 
         if self.goal.psnr_db is not None:
             assert isinstance(signal, Picture)
@@ -255,7 +255,7 @@ class _Compression:
 
 def _rate(signal: LazySignal, size_bytes: int) -> dict[str, float]:
     """Return the stream's mean rate under the name of its unit."""
-    from vqcodec.modalities.image.signal import Picture
+    from vqcodec.signals.picture import Picture
 
     if isinstance(signal, Picture):
         return {"bits_per_pixel": bits_per_pixel(size_bytes, signal.width, signal.height)}

@@ -16,7 +16,7 @@ import typer
 from vqcodec.errors import OutputError, VqcodecError
 
 if TYPE_CHECKING:
-    from vqcodec.modalities.media import LazySignal
+    from vqcodec.signals.files import LazySignal
 
 Record = dict[str, object]
 
@@ -135,7 +135,7 @@ def naming(source: str) -> Iterator[None]:
 
 def signal_facts(signal: LazySignal) -> Record:
     """Return what a record says of a signal: its kind and its size."""
-    from vqcodec.modalities.image.signal import Picture  # here: importing numpy takes time
+    from vqcodec.signals.picture import Picture  # here: importing numpy takes time
 
     if isinstance(signal, Picture):
         return {"modality": "image", "width": signal.width, "height": signal.height}

@@ -27,7 +27,7 @@ from .options import (
 from .paths import Outputs, check_space, choose_format, open_source, open_target, read_source
 
 if TYPE_CHECKING:
-    from vqcodec.modalities.audio.signal import Sound
+    from vqcodec.signals.sound import Sound
 
 
 def decompress(
@@ -98,7 +98,7 @@ class _Decompression:
     def decompress_input(self, source: str) -> Record:
         """Write the file of one stream and return what came of it."""
         from vqcodec.bitstream.stream import parse_stream
-        from vqcodec.modalities.media import least_bytes, write_signal
+        from vqcodec.signals.files import least_bytes, write_signal
 
         stream = read_source(source)
         header = parse_stream(stream, self.level).header
@@ -135,8 +135,8 @@ def _open_speaker(name: str | None) -> Iterator[Sound | None]:
     if name is None:
         yield None
         return
-    from vqcodec.modalities.audio.signal import Sound
-    from vqcodec.modalities.media import open_signal
+    from vqcodec.signals.files import open_signal
+    from vqcodec.signals.sound import Sound
 
     with open_source(name) as file:
         recording = open_signal(file, name)

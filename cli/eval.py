@@ -158,9 +158,9 @@ def _parse_qualities(text: str) -> list[float]:
 
 def _find(sources: Sequence[Path]) -> Files:
     """Return the files to measure, by modality."""
-    from vqcodec.data.manifest import find_files
-    from vqcodec.modalities.audio import media as audio
-    from vqcodec.modalities.image import media as image
+    from vqcodec.signals import picture_files as image
+    from vqcodec.signals import sound_files as audio
+    from vqcodec.training.manifest import find_files
 
     files = find_files(sources, {*image.SUFFIXES, *audio.SUFFIXES})
     sounds = {path for path in files if path.suffix.lower() in audio.SUFFIXES}

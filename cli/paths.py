@@ -73,9 +73,9 @@ def choose_format(modality: str, named: str | None, file_format: str | None) -> 
         UsageError: nothing of this modality is written so.
     """
     if modality == "audio":
-        from vqcodec.modalities.audio.media import SUFFIXES
+        from vqcodec.signals.sound_files import SUFFIXES
     else:
-        from vqcodec.modalities.image.media import SUFFIXES
+        from vqcodec.signals.picture_files import SUFFIXES
     if file_format is not None:
         suffix = f".{file_format.lower().removeprefix('.')}"
     else:

@@ -60,7 +60,7 @@ def sample(
     The suffix of PATH decides which of the two, unless --model does.
     """
     from vqcodec.codec.zoo import default_model_name
-    from vqcodec.modalities.media import write_signal
+    from vqcodec.signals.files import write_signal
 
     if as_json and output == STDIO:
         raise UsageError("--json and the sample cannot both go to stdout: use -o PATH")
@@ -86,7 +86,7 @@ def sample(
 
 
 def _names_a_sound(output: str, file_format: str | None) -> bool:
-    from vqcodec.modalities.audio.media import SUFFIXES
+    from vqcodec.signals.sound_files import SUFFIXES
 
     return (f".{file_format}" if file_format else Path(output).suffix).lower() in SUFFIXES
 

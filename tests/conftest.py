@@ -31,7 +31,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_models(tiny_folder: Path) -> dict[str, Model]:
     """The four tiny models by name."""
-    from vqcodec.codec.checkpoint import load_checkpoint
+    from vqcodec.codec.model_file import load_checkpoint
 
     return {path.stem: load_checkpoint(path) for path in sorted(tiny_folder.iterdir())}
 

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from vqcodec.cli.main import main
 
-from vqcodec.modalities.audio.dataset import AudioDataConfig
-from vqcodec.modalities.audio.encoder import AudioNetworkConfig
-from vqcodec.modalities.audio.paper import PaperAudioConfig
-from vqcodec.modalities.image.dataset import ImageDataConfig
-from vqcodec.modalities.image.encoder import ImageNetworkConfig
-from vqcodec.modalities.image.paper import PaperImageConfig
+from vqcodec.networks.audio.encoder import AudioNetworkConfig
+from vqcodec.networks.audio.paper import PaperAudioConfig
+from vqcodec.networks.image.encoder import ImageNetworkConfig
+from vqcodec.networks.image.paper import PaperImageConfig
+from vqcodec.networks.quantizers.finite_scalar import FiniteScalarConfig
+from vqcodec.networks.quantizers.lattice import LatticeConfig
+from vqcodec.networks.quantizers.residual import ResidualConfig
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
-from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
-from vqcodec.quantizers.lattice import LatticeConfig
-from vqcodec.quantizers.residual import ResidualConfig
+from vqcodec.training.audio.dataset import AudioDataConfig
+from vqcodec.training.image.dataset import ImageDataConfig
 from vqcodec.training.recipe import ObjectiveConfig, ScheduleConfig, shipped_recipes
 
 ROOT = Path(__file__).parents[1]

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import torch
 
-from vqcodec.codec.autoencoder import Autoencoder
-from vqcodec.codec.checkpoint import load_checkpoint, save_model
-from vqcodec.modalities.audio.encoder import AudioNetworkConfig
+from vqcodec.codec.model_file import load_checkpoint, save_model
+from vqcodec.networks.audio.encoder import AudioNetworkConfig
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.quantizers.finite_scalar import FiniteScalarConfig
+from vqcodec.networks.quantizers.lattice import LatticeConfig
+from vqcodec.networks.quantizers.residual import ResidualConfig
 from vqcodec.priors import build_prior_network
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
 from vqcodec.priors.static import count_indices
-from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
-from vqcodec.quantizers.lattice import LatticeConfig
-from vqcodec.quantizers.residual import ResidualConfig
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from vqcodec.codec.autoencoder import Autoencoder
-from vqcodec.codec.checkpoint import save_model
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.signal import Picture
+from vqcodec.codec.model_file import save_model
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.priors.base import PriorNetwork
+from vqcodec.networks.quantizers import Quantizer
 from vqcodec.priors import build_prior_network
-from vqcodec.priors.network import PriorNetwork
 from vqcodec.priors.static import count_indices
-from vqcodec.quantizers import Quantizer
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import AudioClip
 
 HOP = 32  # of the models for sounds
 PATCH = 16  # of the models for pictures

@@ -23,11 +23,11 @@ from vqcodec.bitstream.header import AudioFacts, Header, ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import MissingModelError, UsageError
-from vqcodec.modalities.audio.media import write_clip
-from vqcodec.modalities.audio.signal import AudioClip, Sound
-from vqcodec.modalities.image.media import write_picture
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import LazySignal, Signal
+from vqcodec.signals.files import LazySignal, Signal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_files import write_picture
+from vqcodec.signals.sound import AudioClip, Sound
+from vqcodec.signals.sound_files import write_clip
 
 
 class FakeModel:

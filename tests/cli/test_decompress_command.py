@@ -10,9 +10,9 @@ from vqcodec.bitstream.header import AudioFacts, Header
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
 from vqcodec.errors import CorruptStreamError
-from vqcodec.modalities.audio.media import read_clip, write_clip
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.media import read_picture
+from vqcodec.signals.picture_files import read_picture
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import read_clip, write_clip
 
 
 def test_a_picture_appears_beside_the_stream(vqc, zoo, photo_stream, tmp_path):

@@ -122,7 +122,7 @@ def test_a_stopped_command_leaves_no_partial_file(vqc, zoo, monkeypatch, photo, 
 
     stream = photo.with_suffix(".vqc")
     stream.write_bytes(make_stream())
-    monkeypatch.setattr("vqcodec.modalities.media.write_signal", stop)
+    monkeypatch.setattr("vqcodec.signals.files.write_signal", stop)
     outcome = vqc("decompress", stream)
     assert outcome.exit_code == 128 + number
     assert sorted(path.name for path in photo.parent.iterdir()) == ["photo.png", "photo.vqc"]

@@ -4,8 +4,8 @@ import pytest
 from tiny import noise_clip, noise_picture
 from vqcodec.cli.models import load_model
 
-from vqcodec.modalities.audio.media import write_clip
-from vqcodec.modalities.image.media import read_picture, write_picture
+from vqcodec.signals.picture_files import read_picture, write_picture
+from vqcodec.signals.sound_files import write_clip
 
 NUM_LEVELS = 3
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from vqcodec.modalities.audio.media import read_clip
-from vqcodec.modalities.image.media import read_picture
+from vqcodec.signals.picture_files import read_picture
+from vqcodec.signals.sound_files import read_clip
 
 
 def test_a_picture_is_drawn_for_a_picture_name(vqc, zoo, tmp_path):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tiny import noise_clip, noise_picture
 
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.signal import Picture
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import AudioClip
 
 
 @pytest.fixture

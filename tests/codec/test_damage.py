@@ -14,7 +14,7 @@ from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import CorruptStreamError, MissingModelError, StreamError, TruncatedStreamError
-from vqcodec.modalities.image.media import encode_alpha
+from vqcodec.signals.picture_files import encode_alpha
 
 NAMES = ["image", "speech", "residual-image", "residual-speech", "image-with-more", "no-sound"]
 

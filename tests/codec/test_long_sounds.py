@@ -141,7 +141,7 @@ def peak_bytes(work):
 
 
 def test_memory_does_not_grow_with_the_length(audio_model, few_at_a_time, monkeypatch):
-    monkeypatch.setattr("vqcodec.modalities.audio.resampling.BLOCK", 1000)
+    monkeypatch.setattr("vqcodec.signals.resampling.BLOCK", 1000)
     peaks = []
     for num_samples in (LONG * 4, LONG * 12):
         streams = []

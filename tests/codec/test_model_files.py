@@ -11,10 +11,10 @@ import torch
 from safetensors.numpy import load_file, save_file
 from tiny import TABLES, save_tiny_model
 
-from vqcodec.codec.autoencoder import Autoencoder
-from vqcodec.codec.checkpoint import checksum_of, fingerprint_of, load_checkpoint, save_model
+from vqcodec.codec.model_file import checksum_of, fingerprint_of, load_checkpoint, save_model
 from vqcodec.codec.zoo import METADATA_KEY, read_metadata
 from vqcodec.errors import ModelFileError, OutputError
+from vqcodec.networks.autoencoder import Autoencoder
 
 
 @pytest.fixture(params=["image", "residual-speech"])

@@ -10,7 +10,7 @@ from tiny import PATCH, noise_picture, same_signal
 
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.errors import UsageError
-from vqcodec.modalities.image.signal import Picture
+from vqcodec.signals.picture import Picture
 
 SIZES = [(1, 1), (1, 17), (17, 1), (16, 16), (17, 33), (70, 50)]
 NAMES = ["image", "residual-image"]

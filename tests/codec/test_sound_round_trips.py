@@ -10,7 +10,7 @@ from tiny import HOP, SAMPLE_RATE, noise_clip, noise_picture, same_signal
 
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.errors import UsageError
-from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.signals.sound import AudioClip
 
 LENGTHS = [0, 1, HOP - 1, HOP, HOP + 1, 7 * HOP + 3]
 NAMES = ["speech", "residual-speech"]

@@ -7,9 +7,9 @@ import pytest
 import torch
 from tiny import SAMPLE_RATE, TABLES, noise_clip, noise_picture, same_signal, save_tiny_model
 
-from vqcodec.codec.checkpoint import load_checkpoint
+from vqcodec.codec.model_file import load_checkpoint
 from vqcodec.errors import UsageError
-from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.signals.sound import AudioClip
 
 
 @pytest.fixture(scope="module")

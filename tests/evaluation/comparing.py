@@ -7,9 +7,9 @@ import numpy as np
 
 from vqcodec.evaluation.report.comparison import Comparison
 from vqcodec.evaluation.run import Task, measure_all
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import read_signal, write_signal
+from vqcodec.signals.files import read_signal, write_signal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import AudioClip
 
 
 class Coarse:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vqcodec.bitstream.header import AudioFacts, ImageFacts
-from vqcodec.codec.spending import Spending
+from vqcodec.codec.bit_map import Spending
 from vqcodec.evaluation.palette import PALETTE
 from vqcodec.evaluation.spending import bits_by_row, bits_by_second, draw_spending
 

@@ -4,11 +4,11 @@ import pytest
 from tiny import TABLES, noise_clip, noise_picture, same_signal, save_tiny_model
 
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.codec.checkpoint import load_checkpoint
+from vqcodec.codec.model_file import load_checkpoint
 from vqcodec.evaluation.levels import LevelMeter
 from vqcodec.evaluation.run import measure
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.media import write_signal
+from vqcodec.signals.files import write_signal
+from vqcodec.signals.sound import AudioClip
 
 
 def metered(model, stream):

@@ -11,8 +11,8 @@ from PIL import Image
 from vqcodec.evaluation import run
 from vqcodec.evaluation.report import media
 from vqcodec.evaluation.report.spectrogram import HEIGHT, WIDTH, build_spectrogram, loudest_level
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.media import read_signal
+from vqcodec.signals.files import read_signal
+from vqcodec.signals.sound import AudioClip
 
 
 @pytest.fixture(autouse=True)

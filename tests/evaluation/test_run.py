@@ -14,12 +14,12 @@ from vqcodec.bitstream.header import Header, ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import InputError, UsageError
+from vqcodec.evaluation.metrics import audio as metrics
 from vqcodec.evaluation.record import Record, mean_record, mean_records
 from vqcodec.evaluation.run import Task, measure, measure_all, missing_metrics
-from vqcodec.modalities.audio import metrics
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import read_signal, write_signal
+from vqcodec.signals.files import read_signal, write_signal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import AudioClip
 
 
 class Coarse:

@@ -21,9 +21,9 @@ from tiny import HOP, MORE_TABLES, PATCH, TABLES, noise_clip, noise_picture, sav
 
 from vqcodec.bitstream.header import VERSION
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
-from vqcodec.codec.checkpoint import load_checkpoint, save_model
 from vqcodec.codec.compress import coded_sections
-from vqcodec.modalities.media import Signal
+from vqcodec.codec.model_file import load_checkpoint, save_model
+from vqcodec.signals.files import Signal
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
 PROGRESSIVE = ("picture-in-two-segments", "residual-picture-between")

@@ -18,7 +18,7 @@ from safetensors.numpy import load
 
 from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.nn.windows import pieces
+from vqcodec.layout import pieces
 from vqcodec.priors import build_prior
 from vqcodec.priors.base import Indices, Prior
 

@@ -18,7 +18,7 @@ from read import PROGRESSIVE_SUFFIX, read_planes
 from vqcodec.bitstream.header import VERSION
 from vqcodec.bitstream.stream import build_stream, parse_stream
 from vqcodec.errors import CorruptStreamError
-from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.signals.sound import AudioClip
 
 FOLDER = Path(__file__).parent / "v1"
 STREAMS = sorted(path.stem for path in FOLDER.glob("*.vqc"))
@@ -86,7 +86,7 @@ def models_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def models(models_folder):
-    from vqcodec.codec.checkpoint import load_checkpoint
+    from vqcodec.codec.model_file import load_checkpoint
 
     loaded = [load_checkpoint(path) for path in sorted(models_folder.iterdir())]
     return {model.fingerprint: model for model in loaded}
@@ -101,7 +101,7 @@ from pathlib import Path
 import numpy as np
 
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.codec.checkpoint import load_checkpoint
+from vqcodec.codec.model_file import load_checkpoint
 
 golden, folder = map(Path, sys.argv[1:])
 sys.path.insert(0, str(golden.parent))

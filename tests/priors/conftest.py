@@ -11,10 +11,10 @@ import pytest
 import torch
 from tiny import TABLES, tiny_prior_network
 
+from vqcodec.networks.priors.base import PriorNetwork
+from vqcodec.networks.quantizers import Quantizer, build_quantizer
 from vqcodec.priors import build_prior
 from vqcodec.priors.base import Prior
-from vqcodec.priors.network import PriorNetwork
-from vqcodec.quantizers import Quantizer, build_quantizer
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 

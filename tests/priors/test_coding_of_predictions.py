@@ -9,12 +9,12 @@ import torch
 from vqcodec.entropy.frequencies import TOTAL, freqs_from_probabilities, make_exp2_table
 from vqcodec.entropy.range_coder import SymbolDecoder, SymbolEncoder, SymbolSampler
 from vqcodec.errors import CorruptStreamError, ModelFileError
+from vqcodec.networks.priors.heads import IndexFeatures, logistic_bits, prediction_bits
 from vqcodec.priors.coding import (
     CategoricalCoding,
     LogisticCoding,
     uniform_freqs,
 )
-from vqcodec.priors.heads import IndexFeatures, logistic_bits, prediction_bits
 from vqcodec.priors.logistic import (
     FRACTION_BITS,
     LARGEST_REACH,

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vqcodec.quantizers import codebook as module
-from vqcodec.quantizers.codebook import Codebook
+from vqcodec.networks.quantizers import codebook as module
+from vqcodec.networks.quantizers.codebook import Codebook
 
 CENTRES = torch.tensor([[-4.0, 0.0], [4.0, 0.0], [0.0, 4.0], [0.0, -4.0]])
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from vqcodec.errors import ConfigError
-from vqcodec.quantizers import build_quantizer
-from vqcodec.quantizers.finite_scalar import FiniteScalarConfig, FiniteScalarQuantizer
+from vqcodec.networks.quantizers import build_quantizer
+from vqcodec.networks.quantizers.finite_scalar import FiniteScalarConfig, FiniteScalarQuantizer
 
 LEVELS = (7, 3, 5)
 RATE = torch.zeros(1, dtype=torch.int64)

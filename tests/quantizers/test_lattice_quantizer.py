@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from vqcodec.errors import ConfigError
-from vqcodec.quantizers import build_quantizer
-from vqcodec.quantizers.lattice import LatticeConfig, LatticeQuantizer
+from vqcodec.networks.quantizers import build_quantizer
+from vqcodec.networks.quantizers.lattice import LatticeConfig, LatticeQuantizer
 
 LIMIT = 15
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from vqcodec.errors import ConfigError
-from vqcodec.quantizers import build_quantizer
-from vqcodec.quantizers.residual import ResidualQuantizer
+from vqcodec.networks.quantizers import build_quantizer
+from vqcodec.networks.quantizers.residual import ResidualQuantizer
 
 SHAPES = [(2, 4, 5), (2, 4, 3, 2), (1, 4, 1)]
 

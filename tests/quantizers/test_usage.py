@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vqcodec.quantizers.usage import usage_of
+from vqcodec.networks.quantizers.usage import usage_of
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 8), (2, 2, 4, 2)])

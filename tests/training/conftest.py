@@ -10,8 +10,8 @@ import pytest
 from tiny import noise_clip, noise_picture
 from training_recipes import IMAGE, SEED
 
-from vqcodec.modalities.audio.media import write_clip
-from vqcodec.modalities.image.media import write_picture
+from vqcodec.signals.picture_files import write_picture
+from vqcodec.signals.sound_files import write_clip
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ import pytest
 from tiny import noise_clip, noise_picture
 from training_recipes import AUDIO, IMAGE, RESIDUAL
 
-from vqcodec.codec.checkpoint import load_checkpoint
-from vqcodec.data.manifest import read_manifest
+from vqcodec.codec.model_file import load_checkpoint
 from vqcodec.errors import ConfigError, InputError, UsageError
 from vqcodec.training.commands import export_model, train_prior, train_vqvae
+from vqcodec.training.manifest import read_manifest
 from vqcodec.training.prior import load_run
 
 PRIOR = '[prior]\nkind = "grid"\nhead = "categorical"\ngroups = [1, 2]\nwidth = 8\n'

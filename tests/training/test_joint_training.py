@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError
 from vqcodec.modalities.base import Batch
-from vqcodec.priors.heads import prediction_bits
+from vqcodec.networks.priors.heads import prediction_bits
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
 from vqcodec.training.recipe import parse_recipe, read_recipe
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tiny import noise_clip, noise_picture
 
-from vqcodec.codec.autoencoder import Autoencoder
-from vqcodec.codec.checkpoint import load_checkpoint
-from vqcodec.modalities.audio.media import write_clip
-from vqcodec.modalities.image.media import write_picture
+from vqcodec.codec.model_file import load_checkpoint
+from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.priors import build_prior_network
+from vqcodec.signals.picture_files import write_picture
+from vqcodec.signals.sound_files import write_clip
 from vqcodec.training.autoencoder import recipe_tables
 from vqcodec.training.commands import export_model, train_joint, train_prior, train_vqvae
 from vqcodec.training.recipe import read_recipe, shipped_recipes

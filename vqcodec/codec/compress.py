@@ -15,12 +15,12 @@ from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
 from vqcodec.codec.segments import split_segments
 from vqcodec.errors import UsageError
+from vqcodec.layout import encode_windows, spans, whole
 from vqcodec.modalities.base import Facts
-from vqcodec.modalities.image.media import encode_alpha
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import LazySignal
-from vqcodec.nn.windows import encode_windows, spans, whole
 from vqcodec.priors.base import Targets
+from vqcodec.signals.files import LazySignal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_files import encode_alpha
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model

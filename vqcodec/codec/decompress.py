@@ -18,16 +18,16 @@ from vqcodec.bitstream.sections import Tag
 from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.segments import IndexReader, SegmentRows
 from vqcodec.errors import CorruptStreamError, MissingModelError, UsageError
+from vqcodec.layout import Place, decode_windows, sizes
 from vqcodec.modalities.audio.decoded import DecodedSound
 from vqcodec.modalities.audio.modality import AudioModality
-from vqcodec.modalities.audio.signal import AudioClip, Sound
 from vqcodec.modalities.base import Facts
-from vqcodec.modalities.image.media import decode_alpha
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import LazySignal, Signal
-from vqcodec.nn.threads import threads_beside
-from vqcodec.nn.windows import Place, decode_windows, sizes
+from vqcodec.networks.threads import threads_beside
 from vqcodec.priors.base import Indices
+from vqcodec.signals.files import LazySignal, Signal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_files import decode_alpha
+from vqcodec.signals.sound import AudioClip, Sound
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model, Progress

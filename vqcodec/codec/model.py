@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vqcodec.codec import compress, decompress, spending
-from vqcodec.codec.autoencoder import Autoencoder
+from vqcodec.codec import bit_map, compress, decompress
 from vqcodec.codec.segments import join_segments, split_segments
 from vqcodec.errors import UsageError
 from vqcodec.modalities.audio.modality import AudioModality
-from vqcodec.modalities.audio.signal import AudioClip, Sound
 from vqcodec.modalities.base import Facts
-from vqcodec.modalities.media import LazySignal, Signal
+from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.priors.base import Prior
+from vqcodec.signals.files import LazySignal, Signal
+from vqcodec.signals.sound import AudioClip, Sound
 
 Progress = Callable[[float], None]  # is told the share that is done, 0 … 1
 
@@ -209,14 +209,14 @@ class Model:
         """
         return decompress.read_indices(stream, self, level)
 
-    def spending_of(self, stream: bytes) -> spending.Spending:
+    def spending_of(self, stream: bytes) -> bit_map.Spending:
         """Return what every position of a stream's grid costs, from the stream alone.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version.
             MissingModelError: it was made with another model.
         """
-        return spending.measure_spending(stream, self)
+        return bit_map.measure_spending(stream, self)
 
     def sample(
         self,

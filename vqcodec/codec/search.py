@@ -7,9 +7,9 @@ from collections.abc import Callable
 from vqcodec.codec.compress import compress_signal
 from vqcodec.codec.model import HIGHEST_QUALITY, LOWEST_QUALITY, Model, Progress
 from vqcodec.errors import UsageError
-from vqcodec.modalities.image.metrics import psnr
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import LazySignal
+from vqcodec.evaluation.metrics.image import psnr
+from vqcodec.signals.files import LazySignal
+from vqcodec.signals.picture import Picture
 
 
 def compress_to_target(

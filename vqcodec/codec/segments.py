@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import Stream
-from vqcodec.nn.windows import Place, pieces, sizes, spans, whole
+from vqcodec.layout import Place, pieces, sizes, spans, whole
 from vqcodec.priors.base import Indices
 
 if TYPE_CHECKING:

@@ -150,6 +150,6 @@ def load_model(name: str) -> Model:
         MissingModelError: there is none.
         ModelFileError: its file is damaged.
     """
-    from vqcodec.codec.checkpoint import load_checkpoint
+    from vqcodec.codec.model_file import load_checkpoint
 
     return load_checkpoint(find_model(name).path)

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from vqcodec.errors import MissingCodecError, UsageError
-from vqcodec.modalities.audio.media import read_clip, write_clip
-from vqcodec.modalities.audio.resampling import resample
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.media import read_picture, write_picture
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import Signal
+from vqcodec.signals.files import Signal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_files import read_picture, write_picture
+from vqcodec.signals.resampling import resample
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import read_clip, write_clip
 
 
 class Baseline(ABC):

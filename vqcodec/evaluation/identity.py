@@ -43,7 +43,7 @@ def is_model(codec: Any) -> TypeGuard[Model]:
 
 @lru_cache(maxsize=8)
 def _digest_of_model(model: Model) -> str:
-    from vqcodec.codec.checkpoint import checksum_of  # here: importing torch takes seconds
+    from vqcodec.codec.model_file import checksum_of  # here: importing torch takes seconds
 
     state = model.autoencoder.state_dict()
     weights = {name: value.cpu().numpy() for name, value in state.items()}

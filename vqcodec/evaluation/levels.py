@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.entropy.range_coder import Coder
-from vqcodec.modalities.media import Signal
 from vqcodec.priors.base import Bits, Indices, Prior, Shape, Targets
 from vqcodec.priors.frames import FramesPrior
 from vqcodec.priors.grid import GridPrior
+from vqcodec.signals.files import Signal
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model

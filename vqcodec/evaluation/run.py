@@ -17,10 +17,10 @@ from vqcodec.evaluation.identity import digest_of_codec, digest_of_file, is_mode
 from vqcodec.evaluation.memory import MemoryWatch
 from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.workers import run_in_processes
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import Signal, read_signal
 from vqcodec.rate import bits_per_pixel, bits_per_second
+from vqcodec.signals.files import Signal, read_signal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import AudioClip
 
 if TYPE_CHECKING:
     from vqcodec.evaluation.levels import LevelMeter
@@ -167,8 +167,8 @@ def _payload_bytes(stream: bytes) -> int | None:
 
 def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
     """Return the metrics of a decoded sound or picture beside its original."""
-    from vqcodec.modalities.audio import metrics as audio_metrics  # here: torch takes seconds
-    from vqcodec.modalities.image import metrics as image_metrics
+    from vqcodec.evaluation.metrics import audio as audio_metrics  # here: torch takes seconds
+    from vqcodec.evaluation.metrics import image as image_metrics
 
     if isinstance(signal, Picture):
         assert isinstance(decoded, Picture)
@@ -179,8 +179,8 @@ def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
 
 def missing_metrics(modality: Literal["image", "audio"]) -> list[str]:
     """Return for each metric that is not installed its name and how to get it."""
-    from vqcodec.modalities.audio import metrics as audio_metrics  # here: torch takes seconds
-    from vqcodec.modalities.image import metrics as image_metrics
+    from vqcodec.evaluation.metrics import audio as audio_metrics  # here: torch takes seconds
+    from vqcodec.evaluation.metrics import image as image_metrics
 
     missing = (image_metrics if modality == "image" else audio_metrics).missing()
     return [f"{name}: pip install 'vqcodec[eval]'" for name in missing]

@@ -15,7 +15,7 @@ from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.evaluation.palette import PALETTE
 
 if TYPE_CHECKING:
-    from vqcodec.codec.spending import Spending
+    from vqcodec.codec.bit_map import Spending
 
 MAP_SIDE = 1024  # pixels, at most, of a heat map
 _BAR_WIDTH, _LEAST_HEIGHT = 16, 160

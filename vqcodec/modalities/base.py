@@ -15,8 +15,8 @@ from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
 from vqcodec.errors import ConfigError
-from vqcodec.modalities.media import LazySignal
-from vqcodec.nn.windows import Geometry, Place
+from vqcodec.layout import Geometry, Place
+from vqcodec.signals.files import LazySignal
 
 Facts = AudioFacts | ImageFacts
 # Yields places in the signal and the planes [P, C, ...] there, for a place of the grid.

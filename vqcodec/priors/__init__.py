@@ -9,12 +9,12 @@ import numpy as np
 
 from vqcodec.config import build_config
 from vqcodec.errors import ConfigError
-from vqcodec.nn.integer import Tensors
 from vqcodec.priors.base import Prior
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
+from vqcodec.priors.integer import Tensors
 
 if TYPE_CHECKING:
-    from vqcodec.priors.network import PriorNetwork
+    from vqcodec.networks.priors.base import PriorNetwork
 
 
 def build_prior_network(table: Mapping[str, Any], codebook_sizes: tuple[int, ...]) -> PriorNetwork:
@@ -26,11 +26,11 @@ def build_prior_network(table: Mapping[str, Any], codebook_sizes: tuple[int, ...
     rest = dict(table)
     kind = rest.pop("kind", None)
     if kind == "grid":
-        from vqcodec.priors.grid_network import GridPriorNetwork
+        from vqcodec.networks.priors.grid import GridPriorNetwork
 
         return GridPriorNetwork(build_config(GridPriorConfig, rest, "prior"), codebook_sizes)
     if kind == "frames":
-        from vqcodec.priors.frames_network import FramesPriorNetwork
+        from vqcodec.networks.priors.frames import FramesPriorNetwork
 
         return FramesPriorNetwork(build_config(FramesPriorConfig, rest, "prior"), codebook_sizes)
     raise ConfigError(f"prior.kind: {kind!r} is not 'grid' or 'frames'")

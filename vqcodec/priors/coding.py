@@ -16,7 +16,7 @@ from vqcodec.entropy.frequencies import (
 )
 from vqcodec.entropy.range_coder import Coder, FrequencyTables, SymbolDecoder, Symbols
 from vqcodec.errors import CorruptStreamError, ModelFileError
-from vqcodec.nn.integer import Array
+from vqcodec.priors.integer import Array
 from vqcodec.priors.logistic import FRACTION_BITS, LOG2_SCALE_LIMIT, read_logistic_tables
 
 # A logistic head speaks in fractions of a step and of an octave, a categorical one in 1/256 of a

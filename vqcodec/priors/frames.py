@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from vqcodec.entropy.range_coder import Coder
-from vqcodec.nn.integer import (
+from vqcodec.priors.base import Bits, Indices, Shape, Targets
+from vqcodec.priors.config import FramesPriorConfig
+from vqcodec.priors.integer import (
     Array,
     IntegerLinear,
     Tensors,
@@ -17,8 +19,6 @@ from vqcodec.nn.integer import (
     saturate,
     single_threaded,
 )
-from vqcodec.priors.base import Bits, Indices, Shape, Targets
-from vqcodec.priors.config import FramesPriorConfig
 from vqcodec.priors.learnt import GroupLayers, LearntPrior
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.entropy.range_coder import Coder
-from vqcodec.nn.integer import Array, IntegerLinear, Tensors, activate, saturate
 from vqcodec.priors.base import Bits, Indices, Shape, Targets
 from vqcodec.priors.config import GridPriorConfig
+from vqcodec.priors.integer import Array, IntegerLinear, Tensors, activate, saturate
 from vqcodec.priors.learnt import GroupLayers, LearntPrior
 from vqcodec.priors.order import known_taps, phase_offsets
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.nn.integer import Array, IntegerLinear, Tensors, fetch
 from vqcodec.priors.base import Indices, Prior, Targets
 from vqcodec.priors.coding import CategoricalCoding, LogisticCoding
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig, check_codebooks
+from vqcodec.priors.integer import Array, IntegerLinear, Tensors, fetch
 
 NUM_RATES = 256  # one state for each value of the rate byte
 LOGISTIC_FEATURES = LOGISTIC_OUTPUTS = 2

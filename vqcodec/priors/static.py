@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from vqcodec.entropy.frequencies import bits_of_freqs, freqs_from_probabilities
 from vqcodec.entropy.range_coder import Coder, FrequencyTables
 from vqcodec.errors import ModelFileError
-from vqcodec.nn.integer import Tensors, fetch
 from vqcodec.priors.base import Bits, Indices, Prior, Shape, Targets
 from vqcodec.priors.coding import uniform_freqs
+from vqcodec.priors.integer import Tensors, fetch
 
 
 class StaticPrior(Prior):

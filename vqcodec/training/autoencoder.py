@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vqcodec.codec.autoencoder import Autoencoder
-from vqcodec.data.manifest import find_files
 from vqcodec.errors import ConfigError
 from vqcodec.modalities.base import Batch
-from vqcodec.nn.precision import gains_by_bfloat16, use_bfloat16
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.precision import gains_by_bfloat16, use_bfloat16
+from vqcodec.networks.priors.base import PriorNetwork
+from vqcodec.networks.quantizers.usage import usage_of
 from vqcodec.priors import build_prior_network
-from vqcodec.priors.network import PriorNetwork
-from vqcodec.quantizers.usage import usage_of
 from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
+from vqcodec.training.manifest import find_files
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
 from vqcodec.training.start import start_from

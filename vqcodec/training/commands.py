@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from vqcodec.codec.checkpoint import save_model
+from vqcodec.codec.model_file import save_model
 from vqcodec.errors import UsageError
 from vqcodec.training.autoencoder import TrainingOptions, recipe_tables, train_autoencoder
 from vqcodec.training.prior import PriorTraining, freeze_prior, judge_priors, load_run

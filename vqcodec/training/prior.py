@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vqcodec.codec.autoencoder import Autoencoder
-from vqcodec.data.manifest import Manifest, find_files, read_manifest
 from vqcodec.errors import UsageError
 from vqcodec.modalities.base import Dataset
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.priors import build_prior, build_prior_network
-from vqcodec.priors.network import PriorNetwork
 from vqcodec.priors.static import count_indices
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
+from vqcodec.training.manifest import Manifest, find_files, read_manifest
 from vqcodec.training.recipe import Recipe, parse_recipe
 from vqcodec.training.split import split_by_recipe
 from vqcodec.training.state import (

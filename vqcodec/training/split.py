@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vqcodec.config import build_config
-from vqcodec.data.manifest import Manifest, split_files
 from vqcodec.errors import ConfigError
+from vqcodec.training.manifest import Manifest, split_files
 from vqcodec.training.recipe import Recipe
 
 

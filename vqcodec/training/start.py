@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vqcodec.codec.checkpoint import load_checkpoint
+from vqcodec.codec.model_file import load_checkpoint
 from vqcodec.codec.zoo import find_model, read_metadata
 from vqcodec.errors import ConfigError
 from vqcodec.priors import build_prior_network

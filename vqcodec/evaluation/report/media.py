@@ -23,11 +23,11 @@ from vqcodec.evaluation.report.comparison import (
 from vqcodec.evaluation.report.spectrogram import build_spectrogram, loudest_level
 from vqcodec.evaluation.report.tables import format_number
 from vqcodec.evaluation.run import try_codec
-from vqcodec.modalities.audio.media import write_clip
-from vqcodec.modalities.audio.signal import AudioClip
-from vqcodec.modalities.image.media import write_picture
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import Signal
+from vqcodec.signals.files import Signal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_files import write_picture
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import write_clip
 
 MAX_FILES = {"image": 6, "audio": 4}
 MAX_SIDE = 1024  # pixels; of larger pictures the middle is shown

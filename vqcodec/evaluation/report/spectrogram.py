@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vqcodec.evaluation.palette import PALETTE
-from vqcodec.modalities.audio.signal import AudioClip
+from vqcodec.signals.sound import AudioClip
 
 WIDTH, HEIGHT = 480, 128  # pixels
 _WINDOW_S = 0.032

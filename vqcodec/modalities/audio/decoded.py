@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from vqcodec.bitstream.header import AudioFacts
-from vqcodec.modalities.audio.resampling import reach_of, resample_blocks
-from vqcodec.modalities.audio.signal import Waveform
-from vqcodec.nn.windows import Place
+from vqcodec.layout import Place
+from vqcodec.signals.resampling import reach_of, resample_blocks
+from vqcodec.signals.sound import Waveform
 
 if TYPE_CHECKING:
     from vqcodec.modalities.audio.modality import AudioModality

@@ -14,23 +14,23 @@ from torch import Tensor
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
-from vqcodec.data.manifest import group_of
 from vqcodec.errors import UsageError
+from vqcodec.layout import Place
 from vqcodec.modalities.audio.decoded import DecodedSound
-from vqcodec.modalities.audio.decoder import AudioDecoder, start_linear_paths
-from vqcodec.modalities.audio.encoder import AudioEncoder, AudioNetworkConfig
-from vqcodec.modalities.audio.media import read_clip
-from vqcodec.modalities.audio.paper import (
+from vqcodec.modalities.base import Dataset, Decode, Facts, Modality, NetworkKind
+from vqcodec.networks.audio.decoder import AudioDecoder, start_linear_paths
+from vqcodec.networks.audio.encoder import AudioEncoder, AudioNetworkConfig
+from vqcodec.networks.audio.paper import (
     PaperAudioConfig,
     PaperAudioDecoder,
     PaperAudioEncoder,
     start_paper_networks,
 )
-from vqcodec.modalities.audio.resampling import resample, resample_blocks
-from vqcodec.modalities.audio.signal import ForwardReader, Sound
-from vqcodec.modalities.base import Dataset, Decode, Facts, Modality, NetworkKind
-from vqcodec.modalities.media import LazySignal
-from vqcodec.nn.windows import Place
+from vqcodec.signals.files import LazySignal
+from vqcodec.signals.resampling import resample, resample_blocks
+from vqcodec.signals.sound import ForwardReader, Sound
+from vqcodec.signals.sound_files import read_clip
+from vqcodec.training.manifest import group_of
 
 TRAINING_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
 WEIGHTS = {  # of the terms of a sound's distortion
@@ -153,7 +153,7 @@ class AudioModality(Modality):
 
     def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
         """Return random excerpts."""
-        from vqcodec.modalities.audio.dataset import AudioDataConfig, AudioExcerpts
+        from vqcodec.training.audio.dataset import AudioDataConfig, AudioExcerpts
 
         config = build_config(AudioDataConfig, table, "data")
         recordings = [
@@ -181,9 +181,9 @@ class AudioModality(Modality):
         kind: str = "default",  # noqa: ARG002 - there is no other
     ) -> dict[str, Tensor]:
         """Return spectral and perceptual errors; "snr_db" is only reported."""
-        from vqcodec.modalities.audio.envelopes import envelope_mismatch
-        from vqcodec.modalities.audio.losses import compressed_spectral_loss, signal_to_noise_db
-        from vqcodec.modalities.audio.loudness import loudness_disturbance
+        from vqcodec.training.audio.envelopes import envelope_mismatch
+        from vqcodec.training.audio.losses import compressed_spectral_loss, signal_to_noise_db
+        from vqcodec.training.audio.loudness import loudness_disturbance
 
         sample_rate = self.config.sample_rate
         terms = compressed_spectral_loss(reconstruction, target, sample_rate)

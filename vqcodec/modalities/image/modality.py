@@ -15,18 +15,18 @@ from vqcodec.bitstream.header import ImageFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
+from vqcodec.layout import Place, sizes, whole
 from vqcodec.modalities.base import Dataset, Decode, Facts, Modality, NetworkKind
-from vqcodec.modalities.image.decoder import ImageDecoder, start_linear_paths
-from vqcodec.modalities.image.encoder import ImageEncoder, ImageNetworkConfig
-from vqcodec.modalities.image.paper import (
+from vqcodec.networks.image.decoder import ImageDecoder, start_linear_paths
+from vqcodec.networks.image.encoder import ImageEncoder, ImageNetworkConfig
+from vqcodec.networks.image.paper import (
     PaperImageConfig,
     PaperImageDecoder,
     PaperImageEncoder,
     start_paper_networks,
 )
-from vqcodec.modalities.image.signal import Picture
-from vqcodec.modalities.media import LazySignal
-from vqcodec.nn.windows import Place, sizes, whole
+from vqcodec.signals.files import LazySignal
+from vqcodec.signals.picture import Picture
 
 TRAINING_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
 MS_SSIM_SCALE = 1_500.0  # so that at equal rates both distortions are about as large
@@ -93,13 +93,13 @@ class ImageModality(Modality):
 
     def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
         """Return random crops."""
-        from vqcodec.modalities.image.dataset import ImageCrops, ImageDataConfig
+        from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
 
         return ImageCrops(files, build_config(ImageDataConfig, table, "data"))
 
     def excerpt(self, path: Path) -> Tensor:
         """Return the middle of a picture, [1, 3, H, W]: whole positions, sides at most 512."""
-        from vqcodec.modalities.image.media import read_picture
+        from vqcodec.signals.picture_files import read_picture
 
         picture = read_picture(path)
         top, left = max(0, picture.height - 512) // 2, max(0, picture.width - 512) // 2
@@ -117,7 +117,7 @@ class ImageModality(Modality):
         error = (reconstruction - target).square().mean(dim=(1, 2, 3)) * 255**2
         if kind == "default":
             return {"total": error, "mse": error}
-        from vqcodec.modalities.image.metrics import ms_ssim
+        from vqcodec.evaluation.metrics.image import ms_ssim
 
         similarity = ms_ssim(target, reconstruction)
         return {"total": MS_SSIM_SCALE * (1 - similarity), "mse": error, "ms_ssim": similarity}

@@ -1,0 +1,160 @@
+import math
+
+import numpy as np
+import pytest
+from torchaudio.functional import melscale_fbanks
+
+from vqcodec.evaluation.metrics import audio as metrics
+from vqcodec.evaluation.metrics import speaker
+from vqcodec.evaluation.metrics.audio import compare, mel_distance, pesq_wb, si_sdr, stoi
+from vqcodec.signals.resampling import resample
+from vqcodec.signals.sound import AudioClip
+
+
+def babble(duration_s, sample_rate=16_000, seed=0):
+    """Return noise [T] that swells four times a second, so that metrics of speech find some."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(round(duration_s * sample_rate)) / sample_rate
+    envelope = 0.1 * np.sin(2 * np.pi * 2 * times) ** 2
+    return (envelope * rng.normal(size=len(times))).astype(np.float32)
+
+
+def test_si_sdr_is_the_ratio_to_what_is_orthogonal():
+    reference = np.tile([1, -1, 1, -1], 100).astype(np.float32)
+    error = np.tile([1, 1, -1, -1], 100).astype(np.float32)
+    assert si_sdr(reference, reference + 0.1 * error) == pytest.approx(20)
+    assert si_sdr(reference, error) == -math.inf
+    assert si_sdr(reference, 7 * (reference + 0.1 * error)) == pytest.approx(20, abs=1e-4)
+
+
+def test_si_sdr_of_an_equal_sound_is_infinite_and_of_silence_none():
+    sound, silence = babble(0.1), np.zeros(1600, np.float32)
+    assert si_sdr(sound, sound) == math.inf
+    assert si_sdr(silence, sound) is None
+    assert si_sdr(sound, silence) is None
+    assert si_sdr(silence + 1, sound) is None
+
+
+def test_si_sdr_ignores_a_constant():
+    sound = babble(0.1)
+    assert si_sdr(sound, sound + np.float32(0.25)) > 100
+
+
+def test_a_tenth_of_the_level_is_a_mel_distance_of_one():
+    loud = np.random.default_rng(1).normal(size=(1, 8000)).astype(np.float32)
+    assert mel_distance(loud, loud, 16_000) == 0
+    assert mel_distance(loud, loud / 10, 16_000) == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("num_samples", [0, 1, 2047])
+def test_a_short_sound_has_a_mel_distance(num_samples):
+    sound = np.ones((2, num_samples), np.float32)
+    assert mel_distance(sound, sound, 44_100) == 0
+    assert mel_distance(sound, -sound, 44_100) == 0
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 44_100])
+@pytest.mark.parametrize(("window", "num_bands"), [(2048, 320), (32, 5)])
+def test_mel_bands_are_those_of_slaney(window, num_bands, sample_rate):
+    expected = melscale_fbanks(
+        window // 2 + 1, 0, sample_rate / 2, num_bands, sample_rate, "slaney", "slaney"
+    )
+    bands = metrics.mel_bands(window, num_bands, sample_rate)
+    assert np.allclose(bands, expected, atol=1e-5)
+
+
+def test_perceptual_metrics_rank_a_clean_sound_above_a_noisy_one():
+    pytest.importorskip("pesq")
+    pytest.importorskip("pystoi")
+    sound = babble(3)
+    noisy = [sound + scale * babble(3, seed=1) for scale in (np.float32(0.1), np.float32(1))]
+    assert pesq_wb(sound, sound) > 4.6
+    assert pesq_wb(sound, sound) > pesq_wb(sound, noisy[0]) > pesq_wb(sound, noisy[1])
+    assert stoi(sound, sound) == pytest.approx(1)
+    assert stoi(sound, sound) > stoi(sound, noisy[0]) > stoi(sound, noisy[1])
+
+
+@pytest.mark.parametrize("duration_s", [0, 0.1, 1])
+def test_perceptual_metrics_of_silence_are_none(duration_s):
+    pytest.importorskip("pesq")
+    pytest.importorskip("pystoi")
+    silence = np.zeros(round(16_000 * duration_s), np.float32)
+    for measure in (pesq_wb, stoi):
+        assert measure(silence, silence) is None
+        assert measure(silence, babble(duration_s)) is None
+
+
+def test_perceptual_metrics_of_sounds_too_short_for_them_are_none():
+    pytest.importorskip("pesq")
+    pytest.importorskip("pystoi")
+    assert pesq_wb(babble(0.2), babble(0.2)) is None
+    assert stoi(babble(0.2), babble(0.2)) is None
+    click = np.zeros(16_000, np.float32)
+    click[8000:8100] = 0.5
+    assert pesq_wb(babble(1) * np.float32(1e-30), babble(1)) is None
+    assert stoi(click, click) is None
+
+
+def test_pesq_survives_a_sound_with_a_hundred_utterances():
+    pytest.importorskip("pesq")
+    times = np.arange(41 * 16_000) / 16_000
+    words = babble(41) * (times % 0.44 < 0.22)
+    assert 1 <= pesq_wb(words, words + babble(41, seed=1) / 10) < 4.6
+
+
+def test_a_clip_is_compared_at_the_rate_and_length_of_the_original():
+    waveform = np.stack([babble(1), babble(1, seed=1)])
+    reference = AudioClip(waveform, 16_000)
+    longer = resample(np.pad(waveform, ((0, 0), (0, 500))), 16_000, 48_000)
+    scores = compare(reference, AudioClip(longer, 48_000))
+    assert scores["si_sdr_db"] > 15
+    assert scores["mel_distance"] < 0.2
+
+
+def test_every_metric_has_a_name_and_one_that_is_not_installed_is_left_out(monkeypatch):
+    clip = AudioClip(babble(1)[None], 16_000)
+    names = {"si_sdr_db", "mel_distance"}
+    optional = {"pesq_wb", "stoi", "visqol", "speaker_similarity"}
+    assert compare(clip, clip).keys() == names | (optional - set(metrics.missing()))
+    monkeypatch.setattr(metrics, "find_spec", lambda _: None)
+    assert compare(clip, clip).keys() == names
+    assert set(metrics.missing()) == optional
+
+
+def test_visqol_ranks_a_clean_sound_above_a_noisy_one_and_says_nothing(capfd):
+    pytest.importorskip("visqol")
+    pytest.importorskip("ai_edge_litert")
+    sound = babble(3)
+    assert 5 >= metrics.visqol(sound, sound) > metrics.visqol(sound, babble(3, seed=1)) + 1 >= 2
+    assert metrics.visqol(sound, np.zeros_like(sound)) is None
+    assert metrics.visqol(sound[:15_999], sound[:15_999]) is None
+    click = np.zeros_like(sound)
+    click[100] = 1
+    score = metrics.visqol(click, click)
+    assert score is None or 1 <= score <= 5
+    assert capfd.readouterr().err == ""
+
+
+def test_speakers_are_alike_as_the_package_finds_them():
+    if "speaker_similarity" in metrics.missing():
+        pytest.skip("resemblyzer is not installed")
+    times = np.arange(32_000) / 16_000
+    tone = np.sin(2 * np.pi * 150 * times**1.1) * np.sin(2 * np.pi * 3 * times) / 100
+    # Largest entries by resemblyzer 0.1.4, embed_utterance of normalize_volume.
+    for num_samples, places, values in (
+        (9000, [20, 9, 58, 247], [0.293878, 0.260543, 0.218265, 0.215311]),
+        (32_000, [20, 9, 180, 191], [0.246283, 0.241924, 0.239920, 0.223937]),
+    ):
+        embedding = speaker.embedding_of(tone[:num_samples].astype(np.float32))
+        assert embedding[places].tolist() == pytest.approx(values, abs=1e-4)
+    sound, other = babble(3), tone.astype(np.float32)
+    assert speaker.speaker_similarity(sound, sound) == pytest.approx(1)
+    assert 0 <= speaker.speaker_similarity(sound, other) < 0.9
+    assert speaker.speaker_similarity(sound, np.zeros_like(sound)) is None
+
+
+def test_an_empty_clip_has_no_scores_but_its_distance():
+    clip = AudioClip(np.zeros((1, 0), np.float32), 16_000)
+    scores = compare(clip, clip)
+    assert scores.pop("mel_distance") == 0
+    assert set(scores.values()) == {None}

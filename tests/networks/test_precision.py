@@ -1,0 +1,45 @@
+"""Products of 16-bit floats, where they are faster."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from vqcodec.networks import precision
+from vqcodec.networks.precision import UnitStack, gains_by_bfloat16, use_bfloat16
+
+
+@pytest.mark.parametrize(
+    ("flags", "gains"),
+    [("fpu amx_bf16 avx", True), ("fpu avx512f avx512_bf16", True), ("fpu avx512f avx2", False)],
+)
+def test_processors_with_such_products_gain(tmp_path, monkeypatch, flags, gains):
+    facts = tmp_path / "cpuinfo"
+    facts.write_text(f"model name\t: some\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(precision, "PROCESSOR_FACTS", facts)
+    assert gains_by_bfloat16("cpu") is gains
+    assert not gains_by_bfloat16("mps")
+
+
+def test_a_system_that_does_not_tell_does_not_gain(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "PROCESSOR_FACTS", tmp_path / "missing")
+    assert not gains_by_bfloat16("cpu")
+
+
+def test_a_stack_in_bfloat16_takes_and_gives_32_bits():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(8, 8), UnitStack(nn.Linear(8, 8), nn.Linear(8, 8)))
+    features = torch.randn(3, 8)
+    exact = network(features)
+    use_bfloat16(network)
+    rounded = network(features)
+    assert rounded.dtype == torch.float32
+    assert not rounded.equal(exact)
+    assert torch.allclose(rounded, exact, atol=0.03)
+    rounded.sum().backward()
+    assert all(p.grad.dtype == torch.float32 for p in network.parameters())
+
+
+def test_the_names_of_weights_are_those_of_plain_sequences():
+    assert set(UnitStack(nn.Linear(2, 2)).state_dict()) == {"0.weight", "0.bias"}

@@ -1,0 +1,107 @@
+"""Which files are learnt from and which are held out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vqcodec.errors import InputError
+from vqcodec.training.manifest import Manifest, find_files, read_manifest, split_files
+
+FILES = [Path(f"folder/{speaker}-{number}.wav") for speaker in "abcdefgh" for number in range(4)]
+
+
+def split(files, seed=0, share=0.25, separator=""):
+    return split_files(files, seed=seed, valid_fraction=share, group_separator=separator)
+
+
+def test_every_file_is_in_one_part():
+    found = split(FILES)
+    assert sorted(found.train + found.valid) == FILES
+    assert not set(found.train) & set(found.valid)
+    assert 1 <= len(found.valid) <= 16
+
+
+def test_the_order_of_the_files_does_not_matter():
+    assert split(FILES) == split(FILES[::-1])
+
+
+def test_another_seed_is_another_split():
+    assert len({split(FILES, seed=seed).valid for seed in range(5)}) > 1
+
+
+def test_a_group_is_held_out_whole():
+    found = split(FILES, separator="-")
+    held_out = {path.stem.split("-")[0] for path in found.valid}
+    learnt_from = {path.stem.split("-")[0] for path in found.train}
+    assert held_out
+    assert not held_out & learnt_from
+
+
+def test_a_group_is_the_same_in_any_folder():
+    moved = [Path("elsewhere") / path.name for path in FILES]
+    names = [[path.name for path in split(files, separator="-").valid] for files in (FILES, moved)]
+    assert names[0] == names[1]
+
+
+def test_more_files_move_none_of_the_others():
+    before, after = split(FILES[:20]), split(FILES)
+    assert set(before.valid) <= set(after.valid)
+    assert set(before.train) <= set(after.train)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.999999])
+@pytest.mark.parametrize("count", [2, 3, 32])
+def test_neither_part_is_empty(share, count):
+    found = split(FILES[:count], share=share)
+    assert found.train
+    assert found.valid
+    assert not set(found.train) & set(found.valid)
+
+
+@pytest.mark.parametrize(("files", "separator"), [(FILES[:1], ""), (FILES[:4], "-")])
+def test_a_group_alone_is_in_both(files, separator):
+    found = split(files, separator=separator)
+    assert found.train == found.valid == tuple(files)
+
+
+def test_a_split_is_read_as_it_was_written(tmp_path):
+    found = split(FILES)
+    found.write(tmp_path / "manifest.json")
+    assert read_manifest(tmp_path / "manifest.json") == found
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"train": ["a"]}', '{"train": 1, "valid": 2}'])
+def test_a_damaged_split_is_refused(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(InputError, match="not a readable list"):
+        read_manifest(tmp_path / "manifest.json")
+
+
+def test_a_missing_split_is_refused(tmp_path):
+    with pytest.raises(InputError):
+        read_manifest(tmp_path / "manifest.json")
+
+
+def test_files_are_found_at_any_depth_and_once(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("x.wav", "a/Y.WAV", "a/b/z.flac", "a/note.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.wav").mkdir()
+    found = find_files([tmp_path, tmp_path / "a", tmp_path / "x.wav"], {".wav", ".flac"})
+    assert [str(path.relative_to(tmp_path)) for path in found] == ["a/Y.WAV", "a/b/z.flac", "x.wav"]
+
+
+def test_nothing_to_find_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"no file ending in \.flac, \.wav"):
+        find_files([tmp_path], {".wav", ".flac"})
+    with pytest.raises(InputError, match="no folder"):
+        find_files([], {".wav"})
+    with pytest.raises(InputError, match="no such file or folder"):
+        find_files([tmp_path / "none"], {".wav"})
+
+
+def test_a_manifest_may_be_empty(tmp_path):
+    Manifest(train=(), valid=()).write(tmp_path / "manifest.json")
+    assert read_manifest(tmp_path / "manifest.json") == Manifest(train=(), valid=())

@@ -1,1 +1,0 @@
-"""Files on disk to batches, whatever the files hold."""

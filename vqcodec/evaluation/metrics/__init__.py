@@ -1,0 +1,1 @@
+"""How close a decoded signal is to its original."""

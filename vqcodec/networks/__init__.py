@@ -1,0 +1,1 @@
+"""What trains: encoders, decoders, quantizers and priors in torch."""

@@ -1,0 +1,112 @@
+"""Picture to latents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vqcodec.errors import ConfigError
+from vqcodec.layout import Geometry
+from vqcodec.networks.precision import UnitStack
+from vqcodec.networks.residual import RateModulation, ResidualUnit2d
+
+PATCH = 16  # pixels of one latent position, each way
+LOG_GAIN_LIMIT = 4.0  # whatever a stream holds, gains stay finite
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageNetworkConfig:
+    """The size of the two picture networks."""
+
+    dim: int = 192  # channels of the latents
+    fine_width: int = 128  # channels at 1/8 resolution
+    coarse_width: int = 192  # channels at 1/16 resolution
+    fine_units: int = 2
+    coarse_units: int = 2
+    gated: bool = False  # whether features scale the linear path's latents
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.dim <= 3 * PATCH * PATCH:
+            raise ConfigError(f"network.dim: {self.dim} is not 1 … {3 * PATCH * PATCH}")
+        for name in ("fine_width", "coarse_width"):
+            if not 8 <= getattr(self, name) <= 1024:
+                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 8 … 1024")
+        for name in ("fine_units", "coarse_units"):
+            if not 0 <= getattr(self, name) <= 32:
+                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 0 … 32")
+
+    def geometry(self) -> Geometry:
+        """Return 16 pixels a position; the reach is that of the 3 x 3 convolutions."""
+        # A unit has two of them; the fine ones lie at half the spacing. Each network has one
+        # convolution more at a coarse position, the decoder one more at a fine position.
+        reach = 2 * self.coarse_units + 1 + self.fine_units
+        return Geometry(
+            step=PATCH,
+            missing=0,
+            encoder_reach=reach,
+            decoder_reach=reach + 1,
+            window=48,
+            segment=64,
+        )
+
+
+class LatentGate(nn.Module):
+    """Scales every latent at every position by what features say there; at the start, not at all.
+
+    A gain that follows the content, as in divisive normalization (Ballé et al. 2016,
+    arXiv:1511.06281), which sums of rectified features are slow to learn.
+    """
+
+    def __init__(self, num_features: int, dim: int) -> None:
+        super().__init__()
+        self.log_gain = nn.Conv2d(num_features, dim, 1)
+        nn.init.zeros_(self.log_gain.weight)
+        nn.init.zeros_(self.log_gain.bias)  # type: ignore[arg-type]
+
+    def forward(self, latents: Tensor, features: Tensor) -> Tensor:
+        """Return latents [B, D, h, w], scaled, for features [B, C, h, w]."""
+        log_gain = self.log_gain(features).clamp(-LOG_GAIN_LIMIT, LOG_GAIN_LIMIT)
+        return latents * torch.exp(log_gain)
+
+
+class ImageEncoder(nn.Module):
+    """Patches of 16 x 16 pixels to latents: a linear path and a non-linear one, added.
+
+    The linear path starts as the principal components of patches and alone is a transform codec;
+    a linear shortcut about halves the training a learnt transform needs (Li et al. 2025, AuxT,
+    arXiv:2411.19179). The network refines it.
+    """
+
+    def __init__(self, config: ImageNetworkConfig) -> None:
+        super().__init__()
+        fine, coarse = config.fine_width, config.coarse_width
+        self.linear = nn.Conv2d(3 * PATCH * PATCH, config.dim, 1)
+        self.widen = nn.Conv2d(3 * 64, fine, 1)
+        self.fine_modulation = RateModulation(fine)
+        self.fine = UnitStack(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
+        self.down = nn.Conv2d(fine, coarse, 2, stride=2)
+        self.coarse_modulation = RateModulation(coarse)
+        self.coarse = UnitStack(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
+        self.head = nn.Conv2d(coarse, config.dim, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        self.gate = LatentGate(coarse, config.dim) if config.gated else None
+
+    def forward(self, image: Tensor, rate: Tensor) -> Tensor:
+        """Return latents [B, D, H / 16, W / 16] of image [B, 3, H, W] in 0 … 1.
+
+        H and W are multiples of 16; rate [B] is 0 … 1.
+        """
+        centred = image * 2 - 1
+        linear = self.linear(functional.pixel_unshuffle(centred, PATCH))
+        features = self.widen(functional.pixel_unshuffle(centred, 8))  # [B, C, H / 8, W / 8]
+        features = self.fine(self.fine_modulation(features, rate))
+        features = self.down(features)  # [B, C, H / 16, W / 16]
+        features = self.coarse(self.coarse_modulation(features, rate))
+        features = functional.leaky_relu(features, 0.1)
+        if self.gate is not None:
+            linear = self.gate(linear, features)
+        return linear + self.head(features)  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""Priors while they train, in floats; `priors` evaluates them in integers."""

@@ -1,0 +1,80 @@
+"""What every prior network offers while it trains."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vqcodec.networks.priors.heads import prediction_bits
+from vqcodec.priors.config import Head
+from vqcodec.priors.integer import Tensors
+
+
+class PriorNetwork(nn.Module, ABC):
+    """Predicts indices in floats; what it freezes to predicts them in integers.
+
+    Attributes:
+        head: the form of its predictions.
+        group_sizes: codebooks that are predicted together; they add up to K.
+        codebook_size: N.
+    """
+
+    head: Head
+    group_sizes: tuple[int, ...]
+    codebook_size: int
+
+    @abstractmethod
+    def forward(self, indices: Tensor, rate: Tensor, in_use: Tensor | None) -> list[Tensor]:
+        """Return what is predicted for every group: [B, ..., n, O], each from its own past.
+
+        Args:
+            indices: [B, K, ...] int64.
+            rate: [B] float, 0 … 1.
+            in_use: [B, K], which codebooks a stream at this rate holds; None for all.
+        """
+
+    @abstractmethod
+    def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
+        """Return the integer tensors that the frozen prior reads.
+
+        Args:
+            positions: [256], where each rate byte lies in 0 … 1.
+        """
+
+    @abstractmethod
+    def thaw(self, tensors: Tensors, positions: Tensor) -> None:
+        """Take the weights that `freeze` stored, as far as integers kept them.
+
+        Args:
+            tensors: of a frozen prior of the same shape.
+            positions: [256], where each rate byte lies in 0 … 1.
+        """
+
+    def bits(
+        self,
+        indices: Tensor,
+        rate: Tensor,
+        in_use: Tensor | None = None,
+        relaxed: Tensor | None = None,
+    ) -> Tensor:
+        """Return the cost in bits of every index, [B, K, ...]; zero for codebooks not in use.
+
+        `relaxed` stands for the indices that are coded (not for those that are seen), so that the
+        cost has a gradient to the encoder; `prediction_bits` says in which form.
+        """
+        costs, first = [], 0
+        for prediction, size in zip(self(indices, rate, in_use), self.group_sizes, strict=True):
+            books = slice(first, first + size)
+            coded = None if relaxed is None else relaxed[:, books]
+            costs.append(
+                prediction_bits(self.head, prediction, indices[:, books], coded, self.codebook_size)
+            )
+            first += size
+        bits = torch.cat(costs, dim=1)
+        if in_use is None:
+            return bits
+        return bits * in_use.reshape(in_use.shape + (1,) * (bits.dim() - 2))

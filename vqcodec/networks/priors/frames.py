@@ -1,0 +1,139 @@
+"""The prior of sounds while it trains, in floats; `frames` evaluates it in integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vqcodec.networks.priors.base import PriorNetwork
+from vqcodec.networks.priors.freezing import as_array, freeze_coding, freeze_layer, freeze_rates
+from vqcodec.networks.priors.heads import IndexFeatures, activate, saturate
+from vqcodec.networks.priors.thawing import assign, thaw_activations, thaw_layer, thaw_rates
+from vqcodec.networks.residual import interpolate_knots
+from vqcodec.priors.config import FramesPriorConfig, check_codebooks
+from vqcodec.priors.integer import Tensors, freeze_activations
+
+
+class TimeLayer(nn.Module):
+    """Adds to every frame what it and one earlier frame say."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.dilation = dilation
+        self.mix = nn.Linear(2 * width, width)
+        self.merge = nn.Linear(width, width)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Return the state [B, F, W] with the frame `dilation` ago taken into account."""
+        earlier = functional.pad(state, (0, 0, self.dilation, 0))[:, : state.shape[1]]
+        both = activate(torch.cat([state, earlier], dim=2))
+        return saturate(state + self.merge(activate(self.mix(both))))
+
+
+class FrameGroup(nn.Module):
+    """Predicts one group of codebooks of a frame, and tells the next group what they were."""
+
+    def __init__(self, width: int, num_features: int, num_outputs: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, width)
+        self.head = nn.Linear(width, num_outputs)
+        self.update = nn.Linear(width + num_features, width)
+        self.merge = nn.Linear(width, width)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def predict(self, state: Tensor) -> Tensor:
+        """Return the outputs [B, F, O] for the state [B, F, W]."""
+        return self.head(activate(self.hidden(activate(state))))  # type: ignore[no-any-return]
+
+    def advance(self, state: Tensor, features: Tensor) -> Tensor:
+        """Return the state [B, F, W] once this group's features [B, F, C] are known."""
+        known = torch.cat([activate(state), features], dim=2)
+        return saturate(state + self.merge(activate(self.update(known))))
+
+
+class FramesPriorNetwork(PriorNetwork):
+    """Predicts indices [B, K, F] frame by frame, and within a frame group by group.
+
+    A causal network over frames, then a small one over the codebooks of the frame, so that a frame
+    costs a few products however many codebooks it has.
+    """
+
+    def __init__(self, config: FramesPriorConfig, codebook_sizes: tuple[int, ...]) -> None:
+        super().__init__()
+        check_codebooks(config, codebook_sizes)
+        self.config = config
+        self.head, self.group_sizes = config.head, config.groups
+        self.codebook_size = codebook_sizes[0]
+        self.features = IndexFeatures(config.head, codebook_sizes, config.embedding_dim)
+        width, per_index = config.width, self.features.per_index
+        self.rate_state = nn.Parameter(torch.randn(8, width) * 0.1)
+        self.first = nn.Linear(per_index * len(codebook_sizes), width)
+        self.layers = nn.ModuleList([TimeLayer(width, d) for d in config.dilations])
+        self.groups = nn.ModuleList(
+            [FrameGroup(width, per_index * n, self.features.per_output * n) for n in config.groups]
+        )
+        # The last group has nothing after it to tell.
+        self.groups[-1].update = nn.Identity()
+        self.groups[-1].merge = nn.Identity()
+
+    def forward(self, indices: Tensor, rate: Tensor, in_use: Tensor | None) -> list[Tensor]:
+        """Return what is predicted for every group; see `PriorNetwork`."""
+        features = self.features(indices, 0, in_use).transpose(1, 2)  # [B, F, K * E]
+        features = functional.dropout(features, self.config.dropout, self.training)
+        before = functional.pad(features, (0, 0, 1, 0))[:, :-1]
+        state = saturate(self.first(before) + interpolate_knots(self.rate_state, rate)[:, None])
+        for layer in self.layers:
+            state = layer(state)
+        predictions, first = [], 0
+        for number, (size, group) in enumerate(zip(self.config.groups, self.groups, strict=True)):
+            assert isinstance(group, FrameGroup)
+            outputs = group.predict(state)
+            predictions.append(outputs.reshape(*outputs.shape[:2], size, -1))
+            if number + 1 < len(self.config.groups):
+                last = first + size * self.features.per_index
+                state = group.advance(state, features[:, :, first:last])
+                first = last
+        return predictions
+
+    def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
+        """Return the integer tensors of the frozen prior; see `PriorNetwork`."""
+        tensors = freeze_coding(self.config.head)
+        tensors["features"] = freeze_activations(as_array(self.features.table))
+        tensors["rate_state"] = freeze_rates(self.rate_state, positions)
+        tensors |= freeze_layer("first", self.first)
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, TimeLayer)
+            tensors |= freeze_layer(f"layers.{number}.mix", layer.mix)
+            tensors |= freeze_layer(f"layers.{number}.merge", layer.merge)
+        for number, group in enumerate(self.groups):
+            assert isinstance(group, FrameGroup)
+            tensors |= freeze_layer(f"groups.{number}.hidden", group.hidden)
+            tensors |= freeze_layer(f"groups.{number}.head", group.head, self.config.head)
+            if number + 1 < len(self.groups):
+                tensors |= freeze_layer(f"groups.{number}.update", group.update)
+                tensors |= freeze_layer(f"groups.{number}.merge", group.merge)
+        return tensors
+
+    def thaw(self, tensors: Tensors, positions: Tensor) -> None:
+        """Take the weights of a frozen prior of the same shape; see `PriorNetwork`."""
+        head = self.config.head
+        if head == "categorical":
+            assign(self.features.table, thaw_activations(tensors["features"]))
+        thaw_rates(self.rate_state, positions, tensors["rate_state"])
+        thaw_layer(self.first, tensors, "first")
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, TimeLayer)
+            thaw_layer(layer.mix, tensors, f"layers.{number}.mix")
+            thaw_layer(layer.merge, tensors, f"layers.{number}.merge")
+        for number, group in enumerate(self.groups):
+            assert isinstance(group, FrameGroup)
+            thaw_layer(group.hidden, tensors, f"groups.{number}.hidden")
+            thaw_layer(group.head, tensors, f"groups.{number}.head", head)
+            if number + 1 < len(self.groups):
+                thaw_layer(group.update, tensors, f"groups.{number}.update")
+                thaw_layer(group.merge, tensors, f"groups.{number}.merge")

@@ -1,0 +1,110 @@
+"""Finite scalar quantization: a few fixed levels a channel, and no codebook to learn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vqcodec.errors import ConfigError
+from vqcodec.networks.quantizers.base import Quantized, Quantizer
+from vqcodec.networks.quantizers.codebook import soft_choices
+
+LARGEST_CODEBOOK = 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FiniteScalarConfig:
+    """How finely each latent channel is rounded."""
+
+    levels: tuple[int, ...] = (7, 5, 5, 5)  # odd, so that zero is a level
+
+    def __post_init__(self) -> None:
+        for level in self.levels:
+            if level < 3 or level % 2 == 0:
+                raise ConfigError(f"quantizer.levels: {level} is not an odd number above 2")
+        if not self.levels or math.prod(self.levels) > LARGEST_CODEBOOK:
+            raise ConfigError(
+                f"quantizer.levels: {list(self.levels)} make {math.prod(self.levels)} "
+                f"combinations, not 3 … {LARGEST_CODEBOOK}"
+            )
+
+
+class FiniteScalarQuantizer(Quantizer):
+    """Rounds each latent channel to a few levels (Mentzer et al. 2023, arXiv:2309.15505).
+
+    The levels that a position takes are the digits of one index, K = 1; the first channel's is the
+    lowest. There is one rate.
+    """
+
+    kind = "finite_scalar"
+    relaxed_head = "categorical"
+
+    levels: Tensor
+    half_widths: Tensor
+    places: Tensor
+
+    def __init__(self, config: FiniteScalarConfig) -> None:
+        super().__init__()
+        self.dim = len(config.levels)
+        self.codebook_sizes = (math.prod(config.levels),)
+        levels = torch.tensor(config.levels)
+        self.register_buffer("levels", levels, persistent=False)  # [D]
+        self.register_buffer("half_widths", levels // 2, persistent=False)
+        self.register_buffer("places", levels.cumprod(0) // levels, persistent=False)
+
+    def forward(self, latents: Tensor, rate: Tensor, *, relax: bool = False) -> Quantized:  # noqa: ARG002
+        """Quantize for training; there is nothing to learn here."""
+        bounded = self._bound(latents)  # [B, ..., D]
+        # round() has no gradient, so the gradient passes by it (straight-through).
+        rounded = bounded + (bounded.round() - bounded).detach()
+        relaxed = None
+        if relax:
+            entries = self._digits(torch.arange(*self.codebook_sizes, device=latents.device))
+            # Rounding errors are about uniform within ±1/2, so their mean square is 1/12 a channel.
+            shares = soft_choices(bounded.flatten(0, -2), entries.to(bounded.dtype), self.dim / 12)
+            relaxed = shares.reshape(*bounded.shape[:-1], -1)[:, None]  # [B, 1, ..., N]
+        return Quantized(
+            latents=(rounded / self.half_widths).movedim(-1, 1),
+            indices=self._indices(bounded),
+            loss=latents.new_zeros(()),
+            relaxed=relaxed,
+        )
+
+    def quantize(self, latents: Tensor, rate: Tensor) -> Tensor:  # noqa: ARG002
+        """Return indices [B, 1, ...] of latents [B, D, ...]."""
+        return self._indices(self._bound(latents))
+
+    def dequantize(self, indices: Tensor, rate: Tensor) -> Tensor:  # noqa: ARG002
+        """Return latents [B, D, ...], within -1 … 1, of indices [B, 1, ...]."""
+        return (self._digits(indices[:, 0]) / self.half_widths).movedim(-1, 1)
+
+    def _bound(self, latents: Tensor) -> Tensor:
+        """Return latents [B, D, ...] in units of levels, zero being the middle one: [B, ..., D]."""
+        return torch.tanh(latents.movedim(1, -1)) * self.half_widths
+
+    def _indices(self, bounded: Tensor) -> Tensor:
+        """Return the indices [B, 1, ...] of bounded latents [B, ..., D]."""
+        digits = bounded.detach().round().long() + self.half_widths
+        return (digits * self.places).sum(-1)[:, None]
+
+    def _digits(self, indices: Tensor) -> Tensor:
+        """Return the levels [..., D], zero being the middle one, of indices [...]."""
+        return indices[..., None] // self.places % self.levels - self.half_widths
+
+    def rate_of(self, quality: float) -> int:  # noqa: ARG002
+        """Return 0, the one rate."""
+        return 0
+
+    def position(self, rate: Tensor) -> Tensor:
+        """Return zeros [B]."""
+        return torch.zeros_like(rate, dtype=torch.float32)
+
+    def sample_rates(self, batch_size: int) -> Tensor:
+        """Return zeros [B]."""
+        return torch.zeros(batch_size, dtype=torch.int64)
+
+    def start(self, latents: Tensor, deviations: Tensor | None) -> None:
+        """Do nothing: the levels are fixed."""

@@ -1,0 +1,1 @@
+"""Pictures and sounds: reading, writing, resampling; no networks."""

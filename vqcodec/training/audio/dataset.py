@@ -1,0 +1,139 @@
+"""Random excerpts of recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vqcodec.errors import ConfigError
+from vqcodec.modalities.base import Batch, Dataset
+from vqcodec.training.audio.disguise import disguise
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AudioDataConfig:
+    """What a training excerpt of a recording is, and how it is varied."""
+
+    frames: int = 50  # latent frames
+    lowest_gain_db: float = -15.0
+    highest_gain_db: float = 5.0
+    speed_change: float = 0.1  # fastest and slowest play, as a share
+    speed_share: float = 0.5  # of excerpts that are played faster or slower
+    mix_share: float = 0.1  # of excerpts that have a second, quieter voice
+    quiet_share: float = 0.05  # of excerpts that may be as quiet as they are
+    formant_change: float = 0.0  # of what the encoder hears, most and least, as a share
+    recording_s: float = 3.0  # of a speaker, for decoders with voices
+    valid_fraction: float = 0.04
+    group_separator: str = ""
+
+    def __post_init__(self) -> None:
+        if not 4 <= self.frames <= 10_000:
+            raise ConfigError(f"data.frames: {self.frames} is not 4 … 10000")
+        if not 0 <= self.speed_change <= 0.5:
+            raise ConfigError(f"data.speed_change: {self.speed_change} is not 0 … 0.5")
+        if not 0 <= self.formant_change <= 1:
+            raise ConfigError(f"data.formant_change: {self.formant_change} is not 0 … 1")
+        if not 0.5 <= self.recording_s <= 30:
+            raise ConfigError(f"data.recording_s: {self.recording_s} is not 0.5 … 30")
+        for name in ("speed_share", "mix_share", "quiet_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"data.{name}: {getattr(self, name)} is not 0 … 1")
+
+
+QUIET_DB = -15.0  # an excerpt that is quieter than this beside its recording is passed over
+MOST_DRAWS = 8  # of one excerpt
+
+
+class AudioExcerpts(Dataset):
+    """Excerpts of recordings held in memory, varied in level, speed (with pitch) and company."""
+
+    def __init__(
+        self,
+        recordings: Sequence[NDArray[np.int16]],
+        config: AudioDataConfig,
+        num_samples: int,
+        sample_rate: int,
+        speakers: Sequence[str] | None = None,
+    ) -> None:
+        """Take recordings [T] at the model's rate; excerpts will be num_samples long.
+
+        With the speaker of each recording, a batch has something else by the same speaker.
+        """
+        self.config = config
+        self.num_samples = num_samples
+        self.sample_rate = sample_rate
+        self.recordings = recordings
+        self.speakers = speakers
+        self.by_speaker: dict[str, list[int]] = {}
+        for number, speaker in enumerate(speakers or ()):
+            self.by_speaker.setdefault(speaker, []).append(number)
+        lengths = np.array([len(recording) for recording in recordings], np.float64)
+        self.shares = lengths / lengths.sum()
+        self.powers = [float(np.square(r, dtype=np.float64).mean()) for r in recordings]
+
+    def _excerpt(
+        self, generator: np.random.Generator, num_samples: int, chosen: int
+    ) -> NDArray[np.float64]:
+        """Return num_samples of a recording, ending in silence where it is shorter.
+
+        Pauses are mostly passed over: they can be half of a recording, and teach little.
+        """
+        recording = self.recordings[chosen]
+        quiet = self.powers[chosen] * 10 ** (QUIET_DB / 10)
+        draws = 1 if generator.random() < self.config.quiet_share else MOST_DRAWS
+        for _ in range(draws):
+            start = generator.integers(max(1, len(recording) - num_samples + 1))
+            excerpt = recording[start : start + num_samples].astype(np.float64)
+            if np.square(excerpt).mean() >= quiet:
+                break
+        return np.pad(excerpt / 32768.0, (0, num_samples - len(excerpt)))
+
+    def _random(self, generator: np.random.Generator) -> int:
+        """Return which recording an excerpt is to be of; longer ones come more often."""
+        return int(generator.choice(len(self.recordings), p=self.shares))
+
+    def _varied(self, generator: np.random.Generator, chosen: int) -> NDArray[np.float64]:
+        """Return one excerpt [T] of a recording, varied."""
+        config, count = self.config, self.num_samples
+        source = count
+        if generator.random() < config.speed_share:
+            source = round(count * (1 + generator.uniform(-1, 1) * config.speed_change))
+        excerpt = self._excerpt(generator, source, chosen)
+        if generator.random() < config.mix_share:
+            other = self._excerpt(generator, source, self._random(generator))
+            excerpt = excerpt + other * generator.uniform(0.1, 0.6)
+        if source != count:  # resampled by its spectrum: exact but for the ends
+            spectrum = np.fft.rfft(excerpt)
+            excerpt = np.fft.irfft(spectrum[: count // 2 + 1], count) * (count / source)
+        gain = 10 ** (generator.uniform(config.lowest_gain_db, config.highest_gain_db) / 20)
+        return np.clip(excerpt * gain, -1, 1)
+
+    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
+        """Return excerpts [B, 1, T] float32, -1 … 1."""
+        chosen = [self._random(generator) for _ in range(batch_size)]
+        return _tensor([self._varied(generator, number) for number in chosen])
+
+    def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
+        """Return the same excerpts, disguised for the encoder, and recordings of their speakers."""
+        chosen = [self._random(generator) for _ in range(batch_size)]
+        excerpts = [self._varied(generator, number) for number in chosen]
+        signal = _tensor(excerpts)
+        source, recording = signal, None
+        if self.config.formant_change:
+            change = self.config.formant_change
+            source = _tensor([disguise(x, self.sample_rate, generator, change) for x in excerpts])
+        if self.speakers is not None:
+            length = round(self.config.recording_s * self.sample_rate)
+            others = [generator.choice(self.by_speaker[self.speakers[n]]) for n in chosen]
+            recording = _tensor([self._excerpt(generator, length, n) for n in others])
+        return Batch(signal, source, recording)
+
+
+def _tensor(excerpts: Sequence[NDArray[np.float64]]) -> Tensor:
+    """Return excerpts [T] as [B, 1, T] float32."""
+    return torch.from_numpy(np.stack(excerpts)[:, None].astype(np.float32))

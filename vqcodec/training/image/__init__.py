@@ -1,0 +1,1 @@
+"""Data and losses of pictures."""
