@@ -1,0 +1,1 @@
+"""Latents to indices and back, in NumPy; `networks.quantizers` trains them."""
