@@ -179,6 +179,9 @@ class Layer:
         self.weight = model.integers(f"{name}.weight")
         self.bias = model.integers(f"{name}.bias")
         self.shift = int(model.integers(f"{name}.shift"))
+        assert 0 <= self.shift <= 48
+        assert np.abs(self.bias).max() <= 1 << 50
+        assert self.weight.size // self.bias.size <= 1 << 19
 
     def __call__(self, values: Ints) -> Ints:
         return self.round(self.bias + values @ self.weight)
@@ -196,8 +199,6 @@ def equal_freqs(size: int) -> list[int]:
 
 def rows_of(tables: Ints) -> list[list[int]]:
     """The frequencies of each stored table of a logistic head."""
-    if tables.ndim == 2:
-        return [[freq for freq in row if freq] for row in tables.tolist()]
     rows: list[list[int]] = []
     total = 0
     for freq in tables.tolist():
