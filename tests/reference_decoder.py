@@ -21,7 +21,15 @@ from reference_range_decoder import ReferenceRangeDecoder
 
 Ints = NDArray[np.int64]
 
-DTYPES = {"I16": "<i2", "I32": "<i4", "I64": "<i8", "U32": "<u4", "F16": "<f2", "F32": "<f4"}
+DTYPES = {
+    "U8": "u1",
+    "I16": "<i2",
+    "I32": "<i4",
+    "I64": "<i8",
+    "U32": "<u4",
+    "F16": "<f2",
+    "F32": "<f4",
+}
 SAMPLE_RATES = dict(
     enumerate(
         [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000]
@@ -101,7 +109,7 @@ class ModelFile:
         start = 8 + int.from_bytes(data[:8], "little")
         header = json.loads(data[8:start])
         facts = json.loads(header.pop("__metadata__")["vqcodec"])
-        assert facts["format"] == 1
+        assert facts["format"] == 2
         self.fingerprint: str = facts["fingerprint"]
         tables = facts["tables"]
         self.modality: str = tables["modality"]
