@@ -114,6 +114,15 @@ def freeze_linear(
     }
 
 
+def thaw_linear(
+    tensors: Tensors, name: str, output_bits: int = ACTIVATION_BITS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the real weight [..., I, O] and bias [..., O] of what `freeze_linear` made."""
+    bits = int(tensors[f"{name}.shift"]) - ACTIVATION_BITS + output_bits
+    weight = tensors[f"{name}.weight"] * 2.0**-bits
+    return weight, tensors[f"{name}.bias"] * 2.0 ** -(bits + ACTIVATION_BITS)
+
+
 def named(prefix: str, tensors: Tensors) -> dict[str, Array]:
     """Return tensors with `prefix.` before their names."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
