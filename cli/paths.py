@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vqcodec.errors import InputError, OutputError, UsageError
+from vqcodec.files import final_path, naming_failures, writing
 
 from .console import write_stdout
 
@@ -101,7 +101,7 @@ class Outputs:
         self.to_stdout = output == STDIO or (output is None and STDIO in sources)
         self.in_folder = output not in (None, STDIO) and _kind(str(output)) is Kind.FOLDER
         self.named = None if self.to_stdout or self.in_folder else output  # for one input only
-        self.kept = {_final(source) for source in sources if source != STDIO}
+        self.kept = {final_path(source) for source in sources if source != STDIO}
         self.used: set[Path] = set()
         if len(sources) > 1:
             if output is not None and not self.in_folder:
@@ -129,7 +129,7 @@ class Outputs:
         else:
             beside = Path(source).with_suffix(suffix)
             target = str(Path(self.output or beside.parent) / beside.name)
-        final = _final(target)
+        final = final_path(target)
         if target != STDIO and final in self.kept:
             raise UsageError(f"{target}: is an input, and inputs are kept")
         if target != STDIO and final in self.used:
@@ -160,11 +160,6 @@ def _kind(name: str) -> Kind:
     return Kind.FILE if stat.S_ISREG(mode) else Kind.SPECIAL
 
 
-def _final(name: str) -> Path:
-    """Return the path without links: a link stays, and what it leads to is replaced."""
-    return Path(os.path.realpath(name))
-
-
 def check_target(name: str, *, force: bool) -> None:
     """Fail before the work is done rather than after it.
 
@@ -181,7 +176,7 @@ def check_target(name: str, *, force: bool) -> None:
         raise OutputError(f"{name}: is a folder")
     if kind is Kind.FILE and not force:
         raise OutputError(f"{name}: exists; -f overwrites it")
-    if kind is Kind.NOTHING and (name.endswith("/") or not _final(name).parent.is_dir()):
+    if kind is Kind.NOTHING and (name.endswith("/") or not final_path(name).parent.is_dir()):
         raise OutputError(f"{name}: no such folder")
 
 
@@ -195,12 +190,12 @@ def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
     """
     check_target(name, force=force)
     if name == STDIO or _kind(name) is Kind.SPECIAL:
-        with _naming_failures(name), tempfile.TemporaryFile() as spool:
+        with naming_failures(name), tempfile.TemporaryFile() as spool:
             yield spool
             spool.seek(0)
             _send(name, spool)
     else:
-        with replacing(name) as temporary, temporary.open("x+b") as file:
+        with writing(name, overwrite=force) as file:
             yield file
 
 
@@ -223,33 +218,8 @@ def check_space(name: str, num_bytes: int) -> None:
     Raises:
         OutputError: there are fewer free bytes where a target from `check_target` will lie.
     """
-    folder = tempfile.gettempdir() if name == STDIO else _final(name).parent
-    with _naming_failures(name):
+    folder = tempfile.gettempdir() if name == STDIO else final_path(name).parent
+    with naming_failures(name):
         free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise OutputError(f"{name}: needs {num_bytes} bytes, but only {free} are free")
-
-
-@contextmanager
-def replacing(name: str) -> Iterator[Path]:
-    """Give a new path in the same folder; what the block leaves there becomes `name`, or goes.
-
-    Raises:
-        OutputError: it cannot be written or moved.
-    """
-    final = _final(name)
-    temporary = final.with_name(f".vqcodec-{os.urandom(8).hex()}{final.suffix}")
-    with _naming_failures(name):
-        try:
-            yield temporary
-            temporary.replace(final)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _naming_failures(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{name}: {error.strerror or error}") from error
