@@ -73,9 +73,12 @@ def to_length(waveform: Waveform, num_samples: int) -> Waveform:
 
 
 def reach_of(from_rate: int, to_rate: int) -> int:
-    """Return how many samples at from_rate on each side a sample at to_rate depends on."""
+    """Return how many samples at from_rate on each side a sample at to_rate depends on, at most.
+
+    A sample depends on its whole stretch and the margins. Sounds that keep their rate get a margin.
+    """
     old, new = _ratio(from_rate, to_rate)
-    return sum(_periods(old, new)) * old if old != new else 0
+    return sum(_periods(old, new)) * old if old != new else _FILTER_REACH
 
 
 def _ratio(from_rate: int, to_rate: int) -> tuple[int, int]:
