@@ -117,7 +117,7 @@ class ImageModality(Modality):
         error = (reconstruction - target).square().mean(dim=(1, 2, 3)) * 255**2
         if kind == "default":
             return {"total": error, "mse": error}
-        from vqcodec.evaluation.metrics.image import ms_ssim
+        from vqcodec.training.image.losses import ms_ssim
 
         similarity = ms_ssim(target, reconstruction)
         return {"total": MS_SSIM_SCALE * (1 - similarity), "mse": error, "ms_ssim": similarity}
