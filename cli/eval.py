@@ -75,7 +75,7 @@ def evaluate_folders(
     """Measure sizes, quality and times on whole folders."""
     from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_summary
-    from vqcodec.evaluation.workers import default_jobs
+    from vqcodec.pool import default_jobs
 
     qualities = _parse_qualities(quality)
     check_outputs(output, report, plot, force=force, resume=resume)

@@ -39,7 +39,7 @@ def wait_a_minute(folder):
 
 
 if __name__ == "__main__":
-    from vqcodec.evaluation.workers import run_in_processes
+    from vqcodec.pool import run_in_processes
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run_in_processes(wait_a_minute, [sys.argv[1]] * 4, 2, lambda *_: None)
