@@ -10,20 +10,35 @@ from typing import Annotated
 import typer
 
 from vqcodec import __version__
-from vqcodec.errors import VqcodecError
+from vqcodec.errors import UsageError, VqcodecError
 
 from .compress import compress
 from .console import complain, write_line
 from .decompress import decompress
 from .eval import evaluate_folders
+from .hints import hint_at_dashes
 from .info import info
 from .models import models
 from .sample import sample
 from .train import train
 from .verify import verify
 
+# \b keeps the lines as they are.
+EXIT_CODES = """\b
+Exit codes:
+  0  done
+  1  a bug, with a traceback to report
+  2  wrong usage, or a wrong recipe
+  3  an input cannot be read
+  4  a stream or a model is damaged, or is none
+  5  a stream needs a newer version, or a model that is not installed
+  6  an output cannot be written
+  130  interrupted (143: terminated)
+\b
+One failing file does not stop the others; the code is that of the first that failed."""
+
 app = typer.Typer(
-    add_completion=False,
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help starts in half the time
     pretty_exceptions_enable=False,
@@ -72,3 +87,8 @@ def main() -> None:
     except VqcodecError as error:
         complain(str(error))
         sys.exit(error.exit_code)
+    except SystemExit as stop:
+        hint = hint_at_dashes(sys.argv[1:]) if stop.code == UsageError.exit_code else None
+        if hint is not None:
+            complain(hint)
+        raise
