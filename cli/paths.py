@@ -137,7 +137,7 @@ def check_target(name: str, *, force: bool) -> None:
         raise OutputError(f"{name}: exists; -f overwrites it")
     if kind is Kind.NOTHING and (name.endswith("/") or not _final(name).parent.is_dir()):
         folder = shlex.quote(name if name.endswith("/") else str(Path(name).parent))
-        raise OutputError(f"{name}: no such folder; 'mkdir -p {folder}' makes it")
+        raise OutputError(f"{name}: no such folder; make it with: mkdir -p {folder}")
 
 
 @contextmanager
