@@ -20,6 +20,7 @@ from vqcodec.codec.model import Model
 from vqcodec.evaluation.curves import Curve, build_curve, gap_or_none
 from vqcodec.evaluation.metrics.audio import pesq_wb
 from vqcodec.evaluation.metrics.image import psnr
+from vqcodec.files import find_files
 from vqcodec.priors import build_prior
 from vqcodec.priors.base import Prior
 from vqcodec.priors.coding import LogisticCoding
@@ -31,7 +32,6 @@ from vqcodec.signals import sound_files as audio
 from vqcodec.signals.files import Signal, read_signal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
-from vqcodec.training.manifest import find_files
 from vqcodec.training.prior import TrainedRun, freeze_prior, load_run
 
 METRICS = {"pictures": "psnr_db", "voices": "pesq_wb"}

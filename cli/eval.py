@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vqcodec.errors import MissingCodecError, UsageError
+from vqcodec.files import find_files
 
 from .console import complain, note, progress_of_many, write_json, write_stdout
 from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
@@ -158,7 +159,6 @@ def _find(sources: Sequence[Path]) -> Files:
     """Return the files to measure, by modality."""
     from vqcodec.signals import picture_files as image
     from vqcodec.signals import sound_files as audio
-    from vqcodec.training.manifest import find_files
 
     files = find_files(sources, {*image.SUFFIXES, *audio.SUFFIXES})
     sounds = {path for path in files if path.suffix.lower() in audio.SUFFIXES}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import stat
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vqcodec.errors import InputError, OutputError, UsageError
+from vqcodec.files import final_path, naming_failures, writing
 
 from .console import write_stdout
 
@@ -114,11 +114,6 @@ def kind_of(name: str) -> Kind:
     return Kind.FILE if stat.S_ISREG(mode) else Kind.SPECIAL
 
 
-def _final(name: str) -> Path:
-    """Return the path without links: a link stays, and what it leads to is replaced."""
-    return Path(os.path.realpath(name))
-
-
 def check_target(name: str, *, force: bool) -> None:
     """Fail before the work is done rather than after it.
 
@@ -135,7 +130,7 @@ def check_target(name: str, *, force: bool) -> None:
         raise OutputError(f"{name}: is a folder")
     if kind is Kind.FILE and not force:
         raise OutputError(f"{name}: exists; -f overwrites it")
-    if kind is Kind.NOTHING and (name.endswith("/") or not _final(name).parent.is_dir()):
+    if kind is Kind.NOTHING and (name.endswith("/") or not final_path(name).parent.is_dir()):
         folder = shlex.quote(name if name.endswith("/") else str(Path(name).parent))
         raise OutputError(f"{name}: no such folder; make it with: mkdir -p {folder}")
 
@@ -150,12 +145,12 @@ def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
     """
     check_target(name, force=force)
     if name == STDIO or kind_of(name) is Kind.SPECIAL:
-        with _naming_failures(name), tempfile.TemporaryFile() as spool:
+        with naming_failures(name), tempfile.TemporaryFile() as spool:
             yield spool
             spool.seek(0)
             _send(name, spool)
     else:
-        with replacing(name) as temporary, temporary.open("x+b") as file:
+        with writing(name, overwrite=force) as file:
             yield file
 
 
@@ -178,33 +173,8 @@ def check_space(name: str, num_bytes: int) -> None:
     Raises:
         OutputError: there are fewer free bytes where a target from `check_target` will lie.
     """
-    folder = tempfile.gettempdir() if name == STDIO else _final(name).parent
-    with _naming_failures(name):
+    folder = tempfile.gettempdir() if name == STDIO else final_path(name).parent
+    with naming_failures(name):
         free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise OutputError(f"{name}: needs {num_bytes} bytes, but only {free} are free")
-
-
-@contextmanager
-def replacing(name: str) -> Iterator[Path]:
-    """Give a new path in the same folder; what the block leaves there becomes `name`, or goes.
-
-    Raises:
-        OutputError: it cannot be written or moved.
-    """
-    final = _final(name)
-    temporary = final.with_name(f".vqcodec-{os.urandom(8).hex()}{final.suffix}")
-    with _naming_failures(name):
-        try:
-            yield temporary
-            temporary.replace(final)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _naming_failures(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{name}: {error.strerror or error}") from error

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from vqcodec.errors import MissingModelError, UsageError
+from vqcodec.files import replacing
 
 from .console import note, write_json, write_table
 from .options import Device, Force, Json, Quiet, Seed, require_device
-from .paths import check_target, replacing
+from .paths import check_target
 
 train = typer.Typer(
     no_args_is_help=True,
@@ -142,7 +143,7 @@ def export(
         raise UsageError(f"-o {output}: the name of a model file ends in {SUFFIX}")
     _require_run(run, needed=True)
     check_target(str(output), force=force)
-    with replacing(str(output)) as temporary:
+    with replacing(output, overwrite=force) as temporary:
         fingerprint = export_model(run=run, output=temporary, name=name or output.stem)
     note(f"{run} -> {output}: model {fingerprint}", quiet=quiet)
 

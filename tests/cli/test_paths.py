@@ -14,7 +14,6 @@ from vqcodec.cli.paths import (
     open_source,
     open_target,
     read_source,
-    replacing,
 )
 
 from vqcodec.errors import InputError, OutputError, UsageError
@@ -154,17 +153,21 @@ def test_a_terminal_on_stdout_gets_no_bytes(monkeypatch):
         check_target("-", force=True)
 
 
-def test_replacing_moves_what_the_block_wrote():
-    with replacing("model.vqm") as temporary:
-        assert temporary.suffix == ".vqm"
-        temporary.write_bytes(b"model")
-    assert Path("model.vqm").read_bytes() == b"model"
-    assert names() == ["model.vqm"]
+def test_a_file_that_appears_meanwhile_is_replaced_by_force_only():
+    with pytest.raises(OutputError, match="exists"), open_target("a.vqc", force=False) as file:
+        file.write(b"ours")
+        Path("a.vqc").write_bytes(b"theirs")
+    assert Path("a.vqc").read_bytes() == b"theirs"
+    with open_target("a.vqc", force=True) as file:
+        file.write(b"ours")
+    assert Path("a.vqc").read_bytes() == b"ours"
 
 
-def test_replacing_by_nothing_is_an_output_error():
-    with pytest.raises(OutputError, match=r"^model.vqm: "), replacing("model.vqm"):
-        pass
+def test_a_file_that_is_overwritten_keeps_its_permissions():
+    Path("a.vqc").touch(mode=0o600)
+    with open_target("a.vqc", force=True) as file:
+        file.write(b"secret")
+    assert Path("a.vqc").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(

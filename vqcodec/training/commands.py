@@ -13,6 +13,7 @@ from vqcodec.codec.model_file import save_model
 from vqcodec.errors import UsageError
 from vqcodec.training.autoencoder import TrainingOptions, recipe_tables, train_autoencoder
 from vqcodec.training.prior import PriorTraining, freeze_prior, judge_priors, load_run
+from vqcodec.training.state import RECIPE
 
 
 def train_vqvae(
@@ -77,7 +78,7 @@ def export_model(*, run: Path, output: Path, name: str) -> str:
         raise UsageError(f"{output}: a model file ends in .safetensors")
     card: dict[str, Any] = {
         **trained.recipe.card,
-        "recipe": (run / "recipe.toml").read_text(encoding="utf-8"),
+        "recipe": (run / RECIPE).read_text(encoding="utf-8"),
         "steps": trained.step,
         "seed": trained.seed,
         "num_training_files": len(trained.manifest.train),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vqcodec.errors import UsageError
+from vqcodec.files import find_files
 from vqcodec.modalities.base import Dataset
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors.base import PriorNetwork
@@ -21,11 +22,12 @@ from vqcodec.priors.static import count_indices
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
-from vqcodec.training.manifest import Manifest, find_files, read_manifest
+from vqcodec.training.manifest import MANIFEST, Manifest, read_manifest
 from vqcodec.training.recipe import Recipe, parse_recipe
 from vqcodec.training.split import split_by_recipe
 from vqcodec.training.state import (
     CHECKPOINT,
+    RECIPE,
     AveragedWeights,
     load_state,
     save_state,
@@ -59,7 +61,7 @@ def load_run(run: Path) -> TrainedRun:
     """
     if not (run / CHECKPOINT).exists():
         raise UsageError(f"{run}: holds no training; begin with 'vqcodec train vqvae' or 'joint'")
-    recipe = parse_recipe((run / "recipe.toml").read_text(encoding="utf-8"))
+    recipe = parse_recipe((run / RECIPE).read_text(encoding="utf-8"))
     state = load_state(run / CHECKPOINT)
     autoencoder = Autoencoder.of_tables(recipe_tables(recipe))
     module, prior = nn.ModuleDict({"autoencoder": autoencoder}), None
@@ -77,7 +79,7 @@ def load_run(run: Path) -> TrainedRun:
     module.eval()
     return TrainedRun(
         recipe=recipe,
-        manifest=read_manifest(run / "manifest.json"),
+        manifest=read_manifest(run / MANIFEST),
         autoencoder=autoencoder,
         prior=prior if has_prior else None,
         step=state["step"],
