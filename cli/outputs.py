@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vqcodec.errors import InputError, OutputError, UsageError
+from vqcodec.files import final_path, naming_failures
 
 from .paths import STDIO, Kind, check_target, kind_of
 
@@ -80,11 +81,6 @@ def _files_in(folder: str, left_out: str | None) -> Iterator[str]:
             if not name.startswith(".") and final_path(str(Path(parent, name))) != ignored
         )
         yield from (str(Path(parent, name)) for name in sorted(files) if not name.startswith("."))
-
-
-def final_path(name: str) -> Path:
-    """Return the path without symbolic links."""
-    return Path(os.path.realpath(name))
 
 
 class Outputs:
@@ -161,10 +157,8 @@ class Outputs:
             OutputError: it cannot be made.
         """
         if self.in_folder:
-            try:
+            with naming_failures(target):
                 Path(target).parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{target}: {error.strerror}") from error
 
 
 def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:

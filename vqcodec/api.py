@@ -10,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
 
-from vqcodec.errors import InputError, OutputError, UsageError
+from vqcodec.errors import InputError, UsageError
+from vqcodec.files import writing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def write(path: PathLike, signal: SignalLike, *, sample_rate: int | None = None)
         if target.suffix.lower() not in suffixes:
             kind = "picture" if is_picture else "sound"
             raise UsageError(f"{target}: a {kind} is written as {', '.join(suffixes)}")
-        with _writing(target) as file:
+        with writing(target, overwrite=True) as file:
             write_signal(found, file, suffixes[target.suffix.lower()])
 
 
@@ -296,22 +297,3 @@ def _kind(value: object) -> str:
     """Return what messages call the type of a value."""
     name = type(value).__qualname__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for the block to write; it appears, or replaces another, when the block succeeds.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    final = Path(os.path.realpath(path))
-    temporary = final.with_name(f".vqcodec-{os.urandom(8).hex()}{final.suffix}")
-    try:
-        with temporary.open("x+b") as file:
-            yield file
-        temporary.replace(final)
-    except OSError as error:
-        raise OutputError(f"{path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
