@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import signal
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -12,16 +14,19 @@ import typer
 from vqcodec import __version__
 from vqcodec.errors import UsageError, VqcodecError
 
-from .compress import compress
 from .console import complain, write_line
-from .decompress import decompress
-from .eval import evaluate_folders
-from .hints import hint_at_dashes
-from .info import info
-from .models import models
-from .sample import sample
-from .train import train
-from .verify import verify
+
+# Where each command is: module and name. Only the one that is asked for is imported.
+COMMANDS = {
+    "compress": ("compress", "compress"),
+    "decompress": ("decompress", "decompress"),
+    "info": ("info", "info"),
+    "verify": ("verify", "verify"),
+    "models": ("models", "models"),
+    "sample": ("sample", "sample"),
+    "train": ("train", "train"),
+    "eval": ("eval", "evaluate_folders"),
+}
 
 # \b keeps the lines as they are.
 EXIT_CODES = """\b
@@ -37,21 +42,26 @@ Exit codes:
 \b
 One failing file does not stop the others; the code is that of the first that failed."""
 
-app = typer.Typer(
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
-    rich_markup_mode=None,  # plain help starts in half the time
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(compress)
-app.command()(decompress)
-app.command()(info)
-app.command()(verify)
-app.command()(models)
-app.command()(sample)
-app.add_typer(train, name="train")
-app.command("eval")(evaluate_folders)
+
+def build_app(arguments: Sequence[str]) -> typer.Typer:
+    """Return the app with the command that the arguments name, or with all if they name none."""
+    app = typer.Typer(
+        epilog=EXIT_CODES,
+        no_args_is_help=True,
+        rich_markup_mode=None,  # plain help starts in half the time
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(about)
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    for name in [named] if named in COMMANDS else COMMANDS:
+        module, attribute = COMMANDS[name]
+        command = getattr(import_module(f".{module}", __package__), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def _show_version(wanted: bool) -> None:
@@ -60,7 +70,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def about(
     version: Annotated[
         bool,
@@ -83,12 +92,16 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
-        app(prog_name="vqcodec")  # answers Ctrl-C with 130 and a usage error with 2
+        # It answers Ctrl-C with 130 and a usage error with 2.
+        build_app(sys.argv[1:])(prog_name="vqcodec")
     except VqcodecError as error:
         complain(str(error))
         sys.exit(error.exit_code)
     except SystemExit as stop:
-        hint = hint_at_dashes(sys.argv[1:]) if stop.code == UsageError.exit_code else None
-        if hint is not None:
-            complain(hint)
+        if stop.code == UsageError.exit_code:
+            from .hints import hint_at_dashes
+
+            hint = hint_at_dashes(sys.argv[1:])
+            if hint is not None:
+                complain(hint)
         raise

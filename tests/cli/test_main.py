@@ -226,3 +226,22 @@ def test_a_shell_completes_the_names_of_models(tiny_folder):
         },
     )
     assert completed.stdout.split() == ["residual-image", "residual-speech"]
+
+
+def test_a_command_imports_no_other_command():
+    script = (
+        "import sys; from vqcodec.cli.main import main\n"
+        "try: main()\n"
+        "finally: print(*sorted(name for name in sys.modules if name.startswith('vqcodec.cli.')))"
+    )
+    command = [sys.executable, "-c", script, "verify", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    loaded = {name.removeprefix("vqcodec.cli.") for name in done.stdout.splitlines()[-1].split()}
+    assert "verify" in loaded
+    assert not loaded & {"compress", "decompress", "eval", "train", "sample", "info"}
+
+
+def test_an_unknown_command_gets_a_suggestion(vqc):
+    outcome = vqc("compres")
+    assert outcome.exit_code == 2
+    assert "compress" in outcome.stderr
