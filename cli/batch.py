@@ -90,7 +90,7 @@ class Batch:
             results = {
                 source: _left_as_it_is(source, target)
                 for source, target in targets.items()
-                if target != STDIO and Path(target).exists()
+                if target != STDIO and Path(target).is_file()
             }
         self._work_on([source for source in self.found.sources if source not in results], results)
         self._conclude([results[source] for source in self.found.sources])

@@ -54,7 +54,11 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
             sources.append(Source(name))
             continue
         inside = list(_files_in(name, left_out))
-        wanted = [path for path in inside if Path(path).suffix.lower() in suffixes]
+        wanted = [
+            path
+            for path in inside
+            if Path(path).suffix.lower() in suffixes and Path(path).is_file()
+        ]
         if not wanted:
             raise InputError(f"{name}: no file in it ends in {', '.join(sorted(suffixes))}")
         sources.extend(Source(path, folder=name) for path in wanted)

@@ -41,13 +41,15 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Import a public name on first use, so that `import vqcodec` loads nothing heavy."""
-    if name not in _MODULES:
-        raise AttributeError(f"module 'vqcodec' has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would take any name for one of this module
+
+    def __getattr__(name: str) -> object:
+        """Import a public name on first use, so that `import vqcodec` loads nothing heavy."""
+        if name not in _MODULES:
+            raise AttributeError(f"module 'vqcodec' has no attribute {name!r}")
+        value = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

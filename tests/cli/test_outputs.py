@@ -1,5 +1,6 @@
 """Which files lie in a folder, and which file each input becomes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,14 @@ def test_a_folder_is_searched_for_what_is_not_hidden():
     names = ["in/b.PNG", "in/a/f.png", "in/sub/e.png", "in/a.txt", "-"]
     assert [source.name for source in found.sources] == names
     assert [source.folder for source in found.sources] == ["in"] * 3 + [None] * 2
+    assert found.num_other_files == 1
+
+
+def test_a_pipe_in_a_folder_is_no_input():
+    make("in/a.png")
+    os.mkfifo("in/b.png")
+    found = find_sources(["in"], {".png"}, left_out=None)
+    assert [source.name for source in found.sources] == ["in/a.png"]
     assert found.num_other_files == 1
 
 
