@@ -1,12 +1,13 @@
-"""Names on the command line: "-", where results go, and writing them whole or not at all."""
+"""Names on the command line: "-", formats, and writing files whole or not at all."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
@@ -87,58 +88,6 @@ def choose_format(modality: str, named: str | None, file_format: str | None) -> 
     return suffix, SUFFIXES[suffix]
 
 
-class Outputs:
-    """Where the results of one command go: beside their inputs, to one name, or into a folder."""
-
-    def __init__(self, output: str | None, sources: Sequence[str], *, force: bool) -> None:
-        """Take the value of -o and all inputs.
-
-        Raises:
-            UsageError: there are many inputs, and no folder for what becomes of them.
-        """
-        self.output = output
-        self.force = force
-        self.to_stdout = output == STDIO or (output is None and STDIO in sources)
-        self.in_folder = output not in (None, STDIO) and _kind(str(output)) is Kind.FOLDER
-        self.named = None if self.to_stdout or self.in_folder else output  # for one input only
-        self.kept = {final_path(source) for source in sources if source != STDIO}
-        self.used: set[Path] = set()
-        if len(sources) > 1:
-            if output is not None and not self.in_folder:
-                raise UsageError(f"-o {output}: not a folder, which many inputs need")
-            if STDIO in sources:
-                raise UsageError("-: stdin cannot be one of many inputs")
-
-    def choose(self, source: str, suffix: str) -> str:
-        """Return what to write for `source`: "-", or a path that `check_target` accepts.
-
-        Args:
-            source: an input's name.
-            suffix: replaces the input's own where the output has no name yet.
-
-        Raises:
-            UsageError: the result would replace an input, or another result of this command.
-            OutputError: as `check_target`.
-        """
-        if self.to_stdout:
-            target = STDIO
-        elif self.named is not None:
-            target = self.named
-        elif source == STDIO:
-            raise UsageError(f"-o {self.output}: a folder, and stdin has no name to use in it")
-        else:
-            beside = Path(source).with_suffix(suffix)
-            target = str(Path(self.output or beside.parent) / beside.name)
-        final = final_path(target)
-        if target != STDIO and final in self.kept:
-            raise UsageError(f"{target}: is an input, and inputs are kept")
-        if target != STDIO and final in self.used:
-            raise UsageError(f"{target}: is what another input becomes, too; use another folder")
-        check_target(target, force=self.force)
-        self.used.add(final)
-        return target
-
-
 class Kind(Enum):
     """What a path leads to."""
 
@@ -148,7 +97,12 @@ class Kind(Enum):
     SPECIAL = auto()  # a pipe or a device: written into, never replaced
 
 
-def _kind(name: str) -> Kind:
+def kind_of(name: str) -> Kind:
+    """Return what a path leads to.
+
+    Raises:
+        OutputError: that cannot be told.
+    """
     try:
         mode = Path(name).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -171,13 +125,14 @@ def check_target(name: str, *, force: bool) -> None:
         if sys.stdout.isatty():
             raise UsageError("stdout: is a terminal; use -o, or a pipe")
         return
-    kind = _kind(name)
+    kind = kind_of(name)
     if kind is Kind.FOLDER:
         raise OutputError(f"{name}: is a folder")
     if kind is Kind.FILE and not force:
         raise OutputError(f"{name}: exists; -f overwrites it")
     if kind is Kind.NOTHING and (name.endswith("/") or not final_path(name).parent.is_dir()):
-        raise OutputError(f"{name}: no such folder")
+        folder = shlex.quote(name if name.endswith("/") else str(Path(name).parent))
+        raise OutputError(f"{name}: no such folder; make it with: mkdir -p {folder}")
 
 
 @contextmanager
@@ -189,7 +144,7 @@ def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
         OutputError: as `check_target`; or writing failed, and nothing is left of it.
     """
     check_target(name, force=force)
-    if name == STDIO or _kind(name) is Kind.SPECIAL:
+    if name == STDIO or kind_of(name) is Kind.SPECIAL:
         with naming_failures(name), tempfile.TemporaryFile() as spool:
             yield spool
             spool.seek(0)

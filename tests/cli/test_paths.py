@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vqcodec.cli.paths import (
-    Outputs,
     check_space,
     check_target,
     choose_format,
@@ -57,68 +56,6 @@ def test_nothing_is_read_from_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stdin", Terminal(io.BytesIO()))
     with pytest.raises(UsageError, match="terminal"):
         read_source("-")
-
-
-@pytest.mark.parametrize(
-    ("source", "output", "expected"),
-    [
-        ("photo.png", None, "photo.vqc"),
-        ("a/photo.png", None, "a/photo.vqc"),
-        ("a/photo", None, "a/photo.vqc"),
-        ("a/photo.png", "other.vqc", "other.vqc"),
-        ("a/photo.png", "b", "b/photo.vqc"),
-        ("a/photo.png", "b/", "b/photo.vqc"),
-        ("a/photo.png", "-", "-"),
-        ("-", None, "-"),
-        ("-", "other.vqc", "other.vqc"),
-    ],
-)
-def test_a_result_goes_where_the_options_say(source, output, expected):
-    Path("a").mkdir()
-    Path("b").mkdir()
-    outputs = Outputs(output, [source], force=False)
-    assert outputs.choose(source, ".vqc") == expected
-    assert outputs.to_stdout == (expected == "-")
-
-
-def test_many_inputs_go_into_a_folder_or_beside_themselves():
-    Path("out").mkdir()
-    sources = ["a.png", "b.png"]
-    for output, folder in ((None, ""), ("out", "out/")):
-        outputs = Outputs(output, sources, force=False)
-        chosen = [outputs.choose(source, ".vqc") for source in sources]
-        assert chosen == [f"{folder}a.vqc", f"{folder}b.vqc"]
-
-
-@pytest.mark.parametrize("output", ["-", "file.vqc", "missing/"])
-def test_many_inputs_need_a_folder(output):
-    with pytest.raises(UsageError, match="folder"):
-        Outputs(output, ["a.png", "b.png"], force=True)
-
-
-def test_stdin_is_not_one_of_many_inputs():
-    with pytest.raises(UsageError, match="stdin"):
-        Outputs(None, ["a.png", "-"], force=False)
-
-
-def test_stdin_has_no_name_for_a_folder():
-    with pytest.raises(UsageError, match="stdin"):
-        Outputs(".", ["-"], force=False).choose("-", ".vqc")
-
-
-def test_an_input_is_never_the_output_even_by_force():
-    Path("photo.vqc").write_bytes(b"kept")
-    Path("link.vqc").symlink_to("photo.vqc")
-    for output in ("photo.vqc", "./photo.vqc", "link.vqc"):
-        with pytest.raises(UsageError, match="inputs are kept"):
-            Outputs(output, ["photo.vqc"], force=True).choose("photo.vqc", ".vqc")
-
-
-def test_two_inputs_never_become_one_output_even_by_force():
-    outputs = Outputs(None, ["photo.png", "photo.jpg"], force=True)
-    outputs.choose("photo.png", ".vqc")
-    with pytest.raises(UsageError, match="another input"):
-        outputs.choose("photo.jpg", ".vqc")
 
 
 def test_an_existing_file_is_overwritten_by_force_only():

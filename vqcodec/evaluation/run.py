@@ -16,7 +16,7 @@ from vqcodec.errors import UsageError
 from vqcodec.evaluation.identity import digest_of_codec, digest_of_file, is_model
 from vqcodec.evaluation.memory import MemoryWatch
 from vqcodec.evaluation.record import Record
-from vqcodec.evaluation.workers import run_in_processes
+from vqcodec.pool import run_in_processes
 from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.signals.files import Signal, read_signal
 from vqcodec.signals.picture import Picture

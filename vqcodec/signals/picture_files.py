@@ -101,6 +101,22 @@ def read_picture(source: Path | BinaryIO, name: str | None = None) -> Picture:
         raise InputError(f"{label}: cannot be read as a picture: {reason}") from error
 
 
+def picture_of_image(image: Image.Image) -> Picture:
+    """Return a Pillow image as a picture, upright, just as if it were read from a file.
+
+    Raises:
+        InputError: the format holds no picture of this size, or Pillow cannot load it.
+    """
+    try:
+        ImageFacts(width=image.width, height=image.height, grey=False)
+        image.load()
+        return _to_picture(_upright(image), image.info.get("icc_profile"))
+    except InputError as error:
+        raise InputError(f"image: {error}") from error
+    except _DAMAGE as error:
+        raise InputError(f"image: Pillow cannot load it: {error}") from error
+
+
 def is_picture(source: Path | BinaryIO) -> bool:
     """Return whether the content begins like a picture; a file is left where it was."""
     start = None if isinstance(source, Path) else source.tell()
