@@ -1,4 +1,4 @@
-"""WAV, RF64, AIFF, CAF and AU files whose header says a wrong length -> parts with a true header."""
+"""WAV, RF64, AIFF, CAF and AU: where the samples lie, and a true header for a wrong one."""
 
 from __future__ import annotations
 
@@ -100,8 +100,12 @@ def _true_size(
     if _is_tag(read_at(file, chunk.start + claimed, 8192)):
         text = f"{rest} bytes after the samples are left out"
         return claimed, [Note(NoteCode.TRAILING_BYTES, text)]
-    text = f"its header says {claimed} bytes of samples, but {whole} are there: all are read"
-    return whole, [Note(NoteCode.WRONG_LENGTH, text)]
+    return whole, [_more_than_claimed(claimed, whole)]
+
+
+def _more_than_claimed(claimed: int, found: int) -> Note:
+    text = f"its header says {claimed} bytes of samples, but {found} are there: all are read"
+    return Note(NoteCode.WRONG_LENGTH, text)
 
 
 def _is_tag(data: bytes) -> bool:
@@ -231,7 +235,6 @@ def _read_au(file: BinaryIO, start: int, head: bytes) -> ChunkedSound | None:
         text = f"ends early: {available} of {claimed} bytes of samples are there"
         return ChunkedSound(notes=[Note(NoteCode.ENDS_EARLY, text)])
     if claimed:
-        text = f"its header says {claimed} bytes of samples, but {available} are there: all are read"
-        notes.append(Note(NoteCode.WRONG_LENGTH, text))
+        notes.append(_more_than_claimed(claimed, available))
     fixed = head[:8] + available.to_bytes(8, "big")[4:]
     return ChunkedSound([fixed, (start + 12, start + offset + available)], notes=notes)

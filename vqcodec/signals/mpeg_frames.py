@@ -1,4 +1,4 @@
-"""MPEG audio (MP3, MP2, MP1) -> where its frames lie: every frame is counted, no length is trusted."""
+"""MPEG audio (MP3, MP2, MP1) -> where its frames lie: all are counted."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class _Scanner:
                 if format == self._format:
                     self.result.cut = True
                     return self._stop
-            elif format == self._format and not self._gap or self._is_confirmed(at, found):
+            elif (format == self._format and not self._gap) or self._is_confirmed(at, found):
                 self._take(position, format, size)
                 return position + size
         return position + self._pass_over(at)
@@ -185,7 +185,7 @@ class _Scanner:
     def _hold(self, position: int) -> None:
         """Have the bytes of a frame and of what confirms it in the window."""
         missing = position + _LONGEST > self._base + len(self._data)
-        if missing and self._base + len(self._data) < self._stop or position < self._base:
+        if (missing and self._base + len(self._data) < self._stop) or position < self._base:
             size = min(_WINDOW, self._stop - position)
             self._data, self._base = read_at(self._file, position, size), position
             if len(self._data) < size:

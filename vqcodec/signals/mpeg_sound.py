@@ -14,7 +14,6 @@ from vqcodec.signals.mpeg_frames import MpegScan, MpegStream, frames_of, scan_fr
 from vqcodec.signals.sound import BLOCK, Waveform
 from vqcodec.signals.views import FileView, length_of, read_at
 
-
 _PROBED = 1 << 17  # bytes in which the first frames lie, after tags and zeros
 
 

@@ -117,9 +117,7 @@ def read_ogg_streams(
     scan = _Scan(file, length_of(file), salvage=salvage)
     scan.run(start)
     streams = [stream for group in scan.groups for stream in group[:1] if stream.is_sound]
-    others = [
-        stream for group in scan.groups for stream in group[not group[0].is_sound or 1 :]
-    ]
+    others = [stream for group in scan.groups for stream in group[not group[0].is_sound or 1 :]]
     if not streams:
         kinds = ", ".join(sorted({stream.kind for stream in others})) or "nothing"
         raise InputError(f"cannot be read as a sound: its Ogg pages hold {kinds}")

@@ -35,6 +35,7 @@ _SUBTYPES = {
     "MP3": "MPEG_LAYER_III",
     "AIFF": "PCM_16",
 }
+_INTEGERS_ABOVE = 100  # no recording is that much beyond full scale
 _PLAIN = {"WAV", "AIFF"}  # every sample takes its bytes
 _NEVER_EMPTY = {"FLAC", "MP3"}  # without a sample, libsndfile writes what nothing can read
 _MAX_OGG_RATE = 192_000  # Hz; libsndfile's Vorbis writer crashes above 200,000
@@ -132,6 +133,8 @@ class _Clipping:
             f"{self._num_clipped} of {self._num_samples} samples lie beyond full scale "
             f"and are clipped; the largest is {self._peak:.4g}"
         )
+        if self._peak > _INTEGERS_ABOVE:
+            text += ", as where integers are written as floats: divide them by 32768"
         return [Note(NoteCode.CLIPPED, text)]
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals import extra_formats
-from vqcodec.signals.chunk_lengths import read_chunked_sound
+from vqcodec.signals.chunk_lengths import ChunkedSound, read_chunked_sound
 from vqcodec.signals.flac_length import read_flac_facts
 from vqcodec.signals.libsndfile import FlacSound, OggSound, Opener, SndfileSound
 from vqcodec.signals.mpeg_frames import tag_size
@@ -63,24 +63,33 @@ def open_sound(file: BinaryIO, *, salvage: bool) -> OpenSound:
     if magic == b"OggS":
         return _open_ogg(file, start, salvage=salvage)
     chunked = read_chunked_sound(file, start)
-    if chunked is not None and chunked.mpeg is not None:
-        sound: OpenSound = MpegSound(file, *chunked.mpeg)
-        sound.notes += chunked.notes
-        return sound
     if chunked is not None:
-        parts = chunked.parts or [(start, length_of(file))]
-        sound = SndfileSound(_opener(file, parts), salvage=salvage, logged=False)
-        sound.notes += chunked.notes
-        return sound
+        return _open_chunked(file, start, chunked, salvage=salvage)
     if begins_with_frames(file, 0):
         return MpegSound(file, 0, length_of(file))
     if extra_formats.is_container(read_at(file, start, 16)):
         return extra_formats.open_sound(file)
-    if start or begins_like_frame(magic):
+    return _open_plain(file, is_mpeg=bool(start) or begins_like_frame(magic), salvage=salvage)
+
+
+def _open_chunked(file: BinaryIO, start: int, chunked: ChunkedSound, *, salvage: bool) -> OpenSound:
+    sound: OpenSound
+    if chunked.mpeg is not None:
+        sound = MpegSound(file, *chunked.mpeg)
+    else:
+        parts = chunked.parts or [(start, length_of(file))]
+        sound = SndfileSound(_opener(file, parts), salvage=salvage, logged=False)
+    sound.notes += chunked.notes
+    return sound
+
+
+def _open_plain(file: BinaryIO, *, is_mpeg: bool, salvage: bool) -> OpenSound:
+    """Leave it to libsndfile, unless it would look for MPEG frames that are not there."""
+    if is_mpeg:
         raise InputError("cannot be read as a sound: no MPEG frames after its start")
-    plain = SndfileSound(_opener(file, [(0, length_of(file))]), salvage=salvage)
-    _compare_with_header(file, plain)
-    return plain
+    sound = SndfileSound(_opener(file, [(0, length_of(file))]), salvage=salvage)
+    _compare_with_header(file, sound)
+    return sound
 
 
 def begins_like_frame(data: bytes) -> bool:
