@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import struct
 import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -68,6 +70,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to stderr
 _LOCK = threading.RLock()  # Pillow has its settings in globals
 
 
@@ -85,6 +88,23 @@ def pillow_settings(*, salvage: bool) -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Send what C libraries write to stderr nowhere: libtiff tells of damage there, too."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def read_picture(
@@ -188,7 +208,8 @@ class _Reading:
                 raise InputError(f"damaged: {structure.damage}")
             self._choose_frame(image, notes, salvage=salvage)
             ImageFacts(width=image.width, height=image.height, grey=False)
-            image.load()
+            with _quiet_stderr() if image.format == "TIFF" else nullcontext():
+                image.load()
             if structure.trailing and image.format in ("PNG", "JPEG"):
                 text = f"{structure.trailing} bytes after the picture are left out"
                 notes.append(Note(NoteCode.TRAILING_BYTES, text))

@@ -21,6 +21,8 @@ from vqcodec.signals.views import FileView, Part, length_of, read_at
 
 _MAGIC = (b"fLaC", b"OggS", b"RF64", b"BW64", b".snd", b"caff", b"riff", b"Creative Voice", b"NIST")
 
+_DUMP_HEADER_BYTES, _DUMP_PACKET_BYTES = 21, 127
+
 
 class OpenSound(Protocol):
     """A sound in an open file."""
@@ -87,9 +89,21 @@ def _open_plain(file: BinaryIO, *, is_mpeg: bool, salvage: bool) -> OpenSound:
     """Leave it to libsndfile, unless it would look for MPEG frames that are not there."""
     if is_mpeg:
         raise InputError("cannot be read as a sound: no MPEG frames after its start")
+    _check_sample_dump(file)
     sound = SndfileSound(_opener(file, [(0, length_of(file))]), salvage=salvage)
     _compare_with_header(file, sound)
     return sound
+
+
+def _check_sample_dump(file: BinaryIO) -> None:
+    """Refuse a damaged MIDI sample dump (SDS): libsndfile would write to stdout about it."""
+    head = read_at(file, 0, _DUMP_HEADER_BYTES)
+    if head[:1] + head[1:2] + head[3:4] != b"\xf0\x7e\x01":
+        return
+    for position in range(_DUMP_HEADER_BYTES, length_of(file), _DUMP_PACKET_BYTES):
+        packet = read_at(file, position, _DUMP_PACKET_BYTES)
+        if len(packet) < _DUMP_PACKET_BYTES or packet[:2] != b"\xf0\x7e" or packet[-1] != 0xF7:
+            raise InputError(f"damaged: the packet at byte {position} of its sample dump")
 
 
 def begins_like_frame(data: bytes) -> bool:
