@@ -11,7 +11,6 @@ import numpy as np
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.sound import BLOCK, Waveform
-from vqcodec.signals.views import read_at
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -31,13 +30,6 @@ def is_container(start: bytes) -> bool:
     return is_aac or start.startswith(
         (b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"ADIF", b"MAC ", b"wvpk", b"TTA1", b"#!AMR")
     )
-
-
-def needs_extra_package(file: BinaryIO) -> bool:
-    """Return whether a file is of a kind that only an optional package reads."""
-    start = read_at(file, 0, 16)
-    file.seek(0)
-    return is_heif(start) or is_container(start)
 
 
 def allow_heif() -> bool:

@@ -13,7 +13,7 @@ from vqcodec.errors import InputError, UsageError
 from vqcodec.notes import Note
 from vqcodec.signals import picture_files as image
 from vqcodec.signals import sound_files as audio
-from vqcodec.signals.extra_formats import needs_extra_package
+from vqcodec.signals.libsndfile import NotASoundError
 from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip, Sound
@@ -82,8 +82,8 @@ def open_signal(file: BinaryIO, name: str, *, options: ReadOptions = DEFAULT) ->
         return image.read_picture(file, name, options=options)
     try:
         return audio.AudioFile(file, name, options)
-    except InputError as error:
-        if needs_extra_package(file) or suffix in audio.SUFFIXES:
+    except NotASoundError as error:
+        if suffix in audio.SUFFIXES:
             raise
         if suffix in image.SUFFIXES:
             return image.read_picture(file, name, options=options)  # says what is wrong

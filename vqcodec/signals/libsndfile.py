@@ -20,10 +20,16 @@ from vqcodec.signals.sound import BLOCK, Waveform
 from vqcodec.signals.views import FileView
 
 _CUT = re.compile(r"should be|truncated|not equal|does not match|short read|> file length")
+_UNKNOWN_FORMAT = 1  # libsndfile's number of the error
 _SCALE = np.float32(2.0**-31)
+_SMALL_BLOCK = 256  # samples
 _MOST_TRIMMED = 8192  # samples of the last packet that an Ogg stream leaves out
 
 Opener = Callable[[], BinaryIO]  # gives the file from its start, each time anew
+
+
+class NotASoundError(InputError):
+    """The content is of no kind of sound that is known; it may be something else."""
 
 
 class CallbackFile:
@@ -91,7 +97,8 @@ def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
     except soundfile.LibsndfileError as error:
         source.check()
         reason = error.error_string.strip().rstrip(".") or "damaged"
-        raise InputError(f"cannot be read as a sound: {reason}") from error
+        kind = NotASoundError if error.code == _UNKNOWN_FORMAT else InputError
+        raise kind(f"cannot be read as a sound: {reason}") from error
 
 
 class SndfileSound:
@@ -109,6 +116,7 @@ class SndfileSound:
             InputError: libsndfile does not know it.
         """
         self._opener, self._salvage = opener, salvage
+        self._block = _SMALL_BLOCK if salvage else BLOCK  # a block with damage is lost
         self.notes: list[Note] = []
         with open_sndfile(opener()) as sound:
             self.sample_rate: int = sound.samplerate
@@ -132,7 +140,7 @@ class SndfileSound:
         left = self.num_samples
         with self._reading(notes), open_sndfile(self._opener()) as sound:
             while left > 0:
-                block = self._read(sound, min(BLOCK, left))
+                block = self._read(sound, min(self._block, left))
                 if not block.shape[1]:
                     raise InputError(
                         f"damaged: {self.num_samples - left} of {self.num_samples} samples "
@@ -163,7 +171,7 @@ class SndfileSound:
         """Return how many samples can be read; with `salvage`, up to the damage."""
         count = 0
         with self._reading([]), open_sndfile(self._opener()) as sound:
-            while size := self._read(sound, BLOCK).shape[1]:
+            while size := self._read(sound, self._block).shape[1]:
                 count += size
         return count
 
@@ -213,10 +221,13 @@ class OggSound(SndfileSound):
 
     def __init__(self, opener: Opener, endless: Opener, *, plausible: bool, salvage: bool) -> None:
         """Take the stream's pages, and the same pages with a last one that claims too much."""
-        super().__init__(opener, salvage=False, logged=False)
-        self._salvage = salvage
-        if not plausible or self._is_wrong(endless):
-            self._opener = endless
+        try:
+            super().__init__(opener, salvage=salvage, logged=False)
+            plausible = plausible and not self._is_wrong(endless)
+        except InputError:  # the position on the last page makes no sense
+            plausible = False
+        if not plausible:
+            super().__init__(endless, salvage=salvage, logged=False)
             self.num_samples = self._count()
 
     def _is_wrong(self, endless: Opener) -> bool:

@@ -24,6 +24,7 @@ _LONGEST = 8192  # bytes in a frame and the headers that confirm it; a frame has
 _DECODER_DELAY = 529  # samples, as every player takes it
 _MOST_JUNK = 1 << 18  # bytes before the first frame
 _CONFIRMED_BY = 2  # headers that must follow where there was no frame before
+_IS_APE_HEADER = 0x20  # else it is the footer, which follows the items
 _TAG_START = re.compile(rb"ID3|TAG|APETAGEX")
 
 
@@ -219,8 +220,12 @@ class _Scanner:
 
     def _pass_over(self, at: int) -> int:
         """Return how many bytes from a place on hold no frame; count those that are no tag."""
-        size = tag_size(self._data[at : at + 32])
+        start = self._data[at : at + 32]
+        size = tag_size(start)
         if size:
+            if start.startswith(b"APE") and size == len(start):  # a footer: items went before
+                items = max(0, int.from_bytes(start[12:16], "little") - size)
+                self._gap = max(0, self._gap - items)
             return size
         following = re.compile(rb"\xff|ID3|TAG|APETAGEX").search(self._data, at + 1)
         stop = following.start() if following else max(at + 1, len(self._data) - 8)
@@ -235,8 +240,7 @@ def tag_size(data: bytes) -> int:
     if data.startswith(b"TAG"):
         return 128
     if data.startswith(b"APETAGEX") and len(data) == 32:
-        has_header = data[23] & 0x20  # the size counts the items and the footer
-        return int.from_bytes(data[12:16], "little") + 32 * bool(has_header)
+        return 32 + (int.from_bytes(data[12:16], "little") if data[23] & _IS_APE_HEADER else 0)
     return 0
 
 

@@ -53,18 +53,21 @@ class OggStream:
     has_end: bool = False
     plausible: bool = True  # its positions in samples
     last: _Page | None = None
+    before: int = 0  # the position in samples before the last page
     gaps: int = 0  # numbers of pages that are missing
 
     def add(self, page: _Page) -> None:
         """Add the next page."""
         previous = self.last
-        if previous is not None:
-            self.gaps += page.sequence != (previous.sequence + 1) & 0xFFFFFFFF
+        if previous is not None and page.sequence != (previous.sequence + 1) & 0xFFFFFFFF:
+            self.gaps += 1
+            self.plausible = False
         if page.granule != _NO_GRANULE:
             start = 0 if previous is None else previous.granule
             # A page may follow some on which no packet ends: the bound is a loose one.
             if not start <= page.granule <= start + (page.num_packets + 1) * _MOST_SAMPLES:
                 self.plausible = False
+        self.before = 0 if previous is None else previous.granule
         granule = page.granule if page.granule != _NO_GRANULE else previous and previous.granule
         self.last = _Page(
             page.start, page.stop, page.flags, granule or 0, page.serial, page.sequence, 0
@@ -88,7 +91,10 @@ class OggStream:
         """
         assert self.last is not None and isinstance(self.parts[-1], tuple)
         page = bytearray(read_at(file, self.last.start, self.last.stop - self.last.start))
-        page[6:14] = _HUGE.to_bytes(8, "little")
+        granule = _HUGE
+        if self.kind == "Opus":  # its decoder wants the first position to be possible
+            granule = self.before + _opus_samples(bytes(page))
+        page[6:14] = granule.to_bytes(8, "little")
         page[22:26] = bytes(4)
         page[22:26] = page_checksum(bytes(page)).to_bytes(4, "little")
         start, _ = self.parts[-1]
@@ -222,6 +228,33 @@ class _Scan:
         if not self.groups[-1][0].has_end:
             text = "has no end mark, so that it may have been cut off"
             self.notes.append(Note(NoteCode.ENDS_EARLY, text))
+
+
+def _opus_samples(page: bytes) -> int:
+    """Return how many samples at 48 kHz the packets on a page hold (RFC 6716, section 3.1)."""
+    lengths = page[_HEADER_BYTES : _HEADER_BYTES + page[26]]
+    position, start, total = _HEADER_BYTES + len(lengths), None, 0
+    for length in lengths:
+        start = position if start is None else start
+        position += length
+        if length < 255:
+            total += _opus_packet_samples(page[start:position])
+            start = None
+    return total
+
+
+def _opus_packet_samples(packet: bytes) -> int:
+    if not packet:
+        return 0
+    config, code = packet[0] >> 3, packet[0] & 3
+    if config < 12:
+        frame = (480, 960, 1920, 2880)[config & 3]
+    elif config < 16:
+        frame = (480, 960)[config & 1]
+    else:
+        frame = (120, 240, 480, 960)[config & 3]
+    count = (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
+    return min(frame * count, _MOST_SAMPLES)
 
 
 def _kind_of(body: bytes) -> str:

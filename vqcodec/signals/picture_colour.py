@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,6 +39,7 @@ _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
+_DATE = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)  # the same profile every time
 _STRIP = 1 << 20  # pixels that are converted at a time
 
 PROFILE_FAILURES = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
@@ -213,8 +215,10 @@ def _assembled(tags: dict[bytes, bytes]) -> bytes:
             places[content] = start + len(body)
             body += content + bytes(-len(content) % 4)
         table += name + places[content].to_bytes(4, "big") + len(content).to_bytes(4, "big")
-    head = bytes(4) + b"\x04\x20\0\0mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28) + _xyz(_D50)[8:]
-    head = (start + len(body)).to_bytes(4, "big") + head[4:] + bytes(128 - len(head))
+    size = (start + len(body)).to_bytes(4, "big")
+    head = size + bytes(4) + b"\x04\x20\0\0mntrRGB XYZ " + _DATE + b"acsp" + bytes(28)
+    head += _xyz(_D50)[8:]
+    head += bytes(128 - len(head))
     return head + len(tags).to_bytes(4, "big") + table + body
 
 

@@ -12,7 +12,7 @@ from vqcodec.notes import Note, NoteCode
 from vqcodec.signals import extra_formats
 from vqcodec.signals.chunk_lengths import ChunkedSound, read_chunked_sound
 from vqcodec.signals.flac_length import read_flac_facts
-from vqcodec.signals.libsndfile import FlacSound, OggSound, Opener, SndfileSound
+from vqcodec.signals.libsndfile import FlacSound, NotASoundError, OggSound, Opener, SndfileSound
 from vqcodec.signals.mpeg_frames import tag_size
 from vqcodec.signals.mpeg_sound import MpegSound, begins_with_frames
 from vqcodec.signals.ogg_streams import read_ogg_streams
@@ -88,7 +88,7 @@ def _open_chunked(file: BinaryIO, start: int, chunked: ChunkedSound, *, salvage:
 def _open_plain(file: BinaryIO, *, is_mpeg: bool, salvage: bool) -> OpenSound:
     """Leave it to libsndfile, unless it would look for MPEG frames that are not there."""
     if is_mpeg:
-        raise InputError("cannot be read as a sound: no MPEG frames after its start")
+        raise NotASoundError("cannot be read as a sound: no MPEG frames after its start")
     _check_sample_dump(file)
     sound = SndfileSound(_opener(file, [(0, length_of(file))]), salvage=salvage)
     _compare_with_header(file, sound)
@@ -182,7 +182,7 @@ def _compare_with_header(file: BinaryIO, sound: SndfileSound) -> None:
         first = int.from_bytes(head[20:22], "little")
         block = read_at(file, first, 4)
         claimed, found = first + 4 + int.from_bytes(block[1:], "little"), length_of(file)
-    if claimed > found:
+    if claimed > found and not sound.notes:
         what = "bytes" if sound.format == "VOC" else "samples"
         text = f"ends early: {found} of {claimed} {what} are there"
         sound.notes.append(Note(NoteCode.ENDS_EARLY, text))
