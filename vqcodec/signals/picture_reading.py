@@ -277,7 +277,7 @@ class _Reading:
             value = _exif_without_turn(image) if key == "exif" else image.info.get(key)
             if value and self.options.keep_metadata and key in ("exif", "xmp"):
                 found[key] = value if isinstance(value, bytes) else str(value).encode()
-            elif value:
+            elif value and (key, image.format) != ("comment", "JPEG2000"):  # names an encoder
                 words.append(word)
         if "EXIF" in words and _has_location(image):
             words[words.index("EXIF")] = "EXIF with the location"
