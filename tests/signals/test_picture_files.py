@@ -14,6 +14,7 @@ from vqcodec.signals.picture_files import (
     decode_alpha,
     encode_alpha,
     is_picture,
+    picture_of_image,
     read_picture,
     write_picture,
 )
@@ -208,6 +209,15 @@ def test_an_animation_gives_its_first_frame(format):
     frames = [Image.new("RGB", (6, 5), colour) for colour in ((255, 0, 0), (0, 0, 255))]
     file = file_of(frames[0], format, save_all=True, append_images=frames[1:])
     assert read_picture(file).pixels[2, 2].tolist()[0] > 250
+
+
+def test_an_image_of_pillow_is_read_as_a_file_is():
+    file = file_of(Image.fromarray(noise(7, 9, 3)), icc_profile=bytes(16) + b"RGB " + bytes(112))
+    picture = picture_of_image(Image.open(file))
+    assert np.array_equal(picture.pixels, read_picture(file).pixels)
+    assert picture.icc_profile == read_picture(file).icc_profile
+    with pytest.raises(InputError, match="image: picture: 0 x 3"):
+        picture_of_image(Image.new("L", (0, 3)))
 
 
 def test_a_missing_file_and_a_folder_are_reported(tmp_path):

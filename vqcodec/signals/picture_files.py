@@ -13,13 +13,20 @@ from PIL import Image
 
 from vqcodec.errors import CorruptStreamError, OutputError, UsageError
 from vqcodec.signals.picture import Picture
-from vqcodec.signals.picture_reading import DAMAGE, is_picture, pillow_settings, read_picture
+from vqcodec.signals.picture_reading import (
+    DAMAGE,
+    is_picture,
+    picture_of_image,
+    pillow_settings,
+    read_picture,
+)
 
 __all__ = [
     "SUFFIXES",
     "decode_alpha",
     "encode_alpha",
     "is_picture",
+    "picture_of_image",
     "read_picture",
     "write_picture",
 ]

@@ -140,6 +140,22 @@ def read_picture(
         raise InputError(f"{label}: cannot be read as a picture: {reason}") from error
 
 
+def picture_of_image(image: Image.Image) -> Picture:
+    """Return a Pillow image as a picture, upright, just as if it were read from a file.
+
+    Raises:
+        InputError: the format holds no picture of this size, or Pillow cannot load it.
+    """
+    try:
+        ImageFacts(width=image.width, height=image.height, grey=False)
+        image.load()
+        return _to_picture(image, PictureStructure(), DEFAULT, [])
+    except InputError as error:
+        raise InputError(f"image: {error}") from error
+    except DAMAGE as error:
+        raise InputError(f"image: Pillow cannot load it: {error}") from error
+
+
 def is_picture(source: Path | BinaryIO, name: str = "") -> bool:
     """Return whether the content begins like a picture; a file is left where it was."""
     if isinstance(source, Path):
@@ -213,7 +229,7 @@ class _Reading:
             if structure.trailing and image.format in ("PNG", "JPEG"):
                 text = f"{structure.trailing} bytes after the picture are left out"
                 notes.append(Note(NoteCode.TRAILING_BYTES, text))
-            return self._to_picture(image, structure, notes)
+            return _to_picture(image, structure, self.options, notes)
 
     def _choose_frame(self, image: Image.Image, notes: list[Note], *, salvage: bool) -> None:
         """Go to the frame that is wanted, and say how many there are besides."""
@@ -240,53 +256,56 @@ class _Reading:
             )
             notes.append(Note(code, text))
 
-    def _to_picture(
-        self, image: Image.Image, structure: PictureStructure, notes: list[Note]
-    ) -> Picture:
-        metadata = self._metadata(image, notes)
-        icc_profile = image.info.get("icc_profile") or None
-        image = _upright(image)
-        if image.mode == "CMYK":
-            image, note = cmyk_to_srgb(image, icc_profile)
-            icc_profile = None
-            notes.append(note)
-        pixels, alpha = _pixels_of(image)
-        if _depth_of(image, structure) > 8 and pixels.dtype == np.uint8:
-            text = "its channels of 16 bits become 8: only grey without transparency keeps 16"
-            notes.append(Note(NoteCode.DEPTH_REDUCED, text))
-        space = b"GRAY" if pixels.shape[2] == 1 else b"RGB "
-        if icc_profile and icc_profile[16:20] != space:
-            text = f"its colour profile of {len(icc_profile)} bytes is for other channels: left out"
-            notes.append(Note(NoteCode.COLOUR_DROPPED, text))
-            icc_profile = None
-        coloured = describe_colour(pixels, icc_profile, structure)
-        notes += coloured.notes
-        if coloured.icc_profile is not None and not self.options.keep_profile:
-            coloured = without_profile(coloured.pixels, coloured.icc_profile)
-            notes += coloured.notes
-        notes += note_on_profile(coloured.icc_profile)
-        return Picture(
-            coloured.pixels, alpha, coloured.icc_profile, metadata=metadata, notes=tuple(notes)
-        )
 
-    def _metadata(self, image: Image.Image, notes: list[Note]) -> dict[str, bytes]:
-        """Return what is to be kept, and note what is dropped: quietly, most photos have some."""
-        found: dict[str, bytes] = {}
-        words = []
-        for key, word in _METADATA.items():
-            value = _exif_without_turn(image) if key == "exif" else image.info.get(key)
-            if value and self.options.keep_metadata and key in ("exif", "xmp"):
-                found[key] = value if isinstance(value, bytes) else str(value).encode()
-            elif value and (key, image.format) != ("comment", "JPEG2000"):  # names an encoder
-                words.append(word)
-        if "EXIF" in words and _has_location(image):
-            words[words.index("EXIF")] = "EXIF with the location"
-        if image.format == "PNG" and getattr(image, "text", None):
-            words.append("text")
-        if words:
-            text = f"metadata is left out: {', '.join(words)}"
-            notes.append(Note(NoteCode.METADATA_DROPPED, text))
-        return found
+def _to_picture(
+    image: Image.Image, structure: PictureStructure, options: ReadOptions, notes: list[Note]
+) -> Picture:
+    """Return a picture of pixels that are loaded, and all notes."""
+    metadata = _metadata(image, options, notes)
+    icc_profile = image.info.get("icc_profile") or None
+    image = _upright(image)
+    if image.mode == "CMYK":
+        image, note = cmyk_to_srgb(image, icc_profile)
+        icc_profile = None
+        notes.append(note)
+    pixels, alpha = _pixels_of(image)
+    if _depth_of(image, structure) > 8 and pixels.dtype == np.uint8:
+        text = "its channels of 16 bits become 8: only grey without transparency keeps 16"
+        notes.append(Note(NoteCode.DEPTH_REDUCED, text))
+    space = b"GRAY" if pixels.shape[2] == 1 else b"RGB "
+    if icc_profile and icc_profile[16:20] != space:
+        text = f"its colour profile of {len(icc_profile)} bytes is for other channels: left out"
+        notes.append(Note(NoteCode.COLOUR_DROPPED, text))
+        icc_profile = None
+    coloured = describe_colour(pixels, icc_profile, structure)
+    notes += coloured.notes
+    if coloured.icc_profile is not None and not options.keep_profile:
+        coloured = without_profile(coloured.pixels, coloured.icc_profile)
+        notes += coloured.notes
+    notes += note_on_profile(coloured.icc_profile)
+    return Picture(
+        coloured.pixels, alpha, coloured.icc_profile, metadata=metadata, notes=tuple(notes)
+    )
+
+
+def _metadata(image: Image.Image, options: ReadOptions, notes: list[Note]) -> dict[str, bytes]:
+    """Return what is to be kept, and note what is dropped: quietly, most photos have some."""
+    found: dict[str, bytes] = {}
+    words = []
+    for key, word in _METADATA.items():
+        value = _exif_without_turn(image) if key == "exif" else image.info.get(key)
+        if value and options.keep_metadata and key in ("exif", "xmp"):
+            found[key] = value if isinstance(value, bytes) else str(value).encode()
+        elif value and (key, image.format) != ("comment", "JPEG2000"):  # names an encoder
+            words.append(word)
+    if "EXIF" in words and _has_location(image):
+        words[words.index("EXIF")] = "EXIF with the location"
+    if image.format == "PNG" and getattr(image, "text", None):
+        words.append("text")
+    if words:
+        text = f"metadata is left out: {', '.join(words)}"
+        notes.append(Note(NoteCode.METADATA_DROPPED, text))
+    return found
 
 
 def _upright(image: Image.Image) -> Image.Image:
