@@ -2,57 +2,100 @@
 
 from __future__ import annotations
 
-import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from vqcodec.errors import InputError, UsageError
+from vqcodec.notes import Note
 from vqcodec.signals import picture_files as image
 from vqcodec.signals import sound_files as audio
+from vqcodec.signals.libsndfile import NotASoundError
+from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip, Sound
+from vqcodec.signals.sound_formats import begins_like_sound
 
 Signal: TypeAlias = Picture | AudioClip
 LazySignal: TypeAlias = Picture | Sound  # a sound need not be in memory
 
 
-def read_signal(source: Path | BinaryIO, name: str | None = None) -> Signal:
+def read_signal(
+    source: Path | BinaryIO, name: str | None = None, *, options: ReadOptions = DEFAULT
+) -> Signal:
     """Return the sound or the picture in a file: its content decides, then its name.
 
     Args:
         source: a path, or a file open for reading.
         name: the file's name, for its suffix and for messages.
+        options: how to read.
 
     Raises:
         InputError: the file is missing, damaged, or neither a sound nor a picture.
     """
     label = name or str(source if isinstance(source, Path) else "input")
-    if isinstance(source, Path):
-        try:
+    try:
+        if isinstance(source, Path):
             with source.open("rb") as file:
-                return read_signal(file, label)
-        except OSError as error:
-            raise InputError(f"{label}: {error.strerror or error}") from error
-    if not source.seekable():
-        source = io.BytesIO(source.read())
-    if _holds_sound(source, label):
-        return audio.read_clip(source, label)
-    return image.read_picture(source, label)
+                return read_signal(file, label, options=options)
+        with _seekable(source) as file:
+            signal = open_signal(file, label, options=options)
+            return signal if isinstance(signal, Picture) else AudioClip.of_sound(signal)
+    except OSError as error:
+        raise InputError(f"{label}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise InputError(f"{label}: a sound larger than the memory") from error
 
 
-def open_signal(file: BinaryIO, name: str) -> LazySignal:
+@contextmanager
+def _seekable(source: BinaryIO) -> Iterator[BinaryIO]:
+    """Give a file that can seek: the source, or a copy on disk of what is left of it."""
+    if source.seekable():
+        yield source
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+        copy.seek(0)
+        yield copy
+
+
+def open_signal(file: BinaryIO, name: str, *, options: ReadOptions = DEFAULT) -> LazySignal:
     """Return the picture in a file, or the sound, which is read while the file stays open.
+
+    Its `notes` say what was left out or changed; those of a sound are complete once it is read.
 
     Args:
         file: open for reading; has to seek.
         name: the file's name, for its suffix and for messages.
+        options: how to read.
 
     Raises:
         InputError: the file is damaged, or neither a sound nor a picture.
     """
-    if _holds_sound(file, name):
-        return audio.AudioFile(file, name)
-    return image.read_picture(file, name)
+    suffix = Path(name).suffix.lower()
+    if begins_like_sound(file):
+        return audio.AudioFile(file, name, options)
+    if image.is_picture(file, name):
+        return image.read_picture(file, name, options=options)
+    try:
+        return audio.AudioFile(file, name, options)
+    except NotASoundError as error:
+        if suffix in audio.SUFFIXES:
+            raise
+        if suffix in image.SUFFIXES:
+            return image.read_picture(file, name, options=options)  # says what is wrong
+        raise InputError(
+            f"{name}: neither a sound ({_names(audio.SUFFIXES)}, …) "
+            f"nor a picture ({_names(image.SUFFIXES)}, …)"
+        ) from error
+
+
+def notes_of(signal: LazySignal) -> tuple[Note, ...]:
+    """Return what the reader of a signal left out or changed; a sound has to be read before."""
+    return tuple(getattr(signal, "notes", ()))
 
 
 def write_signal(signal: LazySignal, file: BinaryIO, format: str) -> None:
@@ -91,37 +134,6 @@ def format_of(path: Path, signal: Signal) -> str:
     if suffix not in suffixes:
         raise UsageError(f"{path}: a {kind} is written as {_names(suffixes)}")
     return suffixes[suffix]
-
-
-def _holds_sound(file: BinaryIO, label: str) -> bool:
-    """Return whether a file holds a sound, not a picture.
-
-    Raises:
-        InputError: neither its content nor its name says so.
-    """
-    suffix = Path(label).suffix.lower()
-    if _begins_like_a_sound(file):
-        return True
-    if image.is_picture(file):
-        return False
-    if suffix not in audio.SUFFIXES and suffix not in image.SUFFIXES:
-        raise InputError(
-            f"{label}: neither a sound ({_names(audio.SUFFIXES)}, …) "
-            f"nor a picture ({_names(image.SUFFIXES)}, …)"
-        )
-    return suffix in audio.SUFFIXES
-
-
-def _begins_like_a_sound(file: BinaryIO) -> bool:
-    """Return whether the content begins like a sound; the file is left where it was."""
-    position = file.tell()
-    start = file.read(12)
-    file.seek(position)
-    family, kind = start[:4], start[8:12]
-    if family in (b"RIFF", b"RIFX", b"FORM"):
-        return kind in (b"WAVE", b"AIFF", b"AIFC")
-    is_mpeg = len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0  # frame sync
-    return is_mpeg or family in (b"fLaC", b"OggS", b".snd", b"caff", b"RF64") or start[:3] == b"ID3"
 
 
 def _names(suffixes: dict[str, str]) -> str:

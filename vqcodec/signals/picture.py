@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from vqcodec.notes import Note
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,11 +24,15 @@ class Picture:
         pixels: [H, W, C] of 8 or 16 bits; C is 1 (grey) or 3 (RGB), H and W are at least 1.
         alpha: [H, W], 0 is transparent; None where everything is opaque.
         icc_profile: what the pixel values mean; None says sRGB.
+        metadata: blocks by name, "exif" and "xmp", where its reader was told to keep them.
+        notes: what its reader left out or changed.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.uint16]
     alpha: NDArray[np.uint8] | None = None
     icc_profile: bytes | None = None
+    metadata: Mapping[str, bytes] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.pixels.ndim == 3 and self.pixels.shape[2] in (1, 3) and self.pixels.size

@@ -9,6 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from vqcodec.notes import Note
+
 Waveform = NDArray[np.float32]  # [C, T] in -1 … 1
 BLOCK = 1 << 16  # samples
 
@@ -40,10 +42,12 @@ class AudioClip:
     Attributes:
         waveform: [C, T] in -1 … 1; T may be 0.
         sample_rate: in Hz.
+        notes: what its reader left out or changed.
     """
 
     waveform: Waveform
     sample_rate: int
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.waveform.ndim == 2 and self.waveform.shape[0] and self.sample_rate > 0
@@ -85,7 +89,7 @@ class AudioClip:
             waveform[:, start : start + block.shape[1]] = block
             start += block.shape[1]
         assert start == sound.num_samples, "blocks of another length than the sound"
-        return cls(waveform, sound.sample_rate)
+        return cls(waveform, sound.sample_rate, tuple(getattr(sound, "notes", ())))
 
 
 def blocks_of(waveform: Waveform) -> Iterator[Waveform]:

@@ -1,8 +1,7 @@
-"""Sound files <-> sounds, by libsndfile: whole, or block by block."""
+"""Sound files <-> sounds: whole, or block by block."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +13,13 @@ from numpy.typing import NDArray
 
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.errors import InputError, OutputError, UsageError
+from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.libsndfile import CallbackFile
+from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform
+from vqcodec.signals.sound_formats import open_sound
 
-# What can be written, by file name. Reading goes by content and takes whatever libsndfile knows.
+# What can be written, by file name. Reading goes by content: see `sound_formats`.
 SUFFIXES = {
     ".wav": "WAV",
     ".flac": "FLAC",
@@ -32,83 +35,32 @@ _SUBTYPES = {
     "MP3": "MPEG_LAYER_III",
     "AIFF": "PCM_16",
 }
+_INTEGERS_ABOVE = 100  # no recording is that much beyond full scale
 _PLAIN = {"WAV", "AIFF"}  # every sample takes its bytes
 _NEVER_EMPTY = {"FLAC", "MP3"}  # without a sample, libsndfile writes what nothing can read
 _MAX_OGG_RATE = 192_000  # Hz; libsndfile's Vorbis writer crashes above 200,000
 _MAX_BYTES = (1 << 31) - (1 << 16)  # of samples; lengths in AIFF and WAV are 32-bit fields
 
 
-class _File:
-    """A file as libsndfile is given it: its callbacks may not raise, so that a failure is kept."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._failure: OSError | None = None
-
-    def check(self) -> None:
-        """Raise the first failure, if there was one."""
-        if self._failure is not None:
-            raise self._failure
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, or to the start where damage asks for one before that."""
-        try:
-            if whence == io.SEEK_CUR:
-                offset += self._file.tell()
-            elif whence == io.SEEK_END:
-                offset += self._file.seek(0, io.SEEK_END)
-            return self._file.seek(max(0, offset))
-        except (OSError, OverflowError) as error:
-            self._keep(error)
-            return 0
-
-    def tell(self) -> int:
-        """Return the place."""
-        return self._file.tell()
-
-    def read(self, size: int) -> bytes:
-        """Return up to so many bytes; none after a failure."""
-        try:
-            return self._file.read(size)
-        except OSError as error:
-            self._keep(error)
-            return b""
-
-    def write(self, data: bytes) -> int:
-        """Write, and say that it went well: `check` knows better."""
-        try:
-            self._file.write(data)
-        except OSError as error:
-            self._keep(error)
-        return len(data)
-
-    def _keep(self, error: Exception) -> None:
-        failure = error if isinstance(error, OSError) else OSError(str(error))
-        self._failure = self._failure or failure
-
-
 class AudioFile:
     """A `Sound` in a file that is open for reading."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
-        """Read the file's header; `name` is what messages call it.
+    def __init__(self, file: BinaryIO, name: str, options: ReadOptions = DEFAULT) -> None:
+        """Find out what the file holds, and how many samples; `name` is what messages call it.
 
         Raises:
             InputError: it is damaged, not a sound, or too large for a stream.
         """
-        self._file, self._name = file, name
-        with _naming_failures(name), self._open() as sound:
+        self._name, self._options = name, options
+        with _naming_failures(name):
+            self._sound = open_sound(file, salvage=options.salvage)
             self._facts = AudioFacts(  # raises InputError
-                num_samples=sound.frames,
-                sample_rate=sound.samplerate,
-                num_channels=sound.channels,
+                num_samples=self._sound.num_samples,
+                sample_rate=self._sound.sample_rate,
+                num_channels=self._sound.num_channels,
                 downmixed=False,
             )
-
-    def _open(self) -> soundfile.SoundFile:
-        """Begin anew: after a seek, decoders of lossy formats may not give quite the same."""
-        self._file.seek(0)
-        return soundfile.SoundFile(_File(self._file))
+        self._notes_of_samples: list[Note] = []
 
     @property
     def sample_rate(self) -> int:
@@ -122,45 +74,88 @@ class AudioFile:
 
     @property
     def num_samples(self) -> int:
-        """Samples of each channel, as the header says."""
+        """Samples of each channel: as many as there are, whatever the header says."""
         return self._facts.num_samples
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was left out or changed; complete once all blocks have been read."""
+        return (*self._sound.notes, *self._notes_of_samples)
+
     def blocks(self) -> Iterator[Waveform]:
-        """Yield all samples in order, clipped to -1 … 1.
+        """Yield all samples in order, clipped to -1 … 1; the same ones every time.
 
         Raises:
             InputError: the file is damaged, or has samples that are not numbers.
         """
-        with _naming_failures(self._name), self._open() as sound:
-            for start in range(0, self.num_samples, BLOCK):
-                size = min(BLOCK, self.num_samples - start)
-                block = sound.read(size, dtype="float32", always_2d=True).T
-                if block.shape[1] < size:
-                    ended = start + block.shape[1]
-                    raise InputError(f"ends after {ended} of {self.num_samples} samples")
-                if not np.isfinite(block).all():
-                    raise InputError("has samples that are not finite numbers")
-                yield block.clip(-1, 1)
+        notes: list[Note] = []
+        clipping = _Clipping()
+        with _naming_failures(self._name):
+            for block in self._sound.blocks(notes):
+                finite = np.isfinite(block)
+                if not finite.all():
+                    block = self._without_odd_values(block, finite, notes)  # noqa: PLW2901
+                yield clipping.clip(block)
+            # Replaced at the end, so that reading twice does not say everything twice.
+            self._notes_of_samples = [*notes, *clipping.notes()]
+
+    def _without_odd_values(
+        self, block: Waveform, finite: NDArray[np.bool_], notes: list[Note]
+    ) -> Waveform:
+        if not self._options.salvage:
+            raise InputError("has samples that are not finite numbers")
+        if not any(note.code is NoteCode.DAMAGED for note in notes):
+            text = "samples that are not finite numbers are silent"
+            notes.append(Note(NoteCode.DAMAGED, text))
+        return np.where(finite, block, np.float32(0))
+
+
+class _Clipping:
+    """Clips blocks, and counts what that changes."""
+
+    def __init__(self) -> None:
+        self._num_samples, self._num_clipped, self._peak = 0, 0, 1.0
+
+    def clip(self, block: Waveform) -> Waveform:
+        """Return a block within -1 … 1."""
+        peak = float(np.abs(block).max(initial=0))
+        self._num_samples += block.size
+        if peak > 1:
+            self._num_clipped += int(np.count_nonzero(np.abs(block) > 1))
+            self._peak = max(self._peak, peak)
+        return block.clip(-1, 1)
+
+    def notes(self) -> list[Note]:
+        """Return what was clipped."""
+        if not self._num_clipped:
+            return []
+        text = (
+            f"{self._num_clipped} of {self._num_samples} samples lie beyond full scale "
+            f"and are clipped; the largest is {self._peak:.4g}"
+        )
+        if self._peak > _INTEGERS_ABOVE:
+            text += ", as where integers are written as floats: divide them by 32768"
+        return [Note(NoteCode.CLIPPED, text)]
 
 
 @contextmanager
 def _naming_failures(name: str) -> Iterator[None]:
-    """Turn what libsndfile raises into an InputError that begins with the file's name."""
+    """Begin the message of an InputError with the file's name."""
     try:
         yield
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip().rstrip(".")
-        raise InputError(f"{name}: cannot be read as a sound: {reason}") from error
     except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
 
 
-def read_clip(source: Path | BinaryIO, name: str | None = None) -> AudioClip:
+def read_clip(
+    source: Path | BinaryIO, name: str | None = None, *, options: ReadOptions = DEFAULT
+) -> AudioClip:
     """Return the sound of a file, all its channels, clipped to -1 … 1.
 
     Args:
         source: a path, or a file open for reading that can seek.
         name: what messages call the file.
+        options: how to read.
 
     Raises:
         InputError: the file is missing, damaged, not a sound, or too large for a stream.
@@ -169,8 +164,8 @@ def read_clip(source: Path | BinaryIO, name: str | None = None) -> AudioClip:
     try:
         if isinstance(source, Path):
             with source.open("rb") as file:
-                return AudioClip.of_sound(AudioFile(file, label))
-        return AudioClip.of_sound(AudioFile(source, label))
+                return AudioClip.of_sound(AudioFile(file, label, options))
+        return AudioClip.of_sound(AudioFile(source, label, options))
     except MemoryError as error:
         raise InputError(f"{label}: a sound larger than the memory") from error
     except OSError as error:
@@ -191,7 +186,7 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
     """
     _check_format(clip, format)
     is_long_wav = format == "WAV" and least_bytes(clip, format) > _MAX_BYTES
-    target = _File(file)
+    target = CallbackFile(file)
     try:
         with soundfile.SoundFile(
             target,

@@ -1,0 +1,261 @@
+"""Damages thousands of sounds and pictures, and reads them: only errors of this program may come.
+
+    python benchmarks/mutate_inputs.py --count 30000 --seed 0
+
+Every input comes from its number and the seed alone, so that a finding can be repeated:
+`--first N --count 1`. A worker process reads them; it is replaced when it dies or hangs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import random
+import resource
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from PIL import Image
+
+from vqcodec.errors import VqcodecError
+from vqcodec.signals.files import open_signal
+from vqcodec.signals.options import ReadOptions
+from vqcodec.signals.picture import Picture
+
+_HANGS_AFTER = 60.0  # seconds without a result
+_MOST_MEMORY = 4 << 30  # bytes of address space of the worker
+_SOUNDS = (
+    *(("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAV", "IMA_ADPCM")),
+    *(("WAV", "GSM610"), ("WAVEX", "PCM_16"), ("RF64", "PCM_16"), ("W64", "PCM_16")),
+    *(("AIFF", "PCM_16"), ("AU", "PCM_16"), ("CAF", "PCM_16"), ("CAF", "ALAC_16")),
+    *(("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("OGG", "OPUS")),
+    *(("MP3", "MPEG_LAYER_III"), ("VOC", "PCM_16"), ("NIST", "PCM_16"), ("SVX", "PCM_16")),
+    *(("MAT4", "PCM_16"), ("MAT5", "PCM_16"), ("PAF", "PCM_16"), ("PVF", "PCM_16")),
+    *(("AVR", "PCM_16"), ("IRCAM", "PCM_16"), ("SDS", "PCM_16"), ("XI", "DPCM_16")),
+)
+_PICTURES = (
+    *("PNG", "JPEG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "PPM", "JPEG2000"),
+    *("ICO", "PCX", "SGI", "DDS", "TGA", "QOI"),
+)
+
+
+def build_originals() -> list[tuple[str, bytes]]:
+    """Return small files of all kinds that can be written here: a name and the content."""
+    rng = np.random.default_rng(0)
+    tone = 0.3 * np.sin(np.arange(8000) * 0.1) + 0.05 * rng.standard_normal(8000)
+    files = []
+    for format, subtype in _SOUNDS:
+        file = io.BytesIO()
+        try:
+            soundfile.write(file, tone, 16_000, format=format, subtype=subtype)
+        except soundfile.LibsndfileError:
+            continue
+        files.append((f"sound-{format}-{subtype}", file.getvalue()))
+    colours = rng.integers(0, 256, (24, 40, 3), np.uint8)
+    colours[:, 20:] = 200
+    picture = Image.fromarray(colours)
+    for format in _PICTURES:
+        files += _pictures(picture, format)
+    return files
+
+
+def _pictures(picture: Image.Image, format: str) -> list[tuple[str, bytes]]:
+    """Return a picture in one format: plain, and with what that format has besides."""
+    second = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    variants: list[tuple[str, Image.Image, dict[str, object]]] = [("rgb", picture, {})]
+    if format in ("PNG", "TIFF", "JPEG", "PCX", "SGI", "TGA", "JPEG2000"):
+        variants.append(("grey", picture.convert("L"), {}))
+    if format in ("PNG", "WEBP", "TIFF", "ICO"):
+        variants.append(("alpha", picture.convert("RGBA"), {}))
+    if format in ("PNG", "GIF", "WEBP", "TIFF"):
+        variants.append(("frames", picture, {"save_all": True, "append_images": [second] * 2}))
+    if format == "PNG":
+        deep = Image.fromarray(np.arange(960, dtype=np.uint16).reshape(24, 40) * 60)
+        variants.append(("deep", deep, {}))
+        variants.append(("palette", picture.convert("P"), {}))
+    if format == "JPEG":
+        variants.append(("progressive", picture, {"progressive": True}))
+        variants.append(("cmyk", picture.convert("CMYK"), {}))
+    if format == "TIFF":
+        variants += [(name, picture, {"compression": name}) for name in ("tiff_lzw", "jpeg")]
+    files = []
+    for name, image, options in variants:
+        file = io.BytesIO()
+        try:
+            image.save(file, format, **options)
+        except (OSError, KeyError, ValueError):
+            continue
+        files.append((f"picture-{format}-{name}.{format.lower()}", file.getvalue()))
+    return files
+
+
+def mutate(data: bytes, rng: random.Random) -> bytes:
+    """Return the content with one to four changes."""
+    for _ in range(rng.choice((1, 1, 1, 2, 4))):
+        data = rng.choice(_CHANGES)(data, rng)
+    return data
+
+
+def _place(data: bytes, rng: random.Random) -> int:
+    """Return a place; every second one within the first bytes, where headers are."""
+    return rng.randrange(max(1, min(len(data), 128) if rng.random() < 0.5 else len(data)))
+
+
+def _flip(data: bytes, rng: random.Random) -> bytes:
+    at = _place(data, rng)
+    return (
+        data[:at]
+        + bytes(byte ^ 1 << rng.randrange(8) for byte in data[at : at + 1])
+        + data[at + 1 :]
+    )
+
+
+def _set(data: bytes, rng: random.Random) -> bytes:
+    at, size = _place(data, rng), rng.choice((1, 2, 4, 8))
+    value = rng.choice((b"\0", b"\xff", b"\x7f", b"\x80", rng.randbytes(1))) * size
+    return data[:at] + value + data[at + size :]
+
+
+def _set_number(data: bytes, rng: random.Random) -> bytes:
+    at, size = _place(data, rng), rng.choice((2, 4, 8))
+    value = rng.randrange(1 << rng.randrange(1, 8 * size + 1))
+    return data[:at] + value.to_bytes(size, rng.choice(("little", "big"))) + data[at + size :]
+
+
+def _cut(data: bytes, rng: random.Random) -> bytes:
+    return data[: rng.randrange(len(data) + 1)]
+
+
+def _remove(data: bytes, rng: random.Random) -> bytes:
+    at = _place(data, rng)
+    return data[:at] + data[at + rng.randrange(1, 64) :]
+
+
+def _insert(data: bytes, rng: random.Random) -> bytes:
+    at = _place(data, rng)
+    return data[:at] + rng.randbytes(rng.randrange(1, 64)) + data[at:]
+
+
+def _repeat(data: bytes, rng: random.Random) -> bytes:
+    at, size = _place(data, rng), rng.randrange(1, 512)
+    return data[: at + size] + data[at:]
+
+
+_CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+    *(_flip, _flip, _set, _set_number, _set_number),
+    *(_cut, _remove, _insert, _repeat),
+)
+
+
+def read(number: int, seed: int, originals: list[tuple[str, bytes]]) -> dict[str, object]:
+    """Read one damaged input and return what came of it."""
+    rng = random.Random(f"{seed}/{number}")
+    name, data = originals[rng.randrange(len(originals))]
+    data = mutate(data, rng)
+    options = ReadOptions(salvage=rng.random() < 0.3, keep_profile=rng.random() < 0.5)
+    begin = time.monotonic()
+    try:
+        signal = open_signal(io.BytesIO(data), name, options=options)
+        if not isinstance(signal, Picture):
+            length = sum(block.shape[1] for block in signal.blocks())
+            if length != signal.num_samples:
+                raise AssertionError(f"{length} samples, not {signal.num_samples}")
+        result = "noted" if getattr(signal, "notes", ()) else "read"
+    except VqcodecError:
+        result = "refused"
+    except MemoryError:
+        result = "memory"
+    except Exception as error:  # the finding itself
+        result = f"{type(error).__name__}: {error}"
+    took = time.monotonic() - begin
+    return {"number": number, "name": name, "result": result, "seconds": round(took, 3)}
+
+
+def work(first: int, count: int, seed: int) -> None:
+    """Read inputs and print a line for each."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+    channel = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is a finding, wherever it goes
+    originals = build_originals()
+    for number in range(first, first + count):
+        outcome = read(number, seed, originals)
+        outcome["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(json.dumps(outcome), file=channel, flush=True)
+
+
+def watch(first: int, count: int, seed: int) -> dict[str, object]:
+    """Have a worker read inputs, and return the counts of results and all findings."""
+    results: Counter[str] = Counter()
+    findings: list[object] = []
+    peak, slowest, said, number, stop = 0, 0.0, 0, first, first + count
+    with tempfile.TemporaryFile() as words:
+        while number < stop:
+            arguments = [sys.executable, __file__, "--work", "--first", str(number)]
+            arguments += ["--count", str(stop - number), "--seed", str(seed)]
+            with subprocess.Popen(
+                arguments, stdout=subprocess.PIPE, stderr=words, bufsize=0
+            ) as worker:
+                assert worker.stdout is not None
+                while number < stop:
+                    ready, _, _ = select.select([worker.stdout], [], [], _HANGS_AFTER)
+                    line = worker.stdout.readline() if ready else b""
+                    if not line:
+                        findings.append({"number": number, "result": "died" if ready else "hangs"})
+                        number += 1
+                        break
+                    outcome = json.loads(line)
+                    if os.fstat(words.fileno()).st_size > said:
+                        said = os.fstat(words.fileno()).st_size
+                        findings.append(outcome | {"result": "wrote to stdout or stderr"})
+                    if outcome["result"] not in ("read", "noted", "refused"):
+                        findings.append(outcome)
+                    results[outcome["result"] if len(outcome["result"]) < 10 else "other"] += 1
+                    peak = max(peak, outcome["peak_bytes"])
+                    slowest = max(slowest, outcome["seconds"])
+                    number += 1
+                worker.kill()
+        words.seek(0)
+        foreign = words.read(2000).decode(errors="replace")
+    return {
+        "inputs": count,
+        "seed": seed,
+        **results,
+        "findings": findings,
+        "peak_bytes": peak,
+        "slowest_s": slowest,
+        "foreign_words": foreign,
+    }
+
+
+def main() -> int:
+    """Print what came of all inputs, and return 1 where there are findings."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=30_000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, help="a JSON file for the result")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        work(options.first, options.count, options.seed)
+        return 0
+    result = watch(options.first, options.count, options.seed)
+    text = json.dumps(result, indent=2)
+    print(text)
+    if options.output is not None:
+        options.output.write_text(text + "\n", encoding="utf-8")
+    return 1 if result["findings"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

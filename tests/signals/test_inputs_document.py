@@ -1,0 +1,182 @@
+"""Every row of the tables in docs/INPUTS.md, tried."""
+
+import io
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from input_files import (
+    POSTSCRIPT,
+    N,
+    animation,
+    chunk,
+    flac_with_length,
+    id3,
+    mp3,
+    mp3_frames,
+    mp3_in_wav,
+    mp3_without_tag,
+    noisy_tone,
+    ogg_pages,
+    ogg_with_granule,
+    padded_profile,
+    picture,
+    pixels,
+    png_chunk,
+    png_with,
+    replaced,
+    sound,
+)
+from PIL import Image
+from test_extra_formats import encoded
+from test_picture_damage import with_exif
+
+from vqcodec.errors import InputError
+from vqcodec.notes import QUIET_CODES, NoteCode
+from vqcodec.signals.files import notes_of, read_signal
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "INPUTS.md"
+WAV, FLAC, OGG = sound("WAV"), sound("FLAC"), sound("OGG")
+SIZE = WAV.index(b"data") + 4
+
+
+def flipped(data, at):
+    return replaced(data, at, bytes([data[at] ^ 1]))
+
+
+def junk_between():
+    frames = mp3_frames(mp3_without_tag())
+    return b"".join([*frames[:9], b"something else", *frames[9:]])
+
+
+def deep_colours():
+    data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", b"\0\0\0\2\0\0\0\1\x10\2\0\0\0")
+    return data + png_chunk(b"IDAT", zlib.compress(bytes(13))) + png_chunk(b"IEND", b"")
+
+
+def heic():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(pixels(64, 64))).save(file)
+    return file.getvalue()
+
+
+FORMATS = [("WAV", None), ("AIFF", None), ("CAF", None), ("AU", "PCM_16"), ("RF64", None)]
+FORMATS += [("W64", None), ("VOC", "PCM_16"), ("NIST", "PCM_16"), ("SVX", "PCM_16")]
+PICTURES = ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "ICO", "PCX"]
+PICTURES += ["SGI", "DDS", "QOI"]
+
+INPUTS = {  # by row: makes one input, or several
+    "MP3 with a length tag": mp3,
+    "MP3 without a length tag": mp3_without_tag,
+    "MP3 whose tag says too few frames": lambda: replaced(mp3(), tag() + 8, bytes([0, 0, 0, 9])),
+    "MP3 that is cut off": lambda: mp3()[:9000],
+    "MP3 after zeros or an ID3 tag": lambda: [bytes(500) + mp3(), id3() + mp3()],
+    "MP3 files joined to one": lambda: mp3() + mp3(),
+    "MP3 files of other channels joined to one": lambda: (
+        mp3() + mp3(samples=noisy_tone(20_000, 2, 44_100))
+    ),
+    "MP3 with junk between frames": junk_between,
+    "MP3 with junk after its end": lambda: mp3() + b"something else",
+    "MP3 in WAV": mp3_in_wav,
+    "Ogg Vorbis or Opus": lambda: [OGG, sound("OGG", "OPUS")],
+    "chained Ogg": lambda: OGG + OGG,
+    "chained Ogg of another rate": lambda: OGG + sound("OGG", rate=44_100),
+    "Ogg that is cut off": lambda: OGG[:-500],
+    "Ogg with a wrong position on its last page": lambda: ogg_with_granule(
+        OGG, len(ogg_pages(OGG)) - 1, 3
+    ),
+    "Ogg with a wrong checksum": lambda: flipped(OGG, ogg_pages(OGG)[-1] + 300),
+    "FLAC": lambda: FLAC,
+    "FLAC of unknown length": lambda: flac_with_length(0),
+    "FLAC that is cut off": lambda: FLAC[: len(FLAC) // 2],
+    "FLAC with a wrong MD5 sum": lambda: flipped(FLAC, 30),
+    "WAV, AIFF, CAF, AU, RF64, W64, VOC, SPH, …": lambda: [sound(*kind) for kind in FORMATS],
+    "WAV whose length is 0 or 0xFFFFFFFF": lambda: [
+        replaced(WAV, SIZE, bytes(4)),
+        replaced(WAV, SIZE, b"\xff" * 4),
+    ],
+    "WAV whose length is too large": lambda: WAV[: len(WAV) // 2],
+    "WAV whose length is too small": lambda: replaced(WAV, SIZE, b"\0\1\0\0"),
+    "WAV with chunks after its samples": lambda: WAV + chunk(b"LIST", b"INFO" + bytes(20)),
+    "WAV with samples beyond full scale": lambda: sound("WAV", "FLOAT", 4 * noisy_tone()),
+    "WAV with samples that are not numbers": lambda: sound("WAV", "FLOAT", np.nan * noisy_tone()),
+    "AAC, M4A, MP4, Matroska, WMA, …": lambda: [
+        encoded(*kind) for kind in (("mp4", "aac"), ("adts", "aac"), ("matroska", "aac"))
+    ],
+    "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF, PPM, JPEG 2000, …": lambda: [
+        picture(format) for format in PICTURES
+    ],
+    "PNG with a wrong checksum": lambda: flipped(picture(), 60),
+    "JPEG that is cut off": lambda: picture("JPEG")[:-30],
+    "picture with bytes after its end": lambda: [picture() + b"more", picture("JPEG") + b"more"],
+    "animation": lambda: [animation(format) for format in ("GIF", "PNG", "WEBP")],
+    "TIFF of several pages": lambda: animation("TIFF"),
+    "PostScript": lambda: POSTSCRIPT,
+    "PNG of 16 bits a colour": deep_colours,
+    "PNG with a gamma that is not sRGB's": lambda: png_with((b"gAMA", (10**5).to_bytes(4, "big"))),
+    "PNG with primaries that are not sRGB's": lambda: png_with((b"cICP", bytes([9, 13, 0, 1]))),
+    "PNG or AVIF with code points (cICP) for PQ or HLG": lambda: [
+        png_with((b"cICP", bytes([9, 16, 0, 1]))),
+        png_with((b"cICP", bytes([9, 18, 0, 1]))),
+        avif_of_pq(),
+    ],
+    "PNG with unknown code points (cICP)": lambda: png_with((b"cICP", bytes([99, 99, 0, 1]))),
+    "CMYK": lambda: picture("JPEG", Image.fromarray(pixels()).convert("CMYK")),
+    "picture with a large profile": lambda: picture("JPEG", icc_profile=padded_profile(9000)),
+    "picture with a profile for other channels": lambda: picture(
+        icc_profile=bytes(16) + b"GRAY" + bytes(112)
+    ),
+    "picture with EXIF": with_exif,
+    "HEIC": heic,
+}
+
+
+def tag():
+    data = mp3()
+    return data.index(b"Xing") if b"Xing" in data else data.index(b"Info")
+
+
+def avif_of_pq():
+    data = picture("AVIF")
+    return replaced(data, data.index(b"colrnclx") + 8, bytes([0, 9, 0, 16]))
+
+
+def rows():
+    """Return the rows of both tables of inputs: the kind, and what is noted."""
+    found = {}
+    for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if line.startswith("|") and len(cells) == 4 and cells[0] != "kind of input":
+            found[cells[0]] = cells[3].strip(" |`")
+    return found
+
+
+def test_every_row_is_tried():
+    assert list(rows()) == list(INPUTS)
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_an_input_is_read_as_the_document_says(kind):
+    made = INPUTS[kind]()
+    expected = rows()[kind]
+    for data in made if isinstance(made, list) else [made]:
+        if expected == "refused":
+            with pytest.raises(InputError):
+                read_signal(io.BytesIO(data), "input")
+            continue
+        notes = notes_of(read_signal(io.BytesIO(data), "input"))
+        assert [note.code for note in notes] == ([] if expected == "none" else [expected])
+
+
+def test_every_code_is_explained():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    explained = dict(re.findall(r"^\| `([a-z-]+)`( \(quiet\))? \|", text, re.MULTILINE))
+    assert list(explained) == [code.value for code in NoteCode]
+    assert {code for code, quiet in explained.items() if quiet} == set(QUIET_CODES)
+
+
+def test_the_shortest_sound_of_the_table_is_whole():
+    assert read_signal(io.BytesIO(WAV)).num_samples == N

@@ -1,0 +1,240 @@
+"""WAV, RF64, AIFF, CAF and AU: where the samples lie, and a true header for a wrong one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import BinaryIO, Literal
+
+from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.views import Part, length_of, read_at
+
+_UNKNOWN = 0xFFFFFFFF  # the size that a writer gives which does not know it yet
+_PLAIN_WAV = {1: "PCM", 3: "float", 6: "A-law", 7: "mu-law", 0xFFFE: "extensible"}
+_MPEG_TAGS = {0x50, 0x55}
+_PLAIN_AIFC = {b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ulaw"}
+_LARGEST_CHUNK = 1 << 20  # bytes of a chunk that is kept in memory: formats are far smaller
+_MOST_CHUNKS = 10_000
+_TAGS = (b"ID3", b"TAG", b"APETAGEX")
+
+
+@dataclass(slots=True)
+class ChunkedSound:
+    """Where the samples of a file lie.
+
+    Attributes:
+        parts: the file with a true header, for `FileView`; None where it is as it should be.
+        mpeg: where MPEG frames lie, if the file holds those.
+        notes: what the header got wrong.
+    """
+
+    parts: list[Part] | None = None
+    mpeg: tuple[int, int] | None = None
+    notes: list[Note] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    name: bytes
+    start: int  # of its content
+    size: int  # as it says
+
+
+def read_chunked_sound(file: BinaryIO, start: int) -> ChunkedSound | None:
+    """Return where the samples are; None where the file is of no kind that is known here."""
+    head = read_at(file, start, 24)
+    family, kind = head[:4], head[8:12]
+    if family in (b"RIFF", b"RIFX", b"RF64", b"BW64") and kind == b"WAVE":
+        return _read_wav(file, start, family)
+    if family == b"FORM" and kind in (b"AIFF", b"AIFC"):
+        return _read_aiff(file, start, kind)
+    if family == b"caff":
+        return _read_caf(file, start)
+    if family == b".snd":
+        return _read_au(file, start, head)
+    return None
+
+
+def _walk(
+    file: BinaryIO, position: int, order: Literal["little", "big"], stop_at: bytes
+) -> dict[bytes, _Chunk]:
+    """Return the chunks up to the first named `stop_at`, by name."""
+    found: dict[bytes, _Chunk] = {}
+    length = length_of(file)
+    for _ in range(_MOST_CHUNKS):
+        head = read_at(file, position, 8)
+        if len(head) < 8 or position >= length:
+            break
+        chunk = _Chunk(head[:4], position + 8, int.from_bytes(head[4:], order))
+        found.setdefault(chunk.name, chunk)
+        if chunk.name == stop_at:
+            break
+        position = chunk.start + chunk.size + chunk.size % 2
+    return found
+
+
+def _content(file: BinaryIO, chunk: _Chunk | None) -> bytes:
+    if chunk is None:
+        return b""
+    return read_at(file, chunk.start, min(chunk.size, _LARGEST_CHUNK))
+
+
+def _true_size(
+    file: BinaryIO, chunk: _Chunk, claimed: int, order: Literal["little", "big"], block: int
+) -> tuple[int, list[Note]]:
+    """Return how many bytes of samples a chunk has, in whole blocks, and what is to be said."""
+    available = max(0, length_of(file) - chunk.start)
+    whole = available - available % block
+    if claimed > available:
+        is_unknown = claimed >= _UNKNOWN - 0xFFFF or 0x7FFF0000 <= claimed <= 0x7FFFFFFF
+        note = Note(
+            NoteCode.ENDS_EARLY,
+            f"ends early: {whole} bytes of samples are there, "
+            f"fewer than the {claimed} that its header says",
+        )
+        return whole, [] if is_unknown else [note]
+    rest = available - claimed
+    if rest <= 1 or _are_chunks(file, chunk.start + claimed, order):
+        return claimed, []
+    if not claimed or rest % (1 << 32) == 0:  # written as a stream; or longer than 32 bits can say
+        return whole, []
+    if _is_tag(read_at(file, chunk.start + claimed, 8192)):
+        text = f"{rest} bytes after the samples are left out"
+        return claimed, [Note(NoteCode.TRAILING_BYTES, text)]
+    return whole, [_more_than_claimed(claimed, whole)]
+
+
+def _more_than_claimed(claimed: int, found: int) -> Note:
+    text = f"its header says {claimed} bytes of samples, but {found} are there: all are read"
+    return Note(NoteCode.WRONG_LENGTH, text)
+
+
+def _is_tag(data: bytes) -> bool:
+    return data.startswith(_TAGS) or not data.strip(b"\0")
+
+
+def _are_chunks(file: BinaryIO, position: int, order: Literal["little", "big"]) -> bool:
+    """Return whether nothing but well-formed chunks follow up to the end of the file."""
+    length = length_of(file)
+    for shift in (position % 2, 0):  # chunks begin at even places, but for some writers
+        at = position + shift
+        for _ in range(_MOST_CHUNKS):
+            head = read_at(file, at, 8)
+            if len(head) < 8:
+                if not head.strip(b"\0"):
+                    return True
+                break
+            if not all(0x20 <= byte < 0x7F for byte in head[:4]):
+                break
+            at += 8 + int.from_bytes(head[4:], order)
+            if at >= length:
+                if at == length:
+                    return True
+                break
+            at += at % 2
+        else:
+            return True
+        if at == length:
+            return True
+    return False
+
+
+def _read_wav(file: BinaryIO, start: int, family: bytes) -> ChunkedSound | None:
+    order: Literal["little", "big"] = "big" if family == b"RIFX" else "little"
+    chunks = _walk(file, start + 12, order, b"data")
+    data, form = chunks.get(b"data"), _content(file, chunks.get(b"fmt "))
+    if data is None or len(form) < 16:
+        return None
+    claimed, sizes = data.size, _content(file, chunks.get(b"ds64"))
+    if family in (b"RF64", b"BW64") and data.size == _UNKNOWN and len(sizes) >= 16:
+        claimed = int.from_bytes(sizes[8:16], "little")
+    tag = int.from_bytes(form[:2], order)
+    block = int.from_bytes(form[12:14], order) or 1
+    if tag in _MPEG_TAGS:
+        size, notes = _true_size(file, data, claimed, order, 1)
+        return ChunkedSound(mpeg=(data.start, data.start + size), notes=notes)
+    size, notes = _true_size(file, data, claimed, order, block)
+    if size == claimed:
+        return ChunkedSound(notes=notes)
+    if tag not in _PLAIN_WAV:
+        order_of_fact = _content(file, chunks.get(b"fact"))
+        fact = b"fact" + len(order_of_fact).to_bytes(4, order) + order_of_fact
+    else:
+        fact = b""
+    form_chunk = b"fmt " + len(form).to_bytes(4, order) + form + bytes(len(form) % 2)
+    body = b"WAVE" + form_chunk + fact
+    if len(body) + 8 + size < _UNKNOWN:
+        name = b"RIFX" if order == "big" else b"RIFF"
+        head = name + (len(body) + 8 + size).to_bytes(4, order) + body
+        head += b"data" + size.to_bytes(4, order)
+    else:
+        ds64 = b"ds64" + (28).to_bytes(4, "little")
+        ds64 += (len(body) + 44 + size).to_bytes(8, "little") + size.to_bytes(8, "little")
+        ds64 += (size // block).to_bytes(8, "little") + bytes(4)
+        head = b"RF64\xff\xff\xff\xffWAVE" + ds64 + form_chunk + fact + b"data\xff\xff\xff\xff"
+    return ChunkedSound([head, (data.start, data.start + size)], notes=notes)
+
+
+def _read_aiff(file: BinaryIO, start: int, kind: bytes) -> ChunkedSound | None:
+    chunks = _walk(file, start + 12, "big", b"SSND")
+    common, samples = _content(file, chunks.get(b"COMM")), chunks.get(b"SSND")
+    if samples is None or len(common) < 18:
+        return None
+    if kind == b"AIFC" and common[18:22] not in _PLAIN_AIFC:
+        return ChunkedSound()
+    channels = int.from_bytes(common[:2], "big") or 1
+    block = channels * (-(-int.from_bytes(common[6:8], "big") // 8) or 1)
+    offset = int.from_bytes(read_at(file, samples.start, 4), "big")
+    inner = _Chunk(samples.name, samples.start + 8 + offset, 0)
+    claimed = max(0, samples.size - 8 - offset)
+    size, notes = _true_size(file, inner, claimed, "big", block)
+    num_frames = size // block
+    if size == claimed and int.from_bytes(common[2:6], "big") == num_frames:
+        return ChunkedSound(notes=notes)
+    common = common[:2] + min(num_frames, _UNKNOWN).to_bytes(4, "big") + common[6:]
+    body = kind
+    if kind == b"AIFC":
+        body += b"FVER" + (4).to_bytes(4, "big") + (0xA2805140).to_bytes(4, "big")
+    body += b"COMM" + len(common).to_bytes(4, "big") + common + bytes(len(common) % 2)
+    total = min(len(body) + 16 + size, _UNKNOWN)
+    head = b"FORM" + total.to_bytes(4, "big") + body
+    head += b"SSND" + min(size + 8, _UNKNOWN).to_bytes(4, "big") + bytes(8)
+    return ChunkedSound([head, (inner.start, inner.start + size)], notes=notes)
+
+
+def _read_caf(file: BinaryIO, start: int) -> ChunkedSound | None:
+    position, length = start + 8, length_of(file)
+    for _ in range(_MOST_CHUNKS):
+        head = read_at(file, position, 12)
+        if len(head) < 12:
+            return None
+        size = int.from_bytes(head[4:], "big", signed=True)
+        if head[:4] == b"data":
+            available = length - position - 12
+            if 0 <= size <= available:
+                return ChunkedSound()
+            notes = []
+            if size >= 0:
+                text = f"ends early: {available} of {size} bytes of samples are there"
+                notes.append(Note(NoteCode.ENDS_EARLY, text))
+            fixed = b"data" + available.to_bytes(8, "big")
+            parts: list[Part] = [(start, position), fixed, (position + 12, length)]
+            return ChunkedSound(parts, notes=notes)
+        if size < 0:
+            return None
+        position += 12 + size
+    return None
+
+
+def _read_au(file: BinaryIO, start: int, head: bytes) -> ChunkedSound | None:
+    offset, claimed = int.from_bytes(head[4:8], "big"), int.from_bytes(head[8:12], "big")
+    available = length_of(file) - start - offset
+    if len(head) < 24 or available < 0 or claimed in (available, _UNKNOWN):
+        return ChunkedSound()
+    notes = []
+    if claimed > available:
+        text = f"ends early: {available} of {claimed} bytes of samples are there"
+        return ChunkedSound(notes=[Note(NoteCode.ENDS_EARLY, text)])
+    if claimed:
+        notes.append(_more_than_claimed(claimed, available))
+    fixed = head[:8] + available.to_bytes(8, "big")[4:]
+    return ChunkedSound([fixed, (start + 12, start + offset + available)], notes=notes)

@@ -1,0 +1,201 @@
+"""The true length of a FLAC file, from its last frame: the header's is a hint (RFC 9639)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from vqcodec.errors import InputError
+from vqcodec.signals.views import Part, length_of, read_at
+
+_STREAMINFO_BYTES = 34
+_FIRST_TAIL = 1 << 16  # bytes
+_LARGEST_TAIL = 1 << 24
+_BLOCK_SIZES = {1: 192, **{n: 576 << (n - 2) for n in range(2, 6)}}
+_BLOCK_SIZES |= {n: 256 << (n - 8) for n in range(8, 16)}
+_HEADER_BYTES = 16  # at most
+
+
+def _crc_table(bits: int, polynomial: int) -> list[int]:
+    table = []
+    for value in range(256):
+        crc = value << (bits - 8)
+        for _ in range(8):
+            crc = crc << 1 ^ (polynomial if crc >> (bits - 1) else 0)
+            crc &= (1 << bits) - 1
+        table.append(crc)
+    return table
+
+
+_CRC8, _CRC16 = _crc_table(8, 0x07), _crc_table(16, 0x8005)
+
+
+@dataclass(frozen=True, slots=True)
+class FlacFacts:
+    """What a FLAC file holds.
+
+    Attributes:
+        parts: the file with a header that is true, for `FileView`.
+        num_samples: samples that are there.
+        claimed: samples that the header says; None where it says that they are unknown.
+        trailing: bytes after the last frame, without tags.
+        bits: of a sample.
+        md5: of all samples; None where it is not set, or not all samples are there.
+    """
+
+    parts: list[Part]
+    num_samples: int
+    claimed: int | None
+    trailing: int
+    bits: int
+    md5: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    start: int  # in the file
+    first: int  # number of its first sample
+    size: int  # samples
+
+
+def read_flac_facts(file: BinaryIO, start: int) -> FlacFacts:
+    """Return what a file holds whose "fLaC" stands at `start`.
+
+    Raises:
+        InputError: it has no STREAMINFO, or no complete frame although it should.
+    """
+    length = length_of(file)
+    info, audio = _read_metadata(file, start)
+    packed = int.from_bytes(info[10:18], "big")
+    claimed = packed & ((1 << 36) - 1)
+    bits = (packed >> 36 & 31) + 1
+    nominal = int.from_bytes(info[2:4], "big")
+    first = _first_frame(read_at(file, audio, _HEADER_BYTES), audio, nominal)
+    stop, num_samples = audio, 0
+    if first is not None:
+        claimed_stop = first.first + claimed if claimed else None
+        found = _last_frame(file, audio, length, nominal, claimed_stop)
+        if found is not None:
+            last, stop = found
+            num_samples = last.first + last.size - first.first
+    if num_samples <= 0 and (claimed or length > audio):
+        raise InputError("cannot be read as a sound: no complete FLAC frame")
+    patched = packed >> 36 << 36 | num_samples
+    complete = num_samples == claimed
+    md5 = info[18:34] if complete and any(info[18:34]) else None
+    header = b"fLaC\x80\0\0\x22" + info[:10] + patched.to_bytes(8, "big") + info[18:34]
+    return FlacFacts(
+        parts=[header, (audio, stop)],
+        num_samples=num_samples,
+        claimed=claimed or None,
+        trailing=_without_tags(file, stop, length),
+        bits=bits,
+        md5=md5,
+    )
+
+
+def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int]:
+    """Return STREAMINFO, and where the frames begin."""
+    position, info, is_last = start + 4, b"", False
+    while not is_last:
+        block = read_at(file, position, 4)
+        if len(block) < 4:
+            raise InputError("cannot be read as a sound: ends within its header")
+        is_last, kind = bool(block[0] & 0x80), block[0] & 0x7F
+        size = int.from_bytes(block[1:], "big")
+        if kind == 0 and not info:
+            info = read_at(file, position + 4, _STREAMINFO_BYTES)
+        position += 4 + size
+    if len(info) < _STREAMINFO_BYTES:
+        raise InputError("cannot be read as a sound: no FLAC header")
+    return info, position
+
+
+def _first_frame(data: bytes, start: int, nominal: int) -> _Frame | None:
+    """Return the frame whose header `data` begins with; `nominal` is the size of a fixed block."""
+    if len(data) < 6 or data[0] != 0xFF or data[1] not in (0xF8, 0xF9) or data[3] & 1:
+        return None
+    code, rate = data[2] >> 4, data[2] & 15
+    number, at = _coded_number(data, 4)
+    if number is None or code == 0 or rate == 15 or data[3] >> 4 > 10:
+        return None
+    if code in (6, 7):
+        extra = code - 5
+        size = int.from_bytes(data[at : at + extra], "big") + 1
+        at += extra
+    else:
+        size = _BLOCK_SIZES[code]
+    at += {12: 1, 13: 2, 14: 2}.get(rate, 0)
+    crc = 0
+    for byte in data[:at]:
+        crc = _CRC8[crc ^ byte]
+    if at >= len(data) or crc != data[at]:
+        return None
+    is_fixed = data[1] == 0xF8
+    return _Frame(start, number * nominal if is_fixed else number, size)
+
+
+def _coded_number(data: bytes, at: int) -> tuple[int | None, int]:
+    """Return a number that is coded like UTF-8, up to 36 bits, and where it ends."""
+    lead = data[at]
+    if lead < 0x80:
+        return lead, at + 1
+    more = 8 - (lead ^ 0xFF).bit_length() - 1
+    if not 1 <= more <= 6 or len(data) < at + 1 + more:
+        return None, at
+    number = lead & (0x3F >> more)
+    for byte in data[at + 1 : at + 1 + more]:
+        if byte & 0xC0 != 0x80:
+            return None, at
+        number = number << 6 | byte & 0x3F
+    return number, at + 1 + more
+
+
+def _last_frame(
+    file: BinaryIO, audio: int, length: int, nominal: int, claimed_stop: int | None
+) -> tuple[_Frame, int] | None:
+    """Return the last complete frame, and where it ends.
+
+    A frame does not say how long it is, and a CRC-16 is right by chance once in 65,536 bytes: it
+    counts at the end of the data, before a tag, or where as many samples as claimed are there.
+    """
+    size = _FIRST_TAIL
+    while True:
+        base = max(audio, length - size)
+        data = read_at(file, base, length - base)
+        stop, end = len(data), len(data)
+        while stop > 0 and (at := data.rfind(b"\xff", 0, stop)) >= 0:
+            frame = _first_frame(data[at : at + _HEADER_BYTES], base + at, nominal)
+            if frame is not None:
+                frame_stop = _end_of_frame(data, at, end)
+                if frame_stop is not None and (
+                    frame_stop == end
+                    or frame.first + frame.size == claimed_stop
+                    or _is_tag(data[frame_stop:end])
+                ):
+                    return frame, base + frame_stop
+                end = at  # an incomplete frame, or no frame: the one before ends here
+            stop = at
+        if base == audio or size >= _LARGEST_TAIL:
+            return None
+        size *= 8
+
+
+def _end_of_frame(data: bytes, at: int, limit: int) -> int | None:
+    """Return where a frame ends: the last place where the CRC-16 over it is zero."""
+    crc, end = 0, None
+    for position in range(at, limit):
+        crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ data[position]]
+        if crc == 0 and position > at + _HEADER_BYTES // 2:
+            end = position + 1
+    return end
+
+
+def _without_tags(file: BinaryIO, stop: int, length: int) -> int:
+    """Return how many bytes after the last frame are neither a tag nor zeros."""
+    is_tag = _is_tag(read_at(file, stop, min(length - stop, _FIRST_TAIL)))
+    return 0 if is_tag else length - stop
+
+
+def _is_tag(data: bytes) -> bool:
+    return not data.strip(b"\0") or data.startswith((b"TAG", b"ID3", b"APETAGEX"))

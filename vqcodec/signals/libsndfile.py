@@ -1,0 +1,267 @@
+"""libsndfile's decoders, with the true number of samples."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from vqcodec.errors import InputError
+from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.flac_length import FlacFacts
+from vqcodec.signals.sound import BLOCK, Waveform
+from vqcodec.signals.views import FileView
+
+_CUT = re.compile(r"should be|truncated|not equal|does not match|short read|> file length")
+_UNKNOWN_FORMAT = 1  # libsndfile's number of the error
+_SCALE = np.float32(2.0**-31)
+_SMALL_BLOCK = 256  # samples
+_MOST_TRIMMED = 8192  # samples of the last packet that an Ogg stream leaves out
+
+Opener = Callable[[], BinaryIO]  # gives the file from its start, each time anew
+
+
+class NotASoundError(InputError):
+    """The content is of no kind of sound that is known; it may be something else."""
+
+
+class CallbackFile:
+    """A file as libsndfile is given it: its callbacks may not raise, so that a failure is kept."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._failure is not None:
+            raise self._failure
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, or to the start where damage asks for one before that."""
+        try:
+            if whence == io.SEEK_CUR:
+                offset += self._file.tell()
+            elif whence == io.SEEK_END:
+                offset += self._file.seek(0, io.SEEK_END)
+            return self._file.seek(max(0, offset))
+        except (OSError, OverflowError) as error:
+            self._keep(error)
+            return 0
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._file.tell()
+
+    def read(self, size: int) -> bytes:
+        """Return up to so many bytes; none after a failure."""
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            self._keep(error)
+            return b""
+
+    def write(self, data: bytes) -> int:
+        """Write, and say that it went well: `check` knows better."""
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._keep(error)
+        return len(data)
+
+    def _keep(self, error: Exception) -> None:
+        failure = error if isinstance(error, OSError) else OSError(str(error))
+        self._failure = self._failure or failure
+
+
+@contextmanager
+def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
+    """Open a file for reading from its start.
+
+    Raises:
+        InputError: libsndfile cannot read it, when it is opened or within the block.
+        OSError: the file below cannot be read.
+    """
+    source = CallbackFile(file)
+    try:
+        with soundfile.SoundFile(source) as sound:
+            yield sound
+            source.check()
+    except soundfile.LibsndfileError as error:
+        source.check()
+        reason = error.error_string.strip().rstrip(".") or "damaged"
+        kind = NotASoundError if error.code == _UNKNOWN_FORMAT else InputError
+        raise kind(f"cannot be read as a sound: {reason}") from error
+
+
+class SndfileSound:
+    """A sound that libsndfile decodes."""
+
+    def __init__(self, opener: Opener, *, salvage: bool, logged: bool = True) -> None:
+        """Read the header, and count samples where it is not to be trusted.
+
+        Args:
+            opener: gives the file.
+            salvage: let damage end the sound, with a note.
+            logged: whether what libsndfile says of lengths is to be told.
+
+        Raises:
+            InputError: libsndfile does not know it.
+        """
+        self._opener, self._salvage = opener, salvage
+        self._block = _SMALL_BLOCK if salvage else BLOCK  # a block with damage is lost
+        self.notes: list[Note] = []
+        with open_sndfile(opener()) as sound:
+            self.sample_rate: int = sound.samplerate
+            self.num_channels: int = sound.channels
+            self.num_samples: int = sound.frames
+            self.format: str = sound.format
+            log = sound.extra_info
+            trusted = not salvage and _ends_there(sound)
+        if not trusted:
+            self.num_samples = self._count()
+        if logged and any(_CUT.search(line) for line in log.splitlines()):
+            text = f"ends early: has {self.num_samples} samples, fewer than its header says"
+            self.notes.append(Note(NoteCode.ENDS_EARLY, text))
+
+    def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
+        """Yield all samples [C, n] in order.
+
+        Raises:
+            InputError: they end before they should.
+        """
+        left = self.num_samples
+        with self._reading(notes), open_sndfile(self._opener()) as sound:
+            while left > 0:
+                block = self._read(sound, min(self._block, left))
+                if not block.shape[1]:
+                    raise InputError(
+                        f"damaged: {self.num_samples - left} of {self.num_samples} samples "
+                        "can be read"
+                    )
+                left -= block.shape[1]
+                yield block
+        self._verify(notes)
+
+    def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
+        block: Waveform = sound.read(size, dtype="float32", always_2d=True).T
+        return block
+
+    def _verify(self, notes: list[Note]) -> None:
+        """Check the samples that were read against what the file says of them."""
+
+    @contextmanager
+    def _reading(self, notes: list[Note]) -> Iterator[None]:
+        """Let damage pass with a note where that is wanted: the count ended there, too."""
+        try:
+            yield
+        except InputError as error:
+            if not self._salvage:
+                raise
+            notes.append(Note(NoteCode.DAMAGED, f"{error}; it is read up to there"))
+
+    def _count(self) -> int:
+        """Return how many samples can be read; with `salvage`, up to the damage."""
+        count = 0
+        with self._reading([]), open_sndfile(self._opener()) as sound:
+            while size := self._read(sound, self._block).shape[1]:
+                count += size
+        return count
+
+
+class FlacSound(SndfileSound):
+    """A FLAC file, checked against the MD5 sum of its samples where it has one."""
+
+    def __init__(self, file: BinaryIO, facts: FlacFacts, *, salvage: bool) -> None:
+        """Take a file and what `read_flac_facts` says of it."""
+        self._facts = facts
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        super().__init__(lambda: _view(file, facts.parts), salvage=salvage, logged=False)
+        if facts.claimed is not None and facts.claimed > facts.num_samples:
+            text = f"ends early: {facts.num_samples} of {facts.claimed} samples are there"
+            self.notes.append(Note(NoteCode.ENDS_EARLY, text))
+        elif facts.trailing:
+            text = f"{facts.trailing} bytes after the last FLAC frame are left out"
+            self.notes.append(Note(NoteCode.TRAILING_BYTES, text))
+
+    def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
+        """Yield all samples [C, n] in order.
+
+        Raises:
+            InputError: they end before they should, or their MD5 sum is wrong.
+        """
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        return super().blocks(notes)
+
+    def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
+        levels: NDArray[np.int32] = sound.read(size, dtype="int32", always_2d=True)
+        self._md5.update(_packed(levels >> (32 - self._facts.bits), self._facts.bits))
+        block: Waveform = levels.T.astype(np.float32) * _SCALE
+        return block
+
+    def _verify(self, notes: list[Note]) -> None:
+        if self._facts.md5 is None or self._facts.md5 == self._md5.digest():
+            return
+        text = "damaged: its samples have another MD5 sum than its header says"
+        if not self._salvage:
+            raise InputError(text)
+        if not notes:
+            notes.append(Note(NoteCode.DAMAGED, text))
+
+
+class OggSound(SndfileSound):
+    """One logical stream of an Ogg file."""
+
+    def __init__(self, opener: Opener, endless: Opener, *, plausible: bool, salvage: bool) -> None:
+        """Take the stream's pages, and the same pages with a last one that claims too much."""
+        try:
+            super().__init__(opener, salvage=salvage, logged=False)
+            plausible = plausible and not self._is_wrong(endless)
+        except InputError:  # the position on the last page makes no sense
+            plausible = False
+        if not plausible:
+            super().__init__(endless, salvage=salvage, logged=False)
+            self.num_samples = self._count()
+
+    def _is_wrong(self, endless: Opener) -> bool:
+        """Return whether the data end elsewhere than the last page says."""
+        if not self.num_samples:
+            return True
+        try:
+            with open_sndfile(endless()) as sound:
+                sound.seek(self.num_samples - 1)
+                more = len(sound.read(_MOST_TRIMMED + 2))
+        except InputError:
+            return True
+        return not 1 <= more <= _MOST_TRIMMED
+
+
+def _view(file: BinaryIO, parts: list[tuple[int, int] | bytes]) -> BinaryIO:
+    return io.BufferedReader(FileView(file, parts), BLOCK)
+
+
+def _ends_there(sound: soundfile.SoundFile) -> bool:
+    """Return whether the last sample of the header's is the last that can be read."""
+    if not sound.frames:
+        return True
+    if not sound.seekable():
+        return False
+    try:
+        sound.seek(sound.frames - 1)
+        return len(sound.read(2)) == 1
+    except soundfile.LibsndfileError:
+        return False
+
+
+def _packed(levels: NDArray[np.int32], bits: int) -> bytes:
+    """Return samples as FLAC sums them: whole bytes, the low one first."""
+    size = -(-bits // 8)
+    plain = np.ascontiguousarray(levels, "<i4").view(np.uint8).reshape(-1, 4)
+    return plain[:, :size].tobytes()

@@ -1,0 +1,278 @@
+"""Ogg -> its streams, one after the other; every page's checksum is verified (RFC 3533)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from vqcodec.errors import InputError
+from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.views import Part, length_of, read_at
+
+_HEADER_BYTES = 27
+_FIRST, _LAST = 2, 4  # flags of a page
+_NO_GRANULE = (1 << 64) - 1  # no packet ends on the page
+_MOST_SAMPLES = 5760  # of a packet: 120 ms of Opus at 48 kHz; Vorbis has at most 4096
+_HUGE = 1 << 40
+_KINDS = {
+    b"\x01vorbis": "Vorbis",
+    b"OpusHead": "Opus",
+    b"\x7fFLAC": "FLAC",
+    b"Speex   ": "Speex",
+    b"\x80theora": "Theora",
+    b"fishead\0": "Skeleton",
+}
+_SOUNDS = {"Vorbis", "Opus", "FLAC", "Speex"}
+_REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    start: int
+    stop: int
+    flags: int
+    granule: int
+    serial: int
+    sequence: int
+    num_packets: int  # that end on it
+
+
+@dataclass(slots=True)
+class OggStream:
+    """The pages of one logical stream.
+
+    Attributes:
+        kind: its codec; "unknown" where it is none of ours.
+        parts: its pages, for `FileView`.
+        has_end: whether its last page says so.
+    """
+
+    kind: str
+    parts: list[Part] = field(default_factory=list)
+    has_end: bool = False
+    plausible: bool = True  # its positions in samples
+    last: _Page | None = None
+    before: int = 0  # the position in samples before the last page
+    gaps: int = 0  # numbers of pages that are missing
+
+    def add(self, page: _Page) -> None:
+        """Add the next page."""
+        previous = self.last
+        if previous is not None and page.sequence != (previous.sequence + 1) & 0xFFFFFFFF:
+            self.gaps += 1
+            self.plausible = False
+        if page.granule != _NO_GRANULE:
+            start = 0 if previous is None else previous.granule
+            # A page may follow some on which no packet ends: the bound is a loose one.
+            if not start <= page.granule <= start + (page.num_packets + 1) * _MOST_SAMPLES:
+                self.plausible = False
+        self.before = 0 if previous is None else previous.granule
+        granule = page.granule if page.granule != _NO_GRANULE else previous and previous.granule
+        self.last = _Page(
+            page.start, page.stop, page.flags, granule or 0, page.serial, page.sequence, 0
+        )
+        self.has_end = bool(page.flags & _LAST)
+        tail = self.parts[-1] if self.parts else None
+        if isinstance(tail, tuple) and tail[1] == page.start:
+            self.parts[-1] = (tail[0], page.stop)
+        else:
+            self.parts.append((page.start, page.stop))
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it holds sound."""
+        return self.kind in _SOUNDS
+
+    def without_length(self, file: BinaryIO) -> list[Part]:
+        """Return its pages, the last of which claims more samples than there can be.
+
+        Decoders stop where the last page says; so they go on to the end of the data.
+        """
+        assert self.last is not None and isinstance(self.parts[-1], tuple)
+        page = bytearray(read_at(file, self.last.start, self.last.stop - self.last.start))
+        granule = _HUGE
+        if self.kind == "Opus":  # its decoder wants the first position to be possible
+            granule = self.before + _opus_samples(bytes(page))
+        page[6:14] = granule.to_bytes(8, "little")
+        page[22:26] = bytes(4)
+        page[22:26] = page_checksum(bytes(page)).to_bytes(4, "little")
+        start, _ = self.parts[-1]
+        return [*self.parts[:-1], (start, self.last.start), bytes(page)]
+
+
+def page_checksum(page: bytes) -> int:
+    """Return the CRC-32 of a page whose checksum is zeroed: zlib's with all bits in reverse."""
+    crc = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{crc:032b}"[::-1], 2)
+
+
+def read_ogg_streams(
+    file: BinaryIO, start: int, *, salvage: bool
+) -> tuple[list[OggStream], list[Note]]:
+    """Return the streams with sound in a file, one after the other, and what is left out.
+
+    Args:
+        file: open for reading.
+        start: where its first page lies.
+        salvage: pass over damaged pages, with a note.
+
+    Raises:
+        InputError: a page is damaged, or there is no sound.
+    """
+    scan = _Scan(file, length_of(file), salvage=salvage)
+    scan.run(start)
+    streams = [stream for group in scan.groups for stream in group[:1] if stream.is_sound]
+    others = [stream for group in scan.groups for stream in group[not group[0].is_sound or 1 :]]
+    if not streams:
+        kinds = ", ".join(sorted({stream.kind for stream in others})) or "nothing"
+        raise InputError(f"cannot be read as a sound: its Ogg pages hold {kinds}")
+    notes = scan.notes
+    if others:
+        kinds = ", ".join(sorted({stream.kind for stream in others}))
+        text = f"{len(others)} Ogg streams beside the first sound are left out: {kinds}"
+        notes.append(Note(NoteCode.STREAM_LEFT_OUT, text))
+    gaps = sum(stream.gaps for stream in streams)
+    if gaps and not salvage:
+        raise InputError(f"damaged: Ogg pages are missing in {gaps} places")
+    if gaps:
+        notes.append(Note(NoteCode.DAMAGED, f"Ogg pages are missing in {gaps} places"))
+    return streams, notes
+
+
+class _Scan:
+    """Goes from page to page."""
+
+    def __init__(self, file: BinaryIO, length: int, *, salvage: bool) -> None:
+        self._file, self._length, self._salvage = file, length, salvage
+        self.groups: list[list[OggStream]] = []  # streams side by side, sound first
+        self._open: dict[int, OggStream] = {}  # by serial number
+        self._in_headers = False  # of the latest group
+        self.notes: list[Note] = []
+
+    def run(self, position: int) -> None:
+        """Take all pages from a position on."""
+        damaged = 0
+        while position < self._length:
+            header = read_at(self._file, position, _HEADER_BYTES + 255)
+            page = _parse_page(header, position)
+            if page is not None and page.stop > self._length:
+                self._note_cut(position)
+                break
+            if page is not None and self._is_intact(page):
+                self._add(page)
+                position = page.stop
+                continue
+            if not header.strip(b"\0") or header.startswith((b"TAG", b"APETAGEX")):
+                break
+            following = self._next_page(position + 1)
+            if following is None and page is None:
+                if len(header) < _HEADER_BYTES and header.startswith(b"OggS"):
+                    self._note_cut(position)
+                else:
+                    text = f"{self._length - position} bytes after the last Ogg page are left out"
+                    self.notes.append(Note(NoteCode.TRAILING_BYTES, text))
+                break
+            if not self._salvage:
+                raise InputError(f"damaged: the Ogg page at byte {position} has a wrong checksum")
+            damaged += 1
+            position = self._length if following is None else following
+        if damaged:
+            text = f"{damaged} damaged Ogg pages are left out"
+            self.notes.append(Note(NoteCode.DAMAGED, text))
+        self._note_ends()
+
+    def _is_intact(self, page: _Page) -> bool:
+        data = bytearray(read_at(self._file, page.start, page.stop - page.start))
+        stored = int.from_bytes(data[22:26], "little")
+        data[22:26] = bytes(4)
+        return page_checksum(bytes(data)) == stored
+
+    def _add(self, page: _Page) -> None:
+        if page.flags & _FIRST:
+            if not self._in_headers:
+                self.groups.append([])
+                self._open = {}
+            self._in_headers = True
+            data = read_at(self._file, page.start, page.stop - page.start)
+            body = data[_HEADER_BYTES + data[26] :]
+            stream = OggStream(_kind_of(body))
+            group = self.groups[-1]
+            has_sound = bool(group) and group[0].is_sound
+            group.insert(0 if stream.is_sound and not has_sound else len(group), stream)
+            self._open[page.serial] = stream
+        else:
+            self._in_headers = False
+        stream_of_page = self._open.get(page.serial)
+        if stream_of_page is not None:
+            stream_of_page.add(page)
+
+    def _next_page(self, position: int) -> int | None:
+        """Return where the next page begins."""
+        while position < self._length:
+            data = read_at(self._file, position, 1 << 20)
+            at = data.find(b"OggS")
+            if at >= 0:
+                return position + at
+            position += max(1, len(data) - 3)
+        return None
+
+    def _note_cut(self, position: int) -> None:
+        text = f"ends early: its last Ogg page, at byte {position}, is cut off"
+        self.notes.append(Note(NoteCode.ENDS_EARLY, text))
+
+    def _note_ends(self) -> None:
+        """Say it where the last stream has no end mark."""
+        if self.notes or not self.groups or not self.groups[-1][0].is_sound:
+            return
+        if not self.groups[-1][0].has_end:
+            text = "has no end mark, so that it may have been cut off"
+            self.notes.append(Note(NoteCode.ENDS_EARLY, text))
+
+
+def _opus_samples(page: bytes) -> int:
+    """Return how many samples at 48 kHz the packets on a page hold (RFC 6716, section 3.1)."""
+    lengths = page[_HEADER_BYTES : _HEADER_BYTES + page[26]]
+    position, start, total = _HEADER_BYTES + len(lengths), None, 0
+    for length in lengths:
+        start = position if start is None else start
+        position += length
+        if length < 255:
+            total += _opus_packet_samples(page[start:position])
+            start = None
+    return total
+
+
+def _opus_packet_samples(packet: bytes) -> int:
+    if not packet:
+        return 0
+    config, code = packet[0] >> 3, packet[0] & 3
+    if config < 12:
+        frame = (480, 960, 1920, 2880)[config & 3]
+    elif config < 16:
+        frame = (480, 960)[config & 1]
+    else:
+        frame = (120, 240, 480, 960)[config & 3]
+    count = (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
+    return min(frame * count, _MOST_SAMPLES)
+
+
+def _kind_of(body: bytes) -> str:
+    return next((kind for start, kind in _KINDS.items() if body.startswith(start)), "unknown")
+
+
+def _parse_page(data: bytes, start: int) -> _Page | None:
+    if len(data) < _HEADER_BYTES or not data.startswith(b"OggS\0"):
+        return None
+    lengths = data[_HEADER_BYTES : _HEADER_BYTES + data[26]]
+    if len(lengths) < data[26]:
+        return None
+    return _Page(
+        start=start,
+        stop=start + _HEADER_BYTES + len(lengths) + sum(lengths),
+        flags=data[5],
+        granule=int.from_bytes(data[6:14], "little"),
+        serial=int.from_bytes(data[14:18], "little"),
+        sequence=int.from_bytes(data[18:22], "little"),
+        num_packets=sum(length < 255 for length in lengths),
+    )

@@ -1,0 +1,380 @@
+"""Picture files -> Picture, by Pillow's decoders of an allow-list."""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from vqcodec.bitstream.header import ImageFacts
+from vqcodec.errors import InputError
+from vqcodec.notes import Note, NoteCode
+from vqcodec.signals import extra_formats
+from vqcodec.signals.options import DEFAULT, ReadOptions
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_colour import (
+    cmyk_to_srgb,
+    describe_colour,
+    note_on_profile,
+    without_profile,
+)
+from vqcodec.signals.picture_structure import PictureStructure, read_structure
+from vqcodec.signals.views import read_at
+
+# Formats of pixels that Pillow decodes by itself. Others start programs (PostScript), need Windows
+# (WMF), or have no mark by which they are known.
+FORMATS = (
+    *("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "DIB", "PPM", "JPEG2000"),
+    *("ICO", "ICNS", "PCX", "QOI", "SGI", "DDS", "PSD"),
+)
+_BY_SUFFIX = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}  # TGA has no mark
+_TURNED_BY = ExifTags.Base.Orientation
+_METADATA = {"exif": "EXIF", "xmp": "XMP", "photoshop": "IPTC", "comment": "a comment"}
+
+# What Pillow's readers raise on damaged files, besides its own errors.
+DAMAGE = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to stderr
+_LOCK = threading.RLock()  # Pillow has its settings in globals
+
+
+@contextmanager
+def pillow_settings(*, salvage: bool) -> Iterator[None]:
+    """Let Pillow open pictures of any size, and damaged ones if wanted, without warnings.
+
+    The size is checked against the limits of streams instead, before pixels are read.
+    """
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = None, salvage
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Send what C libraries write to stderr nowhere: libtiff tells of damage there, too."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def read_picture(
+    source: Path | BinaryIO, name: str | None = None, *, options: ReadOptions = DEFAULT
+) -> Picture:
+    """Return a picture of a file, turned upright; docs/INPUTS.md says what is kept of each kind.
+
+    Grey pictures have one channel and keep 16 bits; everything else becomes 8-bit RGB. Integers of
+    32 bits count as 16-bit grey, floats as grey from 0 to 1. Colour under transparent pixels is
+    kept. Whatever is left out or converted is in `Picture.notes`.
+
+    Args:
+        source: a path, or a file that can seek.
+        name: what messages call the file.
+        options: which frame, and what to do with damage, profile and metadata.
+
+    Raises:
+        InputError: the file is missing, damaged, too large, or not a picture.
+    """
+    label = name or str(source if isinstance(source, Path) else "picture")
+    try:
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                return _Reading(file, label, options).read()
+        source.seek(0)
+        return _Reading(source, label, options).read()
+    except UnidentifiedImageError as error:
+        raise InputError(f"{label}: not a picture of a known kind") from error
+    except InputError as error:
+        raise InputError(f"{label}: {error}") from error
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None) or _first_line(str(error)) or "damaged"
+        raise InputError(f"{label}: cannot be read as a picture: {reason}") from error
+
+
+def picture_of_image(image: Image.Image) -> Picture:
+    """Return a Pillow image as a picture, upright, just as if it were read from a file.
+
+    Raises:
+        InputError: the format holds no picture of this size, or Pillow cannot load it.
+    """
+    try:
+        ImageFacts(width=image.width, height=image.height, grey=False)
+        image.load()
+        return _to_picture(image, PictureStructure(), DEFAULT, [])
+    except InputError as error:
+        raise InputError(f"image: {error}") from error
+    except DAMAGE as error:
+        raise InputError(f"image: Pillow cannot load it: {error}") from error
+
+
+def is_picture(source: Path | BinaryIO, name: str = "") -> bool:
+    """Return whether the content begins like a picture; a file is left where it was."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return is_picture(file, source.name)
+    start = source.tell()
+    try:
+        with pillow_settings(salvage=False), _open(source, name):
+            return True
+    except UnidentifiedImageError:
+        return False
+    except (InputError, *DAMAGE):
+        return True  # known, but damaged or too large: reading it says what is wrong
+    finally:
+        source.seek(start)
+
+
+def _open(file: BinaryIO, name: str) -> Image.Image:
+    """Open a file with one of the formats that are allowed."""
+    formats = list(FORMATS)
+    start = read_at(file, 0, 16)
+    file.seek(0)
+    if extra_formats.is_heif(start):
+        if not extra_formats.allow_heif():
+            raise InputError(extra_formats.heif_hint())
+        formats = ["HEIF"]
+    elif Path(name).suffix.lower() in _BY_SUFFIX:
+        formats.append(_BY_SUFFIX[Path(name).suffix.lower()])
+    return Image.open(file, formats=formats)
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0].strip()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One file on its way to a Picture."""
+
+    file: BinaryIO
+    name: str
+    options: ReadOptions
+
+    def read(self) -> Picture:
+        """Return the picture."""
+        start = self.file.tell()
+        try:
+            with pillow_settings(salvage=False):
+                return self._read(salvage=False, notes=[])
+        except (InputError, *DAMAGE) as error:
+            if not self.options.salvage or isinstance(error, UnidentifiedImageError):
+                raise
+            self.file.seek(start)
+            reason = _first_line(str(error)) or "damaged"
+            text = f"{reason}; what can be read is kept, and the rest is blank"
+            with pillow_settings(salvage=True):
+                return self._read(salvage=True, notes=[Note(NoteCode.DAMAGED, text)])
+
+    def _read(self, *, salvage: bool, notes: list[Note]) -> Picture:
+        with _open(self.file, self.name) as image:
+            ImageFacts(width=image.width, height=image.height, grey=False)  # raises InputError
+            position = self.file.tell()  # where Pillow goes on
+            structure = read_structure(self.file)
+            self.file.seek(position)
+            if structure.damage is not None and not salvage:
+                raise InputError(f"damaged: {structure.damage}")
+            self._choose_frame(image, notes, salvage=salvage)
+            ImageFacts(width=image.width, height=image.height, grey=False)
+            with _quiet_stderr() if image.format == "TIFF" else nullcontext():
+                image.load()
+            if structure.trailing and image.format in ("PNG", "JPEG"):
+                text = f"{structure.trailing} bytes after the picture are left out"
+                notes.append(Note(NoteCode.TRAILING_BYTES, text))
+            return _to_picture(image, structure, self.options, notes)
+
+    def _choose_frame(self, image: Image.Image, notes: list[Note], *, salvage: bool) -> None:
+        """Go to the frame that is wanted, and say how many there are besides."""
+        try:
+            count = int(getattr(image, "n_frames", 1))
+        except DAMAGE:
+            if not salvage:
+                raise
+            count = self.options.frame + 1
+        if self.options.frame >= count:
+            raise InputError(f"--frame {self.options.frame}: it has frames 0 … {count - 1}")
+        if count > 1:
+            image.seek(self.options.frame)
+            is_paged = image.format in ("TIFF", "MPO", "PSD", "ICO", "ICNS", "HEIF")
+            code = NoteCode.PAGES_LEFT_OUT if is_paged else NoteCode.FRAMES_LEFT_OUT
+            if image.format == "PSD":
+                return  # its layers are in the picture
+            if image.format == "MPO":  # previews and gain maps, as phones write them
+                code = NoteCode.METADATA_DROPPED
+            word = "pages or pictures" if is_paged else "frames"
+            text = (
+                f"{count - 1} further {word} are left out; "
+                f"--frame N chooses one of 0 … {count - 1}, this is {self.options.frame}"
+            )
+            notes.append(Note(code, text))
+
+
+def _to_picture(
+    image: Image.Image, structure: PictureStructure, options: ReadOptions, notes: list[Note]
+) -> Picture:
+    """Return a picture of pixels that are loaded, and all notes."""
+    metadata = _metadata(image, options, notes)
+    icc_profile = image.info.get("icc_profile") or None
+    image = _upright(image)
+    if image.mode == "CMYK":
+        image, note = cmyk_to_srgb(image, icc_profile)
+        icc_profile = None
+        notes.append(note)
+    pixels, alpha = _pixels_of(image)
+    if _depth_of(image, structure) > 8 and pixels.dtype == np.uint8:
+        text = "its channels of 16 bits become 8: only grey without transparency keeps 16"
+        notes.append(Note(NoteCode.DEPTH_REDUCED, text))
+    space = b"GRAY" if pixels.shape[2] == 1 else b"RGB "
+    if icc_profile and icc_profile[16:20] != space:
+        text = f"its colour profile of {len(icc_profile)} bytes is for other channels: left out"
+        notes.append(Note(NoteCode.COLOUR_DROPPED, text))
+        icc_profile = None
+    coloured = describe_colour(pixels, icc_profile, structure)
+    notes += coloured.notes
+    if coloured.icc_profile is not None and not options.keep_profile:
+        coloured = without_profile(coloured.pixels, coloured.icc_profile)
+        notes += coloured.notes
+    notes += note_on_profile(coloured.icc_profile)
+    return Picture(
+        coloured.pixels, alpha, coloured.icc_profile, metadata=metadata, notes=tuple(notes)
+    )
+
+
+def _metadata(image: Image.Image, options: ReadOptions, notes: list[Note]) -> dict[str, bytes]:
+    """Return what is to be kept, and note what is dropped: quietly, most photos have some."""
+    found: dict[str, bytes] = {}
+    words = []
+    for key, word in _METADATA.items():
+        value = _exif_without_turn(image) if key == "exif" else image.info.get(key)
+        if value and options.keep_metadata and key in ("exif", "xmp"):
+            found[key] = value if isinstance(value, bytes) else str(value).encode()
+        elif value and (key, image.format) != ("comment", "JPEG2000"):  # names an encoder
+            words.append(word)
+    if "EXIF" in words and _has_location(image):
+        words[words.index("EXIF")] = "EXIF with the location"
+    if image.format == "PNG" and getattr(image, "text", None):
+        words.append("text")
+    if words:
+        text = f"metadata is left out: {', '.join(words)}"
+        notes.append(Note(NoteCode.METADATA_DROPPED, text))
+    return found
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return the picture as EXIF says it is to be seen."""
+    try:
+        orientation = image.getexif().get(_TURNED_BY)
+    except DAMAGE:
+        return image  # unreadable EXIF says nothing against the pixels
+    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
+def _exif_without_turn(image: Image.Image) -> bytes | None:
+    """Return EXIF without the orientation, which is applied; None where nothing else is there."""
+    try:
+        exif = Image.Exif()
+        exif.load(image.info.get("exif") or b"")
+        exif.pop(_TURNED_BY, None)
+        return exif.tobytes() if len(exif) else None
+    except DAMAGE:
+        return None
+
+
+def _has_location(image: Image.Image) -> bool:
+    try:
+        return bool(image.getexif().get_ifd(ExifTags.IFD.GPSInfo))
+    except DAMAGE:
+        return False
+
+
+def _depth_of(image: Image.Image, structure: PictureStructure) -> int:
+    """Return the bits of a channel, as far as the file says."""
+    if structure.depth is not None:
+        return structure.depth
+    tags = getattr(image, "tag_v2", None)
+    depth = tags.get(258) if image.format == "TIFF" and tags is not None else None
+    if isinstance(depth, tuple) and depth:
+        depth = depth[0]
+    return depth if isinstance(depth, int) else 8
+
+
+def _pixels_of(
+    image: Image.Image,
+) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], NDArray[np.uint8] | None]:
+    """Return pixels [H, W, 1 or 3] and opacity [H, W], None where everything is opaque."""
+    alpha = None
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        pixels = _deep_greys(image)[:, :, None]
+        key = image.info.get("transparency")  # PNG may declare one grey transparent
+        if isinstance(key, int):
+            alpha = np.where(pixels[:, :, 0] == key, 0, 255).astype(np.uint8)
+    else:
+        mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+        if image.has_transparency_data:
+            channels = np.array(image.convert(mode + "A"))
+            pixels, alpha = channels[:, :, :-1], channels[:, :, -1]
+        else:
+            pixels = np.array(image.convert(mode)).reshape(image.height, image.width, -1)
+    if alpha is not None and alpha.min() == 255:
+        alpha = None
+    return pixels, alpha
+
+
+def _deep_greys(image: Image.Image) -> NDArray[np.uint16]:
+    """Return greys [H, W] of more than 8 bits as 16."""
+    values = np.asarray(image)
+    if image.mode == "F":
+        values = np.rint(values * 65535.0)
+    if not (values.min() >= 0 and values.max() <= 65535):  # also where any is not a number
+        limits = "0 … 1" if image.mode == "F" else "0 … 65535"
+        raise InputError(f"has values outside {limits}, which stand for no grey")
+    return values.astype(np.uint16)

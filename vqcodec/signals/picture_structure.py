@@ -1,0 +1,133 @@
+"""What Pillow does not say of a picture file: checksums, cut ends, colour chunks, depth."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from vqcodec.signals.views import length_of, read_at
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # not stuffing, not a restart
+_MOST_COLOUR_BYTES = 1 << 16  # in which AVIF and HEIC have their "colr" box
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cicp:
+    """Coding-independent code points of colour (ITU-T H.273)."""
+
+    primaries: int
+    transfer: int
+
+
+@dataclass(slots=True)
+class PictureStructure:
+    """What a file says beside its pixels.
+
+    Attributes:
+        damage: what is wrong with it; None where nothing is.
+        trailing: bytes after the picture that are not all zero.
+        cicp: colour as code points.
+        gamma: of a PNG: the exponent from light to values, as 1 / 2.2.
+        chromaticities: of a PNG: x and y of white, red, green and blue.
+        is_srgb: whether a PNG says that it is sRGB.
+        depth: bits of a PNG's channel.
+    """
+
+    damage: str | None = None
+    trailing: int = 0
+    cicp: Cicp | None = None
+    gamma: float | None = None
+    chromaticities: tuple[float, ...] | None = None
+    is_srgb: bool = False
+    depth: int | None = None
+
+
+def read_structure(file: BinaryIO) -> PictureStructure:
+    """Return what a PNG, JPEG, AVIF or HEIC says; the position is moved."""
+    start = read_at(file, 0, 16)
+    if start.startswith(_PNG):
+        return _read_png(file)
+    if start.startswith(b"\xff\xd8\xff"):
+        return _read_jpeg(file)
+    structure = PictureStructure()
+    if start[4:8] == b"ftyp":
+        structure.cicp = _read_colour_box(read_at(file, 0, _MOST_COLOUR_BYTES))
+    return structure
+
+
+def _read_png(file: BinaryIO) -> PictureStructure:
+    """Check every chunk of a PNG: Pillow passes over the checksums of pixels."""
+    structure = PictureStructure()
+    position, length = len(_PNG), length_of(file)
+    while position + 12 <= length:
+        head = read_at(file, position, 8)
+        size, name = int.from_bytes(head[:4], "big"), head[4:]
+        stop = position + 12 + size
+        if stop > length:
+            break
+        crc, content = zlib.crc32(name), b""
+        for at in range(position + 8, stop - 4, _PIECE):
+            piece = read_at(file, at, min(_PIECE, stop - 4 - at))
+            content = content or piece
+            crc = zlib.crc32(piece, crc)
+        if crc != int.from_bytes(read_at(file, stop - 4, 4), "big"):
+            word = name.decode("ascii", "replace")
+            structure.damage = (
+                f"the checksum of its {word if word.isalpha() else '?'} chunk is wrong"
+            )
+            return structure
+        _take_png_chunk(structure, name, content)
+        position = stop
+        if name == b"IEND":
+            structure.trailing = _trailing(file, position, length)
+            return structure
+    structure.damage = "it ends before its last chunk"
+    return structure
+
+
+def _take_png_chunk(structure: PictureStructure, name: bytes, content: bytes) -> None:
+    if name == b"IHDR" and len(content) == 13:
+        structure.depth = content[8]
+    elif name == b"gAMA" and len(content) == 4:
+        structure.gamma = int.from_bytes(content, "big") / 100_000 or None
+    elif name == b"cHRM" and len(content) == 32:
+        values = struct.unpack(">8I", content)
+        structure.chromaticities = tuple(value / 100_000 for value in values)
+    elif name == b"sRGB":
+        structure.is_srgb = True
+    elif name == b"cICP" and len(content) == 4:
+        structure.cicp = Cicp(content[0], content[1])
+
+
+def _read_jpeg(file: BinaryIO) -> PictureStructure:
+    """Go from marker to marker up to the end of the picture: Pillow fills up what is missing."""
+    structure = PictureStructure()
+    data = read_at(file, 0, length_of(file))
+    position = 2
+    while (match := _JPEG_MARKER.search(data, position)) is not None:
+        marker, position = data[match.start() + 1], match.end()
+        if marker == 0xD9:
+            structure.trailing = _trailing(file, position, len(data))
+            return structure
+        if marker not in (0x01, 0xD8):  # these two have no content
+            position += max(2, int.from_bytes(data[position : position + 2], "big"))
+    structure.damage = "it ends before its end mark"
+    return structure
+
+
+def _read_colour_box(data: bytes) -> Cicp | None:
+    """Return the code points of the first "colr" box that has some."""
+    at = data.find(b"colrnclx")
+    if at < 0 or len(data) < at + 12:
+        return None
+    return Cicp(*struct.unpack(">HH", data[at + 8 : at + 12]))
+
+
+def _trailing(file: BinaryIO, position: int, length: int) -> int:
+    rest = read_at(file, position, min(length - position, _PIECE))
+    return length - position if rest.strip(b"\0\r\n") else 0

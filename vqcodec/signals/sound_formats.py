@@ -1,0 +1,188 @@
+"""Which decoder reads a sound file: its content says so, never its name."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Protocol
+
+from vqcodec.errors import InputError
+from vqcodec.notes import Note, NoteCode
+from vqcodec.signals import extra_formats
+from vqcodec.signals.chunk_lengths import ChunkedSound, read_chunked_sound
+from vqcodec.signals.flac_length import read_flac_facts
+from vqcodec.signals.libsndfile import FlacSound, NotASoundError, OggSound, Opener, SndfileSound
+from vqcodec.signals.mpeg_frames import tag_size
+from vqcodec.signals.mpeg_sound import MpegSound, begins_with_frames
+from vqcodec.signals.ogg_streams import read_ogg_streams
+from vqcodec.signals.sound import BLOCK, Waveform
+from vqcodec.signals.views import FileView, Part, length_of, read_at
+
+_MAGIC = (b"fLaC", b"OggS", b"RF64", b"BW64", b".snd", b"caff", b"riff", b"Creative Voice", b"NIST")
+
+_DUMP_HEADER_BYTES, _DUMP_PACKET_BYTES = 21, 127
+
+
+class OpenSound(Protocol):
+    """A sound in an open file."""
+
+    sample_rate: int
+    num_channels: int
+    num_samples: int
+    notes: list[Note]  # what the header gives rise to
+
+    def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
+        """Yield all samples [C, n] from the first on, as stored; append what is to be said."""
+
+
+def begins_like_sound(file: BinaryIO) -> bool:
+    """Return whether the content begins like a common kind of sound; the position is kept."""
+    position = file.tell()
+    try:
+        start = file.read(16)
+        if start[:4] in (b"RIFF", b"RIFX", b"FORM"):
+            return start[8:12] in (b"WAVE", b"AIFF", b"AIFC", b"8SVX", b"16SV")
+        return start.startswith(_MAGIC) or begins_with_frames(file, position)
+    finally:
+        file.seek(position)
+
+
+def open_sound(file: BinaryIO, *, salvage: bool) -> OpenSound:
+    """Return the sound in a file, with the number of samples that are really there.
+
+    Args:
+        file: open for reading; has to seek, and to stay open.
+        salvage: read damaged files as far as they go, with a note.
+
+    Raises:
+        InputError: it is damaged, or not a sound.
+    """
+    start = _after_tag(file)
+    magic = read_at(file, start, 4)
+    if magic == b"fLaC":
+        return FlacSound(file, read_flac_facts(file, start), salvage=salvage)
+    if magic == b"OggS":
+        return _open_ogg(file, start, salvage=salvage)
+    chunked = read_chunked_sound(file, start)
+    if chunked is not None:
+        return _open_chunked(file, start, chunked, salvage=salvage)
+    if begins_with_frames(file, 0):
+        return MpegSound(file, 0, length_of(file))
+    if extra_formats.is_container(read_at(file, start, 16)):
+        return extra_formats.open_sound(file)
+    return _open_plain(file, is_mpeg=bool(start) or begins_like_frame(magic), salvage=salvage)
+
+
+def _open_chunked(file: BinaryIO, start: int, chunked: ChunkedSound, *, salvage: bool) -> OpenSound:
+    sound: OpenSound
+    if chunked.mpeg is not None:
+        sound = MpegSound(file, *chunked.mpeg)
+    else:
+        parts = chunked.parts or [(start, length_of(file))]
+        sound = SndfileSound(_opener(file, parts), salvage=salvage, logged=False)
+    sound.notes += chunked.notes
+    return sound
+
+
+def _open_plain(file: BinaryIO, *, is_mpeg: bool, salvage: bool) -> OpenSound:
+    """Leave it to libsndfile, unless it would look for MPEG frames that are not there."""
+    if is_mpeg:
+        raise NotASoundError("cannot be read as a sound: no MPEG frames after its start")
+    _check_sample_dump(file)
+    sound = SndfileSound(_opener(file, [(0, length_of(file))]), salvage=salvage)
+    _compare_with_header(file, sound)
+    return sound
+
+
+def _check_sample_dump(file: BinaryIO) -> None:
+    """Refuse a damaged MIDI sample dump (SDS): libsndfile would write to stdout about it."""
+    head = read_at(file, 0, _DUMP_HEADER_BYTES)
+    if head[:1] + head[1:2] + head[3:4] != b"\xf0\x7e\x01":
+        return
+    for position in range(_DUMP_HEADER_BYTES, length_of(file), _DUMP_PACKET_BYTES):
+        packet = read_at(file, position, _DUMP_PACKET_BYTES)
+        if len(packet) < _DUMP_PACKET_BYTES or packet[:2] != b"\xf0\x7e" or packet[-1] != 0xF7:
+            raise InputError(f"damaged: the packet at byte {position} of its sample dump")
+
+
+def begins_like_frame(data: bytes) -> bool:
+    """Return whether bytes look like the start of MPEG audio to libsndfile.
+
+    Its decoder writes to stderr where it finds no frames; such files are not given to it.
+    """
+    return len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0
+
+
+def _after_tag(file: BinaryIO) -> int:
+    """Return where an ID3 tag at the start ends; 0 where there is none."""
+    start = read_at(file, 0, 32)
+    return tag_size(start) if start.startswith(b"ID3") else 0
+
+
+def _opener(file: BinaryIO, parts: Sequence[Part]) -> Opener:
+    return lambda: io.BufferedReader(FileView(file, parts), BLOCK)
+
+
+def _open_ogg(file: BinaryIO, start: int, *, salvage: bool) -> OpenSound:
+    streams, notes = read_ogg_streams(file, start, salvage=salvage)
+    sounds: list[OpenSound] = []
+    for stream in streams:
+        sound: OpenSound
+        if stream.kind == "FLAC":
+            sound = SndfileSound(_opener(file, stream.parts), salvage=salvage)
+        else:
+            sound = OggSound(
+                _opener(file, stream.parts),
+                _opener(file, stream.without_length(file)),
+                plausible=stream.plausible,
+                salvage=salvage,
+            )
+        if sounds and not _are_alike(sounds[0], sound):
+            seconds = sound.num_samples / sound.sample_rate
+            text = (
+                f"{seconds:.2f} s are left out: they have {sound.sample_rate} Hz and "
+                f"{sound.num_channels} channels, unlike the first stream"
+            )
+            notes.append(Note(NoteCode.STREAM_LEFT_OUT, text))
+        else:
+            sounds.append(sound)
+    return _Chain(sounds, notes)
+
+
+def _are_alike(one: OpenSound, other: OpenSound) -> bool:
+    return (one.sample_rate, one.num_channels) == (other.sample_rate, other.num_channels)
+
+
+class _Chain:
+    """Sounds one after the other."""
+
+    def __init__(self, sounds: Sequence[OpenSound], notes: list[Note]) -> None:
+        self._sounds = sounds
+        self.sample_rate = sounds[0].sample_rate
+        self.num_channels = sounds[0].num_channels
+        self.num_samples = sum(sound.num_samples for sound in sounds)
+        self.notes = [*notes, *(note for sound in sounds for note in sound.notes)]
+
+    def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
+        """Yield all samples in order."""
+        for sound in self._sounds:
+            yield from sound.blocks(notes)
+
+
+def _compare_with_header(file: BinaryIO, sound: SndfileSound) -> None:
+    """Note what libsndfile does not say: headers of VOC, NIST and AVR that claim more samples."""
+    head, claimed, found = read_at(file, 0, 1024), 0, sound.num_samples
+    if sound.format == "NIST":
+        match = re.search(rb"sample_count -i (\d{1,15})", head)
+        claimed = int(match[1]) if match else 0
+    elif sound.format == "AVR":
+        claimed = int.from_bytes(head[26:30], "big")
+    elif sound.format == "VOC":
+        first = int.from_bytes(head[20:22], "little")
+        block = read_at(file, first, 4)
+        claimed, found = first + 4 + int.from_bytes(block[1:], "little"), length_of(file)
+    if claimed > found and not sound.notes:
+        what = "bytes" if sound.format == "VOC" else "samples"
+        text = f"ends early: {found} of {claimed} {what} are there"
+        sound.notes.append(Note(NoteCode.ENDS_EARLY, text))
