@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,18 @@ train = typer.Typer(
     rich_markup_mode=None,
     help="Train a model.\n\nFirst vqvae or joint, then prior, then export.",
 )
+
+
+@train.callback()
+def require_torch() -> None:
+    """Refuse to train where PyTorch is not installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if find_spec("torch") is None or find_spec("onnxscript") is None:
+        raise UsageError("train: needs PyTorch: pip install 'vqcodec[train]'")
+
 
 Data = Annotated[list[Path], typer.Argument(metavar="DATA", help="Files, or folders of files.")]
 Recipe = Annotated[

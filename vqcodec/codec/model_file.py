@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.errors import ModelFileError, OutputError
+from vqcodec.files import replacing
 from vqcodec.modalities import MODALITIES
 
 Tensors = dict[str, NDArray[Any]]
@@ -159,18 +160,13 @@ def write_model_file(
         "card": dict(card),
     }
     facts["checksum"] = _checksum_of(facts, tensors)
-    temporary = path.with_name(path.name + ".partial")
     contiguous = {
         key: np.ascontiguousarray(value).reshape(value.shape) for key, value in tensors.items()
     }
     try:
-        try:
+        with replacing(path, overwrite=True) as temporary:
             save_file(contiguous, temporary, metadata={METADATA_KEY: json.dumps(facts)})
-            temporary.chmod(0o644)  # safetensors leaves it to its owner alone
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise OutputError(f"{path}: cannot be written: {error}") from error
     return fingerprint
 

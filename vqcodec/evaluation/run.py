@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vqcodec.bitstream.header import MAGIC
 from vqcodec.bitstream.stream import parse_stream
@@ -177,7 +177,7 @@ def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
     return audio_metrics.compare(signal, decoded)
 
 
-def missing_metrics(modality: Literal["image", "audio"]) -> list[str]:
+def missing_metrics(modality: str) -> list[str]:
     """Return for each metric that is not installed its name and how to get it."""
     from vqcodec.evaluation.metrics import audio as audio_metrics  # here: torch takes seconds
     from vqcodec.evaluation.metrics import image as image_metrics
