@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Lock
+from contextlib import suppress
+from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,15 @@ class Networks:
             UsageError: there is no such device.
         """
         return Networks(self._graphs, self.weights, device)
+
+    def prepare(self, name: str) -> None:
+        """Begin to make a graph ready, in a thread: something else has to be done first."""
+        if name in self._graphs:
+            Thread(target=self._prepare, args=(name,), daemon=True).start()
+
+    def _prepare(self, name: str) -> None:
+        with suppress(ModelFileError):  # is raised again where the graph is used
+            self._session(name, num_threads())
 
     def encode(self, signal: Array, rate: float) -> Array:
         """Return latents [P, D, ...] of a signal [P, C, ...]."""
