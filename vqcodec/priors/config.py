@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from vqcodec.config import check_range, check_share
 from vqcodec.errors import ConfigError
 
 Head = Literal["logistic", "categorical"]
@@ -32,14 +33,11 @@ class GridPriorConfig:
     embedding_dim: int = 16  # of a categorical index; a logistic one has two fixed features
 
     def __post_init__(self) -> None:
-        if not self.groups or any(not 1 <= group <= 4096 for group in self.groups):
-            raise ConfigError(f"prior.groups: {self.groups} are not sizes of 1 … 4096")
+        _check_groups(self)
         if self.period not in (1, 2, 4, 8):
             raise ConfigError(f"prior.period: {self.period} is not 1, 2, 4 or 8")
         if self.kernel_size not in (1, 3, 5, 7, 9):
             raise ConfigError(f"prior.kernel_size: {self.kernel_size} is not 1, 3, 5, 7 or 9")
-        if not 8 <= self.width <= 1024 or not 1 <= self.embedding_dim <= 256:
-            raise ConfigError("prior.width is not 8 … 1024, or prior.embedding_dim not 1 … 256")
 
     def num_weights(self, per_index: int, per_output: int) -> int:
         """Return how many weights the prior has, for E features and O outputs of an index."""
@@ -63,14 +61,9 @@ class FramesPriorConfig:
     dropout: float = 0.0  # of features, while training
 
     def __post_init__(self) -> None:
-        if not self.groups or any(not 1 <= group <= 4096 for group in self.groups):
-            raise ConfigError(f"prior.groups: {self.groups} are not sizes of 1 … 4096")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"prior.dropout: {self.dropout} is not 0 … 1")
-        if any(not 1 <= dilation <= 256 for dilation in self.dilations):
-            raise ConfigError(f"prior.dilations: {self.dilations} are not 1 … 256")
-        if not 8 <= self.width <= 1024 or not 1 <= self.embedding_dim <= 256:
-            raise ConfigError("prior.width is not 8 … 1024, or prior.embedding_dim not 1 … 256")
+        _check_groups(self)
+        check_share(self, "prior", "dropout")
+        check_range(self, "prior", 1, 256, "dilations")
 
     @property
     def num_earlier(self) -> int:
@@ -85,6 +78,15 @@ class FramesPriorConfig:
             size * width * (2 * per_index + per_output) + 3 * square for size in self.groups
         )
         return groups + 3 * square * len(self.dilations)
+
+
+def _check_groups(config: GridPriorConfig | FramesPriorConfig) -> None:
+    """Check what both kinds have."""
+    if not config.groups:
+        raise ConfigError("prior.groups: is empty")
+    check_range(config, "prior", 1, 4096, "groups")
+    check_range(config, "prior", 8, 1024, "width")
+    check_range(config, "prior", 1, 256, "embedding_dim")
 
 
 def numbers_per_index(
