@@ -95,8 +95,9 @@ def _window(side: int) -> NDArray[np.float64]:
     """Return the weights of a Gaussian window that fits into a side."""
     length = min(_WINDOW_SIDE, side)
     offsets = np.arange(length) - (length - 1) / 2
-    weights = np.exp(-np.square(offsets) / (2 * _WINDOW_SIGMA**2))
-    return weights / weights.sum()
+    weights: NDArray[np.float64] = np.exp(-np.square(offsets) / (2 * _WINDOW_SIGMA**2))
+    weights /= weights.sum()
+    return weights
 
 
 def _halved(pair: Maps) -> Maps:
