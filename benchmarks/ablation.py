@@ -11,17 +11,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from result import write_result
 
+import vqcodec
 from vqcodec.codec.model import Model
 from vqcodec.evaluation.curves import Curve, build_curve, gap_or_none
 from vqcodec.evaluation.metrics.audio import pesq_wb
 from vqcodec.evaluation.metrics.image import psnr
-from vqcodec.priors import build_prior
-from vqcodec.priors.base import Prior
 from vqcodec.priors.coding import LogisticCoding
 from vqcodec.priors.grid import GridPrior
 from vqcodec.priors.learnt import LearntPrior
@@ -31,6 +31,8 @@ from vqcodec.signals import sound_files as audio
 from vqcodec.signals.files import Signal, read_signal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
+from vqcodec.training.autoencoder import recipe_tables
+from vqcodec.training.export import save_model
 from vqcodec.training.manifest import find_files
 from vqcodec.training.prior import TrainedRun, freeze_prior, load_run
 
@@ -54,9 +56,19 @@ def steps_of(distortion: Path, joint: Path, lattice: Path) -> Iterator[tuple[str
 def model_of(run: TrainedRun, kind: str | None = None) -> Model:
     """Return the model of a run, with its own prior or one that sees nothing, of this kind."""
     table = {"kind": kind} if kind else run.recipe.prior
-    sizes = run.autoencoder.quantizer.codebook_sizes
-    prior: Prior = build_prior(table, sizes, freeze_prior(run, kind))
-    return Model(run.recipe.modality, "00000000", run.autoencoder, prior)
+    prior = freeze_prior(run, kind)
+    tables = {**recipe_tables(run.recipe), "prior": table}
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{kind}.safetensors"
+        save_model(
+            path,
+            name=run.recipe.modality,
+            tables=tables,
+            autoencoder=run.autoencoder,
+            prior=prior,
+            card={},
+        )
+        return vqcodec.load(str(path))
 
 
 def with_choice(model: Model, bit_weight: float) -> Model:

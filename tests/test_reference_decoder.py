@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from vqcodec.codec.model_file import load_checkpoint, save_model
-from vqcodec.networks.audio.encoder import AudioNetworkConfig
+from vqcodec.codec.model_file import read_model, save_model
+from vqcodec.networks.audio.encoder import MdctConfig
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.quantizers.finite_scalar import FiniteScalarConfig
 from vqcodec.networks.quantizers.lattice import LatticeConfig
@@ -100,7 +100,7 @@ MODELS = {
 def write_model(path, tables):
     """Write a tiny untrained model whose prior has random opinions of its own."""
     torch.manual_seed(len(json.dumps(tables)))
-    autoencoder = Autoencoder.of_tables(tables)
+    autoencoder = Autoencoder(tables)
     sizes = autoencoder.quantizer.codebook_sizes
     for name, parameter in autoencoder.encoder.named_parameters():
         if name in ("linear.weight", "head.weight"):
@@ -113,7 +113,7 @@ def write_model(path, tables):
         network = build_prior_network(tables["prior"], sizes)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
-        prior = network.freeze(autoencoder.quantizer.position(torch.arange(256)).clamp(0, 1))
+        prior = network.freeze(autoencoder.quantizer.rate_fraction(torch.arange(256)).clamp(0, 1))
     state = autoencoder.state_dict()
     save_model(path, name="tiny", tables=tables, state=state, prior=prior, card={})
 
@@ -132,7 +132,7 @@ def assert_same(model, path, stream, level=None):
 def test_indices_are_those_of_the_document(name, tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS[name])
-    model = load_checkpoint(path)
+    model = read_model(path)
     signals = [noise_picture(50, 70), noise_picture(1, 1)]
     if model.modality == "audio":
         signals = [noise_clip(1400), noise_clip(1, channels=2), noise_clip(0)]
@@ -147,8 +147,8 @@ def test_indices_are_those_of_the_document(name, tmp_path):
 def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS["grid logistic"])
-    stream = load_checkpoint(path).compress(noise_picture(64 * 16 + 1, 17))
-    assert_same(load_checkpoint(path), path, stream)
+    stream = read_model(path).compress(noise_picture(64 * 16 + 1, 17))
+    assert_same(read_model(path), path, stream)
     assert len(reference_decoder.parse_stream(stream).segments) == 2
 
 
@@ -157,7 +157,7 @@ def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):
 def test_levels_are_those_of_the_document(name, size, tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS[name])
-    model, picture = load_checkpoint(path), noise_picture(*size)
+    model, picture = read_model(path), noise_picture(*size)
     plain = model.compress(picture, quality=8)
     stream = model.compress(picture, quality=8, progressive=True)
     whole = assert_same(model, path, stream)[0]
@@ -172,8 +172,8 @@ def test_pieces_and_channels_of_a_sound_are_those_of_the_document(tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS["frames categorical"])
     signal = noise_clip(33_000, channels=2)  # 1032 frames at 8 kHz
-    stream = load_checkpoint(path).compress(signal, separate_channels=True)
-    planes = assert_same(load_checkpoint(path), path, stream)
+    stream = read_model(path).compress(signal, separate_channels=True)
+    planes = assert_same(read_model(path), path, stream)
     assert [plane.shape for plane in planes] == [(2, 1032)] * 2  # within a group of codebooks
     assert len(reference_decoder.parse_stream(stream).segments) == 4
 
@@ -198,8 +198,8 @@ def test_the_usual_values_of_the_document_are_those_of_the_code():
     rows = re.search(r"\| table \| key \|.*?\n\|[-:| ]+\n(.*?)\n\n", FORMAT, re.DOTALL)[1]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()]
     configs = {
-        "network (sounds)": AudioNetworkConfig,
-        "network (mdct)": AudioNetworkConfig,
+        "network (sounds)": MdctConfig,
+        "network (mdct)": MdctConfig,
         "quantizer (lattice)": LatticeConfig,
         "quantizer (residual)": ResidualConfig,
         "quantizer (finite_scalar)": FiniteScalarConfig,

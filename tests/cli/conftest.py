@@ -106,7 +106,7 @@ class FakeModel:
         parse_stream(stream)
         return [np.arange(12).reshape(2, 2, 3)]
 
-    def spending_of(self, stream: bytes) -> SimpleNamespace:
+    def bit_map_of(self, stream: bytes) -> SimpleNamespace:
         facts = parse_stream(stream).header.facts
         if isinstance(facts, ImageFacts):
             plane = np.array([[1.0, 2.0], [3.0, 4.0]])

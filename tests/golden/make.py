@@ -22,7 +22,7 @@ from tiny import HOP, MORE_TABLES, PATCH, TABLES, noise_clip, noise_picture, sav
 from vqcodec.bitstream.header import VERSION
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.codec.compress import coded_sections
-from vqcodec.codec.model_file import load_checkpoint, save_model
+from vqcodec.codec.model_file import read_model, save_model
 from vqcodec.signals.files import Signal
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
@@ -84,7 +84,7 @@ def make_models_and_streams() -> None:
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         tables = TABLES | MORE_TABLES
-        models = {name: load_checkpoint(save_tiny_model(name, folder)) for name in tables}
+        models = {name: read_model(save_tiny_model(name, folder)) for name in tables}
         for stream_name, (model_name, signal, options) in signals().items():
             stream = models[model_name].compress(signal, **options)
             (FOLDER / f"{stream_name}.vqc").write_bytes(stream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,3 +48,14 @@ class Picture:
         if self.pixels.dtype == np.uint8:
             return self.pixels.astype(np.uint8, copy=False)
         return ((self.pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+    def to_rgb(self) -> NDArray[np.uint8]:
+        """Return 8-bit RGB values [H, W, 3]; grey fills all three."""
+        return np.broadcast_to(self.to_8_bits(), (self.height, self.width, 3))
+
+
+def psnr(reference: Picture, decoded: Picture) -> float:
+    """Return the ratio of peak to noise in dB, over all channels of the 8-bit RGB values."""
+    difference = reference.to_rgb().astype(np.int32) - decoded.to_rgb()
+    noise = float(np.mean(np.square(difference), dtype=np.float64))
+    return 10 * math.log10(255**2 / noise) if noise else math.inf
