@@ -15,6 +15,8 @@ from vqcodec.bitstream.stream import parse_stream
 from vqcodec.errors import UsageError
 from vqcodec.evaluation.identity import digest_of_codec, digest_of_file, is_model
 from vqcodec.evaluation.memory import MemoryWatch
+from vqcodec.evaluation.metrics import audio as audio_metrics
+from vqcodec.evaluation.metrics import image as image_metrics
 from vqcodec.evaluation.record import Record
 from vqcodec.pool import run_in_processes
 from vqcodec.rate import bits_per_pixel, bits_per_second
@@ -167,9 +169,6 @@ def _payload_bytes(stream: bytes) -> int | None:
 
 def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
     """Return the metrics of a decoded sound or picture beside its original."""
-    from vqcodec.evaluation.metrics import audio as audio_metrics  # here: torch takes seconds
-    from vqcodec.evaluation.metrics import image as image_metrics
-
     if isinstance(signal, Picture):
         assert isinstance(decoded, Picture)
         return image_metrics.compare(signal, decoded)
@@ -179,9 +178,6 @@ def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
 
 def missing_metrics(modality: str) -> list[str]:
     """Return for each metric that is not installed its name and how to get it."""
-    from vqcodec.evaluation.metrics import audio as audio_metrics  # here: torch takes seconds
-    from vqcodec.evaluation.metrics import image as image_metrics
-
     missing = (image_metrics if modality == "image" else audio_metrics).missing()
     return [f"{name}: pip install 'vqcodec[eval]'" for name in missing]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from vqcodec.errors import InputError
-from vqcodec.evaluation.curves import rate_gaps
+from vqcodec.evaluation.curves import missing_fits, rate_gaps
 from vqcodec.evaluation.parts import level_names, levels_of, part_sizes
 from vqcodec.evaluation.record import Record
 
@@ -73,8 +73,9 @@ def build_gaps_markdown(records: Sequence[Record]) -> str:
 
     Below 0 the codec of the row needs fewer bits than that of the column.
     """
-    text = ""
-    for metric, matrix in rate_gaps(records).items():
+    gaps = rate_gaps(records)
+    text = "".join(f"\n{sentence}\n" for sentence in missing_fits() if gaps)
+    for metric, matrix in gaps.items():
         header = ["codec", *(f"against {codec}" for codec in matrix)]
         rows = [[codec, *map(_both_fits, row)] for codec, row in matrix.items()]
         text += f"\nBD-rate in per cent at equal {metric}, PCHIP (cubic):\n\n"

@@ -96,8 +96,8 @@ def _window(side: int) -> NDArray[np.float64]:
     length = min(_WINDOW_SIDE, side)
     offsets = np.arange(length) - (length - 1) / 2
     weights: NDArray[np.float64] = np.exp(-np.square(offsets) / (2 * _WINDOW_SIGMA**2))
-    normalised: NDArray[np.float64] = weights / weights.sum()
-    return normalised
+    weights /= weights.sum()
+    return weights
 
 
 def _halved(pair: Maps) -> Maps:
