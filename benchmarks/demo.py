@@ -12,8 +12,9 @@ from pathlib import Path
 from PIL import Image
 from result import ROOT, write_result
 
-from vqcodec.codec.zoo import DEFAULT_MODELS, find_model
+from vqcodec.codec.zoo import default_model_name, find_model
 from vqcodec.evaluation.run import compare
+from vqcodec.modalities import MODALITIES
 from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.signals.files import read_signal
 from vqcodec.signals.picture import Picture
@@ -99,7 +100,7 @@ def main() -> None:
     side_by_side([(a, b) for a, _, b in files if a.suffix == ".png"]).save(picture, quality=75)
     print(f"{os.path.relpath(picture)}: originals on the left, restored on the right")
     if options.record:
-        used = [find_model(name) for name in DEFAULT_MODELS.values()]
+        used = [find_model(default_model_name(modality)) for modality in MODALITIES]
         models = {model.name: model.fingerprint for model in used}
         write_result("demo", {"models": models, "header": header, "rows": rows})
 

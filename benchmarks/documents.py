@@ -15,7 +15,8 @@ from result import RESULTS, ROOT
 from table_text import Result, Results
 from tables import TABLES, model_table
 
-from vqcodec.codec.zoo import SUFFIX, ModelCard, read_card
+from vqcodec.codec.model_file import SUFFIX
+from vqcodec.codec.zoo import ModelCard, read_card
 
 CARDS = sorted(Path(ROOT, "assets", "models").glob("*.md"))
 DOCUMENTS = ("README.md", "docs/RESULTS.md", *(f"assets/models/{card.name}" for card in CARDS))

@@ -185,9 +185,9 @@ class Recogniser:
 def read_voice(path: Path, model: Model, recogniser: Recogniser) -> Voice:
     """Return the indices and phones of a recording."""
     clip = read_clip(path)
-    modality = model.autoencoder.modality
+    modality = model.parts.modality
     assert isinstance(modality, AudioModality)
-    hop_length = modality.geometry().step * RECOGNISER_RATE / modality.config.sample_rate
+    hop_length = modality.geometry.step * RECOGNISER_RATE / modality.config.sample_rate
     indices = model.encode(clip)[0]
     return Voice(indices, phones_at(recogniser.segments(clip), len(indices), hop_length))
 
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--name", default="phones", help="of the result")
     options = parser.parse_args()
     model = vqcodec.load(options.model)
-    if model.modality != "audio" or model.autoencoder.quantizer.num_codebooks != 1:
+    if model.modality != "audio" or model.parts.quantizer.num_codebooks != 1:
         raise UsageError(f"{model.name}: not a model for sounds with one codebook")
     training = find_files([options.training], SUFFIXES)
     training = training[:: max(1, len(training) // TRAINING_FILES)][:TRAINING_FILES]
@@ -218,7 +218,7 @@ def main() -> None:
     learnt_from, scored = (
         [read_voice(path, model, recogniser) for path in files] for files in (training, held_out)
     )
-    size = model.autoencoder.quantizer.codebook_sizes[0]
+    size = model.parts.quantizer.codebook_sizes[0]
     speaking = [[voice.without_silence() for voice in voices] for voices in (learnt_from, scored)]
     figures: dict[str, Any] = {
         "model": {"name": model.name, "fingerprint": model.fingerprint},

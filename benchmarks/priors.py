@@ -11,6 +11,7 @@ import torch
 from result import write_result
 
 from vqcodec.networks.quantizers.usage import usage_of
+from vqcodec.training.modality import training_side
 from vqcodec.training.prior import JUDGED_FILES, indices_of, judge_priors, load_run
 
 SAMPLE_BITS = {"image": 8, "audio": 16}  # of an uncompressed value
@@ -30,10 +31,11 @@ def main() -> None:
     trained = load_run(run)
     bits = judge_priors(trained)
     modality, quantizer = trained.autoencoder.modality, trained.autoencoder.quantizer
+    side = training_side(modality)
     valid = trained.manifest.valid
     files = valid[:: max(1, len(valid) // JUDGED_FILES)]
-    rate = torch.tensor([quantizer.rate_of(10)])
-    signals = [modality.excerpt(path) for path in files]
+    rate = torch.tensor([quantizer.config.rate_of(10)])
+    signals = [side.excerpt(path) for path in files]
     indices = [indices_of(trained.autoencoder, signal, rate).flatten(2) for signal in signals]
     usage = usage_of(torch.cat(indices, dim=2), quantizer.codebook_sizes[0])
     figures: dict[str, Any] = {

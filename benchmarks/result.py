@@ -18,15 +18,17 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 def write_result(name: str, figures: Mapping[str, Any]) -> Path:
     """Write benchmarks/results/NAME.json and return its path."""
-    import torch
+    import onnxruntime
+
+    from vqcodec.codec.graphs import num_threads
 
     result = {
         "commit": _commit(),
         "machine": {
             "cpu": _cpu(),
             "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
+            "threads": num_threads(),
+            "onnxruntime": onnxruntime.__version__,
         },
         "command": _command(),
         **figures,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from result import write_result
 
-from vqcodec.networks.image.encoder import PATCH, ImageNetworkConfig
+from vqcodec.modalities.image.config import PATCH, PatchesConfig
 
 
 def jumps(errors: NDArray[np.int16]) -> NDArray[np.float64]:
@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", type=Path, help="a folder of pictures to make the large one of")
     folder: Path = parser.parse_args().pictures
-    border = ImageNetworkConfig().geometry().window * PATCH
+    border = PatchesConfig().geometry().window * PATCH
     with tempfile.TemporaryDirectory() as name:
         original = Path(name) / "picture.png"
         make_picture(sorted(folder.iterdir()), original)

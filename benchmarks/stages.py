@@ -80,8 +80,8 @@ def clock_of(models: list[Model]) -> StageClock:
     """Return a clock of all stages of both ways."""
     clock = StageClock()
     for model in models:
-        clock.time(model.autoencoder.encoder, "forward", "networks")
-        clock.time(model.autoencoder.decoder, "forward", "networks")
+        clock.time(model.parts.networks, "encode", "networks")
+        clock.time(model.parts.networks, "decode", "networks")
         clock.time(type(model.prior), "code", "prior")
     for coder in (SymbolEncoder, SymbolDecoder):
         for name in ("code", "code_with_tables", "finish"):

@@ -274,7 +274,7 @@ class _Compression:
         if self.goal.psnr_db is not None:
             assert isinstance(signal, Picture)
             return compress_to_psnr(
-                model,
+                model.parts,
                 signal,
                 psnr_db=self.goal.psnr_db,
                 progressive=self.progressive,
@@ -290,7 +290,7 @@ class _Compression:
                 progress=report,
             )
         return compress_to_target(
-            model,
+            model.parts,
             signal,
             size_bytes=limit_bytes,
             separate_channels=self.stereo,

@@ -75,7 +75,7 @@ def _draw_bits(
     from vqcodec.bitstream.stream import parse_stream
     from vqcodec.evaluation.spending import bits_by_row, bits_by_second, draw_spending
 
-    spending, facts = model.spending_of(stream), parse_stream(stream).header.facts
+    spending, facts = model.bit_map_of(stream), parse_stream(stream).header.facts
     drawing = draw_spending(spending, facts)
     with open_target(target, force=force) as file:
         file.write(drawing)

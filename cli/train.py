@@ -136,7 +136,7 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Make a model file of a run."""
-    from vqcodec.codec.zoo import SUFFIX
+    from vqcodec.codec.model_file import SUFFIX
     from vqcodec.training.commands import export_model
 
     if output.suffix != SUFFIX:

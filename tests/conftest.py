@@ -1,14 +1,15 @@
-"""Tiny models, made once in a session without training; see `tiny`."""
+"""Tiny models; see `tiny`."""
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:  # importing torch takes seconds, and many tests do without
+if TYPE_CHECKING:  # importing the codec takes time, and many tests do without
     from vqcodec.codec.model import Model
 
 
@@ -20,20 +21,20 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the four tiny models, as they would be installed."""
-    from tiny import TABLES, save_tiny_model
+    from tiny import TABLES, tiny_model_path
 
     folder = tmp_path_factory.mktemp("models")
     for name in TABLES:
-        save_tiny_model(name, folder)
+        shutil.copy(tiny_model_path(name), folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def tiny_models(tiny_folder: Path) -> dict[str, Model]:
+def tiny_models() -> dict[str, Model]:
     """The four tiny models by name."""
-    from vqcodec.codec.model_file import load_checkpoint
+    from tiny import TABLES, load_tiny_model
 
-    return {path.stem: load_checkpoint(path) for path in sorted(tiny_folder.iterdir())}
+    return {name: load_tiny_model(name) for name in TABLES}
 
 
 @pytest.fixture(scope="session")

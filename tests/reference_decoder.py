@@ -21,7 +21,15 @@ from reference_range_decoder import ReferenceRangeDecoder
 
 Ints = NDArray[np.int64]
 
-DTYPES = {"I16": "<i2", "I32": "<i4", "I64": "<i8", "U32": "<u4", "F16": "<f2", "F32": "<f4"}
+DTYPES = {
+    "U8": "u1",
+    "I16": "<i2",
+    "I32": "<i4",
+    "I64": "<i8",
+    "U32": "<u4",
+    "F16": "<f2",
+    "F32": "<f4",
+}
 SAMPLE_RATES = dict(
     enumerate(
         [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000]
@@ -101,7 +109,7 @@ class ModelFile:
         start = 8 + int.from_bytes(data[:8], "little")
         header = json.loads(data[8:start])
         facts = json.loads(header.pop("__metadata__")["vqcodec"])
-        assert facts["format"] == 1
+        assert facts["format"] == 2
         self.fingerprint: str = facts["fingerprint"]
         tables = facts["tables"]
         self.modality: str = tables["modality"]
@@ -179,6 +187,9 @@ class Layer:
         self.weight = model.integers(f"{name}.weight")
         self.bias = model.integers(f"{name}.bias")
         self.shift = int(model.integers(f"{name}.shift"))
+        assert 0 <= self.shift <= 48
+        assert np.abs(self.bias).max() <= 1 << 50
+        assert self.weight.size // self.bias.size <= 1 << 19
 
     def __call__(self, values: Ints) -> Ints:
         return self.round(self.bias + values @ self.weight)
@@ -196,8 +207,6 @@ def equal_freqs(size: int) -> list[int]:
 
 def rows_of(tables: Ints) -> list[list[int]]:
     """The frequencies of each stored table of a logistic head."""
-    if tables.ndim == 2:
-        return [[freq for freq in row if freq] for row in tables.tolist()]
     rows: list[list[int]] = []
     total = 0
     for freq in tables.tolist():

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from vqcodec.cli.main import main
 
-from vqcodec.networks.audio.encoder import AudioNetworkConfig
+from vqcodec.networks.audio.encoder import MdctConfig
 from vqcodec.networks.audio.paper import PaperAudioConfig
-from vqcodec.networks.image.encoder import ImageNetworkConfig
+from vqcodec.networks.image.encoder import PatchesConfig
 from vqcodec.networks.image.paper import PaperImageConfig
 from vqcodec.networks.quantizers.finite_scalar import FiniteScalarConfig
 from vqcodec.networks.quantizers.lattice import LatticeConfig
@@ -35,9 +35,9 @@ DOCUMENTS = [
 TRAINING = (ROOT / "docs" / "TRAINING.md").read_text(encoding="utf-8")
 
 RECIPE_TABLES = {
-    '`[network]`, pictures, kind = "patches"': ImageNetworkConfig,
+    '`[network]`, pictures, kind = "patches"': PatchesConfig,
     '`[network]`, pictures, kind = "paper"': PaperImageConfig,
-    '`[network]`, sounds, kind = "mdct"': AudioNetworkConfig,
+    '`[network]`, sounds, kind = "mdct"': MdctConfig,
     '`[network]`, sounds, kind = "paper"': PaperAudioConfig,
     '`[quantizer]`, kind = "lattice"': LatticeConfig,
     '`[quantizer]`, kind = "residual"': ResidualConfig,

@@ -13,20 +13,23 @@ import numpy as np
 import pytest
 import torch
 
-from vqcodec.codec.model_file import load_checkpoint, save_model
-from vqcodec.networks.audio.encoder import AudioNetworkConfig
+from vqcodec.codec.loading import read_model
+from vqcodec.modalities.audio.config import MdctConfig
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.networks.quantizers.finite_scalar import FiniteScalarConfig
-from vqcodec.networks.quantizers.lattice import LatticeConfig
-from vqcodec.networks.quantizers.residual import ResidualConfig
 from vqcodec.priors import build_prior_network
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
 from vqcodec.priors.static import count_indices
+from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
+from vqcodec.quantizers.lattice import LatticeConfig
+from vqcodec.quantizers.residual import ResidualConfig
+from vqcodec.training import export
+from vqcodec.training.export import save_model
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import reference_decoder
 from tiny import noise_clip, noise_picture
+from tiny_training import remembering_exporter
 
 FORMAT = (Path(__file__).parents[1] / "docs" / "FORMAT.md").read_text(encoding="utf-8")
 GOLDEN = Path(__file__).parent / "golden" / "v1"
@@ -97,10 +100,20 @@ MODELS = {
 }
 
 
-def write_model(path, tables):
-    """Write a tiny untrained model whose prior has random opinions of its own."""
+@pytest.fixture(autouse=True, scope="module")
+def _one_export_for_networks_of_one_shape():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "export_graphs", remembering_exporter())
+        yield
+
+
+def write_model(path, tables, *, extreme=False):
+    """Write a tiny untrained model whose prior has random opinions of its own.
+
+    Where it is extreme, a third of its weights, features and rate states are -32768.
+    """
     torch.manual_seed(len(json.dumps(tables)))
-    autoencoder = Autoencoder.of_tables(tables)
+    autoencoder = Autoencoder(tables)
     sizes = autoencoder.quantizer.codebook_sizes
     for name, parameter in autoencoder.encoder.named_parameters():
         if name in ("linear.weight", "head.weight"):
@@ -113,9 +126,12 @@ def write_model(path, tables):
         network = build_prior_network(tables["prior"], sizes)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
-        prior = network.freeze(autoencoder.quantizer.position(torch.arange(256)).clamp(0, 1))
-    state = autoencoder.state_dict()
-    save_model(path, name="tiny", tables=tables, state=state, prior=prior, card={})
+        prior = network.freeze(autoencoder.quantizer.rate_fraction(torch.arange(256)).clamp(0, 1))
+    if extreme:
+        for tensor in prior.values():
+            if tensor.dtype == np.int16:
+                tensor.flat[::3] = -32768
+    save_model(path, name="tiny", tables=tables, autoencoder=autoencoder, prior=prior, card={})
 
 
 def assert_same(model, path, stream, level=None):
@@ -132,7 +148,7 @@ def assert_same(model, path, stream, level=None):
 def test_indices_are_those_of_the_document(name, tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS[name])
-    model = load_checkpoint(path)
+    model = read_model(path)
     signals = [noise_picture(50, 70), noise_picture(1, 1)]
     if model.modality == "audio":
         signals = [noise_clip(1400), noise_clip(1, channels=2), noise_clip(0)]
@@ -144,11 +160,21 @@ def test_indices_are_those_of_the_document(name, tmp_path):
                 assert len(np.unique(planes[0])) > 3
 
 
+@pytest.mark.parametrize("name", ["grid logistic", "frames categorical"])
+def test_the_least_of_all_16_bit_integers_is_read_as_the_document_says(name, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, MODELS[name], extreme=True)
+    model = read_model(path)
+    signal = noise_clip(1400) if model.modality == "audio" else noise_picture(50, 70)
+    for quality in (1, 10):
+        assert_same(model, path, model.compress(signal, quality=quality))
+
+
 def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS["grid logistic"])
-    stream = load_checkpoint(path).compress(noise_picture(64 * 16 + 1, 17))
-    assert_same(load_checkpoint(path), path, stream)
+    stream = read_model(path).compress(noise_picture(64 * 16 + 1, 17))
+    assert_same(read_model(path), path, stream)
     assert len(reference_decoder.parse_stream(stream).segments) == 2
 
 
@@ -157,7 +183,7 @@ def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):
 def test_levels_are_those_of_the_document(name, size, tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS[name])
-    model, picture = load_checkpoint(path), noise_picture(*size)
+    model, picture = read_model(path), noise_picture(*size)
     plain = model.compress(picture, quality=8)
     stream = model.compress(picture, quality=8, progressive=True)
     whole = assert_same(model, path, stream)[0]
@@ -172,8 +198,8 @@ def test_pieces_and_channels_of_a_sound_are_those_of_the_document(tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS["frames categorical"])
     signal = noise_clip(33_000, channels=2)  # 1032 frames at 8 kHz
-    stream = load_checkpoint(path).compress(signal, separate_channels=True)
-    planes = assert_same(load_checkpoint(path), path, stream)
+    stream = read_model(path).compress(signal, separate_channels=True)
+    planes = assert_same(read_model(path), path, stream)
     assert [plane.shape for plane in planes] == [(2, 1032)] * 2  # within a group of codebooks
     assert len(reference_decoder.parse_stream(stream).segments) == 4
 
@@ -198,8 +224,8 @@ def test_the_usual_values_of_the_document_are_those_of_the_code():
     rows = re.search(r"\| table \| key \|.*?\n\|[-:| ]+\n(.*?)\n\n", FORMAT, re.DOTALL)[1]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()]
     configs = {
-        "network (sounds)": AudioNetworkConfig,
-        "network (mdct)": AudioNetworkConfig,
+        "network (sounds)": MdctConfig,
+        "network (mdct)": MdctConfig,
         "quantizer (lattice)": LatticeConfig,
         "quantizer (residual)": ResidualConfig,
         "quantizer (finite_scalar)": FiniteScalarConfig,

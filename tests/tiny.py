@@ -1,24 +1,22 @@
-"""Tiny models out of seeded weights, a second or two each, and seeded signals to code with them."""
+"""Tiny models with random weights, and seeded signals to code with them; no torch."""
 
 from __future__ import annotations
 
+import functools
+import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from vqcodec.codec.model_file import save_model
-from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.networks.priors.base import PriorNetwork
-from vqcodec.networks.quantizers import Quantizer
-from vqcodec.priors import build_prior_network
-from vqcodec.priors.static import count_indices
+from vqcodec.codec.loading import read_model
+from vqcodec.codec.model import Model
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
 
+ARCHIVE = Path(__file__).parent / "tiny_models.tar.xz"
 HOP = 32  # of the models for sounds
 PATCH = 16  # of the models for pictures
 SAMPLE_RATE = 16_000
@@ -82,61 +80,27 @@ MORE_TABLES: dict[str, dict[str, Any]] = {
     },
     "histogram-speech": {**TABLES["residual-speech"], "prior": {"kind": "histogram"}},
     "uniform-image": {**TABLES["residual-image"], "prior": {"kind": "uniform"}},
+    "voices": {**TABLES["speech"], "network": {**_AUDIO_NETWORK, "voice_dim": 4}},
 }
 
 
-def tiny_prior_network(table: dict[str, Any], codebook_sizes: tuple[int, ...]) -> PriorNetwork:
-    """Return a prior network whose predictions are far from uniform."""
-    network = build_prior_network(table, codebook_sizes)
-    for name, parameter in network.named_parameters():
-        if name.endswith("head.weight"):
-            nn.init.normal_(parameter, std=0.3)
-        if name.endswith("head.bias") and network.head == "logistic":
-            with torch.no_grad():
-                parameter[1::2] = 1.5  # log2 of the scale
-    return network.eval()
+@functools.cache
+def _unpacked() -> TemporaryDirectory[str]:
+    """Return a folder with the tiny models, which goes when the tests end."""
+    folder = TemporaryDirectory(prefix="vqcodec-tiny-")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder.name, filter="data")
+    return folder
 
 
-def save_tiny_model(name: str, folder: Path, *, tables: dict[str, Any] | None = None) -> Path:
-    """Write the tiny model of this name, and return its path."""
-    tables = tables or (TABLES | MORE_TABLES)[name]
-    torch.manual_seed(sum(name.encode()))
-    autoencoder = Autoencoder.of_tables(tables)
-    modality, quantizer = autoencoder.modality, autoencoder.quantizer
-    for parameter in autoencoder.parameters():
-        if parameter.dim() > 2 and not parameter.any():
-            nn.init.normal_(parameter, std=0.02)  # networks start as nothing but a linear path
-    if modality.name == "image":
-        batch = torch.cat([picture_tensor(noise_picture(64, 64, seed=n)) for n in range(16)])
-    else:
-        clips = [noise_clip(100 * HOP - HOP // 2, seed=n) for n in range(16)]
-        batch = torch.from_numpy(np.stack([clip.waveform for clip in clips]))
-    with torch.no_grad():
-        deviations = modality.start_networks(autoencoder.encoder, autoencoder.decoder, batch)
-        latents = autoencoder.encoder(batch, torch.ones(len(batch)))
-        quantizer.start(latents, deviations)
-    path = folder / f"{name}.safetensors"
-    save_model(
-        path,
-        name=name,
-        tables=tables,
-        state=autoencoder.state_dict(),
-        prior=frozen_prior(tables["prior"], quantizer),
-        card={"licence": "Apache-2.0"},
-    )
-    return path
+def tiny_model_path(name: str) -> Path:
+    """Return the file of a tiny model; `tiny_training` makes them."""
+    return Path(_unpacked().name) / f"{name}.safetensors"
 
 
-def frozen_prior(table: dict[str, Any], quantizer: Quantizer) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a tiny prior of any kind."""
-    sizes = quantizer.codebook_sizes
-    if table["kind"] == "uniform":
-        return {}
-    if table["kind"] == "histogram":
-        common = np.random.default_rng(0).geometric(0.3, (len(sizes), 500)).clip(1, sizes[0]) - 1
-        return count_indices([common], sizes)
-    positions = quantizer.position(torch.arange(256)).clamp(0, 1)
-    return tiny_prior_network(table, sizes).freeze(positions)
+def load_tiny_model(name: str) -> Model:
+    """Return a tiny model, loaded anew."""
+    return read_model(tiny_model_path(name))
 
 
 def noise_picture(width: int, height: int, *, channels: int = 3, seed: int = 0) -> Picture:
@@ -158,11 +122,6 @@ def noise_clip(
     chord = np.sin(2 * np.pi * pitches * time).sum(axis=1) * (0.1 + 0.1 * np.sin(5 * time))
     noise = 0.02 * generator.normal(size=(channels, num_samples))
     return AudioClip((chord + noise).clip(-1, 1).astype(np.float32), sample_rate)
-
-
-def picture_tensor(picture: Picture) -> torch.Tensor:
-    """Return a picture as training has it: [1, 3, H, W] in 0 … 1."""
-    return torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
 
 
 def same_signal(one: object, other: object) -> bool:

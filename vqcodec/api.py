@@ -138,7 +138,7 @@ def compress(
             from vqcodec.codec.search import compress_to_target
 
             return compress_to_target(
-                chosen,
+                chosen.parts,
                 found,
                 size_bytes=size_bytes,
                 separate_channels=separate_channels,
@@ -150,7 +150,7 @@ def compress(
 
             assert isinstance(found, Picture)
             return compress_to_psnr(
-                chosen, found, psnr_db=psnr_db, progressive=progressive, progress=progress
+                chosen.parts, found, psnr_db=psnr_db, progressive=progressive, progress=progress
             )
         return chosen.compress(
             found,

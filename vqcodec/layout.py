@@ -6,12 +6,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import EllipsisType
-from typing import TYPE_CHECKING
+from typing import TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 Place = tuple[slice, ...]  # from start to stop along each axis
+Array: TypeAlias = NDArray[np.float32]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Geometry:
 
     Attributes:
         step: samples or pixels of one position of the grid.
-        missing: how many fewer samples than `step` the last position has.
+        tail_trim: how many fewer samples than `step` the last position has.
         encoder_reach: positions on each side that the encoder looks at.
         decoder_reach: positions on each side that the decoder looks at.
         window: positions that are computed at a time, along each axis.
@@ -28,7 +30,7 @@ class Geometry:
     """
 
     step: int
-    missing: int
+    tail_trim: int
     encoder_reach: int
     decoder_reach: int
     window: int
@@ -47,12 +49,12 @@ def pieces(grid: tuple[int, ...], size: int) -> Iterator[Place]:
 
 
 def encode_windows(
-    encode: Callable[[Tensor], Tensor],
-    signal: Callable[[Place], Tensor],
+    encode: Callable[[Array], Array],
+    signal: Callable[[Place], Array],
     grid: tuple[int, ...],
     geometry: Geometry,
     region: Place | None = None,
-) -> Tensor:
+) -> Array:
     """Return the latents [B, D, ...] of a region, window by window.
 
     Args:
@@ -63,28 +65,28 @@ def encode_windows(
         region: positions of the grid that are wanted; all by default.
     """
     region = region or whole(grid)
-    result: Tensor | None = None
+    result: Array | None = None
     for piece in _pieces_of(region, geometry.window):
         wide, inner = _widen(piece, grid, geometry.encoder_reach)
         place = tuple(
-            slice(axis.start * geometry.step, axis.stop * geometry.step - geometry.missing)
+            slice(axis.start * geometry.step, axis.stop * geometry.step - geometry.tail_trim)
             for axis in wide
         )
         found = at(encode(signal(place)), inner)
         if result is None:
-            result = found.new_empty(*found.shape[:2], *sizes(region))
-        at(result, shifted(piece, region)).copy_(found)
+            result = np.empty((*found.shape[:2], *sizes(region)), found.dtype)
+        at(result, shifted(piece, region))[...] = found
     assert result is not None, "a region without positions"
     return result
 
 
 def decode_windows(
-    decode: Callable[[Tensor, tuple[int, ...]], Tensor],
-    latents: Callable[[Place], Tensor],
+    decode: Callable[[Array, tuple[int, ...]], Array],
+    latents: Callable[[Place], Array],
     grid: tuple[int, ...],
     geometry: Geometry,
     region: Place | None = None,
-) -> Iterator[tuple[Place, Tensor]]:
+) -> Iterator[tuple[Place, Array]]:
     """Yield places in the signal and what decodes there, [B, C, ...], window by window.
 
     Args:
@@ -100,7 +102,7 @@ def decode_windows(
         place, inner = [], []
         for axis, around, length in zip(piece, wide, grid, strict=True):
             start = axis.start * geometry.step
-            stop = axis.stop * geometry.step - (geometry.missing if axis.stop == length else 0)
+            stop = axis.stop * geometry.step - (geometry.tail_trim if axis.stop == length else 0)
             place.append(slice(start, stop))
             inner.append(
                 slice(start - around.start * geometry.step, stop - around.start * geometry.step)
@@ -144,7 +146,7 @@ def shifted(place: Place, region: Place) -> Place:
     )
 
 
-def at(tensor: Tensor, place: Place) -> Tensor:
-    """Return the view of a tensor [..., *axes] that slices of its last axes give."""
+def at(array: NDArray[Number], place: Place) -> NDArray[Number]:
+    """Return the view of an array [..., *axes] that slices of its last axes give."""
     index: tuple[slice | EllipsisType, ...] = (..., *place)
-    return tensor[index]
+    return array[index]

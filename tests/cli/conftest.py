@@ -40,6 +40,15 @@ class FakeModel:
         self.calls: list[dict[str, Any]] = []
         self.device = "cpu"
 
+    @property
+    def parts(self) -> FakeModel:
+        """What the stand-ins of `vqcodec.codec.search` take."""
+        return self
+
+    @property
+    def digest(self) -> str:
+        return 16 * self.fingerprint[0]
+
     def to(self, device: str) -> FakeModel:
         if device == "nonsense":
             raise UsageError("device 'nonsense': not available")
@@ -106,7 +115,7 @@ class FakeModel:
         parse_stream(stream)
         return [np.arange(12).reshape(2, 2, 3)]
 
-    def spending_of(self, stream: bytes) -> SimpleNamespace:
+    def bit_map_of(self, stream: bytes) -> SimpleNamespace:
         facts = parse_stream(stream).header.facts
         if isinstance(facts, ImageFacts):
             plane = np.array([[1.0, 2.0], [3.0, 4.0]])

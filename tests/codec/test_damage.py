@@ -146,7 +146,7 @@ def test_any_rate_byte_gives_an_error_or_a_signal_of_the_right_size(original):
 def test_a_rate_that_the_model_does_not_have_is_refused(tiny_models):
     model = tiny_models["residual-speech"]
     stream = model.compress(noise_clip(900))
-    for rate in (0, model.autoencoder.quantizer.num_codebooks + 1, 255):
+    for rate in (0, model.parts.quantizer.num_codebooks + 1, 255):
         with pytest.raises(CorruptStreamError, match="rate"):
             model.decompress(forged(stream, rate=rate))
 

@@ -64,8 +64,8 @@ def model(request, tiny_models):
 def small_windows(tiny_models, monkeypatch):
     """Windows and segments of few frames make a short sound a long one."""
     for model in tiny_models.values():
-        modality = model.autoencoder.modality
-        small = replace(modality.geometry(), window=WINDOW, segment=SEGMENT)
+        modality = model.parts.modality
+        small = replace(modality.geometry, window=WINDOW, segment=SEGMENT)
         monkeypatch.setattr(modality, "geometry", lambda small=small: small)
 
 
@@ -90,11 +90,11 @@ def test_segments_decode_to_the_same_however_many_side_by_side(
     clip = noise_clip(LONG, channels=2)
     stream = audio_model.compress(clip, quality=3, separate_channels=separate_channels)
     few = audio_model.decompress(stream).waveform
-    indices, spending = audio_model.indices_of(stream), audio_model.spending_of(stream)
+    indices, spending = audio_model.indices_of(stream), audio_model.bit_map_of(stream)
     monkeypatch.setattr(segments, "_POSITIONS_AT_A_TIME", 1 << 16)
     assert np.array_equal(audio_model.decompress(stream).waveform, few)
     assert np.array_equal(audio_model.indices_of(stream), indices)
-    assert np.array_equal(audio_model.spending_of(stream).planes, spending.planes)
+    assert np.array_equal(audio_model.bit_map_of(stream).planes, spending.planes)
     assert np.array_equal(indices[0], audio_model.encode(clip, quality=3)) != separate_channels
 
 
@@ -175,7 +175,7 @@ def forged(model, num_samples, payload=b""):
     facts = AudioFacts(
         num_samples=num_samples, sample_rate=SAMPLE_RATE, num_channels=8, downmixed=True
     )
-    (num_frames,) = model.autoencoder.modality.grid(facts)
+    (num_frames,) = model.parts.modality.grid(facts)
     sections = (Section(Tag.SEGMENT, payload),) * -(-num_frames // SEGMENT)
     return build_stream(Stream(replace(stream.header, facts=facts), sections))
 

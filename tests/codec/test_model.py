@@ -17,8 +17,8 @@ def model(request, tiny_models):
 
 def some_indices(model, quality=5):
     grid = (2, 3) if model.modality == "image" else (7,)
-    num_codebooks = model.autoencoder.quantizer.codebooks_at(model.rate_of(quality))
-    size = model.autoencoder.quantizer.codebook_sizes[0]
+    num_codebooks = model.parts.quantizer.config.codebooks_at(model.rate_of(quality))
+    size = model.parts.quantizer.codebook_sizes[0]
     return np.random.default_rng(0).integers(0, size, (num_codebooks, *grid))
 
 
@@ -45,7 +45,7 @@ def test_indices_decode_to_a_signal_of_their_size(model, dtype):
 
 
 def test_indices_of_another_shape_type_or_range_are_refused(model):
-    indices, size = some_indices(model), model.autoencoder.quantizer.codebook_sizes[0]
+    indices, size = some_indices(model), model.parts.quantizer.codebook_sizes[0]
     bad = [
         indices[:-1],
         indices[0],
@@ -129,4 +129,4 @@ def test_rates_rise_with_quality(model):
     rates = [model.rate_of(quality) for quality in np.linspace(1, 10, 40)]
     assert rates == sorted(rates)
     assert all(0 <= rate <= 255 for rate in rates)
-    assert model.autoencoder.quantizer.codebooks_at(rates[-1]) == len(some_indices(model, 10))
+    assert model.parts.quantizer.config.codebooks_at(rates[-1]) == len(some_indices(model, 10))

@@ -11,7 +11,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from tiny import TABLES, save_tiny_model
 
-from vqcodec.codec.model_file import checksum_of, fingerprint_of, load_checkpoint, save_model
+from vqcodec.codec.model_file import checksum_of, fingerprint_of, read_model, save_model
 from vqcodec.codec.zoo import METADATA_KEY, read_metadata
 from vqcodec.errors import ModelFileError, OutputError
 from vqcodec.networks.autoencoder import Autoencoder
@@ -45,13 +45,13 @@ def rewritten(path, folder, change, *, fingerprint=True):
 
 
 def test_a_faithful_copy_is_the_same_model(path, tmp_path):
-    copy, original = load_checkpoint(rewritten(path, tmp_path, len)), load_checkpoint(path)
+    copy, original = read_model(rewritten(path, tmp_path, len)), read_model(path)
     assert copy.fingerprint == original.fingerprint
     assert copy.name == original.name
 
 
 def test_the_reference_arithmetic_is_the_same_model(path):
-    floats, integers = load_checkpoint(path), load_checkpoint(path, dtype=np.int64)
+    floats, integers = read_model(path), read_model(path, dtype=np.int64)
     size = {"width": 48, "height": 32} if floats.modality == "image" else {"duration_s": 0.05}
     signal = floats.sample(seed=3, **size)
     stream = floats.compress(signal)
@@ -63,8 +63,8 @@ def test_a_better_decoder_reads_old_streams(path, tmp_path):
     def improve(tensors):
         tensors["decoder.head.bias"] = tensors["decoder.head.bias"] + np.float16(0.01)
 
-    better = load_checkpoint(rewritten(path, tmp_path, improve))
-    original = load_checkpoint(path)
+    better = read_model(rewritten(path, tmp_path, improve))
+    original = read_model(path)
     signal = original.sample(seed=0, width=20, height=20, duration_s=0.02)
     assert better.decompress(original.compress(signal)) is not None
 
@@ -90,7 +90,7 @@ def test_a_file_that_ends_early_is_refused(path, tmp_path, keep):
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ModelFileError):
-        load_checkpoint(cut)
+        read_model(cut)
 
 
 def test_damage_anywhere_is_refused(path, tmp_path):
@@ -102,7 +102,7 @@ def test_damage_anywhere_is_refused(path, tmp_path):
         changed[place] ^= 0x40
         damaged.write_bytes(changed)
         with pytest.raises(ModelFileError):
-            load_checkpoint(damaged)
+            read_model(damaged)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG", bytes(100), b"\xff" * 100])
@@ -110,12 +110,12 @@ def test_what_is_no_model_is_refused(tmp_path, content):
     file = tmp_path / "other.safetensors"
     file.write_bytes(content)
     with pytest.raises(ModelFileError):
-        load_checkpoint(file)
+        read_model(file)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ModelFileError, match="cannot be read"):
-        load_checkpoint(tmp_path / "none.safetensors")
+        read_model(tmp_path / "none.safetensors")
 
 
 def drop(name):
@@ -149,7 +149,7 @@ def poison(value):
 def test_wrong_tensors_under_a_right_fingerprint_are_refused(path, tmp_path, change):
     copy = rewritten(path, tmp_path, change)
     with pytest.raises(ModelFileError):
-        load_checkpoint(copy)
+        read_model(copy)
 
 
 def test_tensors_that_numpy_does_not_know_are_refused(path, tmp_path):
@@ -160,7 +160,7 @@ def test_tensors_that_numpy_does_not_know_are_refused(path, tmp_path):
     metadata = {METADATA_KEY: json.dumps(read_metadata(path))}
     save_torch_file(tensors, copy, metadata=metadata)
     with pytest.raises(ModelFileError):
-        load_checkpoint(copy)
+        read_model(copy)
 
 
 def test_a_changed_prior_is_refused_by_its_fingerprint(path, tmp_path):
@@ -169,7 +169,7 @@ def test_a_changed_prior_is_refused_by_its_fingerprint(path, tmp_path):
 
     copy = rewritten(path, tmp_path, change, fingerprint=False)
     with pytest.raises(ModelFileError, match="fingerprint"):
-        load_checkpoint(copy)
+        read_model(copy)
 
 
 def in_table(table, **values):
@@ -215,7 +215,7 @@ def test_tables_that_make_no_model_are_refused(path, tmp_path, change):
         facts["fingerprint"] = fingerprint_of(facts["tables"], contract_of(tensors))
     copy = write(tensors, facts, tmp_path)
     with pytest.raises(ModelFileError):
-        load_checkpoint(copy)
+        read_model(copy)
 
 
 def test_a_file_without_a_checksum_is_refused(path, tmp_path):
@@ -224,7 +224,7 @@ def test_a_file_without_a_checksum_is_refused(path, tmp_path):
     copy = tmp_path / "copy.safetensors"
     save_file(load_file(path), copy, metadata={METADATA_KEY: json.dumps(facts)})
     with pytest.raises(ModelFileError, match="checksum"):
-        load_checkpoint(copy)
+        read_model(copy)
 
 
 @pytest.mark.parametrize("facts", ["", "[]", "{}", "[[[", "7", '{"format": 1}', "[" * 100_000])
@@ -232,13 +232,13 @@ def test_other_facts_are_refused(path, tmp_path, facts):
     copy = tmp_path / "copy.safetensors"
     save_file(load_file(path), copy, metadata={METADATA_KEY: facts})
     with pytest.raises(ModelFileError):
-        load_checkpoint(copy)
+        read_model(copy)
 
 
 def save(path, *, weight=0.0):
     torch.manual_seed(0)
     tables = TABLES["image"]
-    autoencoder = Autoencoder.of_tables(tables)
+    autoencoder = Autoencoder(tables)
     with torch.no_grad():
         autoencoder.decoder.head.weight.fill_(weight)
     state = autoencoder.state_dict()

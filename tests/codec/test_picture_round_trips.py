@@ -105,8 +105,8 @@ def test_a_picture_beyond_one_segment_has_several(model):
 def test_a_picture_in_many_windows_is_as_in_one(model, size, monkeypatch):
     picture = noise_picture(*size)
     whole = model.decompress(model.compress(picture, quality=8))
-    modality = model.autoencoder.modality
-    small = replace(modality.geometry(), window=2)
+    modality = model.parts.modality
+    small = replace(modality.geometry, window=2)
     monkeypatch.setattr(modality, "geometry", lambda: small)
     parts = model.decompress(model.compress(picture, quality=8))
     difference = np.abs(parts.pixels.astype(int) - whole.pixels)
@@ -115,9 +115,9 @@ def test_a_picture_in_many_windows_is_as_in_one(model, size, monkeypatch):
 
 def seams(model, monkeypatch, **changes):
     """How far windows of 2 x 2 positions are from a single one: at their borders, and elsewhere."""
-    modality, indices = model.autoencoder.modality, model.encode(noise_picture(160, 128))
+    modality, indices = model.parts.modality, model.encode(noise_picture(160, 128))
     whole = model.decode(indices).pixels.astype(int)
-    small = replace(modality.geometry(), window=2, **changes)
+    small = replace(modality.geometry, window=2, **changes)
     monkeypatch.setattr(modality, "geometry", lambda: small)
     difference = np.abs(model.decode(indices).pixels - whole).max(axis=2)
     monkeypatch.undo()
@@ -137,8 +137,8 @@ def test_borders_of_windows_differ_no_more_than_other_places(model, monkeypatch)
 
 @pytest.mark.parametrize("size", [(70, 90), (97, 33), (16, 200)])
 def test_a_picture_in_many_stripes_is_as_in_one(model, size, monkeypatch):
-    picture, modality = noise_picture(*size), model.autoencoder.modality
-    small = replace(modality.geometry(), window=2, segment=2)  # stripes of two rows
+    picture, modality = noise_picture(*size), model.parts.modality
+    small = replace(modality.geometry, window=2, segment=2)  # stripes of two rows
     monkeypatch.setattr(modality, "geometry", lambda: small)
     stream = model.compress(picture)
     indices = model.encode(picture)
@@ -150,8 +150,8 @@ def test_a_picture_in_many_stripes_is_as_in_one(model, size, monkeypatch):
 
 @pytest.mark.parametrize("size", [(70, 90), (97, 33), (16, 200)])
 def test_a_picture_in_many_segments_comes_back(model, size, monkeypatch):
-    modality = model.autoencoder.modality
-    small = replace(modality.geometry(), segment=3)
+    modality = model.parts.modality
+    small = replace(modality.geometry, segment=3)
     monkeypatch.setattr(modality, "geometry", lambda: small)
     picture = noise_picture(*size)
     stream = model.compress(picture)

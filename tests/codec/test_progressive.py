@@ -60,8 +60,8 @@ def test_it_is_the_picture_of_the_stream_that_is_not_progressive(model, size, qu
 
 @pytest.mark.parametrize("size", [(70, 90), (97, 33)])
 def test_many_segments_are_in_every_level(model, size, monkeypatch):
-    modality = model.autoencoder.modality
-    small = replace(modality.geometry(), window=2, segment=2)  # stripes of two rows
+    modality = model.parts.modality
+    small = replace(modality.geometry, window=2, segment=2)  # stripes of two rows
     monkeypatch.setattr(modality, "geometry", lambda: small)
     picture = noise_picture(*size)
     plain, stream = (model.compress(picture, progressive=way) for way in (False, True))
@@ -278,7 +278,7 @@ def test_a_target_is_met_by_a_progressive_stream(image_model):
 
 def test_bits_are_found_in_a_progressive_stream(image_model, picture):
     plain, stream = (image_model.compress(picture, progressive=way) for way in (False, True))
-    assert image_model.spending_of(stream).num_bits == image_model.spending_of(plain).num_bits
+    assert image_model.bit_map_of(stream).num_bits == image_model.bit_map_of(plain).num_bits
 
 
 def test_what_a_stream_says_of_its_levels(image_model, picture):

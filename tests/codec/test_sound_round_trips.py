@@ -36,7 +36,7 @@ def test_the_stream_holds_what_encode_returns(model, num_samples):
     clip = noise_clip(num_samples)
     stream = model.compress(clip, quality=7)
     indices = model.encode(clip, quality=7)
-    assert len(indices) == model.autoencoder.quantizer.codebooks_at(model.rate_of(7))
+    assert len(indices) == model.parts.quantizer.config.codebooks_at(model.rate_of(7))
     coded = model.indices_of(stream)
     assert all(np.array_equal(indices, plane) for plane in coded)
     assert len(coded) == (1 if num_samples else 0)
@@ -106,16 +106,16 @@ def test_a_long_sound_has_several_segments(audio_model):
 def test_a_sound_in_many_windows_is_as_in_one(model, num_samples, monkeypatch):
     clip = noise_clip(num_samples)
     whole = model.decompress(model.compress(clip, quality=8)).waveform
-    modality = model.autoencoder.modality
-    small = replace(modality.geometry(), window=4)
+    modality = model.parts.modality
+    small = replace(modality.geometry, window=4)
     monkeypatch.setattr(modality, "geometry", lambda: small)
     parts = model.decompress(model.compress(clip, quality=8)).waveform
     assert np.square(parts - whole).mean() < 1e-3 * np.square(whole).mean()
 
 
 def test_a_sound_in_many_segments_comes_back(model, monkeypatch):
-    modality = model.autoencoder.modality
-    small = replace(modality.geometry(), segment=7)
+    modality = model.parts.modality
+    small = replace(modality.geometry, segment=7)
     monkeypatch.setattr(modality, "geometry", lambda: small)
     clip = noise_clip(33 * HOP)
     stream = model.compress(clip)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import SAMPLE_RATE, TABLES, noise_clip, noise_picture, same_signal, save_tiny_model
 
-from vqcodec.codec.model_file import load_checkpoint
+from vqcodec.codec.loading import read_model
 from vqcodec.errors import UsageError
 from vqcodec.signals.sound import AudioClip
 
@@ -17,7 +17,7 @@ def model(tmp_path_factory):
     """Speech with voices, whose modulation is random where training would start with none."""
     tables = {**TABLES["speech"], "network": {**TABLES["speech"]["network"], "voice_dim": 4}}
     folder = tmp_path_factory.mktemp("voices")
-    model = load_checkpoint(save_tiny_model("voices", folder, tables=tables))
+    model = read_model(save_tiny_model("voices", folder, tables=tables))
     torch.manual_seed(0)
     torch.nn.init.normal_(model.autoencoder.decoder.voice.gains.weight)
     return model

@@ -4,7 +4,7 @@ import pytest
 from tiny import TABLES, noise_clip, noise_picture, same_signal, save_tiny_model
 
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.codec.model_file import load_checkpoint
+from vqcodec.codec.loading import read_model
 from vqcodec.evaluation.levels import LevelMeter
 from vqcodec.evaluation.run import measure
 from vqcodec.signals.files import write_signal
@@ -30,11 +30,11 @@ def test_levels_add_up_to_all_bits_and_the_signal_is_the_same(tiny_models, name,
     meter = LevelMeter(model)
     meter.decompress(stream)
     codebooks = meter.codebook_bits()
-    assert len(codebooks) == model.autoencoder.quantizer.num_codebooks
+    assert len(codebooks) == model.parts.quantizer.num_codebooks
     assert sum(codebooks) == pytest.approx(sum(bits))
     assert same_signal(decoded, model.decompress(stream))
     assert len(bits) == len(TABLES[name]["prior"]["groups"])
-    assert sum(bits) == pytest.approx(model.spending_of(stream).num_bits)
+    assert sum(bits) == pytest.approx(model.bit_map_of(stream).num_bits)
     segments = parse_stream(stream).segments
     assert 0 <= 8 * sum(map(len, segments)) - sum(bits) < 24 * len(segments)
 
@@ -79,10 +79,10 @@ def test_a_meter_forgets_the_stream_before(image_model):
 
 @pytest.mark.parametrize("name", ["scalar-image", "histogram-speech", "uniform-image"])
 def test_one_codebook_or_a_prior_without_groups_is_a_single_level(tmp_path, name):
-    model = load_checkpoint(save_tiny_model(name, tmp_path))
+    model = read_model(save_tiny_model(name, tmp_path))
     stream = model.compress(signal_for(model))
     (bits,) = metered(model, stream)[1]
-    assert bits == pytest.approx(model.spending_of(stream).num_bits)
+    assert bits == pytest.approx(model.bit_map_of(stream).num_bits)
 
 
 def test_records_of_a_model_have_its_levels(image_model, tmp_path):

@@ -86,9 +86,9 @@ def models_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def models(models_folder):
-    from vqcodec.codec.model_file import load_checkpoint
+    from vqcodec.codec.loading import read_model
 
-    loaded = [load_checkpoint(path) for path in sorted(models_folder.iterdir())]
+    loaded = [read_model(path) for path in sorted(models_folder.iterdir())]
     return {model.fingerprint: model for model in loaded}
 
 
@@ -101,14 +101,14 @@ from pathlib import Path
 import numpy as np
 
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.codec.model_file import load_checkpoint
+from vqcodec.codec.loading import read_model
 
 golden, folder = map(Path, sys.argv[1:])
 sys.path.insert(0, str(golden.parent))
 
 from read import read_planes
 
-models = {model.fingerprint: model for model in map(load_checkpoint, folder.iterdir())}
+models = {model.fingerprint: model for model in map(read_model, folder.iterdir())}
 for path in golden.glob("*.vqc"):
     stream = path.read_bytes()
     model = models[parse_stream(stream).header.fingerprint.hex()]

@@ -79,14 +79,14 @@ def networks(request: pytest.FixtureRequest) -> Networks:
 
 
 def signal_of(networks: Networks, grid: tuple[int, ...]) -> Tensor:
-    geometry = networks.modality.geometry()
+    geometry = networks.modality.geometry
     size = [length * geometry.step - geometry.missing for length in grid]
     return torch.rand(1, 3 if len(grid) == 2 else 1, *size, dtype=torch.float64)
 
 
 def windowed(networks: Networks, signal: Tensor, latents: Tensor, **changes: int):
     """What encoder and decoder make of a signal and of latents in windows of 3 positions."""
-    geometry = replace(networks.modality.geometry(), window=3, **changes)
+    geometry = replace(networks.modality.geometry, window=3, **changes)
     grid, rate = tuple(latents.shape[2:]), torch.full((1,), 0.7, dtype=torch.float64)
     with torch.no_grad():
         encoded = encode_windows(
@@ -116,7 +116,7 @@ def test_windows_agree_with_a_whole_run(networks, number):
 def test_the_reach_is_as_long_as_it_has_to_be(networks):
     grid = GRIDS[networks.modality.dims][-1]
     latents = torch.randn(1, 5, *grid, dtype=torch.float64)
-    geometry = networks.modality.geometry()
+    geometry = networks.modality.geometry
     shorter = {
         "encoder_reach": geometry.encoder_reach - 1,
         "decoder_reach": geometry.decoder_reach - 1,
@@ -126,7 +126,7 @@ def test_the_reach_is_as_long_as_it_has_to_be(networks):
 
 
 def test_a_position_is_as_large_as_the_kind_says(networks):
-    geometry = networks.modality.geometry()
+    geometry = networks.modality.geometry
     assert geometry.step == STEPS[networks.name]
     assert geometry.missing == (8 if networks.name.startswith("mdct") else 0)
 
@@ -139,7 +139,7 @@ def test_a_table_without_kind_means_the_first():
         for table in (TABLES["patches"], with_kind)
     ]
     assert shapes[0] == shapes[1]
-    assert modality.geometry().step == 16
+    assert modality.geometry.step == 16
 
 
 @pytest.mark.parametrize("name", ["image", "audio"])

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import TABLES, tiny_prior_network
+from tiny import TABLES
+from tiny_training import tiny_prior_network
 
 from vqcodec.networks.priors.base import PriorNetwork
-from vqcodec.networks.quantizers import Quantizer, build_quantizer
+from vqcodec.networks.quantizers import QuantizerModule, build_quantizer_module
 from vqcodec.priors import build_prior
 from vqcodec.priors.base import Prior
 
@@ -25,7 +26,7 @@ class PriorCase:
 
     name: str
     table: dict[str, Any]
-    quantizer: Quantizer
+    quantizer: QuantizerModule
     network: PriorNetwork
     prior: Prior
     reference: Prior
@@ -43,7 +44,10 @@ class PriorCase:
     def indices(self, rate: int, grid: Sequence[int], seed: int = 0) -> Indices:
         """Any indices of the codebooks; most of them near the middle."""
         generator = np.random.default_rng([seed, rate, *grid])
-        size, shape = self.quantizer.codebook_sizes[0], (self.quantizer.codebooks_at(rate), *grid)
+        size, shape = (
+            self.quantizer.codebook_sizes[0],
+            (self.quantizer.config.codebooks_at(rate), *grid),
+        )
         near = generator.normal(size // 2, size / 8, shape).round().clip(0, size - 1)
         anywhere = generator.integers(0, size, shape)
         return np.where(generator.random(shape) < 0.9, near, anywhere).astype(np.int64)
@@ -56,7 +60,7 @@ class PriorCase:
         with torch.no_grad():
             bits = self.network.bits(
                 torch.from_numpy(whole)[None],
-                self.quantizer.position(rates),
+                self.quantizer.rate_fraction(rates),
                 self.quantizer.in_use(rates),
             )
         return float(bits.sum())
@@ -65,9 +69,9 @@ class PriorCase:
 def _make_case(name: str) -> PriorCase:
     torch.manual_seed(sum(name.encode()))
     table = TABLES[name]["prior"]
-    quantizer = build_quantizer(TABLES[name]["quantizer"])
+    quantizer = build_quantizer_module(TABLES[name]["quantizer"])
     network = tiny_prior_network(table, quantizer.codebook_sizes)
-    tensors = network.freeze(quantizer.position(torch.arange(256)).clamp(0, 1))
+    tensors = network.freeze(quantizer.rate_fraction(torch.arange(256)).clamp(0, 1))
     prior, reference = (
         build_prior(table, quantizer.codebook_sizes, tensors, dtype)
         for dtype in (np.float64, np.int64)

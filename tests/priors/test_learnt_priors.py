@@ -91,7 +91,7 @@ def test_freezing_costs_next_to_nothing(case, kind, tolerance):
     size = case.quantizer.codebook_sizes[0]
     float_bits = payload_bits = 0.0
     for rate in case.rates[1:]:
-        shape = (case.quantizer.codebooks_at(rate), *grid)
+        shape = (case.quantizer.config.codebooks_at(rate), *grid)
         indices = {
             "likely": lambda shape=shape, rate=rate: likely(case, shape, rate),
             "random": lambda shape=shape, rate=rate: random(shape, size, rate),
@@ -231,7 +231,7 @@ def test_indices_at_the_ends_of_the_codebook_come_back(case):
 @given(payload=st.binary(max_size=60), number=st.integers(0, 3))
 def test_a_made_up_payload_is_refused_or_decodes_within_the_codebook(case, payload, number):
     rate = case.rates[number]
-    shape = (case.quantizer.codebooks_at(rate), *case.grids[-2])
+    shape = (case.quantizer.config.codebooks_at(rate), *case.grids[-2])
     try:
         decoded = case.prior.decompress([payload], [shape], rate)[0]
     except CorruptStreamError:

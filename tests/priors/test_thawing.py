@@ -22,7 +22,7 @@ def thawed(case):
 
 
 def positions(case):
-    return case.quantizer.position(torch.arange(256)).clamp(0, 1)
+    return case.quantizer.rate_fraction(torch.arange(256)).clamp(0, 1)
 
 
 def test_it_predicts_what_was_frozen(case, thawed):

@@ -8,7 +8,7 @@ import pytest
 from tiny import noise_clip, noise_picture
 from training_recipes import AUDIO, IMAGE, RESIDUAL
 
-from vqcodec.codec.model_file import load_checkpoint
+from vqcodec.codec.loading import read_model
 from vqcodec.errors import ConfigError, InputError, UsageError
 from vqcodec.training.commands import export_model, train_prior, train_vqvae
 from vqcodec.training.manifest import read_manifest
@@ -47,7 +47,7 @@ def test_speakers_are_held_out_whole(tmp_path, train):
 def test_a_jointly_trained_model_is_exported_whole(joint_run, tmp_path):
     path = tmp_path / "mine.safetensors"
     fingerprint = export_model(run=joint_run, output=path, name="mine")
-    model = load_checkpoint(path)
+    model = read_model(path)
     assert (model.name, model.fingerprint, model.modality) == ("mine", fingerprint, "image")
     assert model.card["licence"] == "CC0"
     assert model.card["steps"] == 6
@@ -75,7 +75,7 @@ def test_the_paper_s_order_is_networks_then_prior_then_model(tmp_path, train, da
     assert again["float"] > 0
     assert reports(tmp_path / "prior_log.jsonl")[-1]["step"] == 6
     export_model(run=tmp_path, output=tmp_path / "x.safetensors", name="x")
-    model = load_checkpoint(tmp_path / "x.safetensors")
+    model = read_model(tmp_path / "x.safetensors")
     picture = noise_picture(20, 40)
     for quality in (1, 5, 10):
         stream = model.compress(picture, quality=quality)
@@ -90,7 +90,7 @@ def test_a_prior_without_a_network_needs_no_training(tmp_path, train, kind):
     assert set(bits) == {"uniform", "histogram", "integer"}
     assert not (tmp_path / "prior.pt").exists()
     export_model(run=tmp_path, output=tmp_path / "x.safetensors", name="x")
-    model = load_checkpoint(tmp_path / "x.safetensors")
+    model = read_model(tmp_path / "x.safetensors")
     assert model.prior.kind == kind
     picture = noise_picture(33, 17)
     assert model.decompress(model.compress(picture)).pixels.shape == picture.pixels.shape
@@ -103,7 +103,7 @@ def test_a_joint_training_for_sounds_is_judged_and_exported(tmp_path, train):
     bits = train_prior(run=tmp_path, steps=1)
     assert bits["integer"] == pytest.approx(bits["float"], rel=0.05)
     export_model(run=tmp_path, output=tmp_path / "x.safetensors", name="x")
-    model = load_checkpoint(tmp_path / "x.safetensors")
+    model = read_model(tmp_path / "x.safetensors")
     clip = noise_clip(1000)
     assert model.decompress(model.compress(clip)).waveform.shape == clip.waveform.shape
 

@@ -19,7 +19,7 @@ def test_a_shipped_recipe_makes_a_model(name):
     recipe, text = read_recipe(name)
     assert text.startswith("#"), "the first line says what it is for"
     tables = recipe_tables(recipe)
-    quantizer = Autoencoder.of_tables(tables).quantizer
+    quantizer = Autoencoder(tables).quantizer
     if recipe.prior["kind"] in ("grid", "frames"):
         prior = build_prior_network(tables["prior"], quantizer.codebook_sizes)
         assert sum(prior.group_sizes) == quantizer.num_codebooks

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny import noise_clip, noise_picture
 
-from vqcodec.codec.model_file import load_checkpoint
+from vqcodec.codec.loading import read_model
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.priors import build_prior_network
 from vqcodec.signals.picture_files import write_picture
@@ -36,7 +36,7 @@ def make_data(modality: str, folder: Path) -> Path:
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_the_parts_of_a_shipped_recipe_fit(name):
     recipe, _ = read_recipe(name)
-    quantizer = Autoencoder.of_tables(recipe_tables(recipe)).quantizer
+    quantizer = Autoencoder(recipe_tables(recipe)).quantizer
     prior = build_prior_network(recipe.prior, quantizer.codebook_sizes)
     assert sum(prior.group_sizes) == quantizer.num_codebooks
     assert prior.head == quantizer.relaxed_head
@@ -57,7 +57,7 @@ def test_a_tiny_recipe_trains_to_a_model_that_compresses(name, joint, tmp_path):
     bits = train_prior(run=run, steps=STEPS)
     assert 0 < bits["integer"] <= bits["uniform"] * 2
     fingerprint = export_model(run=run, output=output, name=name)
-    model = load_checkpoint(output)
+    model = read_model(output)
     assert model.fingerprint == fingerprint
     signal = noise_picture(67, 41) if recipe.modality == "image" else noise_clip(9_000)
     for quality in (1, 10):

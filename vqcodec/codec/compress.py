@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
-import torch
+import numpy as np
 
 from vqcodec.bitstream.header import Header
 from vqcodec.bitstream.levels import build_level
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
+from vqcodec.codec.parts import Parts, Progress
 from vqcodec.codec.segments import split_segments
 from vqcodec.errors import UsageError
 from vqcodec.layout import encode_windows, spans, whole
 from vqcodec.modalities.base import Facts
 from vqcodec.priors.base import Targets
 from vqcodec.signals.files import LazySignal
-from vqcodec.signals.picture import Picture
-from vqcodec.signals.picture_files import encode_alpha
-
-if TYPE_CHECKING:
-    from vqcodec.codec.model import Model
 
 
 def compress_signal(
     signal: LazySignal,
-    model: Model,
+    parts: Parts,
     rate: int,
     *,
     separate_channels: bool = False,
     progressive: bool = False,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> bytes:
     """Return the stream of a signal at a rate byte of the model.
 
@@ -42,51 +37,48 @@ def compress_signal(
         InputError: it is larger than the format holds.
     """
     report = progress or (lambda _: None)
-    modality = model.autoencoder.modality
+    modality, segment = parts.modality, parts.modality.geometry.segment
     facts = modality.facts(signal, separate_channels=separate_channels)
-    num_levels = model.prior.num_levels(model.autoencoder.quantizer.codebooks_at(rate))
+    num_levels = parts.prior.num_levels(parts.quantizer.config.codebooks_at(rate))
     if progressive and num_levels == 1:
-        raise UsageError(f"progressive: model {model.name} codes this in a single level")
+        raise UsageError(f"progressive: model {parts.name} codes this in a single level")
     planes: list[list[Sequence[bytes]]] = [[] for _ in range(modality.num_planes(facts))]
-    for share, targets in encode_stripes(model, signal, facts, rate):
-        segments = [split_segments(plane, model) for plane in targets]
+    for share, targets in encode_stripes(parts, signal, facts, rate):
+        segments = [split_segments(plane, segment) for plane in targets]
         every = list(itertools.chain(*segments))
         if progressive:
-            payloads: Iterator[Sequence[bytes]] = iter(model.prior.compress_levels(every, rate))
+            payloads: Iterator[Sequence[bytes]] = iter(parts.prior.compress_levels(every, rate))
         else:
-            payloads = ((payload,) for payload in model.prior.compress(every, rate))
+            payloads = ((payload,) for payload in parts.prior.compress(every, rate))
         for plane, own in zip(planes, segments, strict=True):
             plane.extend(itertools.islice(payloads, len(own)))
         report(share)
     report(1.0)
-    header = Header(fingerprint=bytes.fromhex(model.fingerprint), rate=rate, facts=facts)
+    header = Header(fingerprint=bytes.fromhex(parts.fingerprint), rate=rate, facts=facts)
     coded = coded_sections(list(itertools.chain(*planes)), progressive=progressive)
-    return build_stream(Stream(header, (*side_sections(signal), *coded)))
+    return build_stream(Stream(header, (*modality.side_sections(signal), *coded)))
 
 
-@torch.inference_mode()
 def encode_stripes(
-    model: Model, signal: LazySignal, facts: Facts, rate: int
+    parts: Parts, signal: LazySignal, facts: Facts, rate: int
 ) -> Iterator[tuple[float, Targets]]:
     """Yield what the prior chooses indices by, [P, K', ...], stripe after stripe of the grid.
 
     A stripe is of whole windows and whole segments, so that its size makes no difference. With it
     comes the share of the signal that is done. An empty grid has no stripes.
     """
-    autoencoder, modality = model.autoencoder, model.autoencoder.modality
-    grid, geometry = modality.grid(facts), modality.geometry()
-    read, num_planes = modality.reader(signal, facts), modality.num_planes(facts)
-    rates = torch.full((num_planes,), rate, device=model.device)
-    position = autoencoder.quantizer.position(rates)
+    modality, quantizer = parts.modality, parts.quantizer
+    grid, geometry = modality.grid(facts), modality.geometry
+    read, rate_fraction = modality.reader(signal, facts), quantizer.config.rate_fraction(rate)
     for start, stop in spans(grid[0], math.lcm(geometry.window, geometry.segment)):
         latents = encode_windows(
-            lambda window: autoencoder.encoder(window.to(model.device), position),
+            lambda window: parts.networks.encode(np.ascontiguousarray(window), rate_fraction),
             read,
             grid,
             geometry,
             (slice(start, stop), *whole(grid[1:])),
         )
-        yield stop / grid[0], autoencoder.quantizer.targets(latents, rates).cpu().numpy()
+        yield stop / grid[0], quantizer.targets(latents, rate)
 
 
 def coded_sections(payloads: Sequence[Sequence[bytes]], *, progressive: bool) -> list[Section]:
@@ -94,14 +86,3 @@ def coded_sections(payloads: Sequence[Sequence[bytes]], *, progressive: bool) ->
     if progressive:
         return [Section(Tag.LEVEL, build_level(level)) for level in zip(*payloads, strict=True)]
     return [Section(Tag.SEGMENT, payload) for (payload,) in payloads or [(b"",)]]
-
-
-def side_sections(signal: LazySignal) -> list[Section]:
-    """Return what a picture has besides its colours: opacity, colour profile."""
-    sections = []
-    if isinstance(signal, Picture):
-        if signal.icc_profile is not None:
-            sections.append(Section(Tag.ICC_PROFILE, signal.icc_profile))
-        if signal.alpha is not None:
-            sections.append(Section(Tag.ALPHA, encode_alpha(signal.alpha)))
-    return sections

@@ -1,52 +1,56 @@
-"""A trained model: networks, quantizer and prior, and the few verbs that use them."""
+"""A trained model, and the few verbs that use it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from vqcodec.codec import bit_map, compress, decompress
+from vqcodec.codec.parts import Parts, Progress
+from vqcodec.codec.search import rate_of
 from vqcodec.codec.segments import join_segments, split_segments
 from vqcodec.errors import UsageError
-from vqcodec.modalities.audio.modality import AudioModality
-from vqcodec.modalities.base import Facts
-from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.priors.base import Prior
 from vqcodec.signals.files import LazySignal, Signal
-from vqcodec.signals.sound import AudioClip, Sound
-
-Progress = Callable[[float], None]  # is told the share that is done, 0 … 1
-
-LOWEST_QUALITY, HIGHEST_QUALITY = 1.0, 10.0
+from vqcodec.signals.sound import Sound
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What a stream needs to be written and read.
+    """What people load, compress and decompress with.
 
     Attributes:
-        name: as `vqcodec.load` takes it.
-        fingerprint: 8 hexadecimal digits that name quantizer and prior, as streams do.
-        autoencoder: the networks and the quantizer.
-        prior: the frozen prior.
+        parts: networks, quantizer and prior.
+        digest: tells a model from any other, of the same fingerprint, too.
         card: what the model was made of and how well it does, for people.
     """
 
-    name: str
-    fingerprint: str
-    autoencoder: Autoencoder
-    prior: Prior
+    parts: Parts
+    digest: str = ""
     card: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def modality(self) -> Literal["image", "audio"]:
-        """What the model is for."""
-        return self.autoencoder.modality.name
+    def name(self) -> str:
+        """As `vqcodec.load` takes it."""
+        return self.parts.name
+
+    @property
+    def fingerprint(self) -> str:
+        """8 hexadecimal digits that name quantizer and prior, as streams do."""
+        return self.parts.fingerprint
+
+    @property
+    def modality(self) -> str:
+        """What the model is for: "image" or "audio"."""
+        return self.parts.modality.name
+
+    @property
+    def prior(self) -> Prior:
+        """The frozen prior."""
+        return self.parts.prior
 
     def compress(
         self,
@@ -72,11 +76,10 @@ class Model:
                 has no levels, as those of sounds.
             InputError: the signal is larger than the format holds.
         """
-        rate = self.rate_of(quality)
         return compress.compress_signal(
             signal,
-            self,
-            rate,
+            self.parts,
+            self.rate_of(quality),
             separate_channels=separate_channels,
             progressive=progressive,
             progress=progress,
@@ -106,7 +109,7 @@ class Model:
                 to be held in memory; see `open`.
         """
         signal = self.open(stream, level=level, speaker=speaker, progress=progress)
-        return decompress.hold(signal)
+        return decompress.load_into_memory(signal)
 
     def open(
         self,
@@ -138,39 +141,24 @@ class Model:
                 is no such level, or the model takes no speaker.
         """
         signal = decompress.decompress_stream(
-            stream, self, level=level, speaker=speaker, progress=progress
+            stream, self.parts, level=level, speaker=speaker, progress=progress
         )
         if start_s == 0 and duration_s is None:
             return signal
-        return decompress.part_of_sound(signal, start_s, duration_s)
-
-    def decompress_excerpt(
-        self, stream: bytes, *, start_s: float = 0.0, duration_s: float | None = None
-    ) -> AudioClip:
-        """Return the part of a sound that begins at start_s, to its end or for duration_s.
-
-        Only what it needs is decoded, so that it takes no longer at the end of a long sound.
-
-        Raises:
-            StreamError: the stream is damaged, or of a newer version.
-            MissingModelError: it was made with another model.
-            UsageError: it holds a picture, ends before start_s, or is too long to be held.
-        """
-        signal = decompress.decompress_stream(stream, self)
-        part = decompress.hold(decompress.part_of_sound(signal, start_s, duration_s))
-        assert isinstance(part, AudioClip)
-        return part
+        return self.parts.modality.part(signal, start_s, duration_s)
 
     def encode(self, signal: Signal, *, quality: float = 5.0) -> NDArray[np.int64]:
         """Return the indices of a signal: [K, h, w] of a picture, [K, F] of a sound's mean."""
-        modality, rate = self.autoencoder.modality, self.rate_of(quality)
+        parts, rate = self.parts, self.rate_of(quality)
+        modality = parts.modality
         facts = modality.facts(signal, separate_channels=False)
-        num_codebooks = self.autoencoder.quantizer.codebooks_at(rate)
-        parts = [np.zeros((num_codebooks, 0, *modality.grid(facts)[1:]), np.int64)]
-        for _, targets in compress.encode_stripes(self, signal, facts, rate):
-            chosen = self.prior.choose(split_segments(targets[0], self), rate)
-            parts.append(join_segments(chosen, targets.shape[2:], self))
-        return np.concatenate(parts, axis=1)
+        num_codebooks = parts.quantizer.config.codebooks_at(rate)
+        found = [np.zeros((num_codebooks, 0, *modality.grid(facts)[1:]), np.int64)]
+        for _, targets in compress.encode_stripes(parts, signal, facts, rate):
+            segments = split_segments(targets[0], modality.geometry.segment)
+            chosen = parts.prior.choose(segments, rate)
+            found.append(join_segments(chosen, targets.shape[2:], modality.geometry.segment))
+        return np.concatenate(found, axis=1)
 
     def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
         """Return the signal of indices, as large as their grid and at the model's rate.
@@ -178,24 +166,20 @@ class Model:
         Raises:
             UsageError: the indices are not of the model's shape or range.
         """
-        rate = self.rate_of(quality)
-        sizes = self.autoencoder.quantizer.codebook_sizes
-        num_codebooks = self.autoencoder.quantizer.codebooks_at(rate)
-        modality = self.autoencoder.modality
-        if indices.ndim != 1 + modality.dims or indices.shape[0] != num_codebooks:
+        rate, modality, quantizer = self.rate_of(quality), self.parts.modality, self.parts.quantizer
+        size, num_codebooks = quantizer.codebook_sizes[0], quantizer.config.codebooks_at(rate)
+        if indices.ndim != 1 + modality.num_axes or indices.shape[0] != num_codebooks:
             raise UsageError(
                 f"indices of shape {indices.shape}, needed {num_codebooks} codebooks and then "
-                f"{modality.dims} axes"
+                f"{modality.num_axes} axes"
             )
         if not np.issubdtype(indices.dtype, np.integer):
             raise UsageError(f"indices of type {indices.dtype}, not integers")
-        if indices.size and not 0 <= indices.min() <= indices.max() < sizes[0]:
-            raise UsageError(f"indices outside 0 … {sizes[0] - 1}")
-        geometry = modality.geometry()
-        facts = modality.facts_of_size(
-            tuple(max(0, n * geometry.step - geometry.missing) for n in indices.shape[1:])
-        )
-        return decompress.synthesise(self, indices.astype(np.int64), facts, rate)
+        if indices.size and not 0 <= indices.min() <= indices.max() < size:
+            raise UsageError(f"indices outside 0 … {size - 1}")
+        step, trim = modality.geometry.step, modality.geometry.tail_trim
+        facts = modality.facts_of_size(tuple(max(0, n * step - trim) for n in indices.shape[1:]))
+        return decompress.synthesise(self.parts, indices.astype(np.int64), facts, rate)
 
     def indices_of(self, stream: bytes, *, level: int | None = None) -> list[NDArray[np.int64]]:
         """Return the indices in a stream, of each coded channel; no network of floats runs.
@@ -207,16 +191,16 @@ class Model:
             MissingModelError: it was made with another model.
             UsageError: there is no such level.
         """
-        return decompress.read_indices(stream, self, level)
+        return decompress.read_indices(stream, self.parts, level)
 
-    def spending_of(self, stream: bytes) -> bit_map.Spending:
+    def bit_map_of(self, stream: bytes) -> bit_map.BitMap:
         """Return what every position of a stream's grid costs, from the stream alone.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version.
             MissingModelError: it was made with another model.
         """
-        return bit_map.measure_spending(stream, self)
+        return bit_map.measure_bit_map(stream, self.parts)
 
     def sample(
         self,
@@ -245,16 +229,11 @@ class Model:
             raise UsageError(f"a duration of {duration_s} s is not within 0 … 3600 s")
         if not (1 <= width <= 4096 and 1 <= height <= 4096):
             raise UsageError(f"{width} x {height} pixels are not 1 … 4096 each way")
-        rate, modality = self.rate_of(quality), self.autoencoder.modality
-        if isinstance(modality, AudioModality):
-            facts: Facts = modality.facts_of_size(
-                (round(duration_s * modality.config.sample_rate) or 1,)
-            )
-        else:
-            facts = modality.facts_of_size((height, width))
-        shape = (self.autoencoder.quantizer.codebooks_at(rate), *modality.grid(facts))
-        indices = self.prior.sample(shape, rate, np.random.default_rng(seed), temperature)
-        return decompress.synthesise(self, indices, facts, rate)
+        parts, rate = self.parts, self.rate_of(quality)
+        facts = parts.modality.facts_to_sample(duration_s=duration_s, width=width, height=height)
+        shape = (parts.quantizer.config.codebooks_at(rate), *parts.modality.grid(facts))
+        indices = parts.prior.sample(shape, rate, np.random.default_rng(seed), temperature)
+        return decompress.synthesise(parts, indices, facts, rate)
 
     def rate_of(self, quality: float) -> int:
         """Return the rate byte of a quality.
@@ -262,28 +241,14 @@ class Model:
         Raises:
             UsageError: the quality is not 1 … 10.
         """
-        if not LOWEST_QUALITY <= quality <= HIGHEST_QUALITY:
-            raise UsageError(f"quality: {quality} is not {LOWEST_QUALITY:g} … {HIGHEST_QUALITY:g}")
-        return self.autoencoder.quantizer.rate_of(quality)
+        return rate_of(self.parts, quality)
 
     def to(self, device: str) -> Model:
-        """Move the networks to a device, "cpu" or "cuda", and return the model.
+        """Return the model with its networks on a device, "cpu" or "cuda".
 
         Raises:
             UsageError: there is no such device.
         """
-        try:
-            self.autoencoder.to(torch.device(device))
-        except (RuntimeError, AssertionError) as error:
-            raise UsageError(f"device {device!r}: not available") from error
-        return self
-
-    @property
-    def wire_id(self) -> int:
-        """The number that streams give the modality."""
-        return self.autoencoder.modality.wire_id
-
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return next(self.autoencoder.parameters()).device
+        if device == self.parts.networks.device:
+            return self
+        return replace(self, parts=replace(self.parts, networks=self.parts.networks.to(device)))

@@ -1,103 +1,156 @@
-"""Models to files and back: tensors and text only, never pickled objects."""
+"""What a model file holds, read and written in one place: tensors and text, never objects."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
-from vqcodec.codec.model import Model
-from vqcodec.codec.zoo import METADATA_KEY, MODEL_FORMAT, read_metadata
-from vqcodec.errors import ConfigError, ModelFileError, OutputError
-from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.priors import build_prior
+from vqcodec.errors import ModelFileError, OutputError
+from vqcodec.modalities import MODALITIES
 
 Tensors = dict[str, NDArray[Any]]
 
-# What a stranger's tables and tensors can make the parts of a model raise.
-_UNUSABLE = (
-    ConfigError,
-    SafetensorError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+MODEL_FORMAT = 2
+METADATA_KEY = "vqcodec"
+SUFFIX = ".safetensors"
+LARGEST_HEADER = 1 << 24  # bytes of JSON at the start of a model file
+GRAPH = "graph."  # before the names of serialized graphs; weights are beside them, held once
+GRID_KEYS = ("kind", "sample_rate", "hop_length")  # of [network], which lay out the grid
 
 
-def fingerprint_of(tables: Mapping[str, Any], contract: Tensors) -> str:
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class ModelFile:
+    """What a model file says and holds.
+
+    Attributes:
+        name: of the model.
+        fingerprint: 8 hexadecimal digits that name quantizer and prior.
+        tables: "modality", "network", "quantizer" and "prior", as in the recipe.
+        card: what the model was made of and how well it does.
+        tensors: "quantizer.…", "prior.…", weights of networks by their names, and "graph.…".
+        checksum: SHA-256 of all this.
+    """
+
+    name: str
+    fingerprint: str
+    tables: dict[str, Any]
+    card: dict[str, Any]
+    tensors: Tensors
+    checksum: str
+
+    def part(self, prefix: str) -> Tensors:
+        """Return the tensors whose names begin with a prefix, without it."""
+        return {
+            name.removeprefix(prefix): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(prefix)
+        }
+
+
+def fingerprint_of(tables: Mapping[str, Any], tensors: Tensors) -> str:
     """Return 8 hexadecimal digits that stand for whatever decides what a stream's bits mean.
 
     Args:
         tables: the model file's tables; those of modality, quantizer and prior take part, and of
             the network's those that lay out its grid.
-        contract: the tensors of quantizer and prior.
+        tensors: of the model file; those of quantizer and prior take part.
     """
+    network = tables["network"]
     kept = {
         "modality": tables["modality"],
         "quantizer": tables["quantizer"],
         "prior": tables["prior"],
-        "grid": {
-            key: value
-            for key, value in tables["network"].items()
-            if key in ("kind", "sample_rate", "hop_length")
-        },
+        "grid": {key: value for key, value in network.items() if key in GRID_KEYS},
     }
-    return checksum_of(kept, contract)[:8]
+    contract = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name.startswith(("quantizer.", "prior."))
+    }
+    return _checksum_of(kept, contract)[:8]
 
 
-def checksum_of(facts: Mapping[str, Any], tensors: Tensors) -> str:
-    """Return the SHA-256 of facts as JSON and tensors by name."""
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
-        digest.update(np.ascontiguousarray(tensor).astype(tensor.dtype.newbyteorder("<")).tobytes())
-    return digest.hexdigest()
+def read_facts(path: Path) -> dict[str, Any]:
+    """Return what a model file says of itself, out of its JSON header.
+
+    Raises:
+        ModelFileError: the file is damaged, or is not a model that this version reads.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= LARGEST_HEADER:
+                raise ModelFileError(f"{path}: not a model file")
+            header = json.loads(file.read(length))
+            facts = json.loads(header["__metadata__"][METADATA_KEY])
+        known = facts["format"] == MODEL_FORMAT
+        texts = all(isinstance(facts[key], str) for key in ("name", "fingerprint"))
+        tables = facts["tables"]["modality"] in list(MODALITIES) and isinstance(facts["card"], dict)
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelFileError(f"{path}: not a model file") from error
+    if not (known and texts and tables):
+        raise ModelFileError(f"{path}: not a model that this version reads")
+    return dict(facts)
 
 
-def save_model(
+def read_model_file(path: Path) -> ModelFile:
+    """Return what is in a model file.
+
+    Raises:
+        ModelFileError: the file is damaged, or is not a model that this version reads.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    facts = read_facts(path)
+    try:
+        tensors = load_file(path)
+        checksum = facts.pop("checksum")
+        if _checksum_of(facts, tensors) != checksum:
+            raise ModelFileError(f"{path}: damaged, its checksum does not match")
+        if fingerprint_of(facts["tables"], tensors) != facts["fingerprint"]:
+            raise ModelFileError(f"{path}: its fingerprint is not that of its tables and tensors")
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(f"{path}: not a model that this version reads: {error}") from error
+    _check_finite(path, tensors)
+    return ModelFile(
+        name=facts["name"],
+        fingerprint=facts["fingerprint"],
+        tables=facts["tables"],
+        card=facts["card"],
+        tensors=tensors,
+        checksum=checksum,
+    )
+
+
+def write_model_file(
     path: Path,
     *,
     name: str,
     tables: Mapping[str, Any],
-    state: Mapping[str, torch.Tensor],
-    prior: Tensors,
+    tensors: Tensors,
     card: Mapping[str, Any],
 ) -> str:
-    """Write a model file and return its fingerprint.
-
-    Args:
-        path: where.
-        name: of the model.
-        tables: "modality", "network", "quantizer" and "prior", as in the recipe.
-        state: of the autoencoder; networks are stored in half precision.
-        prior: the frozen prior's tensors.
-        card: what the model was made of and how well it does.
+    """Write a model file and return its fingerprint; see `ModelFile`.
 
     Raises:
-        ModelFileError: a weight is not finite in the precision that it is stored in.
+        ModelFileError: a weight is not a finite number.
         OutputError: the file cannot be written.
     """
-    tensors: Tensors = {f"prior.{key}": value for key, value in prior.items()}
-    for key, value in state.items():
-        array = value.detach().cpu().numpy()
-        half = key.startswith(("encoder.", "decoder.")) and array.dtype == np.float32
-        with np.errstate(over="ignore"):  # it is found below
-            tensors[key] = array.astype(np.float16) if half else array
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
     _check_finite(path, tensors)
-    fingerprint = fingerprint_of(tables, _contract(tensors))
+    fingerprint = fingerprint_of(tables, tensors)
     facts = {
         "format": MODEL_FORMAT,
         "name": name,
@@ -105,7 +158,7 @@ def save_model(
         "tables": dict(tables),
         "card": dict(card),
     }
-    facts["checksum"] = checksum_of(facts, tensors)
+    facts["checksum"] = _checksum_of(facts, tensors)
     temporary = path.with_name(path.name + ".partial")
     contiguous = {
         key: np.ascontiguousarray(value).reshape(value.shape) for key, value in tensors.items()
@@ -122,63 +175,18 @@ def save_model(
     return fingerprint
 
 
-def load_checkpoint(path: Path, dtype: type[Any] = np.float64) -> Model:
-    """Return the model in a file.
-
-    Args:
-        path: of the file.
-        dtype: what the prior's integers travel in: float64, or int64 for the slow reference.
-
-    Raises:
-        ModelFileError: the file is damaged, or is not a model that this version reads.
-    """
-    facts = read_metadata(path)
-    tables = facts["tables"]
-    try:
-        tensors = load_file(path)
-        checksum = facts.pop("checksum")
-        if checksum_of(facts, tensors) != checksum:
-            raise ModelFileError(f"{path}: damaged, its checksum does not match")
-        if fingerprint_of(tables, _contract(tensors)) != facts["fingerprint"]:
-            raise ModelFileError(f"{path}: its fingerprint is not that of its tables and tensors")
-        _check_finite(path, tensors)
-        autoencoder = Autoencoder.of_tables(tables)
-        autoencoder.load_state_dict(
-            {
-                key: torch.from_numpy(
-                    value.astype(np.float32) if value.dtype == np.float16 else value
-                )
-                for key, value in tensors.items()
-                if not key.startswith("prior.")
-            }
-        )
-        own = {
-            key.removeprefix("prior."): value
-            for key, value in tensors.items()
-            if key.startswith("prior.")
-        }
-        sizes = autoencoder.quantizer.codebook_sizes
-        prior = build_prior(tables["prior"], sizes, own, dtype)
-    except _UNUSABLE as error:
-        raise ModelFileError(f"{path}: not a model that this version reads: {error}") from error
-    autoencoder.eval()
-    return Model(
-        name=facts["name"],
-        fingerprint=facts["fingerprint"],
-        autoencoder=autoencoder,
-        prior=prior,
-        card=facts["card"],
-    )
+def _checksum_of(facts: Mapping[str, Any], tensors: Tensors) -> str:
+    """Return the SHA-256 of facts as JSON and tensors by name."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        little = tensor.dtype.newbyteorder("<")
+        digest.update(np.ascontiguousarray(tensor).astype(little, copy=False).data)
+    return digest.hexdigest()
 
 
 def _check_finite(path: Path, tensors: Tensors) -> None:
     for key, value in tensors.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ModelFileError(f"{path}: tensor {key} has values that are not finite")
-
-
-def _contract(tensors: Tensors) -> Tensors:
-    """Return the tensors that a stream's meaning depends on."""
-    return {
-        key: value for key, value in tensors.items() if key.startswith(("quantizer.", "prior."))
-    }

@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vqcodec.codec.compress import compress_signal
-from vqcodec.codec.model import HIGHEST_QUALITY, LOWEST_QUALITY, Model, Progress
+from vqcodec.codec.decompress import decompress_stream
+from vqcodec.codec.parts import Parts, Progress
 from vqcodec.errors import UsageError
-from vqcodec.evaluation.metrics.image import psnr
 from vqcodec.signals.files import LazySignal
-from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture import Picture, psnr
+
+LOWEST_QUALITY, HIGHEST_QUALITY = 1.0, 10.0
+
+
+def rate_of(parts: Parts, quality: float) -> int:
+    """Return the rate byte of a quality.
+
+    Raises:
+        UsageError: the quality is not 1 … 10.
+    """
+    if not LOWEST_QUALITY <= quality <= HIGHEST_QUALITY:
+        raise UsageError(f"quality: {quality} is not {LOWEST_QUALITY:g} … {HIGHEST_QUALITY:g}")
+    return parts.quantizer.config.rate_of(quality)
 
 
 def compress_to_target(
-    model: Model,
+    parts: Parts,
     signal: LazySignal,
     *,
     size_bytes: int,
@@ -29,11 +42,11 @@ def compress_to_target(
 
     def attempt(rate: int) -> tuple[bytes, bool]:
         stream = compress_signal(
-            signal, model, rate, separate_channels=separate_channels, progressive=progressive
+            signal, parts, rate, separate_channels=separate_channels, progressive=progressive
         )
         return stream, len(stream) <= size_bytes
 
-    best, too_large = _search(model, attempt, progress)
+    best, too_large = _search(parts, attempt, progress)
     if best is None:
         assert too_large is not None
         raise UsageError(
@@ -43,7 +56,7 @@ def compress_to_target(
 
 
 def compress_to_psnr(
-    model: Model,
+    parts: Parts,
     picture: Picture,
     *,
     psnr_db: float,
@@ -57,15 +70,15 @@ def compress_to_psnr(
     """
 
     def reached_db(stream: bytes) -> float:
-        decoded = model.decompress(stream)
+        decoded = decompress_stream(stream, parts)
         assert isinstance(decoded, Picture)
         return psnr(picture, decoded)
 
     def attempt(rate: int) -> tuple[bytes, bool]:
-        stream = compress_signal(picture, model, rate, progressive=progressive)
+        stream = compress_signal(picture, parts, rate, progressive=progressive)
         return stream, reached_db(stream) < psnr_db
 
-    falls_short, best = _search(model, attempt, progress)
+    falls_short, best = _search(parts, attempt, progress)
     if best is None:
         assert falls_short is not None
         reached = reached_db(falls_short)
@@ -74,7 +87,7 @@ def compress_to_psnr(
 
 
 def _search(
-    model: Model, attempt: Callable[[int], tuple[bytes, bool]], progress: Progress | None
+    parts: Parts, attempt: Callable[[int], tuple[bytes, bool]], progress: Progress | None
 ) -> tuple[bytes | None, bytes | None]:
     """Return the stream at the highest rate that holds, and at the lowest that does not.
 
@@ -82,11 +95,11 @@ def _search(
     or fewer. None stands for a side on which there is no rate.
 
     Args:
-        model: whose rates are tried.
+        parts: whose rates are tried.
         attempt: returns a stream and whether it holds, which it does up to some rate.
         progress: is told the share that is done.
     """
-    low, high = model.rate_of(LOWEST_QUALITY), model.rate_of(HIGHEST_QUALITY)
+    low, high = (rate_of(parts, quality) for quality in (LOWEST_QUALITY, HIGHEST_QUALITY))
     tried, steps = 0, (high - low).bit_length() + 1
     below: bytes | None = None
     above: bytes | None = None

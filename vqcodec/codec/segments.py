@@ -6,37 +6,33 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import Stream
+from vqcodec.codec.parts import Parts
 from vqcodec.layout import Place, pieces, sizes, spans, whole
 from vqcodec.priors.base import Indices
-
-if TYPE_CHECKING:
-    from vqcodec.codec.model import Model
 
 _POSITIONS_AT_A_TIME = 1 << 14  # are decoded side by side; 5 minutes of speech
 _LONG = 1 << 14  # positions
 Number = TypeVar("Number", bound=np.generic)
 
 
-def split_segments(plane: NDArray[Number], model: Model) -> list[NDArray[Number]]:
-    """Return the segments of what stands in a plane [K', ...], row by row."""
-    size = model.autoencoder.modality.geometry().segment
+def split_segments(plane: NDArray[Number], size: int) -> list[NDArray[Number]]:
+    """Return the segments of a plane [K', ...], at most `size` positions each way, row by row."""
     return [plane[(slice(None), *piece)] for piece in pieces(plane.shape[1:], size)]
 
 
 def join_segments(
-    segments: Sequence[NDArray[Number]], grid: tuple[int, ...], model: Model
+    segments: Sequence[NDArray[Number]], grid: tuple[int, ...], size: int
 ) -> NDArray[Number]:
     """Return what stands in a plane [K', *grid] out of its segments: `split_segments` undone."""
     plane = np.zeros((len(segments[0]), *grid), segments[0].dtype)
-    places = pieces(grid, model.autoencoder.modality.geometry().segment)
-    for piece, segment in zip(places, segments, strict=True):
+    for piece, segment in zip(pieces(grid, size), segments, strict=True):
         plane[(slice(None), *piece)] = segment
     return plane
 
@@ -48,20 +44,20 @@ class SegmentRows:
     side by side.
     """
 
-    def __init__(self, stream: Stream, model: Model, level: int | None = None) -> None:
+    def __init__(self, stream: Stream, parts: Parts, level: int | None = None) -> None:
         """Take a stream from `open_stream`, its model, and the last level that is wanted.
 
         Raises:
             CorruptStreamError: a level does not hold a payload for every segment.
         """
-        modality, header = model.autoencoder.modality, stream.header
-        self.model, self.rate = model, header.rate
-        self.num_codebooks = model.autoencoder.quantizer.codebooks_at(self.rate)
-        is_last = level == model.prior.num_levels(self.num_codebooks)
+        modality, header = parts.modality, stream.header
+        self.prior, self.rate = parts.prior, header.rate
+        self.num_codebooks = parts.quantizer.config.codebooks_at(self.rate)
+        is_last = level == parts.prior.num_levels(self.num_codebooks)
         self.level = None if is_last else level
         self.grid = modality.grid(header.facts)
         self.num_planes = modality.num_planes(header.facts)
-        self.size = modality.geometry().segment
+        self.size = modality.geometry.segment
         self.num_rows = len(spans(self.grid[0], self.size))
         self.num_columns = math.prod(len(spans(length, self.size)) for length in self.grid[1:])
         segment = math.prod(min(length, self.size) for length in self.grid)
@@ -97,15 +93,15 @@ class SegmentRows:
             payloads += self.payloads[start : start + len(shapes)]
         shapes *= self.num_planes
         if self.is_progressive:
-            return self.model.prior.decompress_levels(payloads, shapes, self.rate)
+            return self.prior.decompress_levels(payloads, shapes, self.rate)
         whole = [payload for (payload,) in payloads]
-        return self.model.prior.decompress(whole, shapes, self.rate, self.level)
+        return self.prior.decompress(whole, shapes, self.rate, self.level)
 
     def join(self, segments: Sequence[NDArray[Number]], rows: range) -> NDArray[Number]:
         """Return what stands in some rows, [P, K', ...], out of their segments."""
         grid, per_plane = sizes(self.place(rows)), len(rows) * self.num_columns
         starts = range(0, len(segments), per_plane)
-        planes = [join_segments(segments[n : n + per_plane], grid, self.model) for n in starts]
+        planes = [join_segments(segments[n : n + per_plane], grid, self.size) for n in starts]
         return np.stack(planes)
 
 
@@ -117,10 +113,10 @@ class IndexReader:
     """
 
     def __init__(
-        self, stream: Stream, model: Model, region: Place, level: int | None = None
+        self, stream: Stream, parts: Parts, region: Place, level: int | None = None
     ) -> None:
         """Take what `SegmentRows` takes, and the place where all windows lie."""
-        self._rows = SegmentRows(stream, model, level)
+        self._rows = SegmentRows(stream, parts, level)
         size, at_a_time = self._rows.size, self._rows.rows_at_a_time
         first_row, stop_row = region[0].start // size, -(-region[0].stop // size)
         self._batches = iter(
@@ -152,7 +148,10 @@ class IndexReader:
 
     @property
     def is_long(self) -> bool:
-        """Whether a thread is busy nearly all the time; of a stream, so that parts agree."""
+        """Whether a thread is busy nearly all the time.
+
+        Depends on the whole stream, so that excerpts decode to the same samples.
+        """
         return self._runs_ahead and self._rows.grid[0] > _LONG
 
     def _begin_next(self) -> Future[NDArray[np.int16]] | None:
@@ -169,5 +168,5 @@ class IndexReader:
         try:
             compact = [segment.astype(np.int16) for segment in self._rows.decode(rows)]
             indices.set_result(self._rows.join(compact, rows))
-        except Exception as error:
+        except BaseException as error:  # whatever it is, who waits has to hear of it
             indices.set_exception(error)

@@ -1,26 +1,23 @@
-"""Finding a shipped or local model by name, fingerprint or path; torch is imported to load one."""
+"""Finding a shipped or local model by name, fingerprint or path."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from vqcodec.codec.model_file import SUFFIX, read_facts
 from vqcodec.errors import MissingModelError, ModelFileError
+from vqcodec.modalities import MODALITIES
+from vqcodec.registry import imported
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
 
-MODEL_FORMAT = 1
-METADATA_KEY = "vqcodec"
-SUFFIX = ".safetensors"
 SEARCH_PATH_VARIABLE = "VQCODEC_MODELS"  # folders, separated as in PATH, searched first
-LARGEST_MODEL_HEADER = 1 << 24  # bytes of JSON at the start of a model file
-DEFAULT_MODELS: dict[str, str] = {"image": "image", "audio": "speech"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class ModelCard:
     Attributes:
         name: as `vqcodec.load` takes it.
         fingerprint: 8 hexadecimal digits, as streams name it.
-        modality: what it is for.
+        modality: what it is for, "image" or "audio".
         path: of its file.
         size_bytes: of its file.
         summary: recipe, data, licence, hours, scores and what else its maker wrote.
@@ -38,35 +35,10 @@ class ModelCard:
 
     name: str
     fingerprint: str
-    modality: Literal["image", "audio"]
+    modality: str
     path: Path
     size_bytes: int
     summary: dict[str, Any]
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """Return what a model file says of itself, out of its JSON header.
-
-    Raises:
-        ModelFileError: the file is damaged, or is not a model that this version reads.
-    """
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= LARGEST_MODEL_HEADER:
-                raise ModelFileError(f"{path}: not a model file")
-            header = json.loads(file.read(length))
-            facts = json.loads(header["__metadata__"][METADATA_KEY])
-        known = facts["format"] == MODEL_FORMAT
-        texts = all(isinstance(facts[key], str) for key in ("name", "fingerprint"))
-        tables = facts["tables"]["modality"] in DEFAULT_MODELS and isinstance(facts["card"], dict)
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"{path}: not a model file") from error
-    if not (known and texts and tables):
-        raise ModelFileError(f"{path}: not a model that this version reads")
-    return dict(facts)
 
 
 def search_path() -> list[Path]:
@@ -82,7 +54,7 @@ def read_card(path: Path) -> ModelCard:
     Raises:
         ModelFileError: the file is damaged, or is not a model.
     """
-    facts = read_metadata(path)
+    facts = read_facts(path)
     return ModelCard(
         name=facts["name"],
         fingerprint=facts["fingerprint"],
@@ -114,9 +86,10 @@ def _installed() -> Iterator[Path]:
         yield from sorted(folder.glob(f"*{SUFFIX}"))
 
 
-def default_model_name(modality: Literal["image", "audio"]) -> str:
+def default_model_name(modality: str) -> str:
     """Return the name of the model that serves a modality unless another is asked for."""
-    return DEFAULT_MODELS[modality]
+    name: str = imported(MODALITIES[modality].runtime).default_model
+    return name
 
 
 def find_model(name: str) -> ModelCard:
@@ -150,6 +123,6 @@ def load_model(name: str) -> Model:
         MissingModelError: there is none.
         ModelFileError: its file is damaged.
     """
-    from vqcodec.codec.model_file import load_checkpoint
+    from vqcodec.codec.loading import read_model  # here: ONNX Runtime takes a tenth of a second
 
-    return load_checkpoint(find_model(name).path)
+    return read_model(find_model(name).path)

@@ -34,8 +34,8 @@ class LevelMeter:
 
     def __init__(self, model: Model) -> None:
         self._keeper = _IndexKeeper(model.prior)
-        self._model = replace(model, prior=self._keeper)
-        self._sizes = _level_sizes(model.prior, len(model.autoencoder.quantizer.codebook_sizes))
+        self._model = replace(model, parts=replace(model.parts, prior=self._keeper))
+        self._sizes = _level_sizes(model.prior, model.parts.quantizer.num_codebooks)
 
     def decompress(self, stream: bytes) -> Signal:
         """Return the signal of a stream, as the model does."""

@@ -15,7 +15,7 @@ from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.evaluation.palette import PALETTE
 
 if TYPE_CHECKING:
-    from vqcodec.codec.bit_map import Spending
+    from vqcodec.codec.bit_map import BitMap
 
 MAP_SIDE = 1024  # pixels, at most, of a heat map
 _BAR_WIDTH, _LEAST_HEIGHT = 16, 160
@@ -25,7 +25,7 @@ _PAPER, _INK, _LINES, _FILL = (255, 255, 255), (40, 40, 40), (222, 222, 222), (8
 _FONT_SIZE = 12
 
 
-def draw_spending(spending: Spending, facts: ImageFacts | AudioFacts) -> bytes:
+def draw_spending(spending: BitMap, facts: ImageFacts | AudioFacts) -> bytes:
     """Return a PNG: a heat map over a picture, or the bit rate over a sound's time."""
     if isinstance(facts, ImageFacts):
         image = _draw_map(spending, facts)
@@ -36,13 +36,13 @@ def draw_spending(spending: Spending, facts: ImageFacts | AudioFacts) -> bytes:
     return file.getvalue()
 
 
-def bits_by_row(spending: Spending) -> list[float]:
+def bits_by_row(spending: BitMap) -> list[float]:
     """Return the bits of each row of a picture's grid, from the top."""
     (plane,) = spending.planes
     return [float(bits) for bits in plane.sum(axis=1)]
 
 
-def bits_by_second(spending: Spending, facts: AudioFacts) -> list[list[float]]:
+def bits_by_second(spending: BitMap, facts: AudioFacts) -> list[list[float]]:
     """Return the bits of each second of each coded channel; the last one may be shorter."""
     edges_s = np.arange(math.ceil(facts.num_samples / facts.sample_rate) + 1)
     return [
@@ -62,7 +62,7 @@ def _bits_between(frames: NDArray[np.float64], edges: NDArray[np.float64]) -> ND
     return np.diff(at_edges)
 
 
-def _draw_map(spending: Spending, facts: ImageFacts) -> Image.Image:
+def _draw_map(spending: BitMap, facts: ImageFacts) -> Image.Image:
     """Return a picture's positions in colours, and beside them what the colours mean."""
     (plane,) = spending.planes
     density = plane / spending.step**2  # bits per pixel, [h, w]
@@ -97,7 +97,7 @@ def _coloured(shares: Image.Image) -> Image.Image:
     return shares.convert("RGB")
 
 
-def _draw_timeline(spending: Spending, facts: AudioFacts) -> Image.Image:
+def _draw_timeline(spending: BitMap, facts: AudioFacts) -> Image.Image:
     """Return the bit rate over time, one plot for each coded channel, all on one scale."""
     duration_s = facts.num_samples / facts.sample_rate
     edges = np.linspace(0, duration_s, _PLOT_WIDTH + 1) / spending.step

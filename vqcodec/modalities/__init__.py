@@ -1,27 +1,35 @@
-"""Kinds of signal, by the name that recipes and model files use."""
+"""Kinds of signal, by the name that recipes, model files and streams use."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from vqcodec.errors import ConfigError
+from vqcodec.registry import Kind, Registry, imported
 
 if TYPE_CHECKING:
     from vqcodec.modalities.base import Modality
 
+MODALITIES = Registry(
+    "modality",
+    {
+        "image": Kind(
+            runtime="vqcodec.modalities.image.modality:ImageModality",
+            training="vqcodec.training.image.modality:ImageTraining",
+        ),
+        "audio": Kind(
+            runtime="vqcodec.modalities.audio.modality:AudioModality",
+            training="vqcodec.training.audio.modality:AudioTraining",
+        ),
+    },
+)
 
-def modality_of(name: str) -> Modality:
-    """Return the modality of this name.
+
+def build_modality(name: object, network: Mapping[str, Any]) -> Modality[Any]:
+    """Return the modality of this name, for the [network] table of a recipe or a model file.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or a key or value of the table is wrong.
     """
-    if name == "image":
-        from vqcodec.modalities.image.modality import ImageModality
-
-        return ImageModality()
-    if name == "audio":
-        from vqcodec.modalities.audio.modality import AudioModality
-
-        return AudioModality()
-    raise ConfigError(f"modality: {name!r} is not 'image' or 'audio'")
+    modality: Modality[Any] = imported(MODALITIES[name].runtime).of_table(network)
+    return modality

@@ -1,58 +1,28 @@
-"""What training, evaluation and the codec may ask of sounds or pictures."""
+"""What the codec may ask of sounds or pictures."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
 from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
+from vqcodec.bitstream.sections import Section
+from vqcodec.bitstream.stream import Stream
 from vqcodec.config import build_config
-from vqcodec.errors import ConfigError
+from vqcodec.errors import UsageError
 from vqcodec.layout import Geometry, Place
+from vqcodec.registry import Registry, imported
 from vqcodec.signals.files import LazySignal
 
 Facts = AudioFacts | ImageFacts
+Array = NDArray[np.float32]
 # Yields places in the signal and the planes [P, C, ...] there, for a place of the grid.
-Decode = Callable[[Place], Iterator[tuple[Place, Tensor]]]
-
-
-class Batch(NamedTuple):
-    """Excerpts for one step of training.
-
-    Attributes:
-        signal: [B, C, ...], what is to be restored.
-        source: [B, C, ...], what the encoder gets: the signal, unless a recipe has it disguised.
-        recording: [B, 1, T], something else by the same speakers, for recipes with voices.
-    """
-
-    signal: Tensor
-    source: Tensor
-    recording: Tensor | None = None
-
-    def to(self, device: str) -> Batch:
-        """Return the same excerpts on a device."""
-        recording = None if self.recording is None else self.recording.to(device)
-        return Batch(self.signal.to(device), self.source.to(device), recording)
-
-
-class Dataset(ABC):
-    """Training excerpts out of files, as a function of a random generator: resuming is exact."""
-
-    @abstractmethod
-    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
-        """Return random excerpts [B, C, ...]."""
-
-    def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
-        """Return random excerpts, with what else the networks are trained on."""
-        signal = self.signals(batch_size, generator)
-        return Batch(signal, signal)
+Decode = Callable[[Place], Iterator[tuple[Place, Array]]]
 
 
 class NetworkConfig(Protocol):
@@ -66,74 +36,36 @@ class NetworkConfig(Protocol):
         """Return how signals lie on the grid of these networks."""
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkKind:
-    """A pair of networks that a recipe can name.
-
-    Attributes:
-        config: class of their `NetworkConfig`, from which both are built.
-        encoder: called with (signal, rate), rate [B] float in 0 … 1; returns latents [B, D, ...].
-        decoder: called with (latents, rate, corner), corner the place of the first latent in the
-            grid, all 0 where left out; returns a signal. In training it may return two signals
-            as channels that differ in their noise alone, for `distortion` to compare. One that
-            speaks with voices has a `voice` and takes (latents, rate, corner, vectors [B, V]).
-        start: takes encoder, decoder and a first batch as the start of what is not left to chance.
-            Returns the deviation [D] of the signal along each latent, where that is known.
-    """
-
-    config: type[Any]
-    encoder: type[nn.Module]
-    decoder: type[nn.Module]
-    start: Callable[[Any, Any, Tensor], Tensor | None]
+Config = TypeVar("Config", bound=NetworkConfig)
 
 
-class Modality(ABC):
-    """A kind of signal: its networks, files, losses. One object per model."""
+class Modality(ABC, Generic[Config]):
+    """A kind of signal, laid out for one pair of networks; immutable."""
 
-    name: Literal["image", "audio"]  # as recipes and model files name it
-    wire_id: HeaderModality  # as streams name it
-    suffixes: Collection[str]  # of the files it trains on
-    dims: int  # axes of its grid of indices: 1 for sound, 2 for pictures
-    network_kinds: ClassVar[Mapping[str, NetworkKind]]  # a table without kind means the first
-    distortions: ClassVar[Sequence[str]] = ("default",)  # that a recipe can name
-    config: NetworkConfig  # of the networks built last
+    name: ClassVar[str]  # as recipes and model files name it
+    wire_id: ClassVar[HeaderModality]  # as streams name it
+    num_axes: ClassVar[int]  # of its grid of indices: 1 for sound, 2 for pictures
+    default_model: ClassVar[str]  # that serves it unless another is asked for
+    networks: ClassVar[Registry]  # a table without kind means its default
 
-    def __init__(self) -> None:
-        self.kind = next(iter(self.network_kinds.values()))
-        self.config = self.kind.config()
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.geometry = config.geometry()
 
-    @property
-    def takes_voices(self) -> bool:
-        """Whether the decoder can speak as somebody else."""
-        return False
-
-    def build_networks(self, table: Mapping[str, Any]) -> tuple[nn.Module, nn.Module]:
-        """Return encoder and decoder for the [network] table of a recipe.
+    @classmethod
+    def of_table(cls, table: Mapping[str, Any]) -> Self:
+        """Return the modality for the [network] table of a recipe or a model file.
 
         Raises:
-            ConfigError: there is no such kind, or a key or value is wrong.
+            ConfigError: there is no such kind of networks, or a key or value is wrong.
         """
-        rest = dict(table)
-        name = rest.pop("kind", next(iter(self.network_kinds)))
-        if name not in list(self.network_kinds):
-            known = ", ".join(map(repr, self.network_kinds))
-            raise ConfigError(f"network.kind: {name!r} is not one of {known}")
-        self.kind = self.network_kinds[name]
-        self.config = build_config(self.kind.config, rest, "network")
-        return self.kind.encoder(self.config), self.kind.decoder(self.config)
+        kind, rest = cls.networks.split(table)
+        return cls(build_config(imported(kind.config), rest, "network"))
 
-    def geometry(self) -> Geometry:
-        """Return how signals lie on the grid, for the networks built last."""
-        return self.config.geometry()
-
-    def start_networks(
-        self, encoder: nn.Module, decoder: nn.Module, batch: Tensor
-    ) -> Tensor | None:
-        """Take a first batch as the start of the networks built last.
-
-        Returns the deviation [D] of the signal along each latent, where that is known.
-        """
-        return self.kind.start(encoder, decoder, batch)
+    @property
+    @abstractmethod
+    def position_size(self) -> float:
+        """How far it is from one position to the next: pixels, or seconds of a sound."""
 
     @abstractmethod
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> Facts:
@@ -159,30 +91,42 @@ class Modality(ABC):
         """
 
     @abstractmethod
-    def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Tensor]:
+    def facts_to_sample(self, *, duration_s: float, width: int, height: int) -> Facts:
+        """Return the facts of a new signal: a sound's duration or a picture's size counts."""
+
+    @abstractmethod
+    def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Array]:
         """Return what gives the P planes at a place, [P, C, ...], as the encoder takes them.
 
         Places are in samples or pixels, may reach as far as the grid, and come row by row.
         """
 
     @abstractmethod
-    def restore(self, decode: Decode, facts: Facts) -> LazySignal:
-        """Return the signal of what decodes, cut and converted as facts say."""
+    def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> LazySignal:
+        """Return the signal of what decodes, cut and converted as facts say.
 
-    @abstractmethod
-    def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
-        """Return training excerpts of files, for the [data] table of a recipe."""
+        With a stream, what it holds beside the indices comes back, too.
 
-    @abstractmethod
-    def excerpt(self, path: Path) -> Tensor:
-        """Return the middle of a held-out file as the encoder takes it: [1, C, ...]."""
+        Raises:
+            CorruptStreamError: what stands beside the indices is damaged.
+        """
 
-    @abstractmethod
-    def distortion(
-        self, reconstruction: Tensor, target: Tensor, kind: str = "default"
-    ) -> dict[str, Tensor]:
-        """Return the terms of the loss, each [B]; "total" is what is minimised."""
+    def side_sections(self, signal: LazySignal) -> Sequence[Section]:  # noqa: ARG002
+        """Return what a stream holds of a signal beside its indices."""
+        return ()
 
-    @abstractmethod
-    def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
-        """Return bits [B] per pixel, or per second in kilobits, of signals [B, C, ...]."""
+    def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> LazySignal:  # noqa: ARG002
+        """Return the part of a restored signal that begins at start_s.
+
+        Raises:
+            UsageError: there is no such part, or the signal has no duration.
+        """
+        raise UsageError("a picture has no start and no duration")
+
+    def speaker_features(self, speaker: LazySignal) -> Array:  # noqa: ARG002
+        """Return [1, C, F], what a network that tells speakers takes of a recording.
+
+        Raises:
+            UsageError: the model takes no speaker, or the recording is too short.
+        """
+        raise UsageError("this model has one way to speak: it takes no speaker")

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vqcodec.modalities.audio.config import UNIT_REACH
+
 
 class RateModulation(nn.Module):
     """Scales and shifts every channel by a learnt function of the rate, identity at the start.
@@ -22,8 +24,8 @@ class RateModulation(nn.Module):
         self.shift = nn.Parameter(torch.zeros(num_knots, num_channels))
 
     def forward(self, features: Tensor, rate: Tensor) -> Tensor:
-        """Return features [B, C, ...] modulated by rate [B] in 0 … 1."""
-        shape = (len(features), -1) + (1,) * (features.dim() - 2)
+        """Return features [B, C, ...] modulated by rate [B or 1] in 0 … 1."""
+        shape = (len(rate), -1) + (1,) * (features.dim() - 2)
         scale = interpolate_knots(self.scale, rate).reshape(shape)
         shift = interpolate_knots(self.shift, rate).reshape(shape)
         return features * (1 + scale) + shift
@@ -65,15 +67,13 @@ class ConvNextUnit1d(nn.Module):
     Normalises over channels only, never over time, so a chunk and a whole run agree.
     """
 
-    REACH = 3  # positions on each side that it looks at
-
     def __init__(self, num_channels: int, expansion: int = 3) -> None:
         super().__init__()
         self.depthwise = nn.Conv1d(
             num_channels,
             num_channels,
-            2 * self.REACH + 1,
-            padding=self.REACH,
+            2 * UNIT_REACH + 1,
+            padding=UNIT_REACH,
             groups=num_channels,
         )
         self.norm = nn.LayerNorm(num_channels)

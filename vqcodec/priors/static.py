@@ -20,7 +20,7 @@ class StaticPrior(Prior):
     """One table of frequencies for each codebook, whatever came before."""
 
     def __init__(self, tables: NDArray[np.uint32]) -> None:
-        """Take frequencies [K, N], every row positive and summing to TOTAL."""
+        """Take frequencies [K or 1, N], every row positive and summing to TOTAL."""
         self.tables = FrequencyTables(tables)
 
     def code(
@@ -34,20 +34,20 @@ class StaticPrior(Prior):
         coded = []
         for number, (coder, shape) in enumerate(zip(coders, shapes, strict=True)):
             count = int(np.prod(shape[1:]))
-            books = np.repeat(np.arange(shape[0], dtype=np.uint16), count)
+            books = np.arange(shape[0], dtype=np.uint16) % len(self.tables.freqs)
             known = None
             if indices is not None:
                 nearest = np.rint(indices[number]).clip(0, self.tables.freqs.shape[1] - 1)
                 known = nearest.reshape(-1).astype(np.int32)
-            symbols = coder.code_with_tables(self.tables, books, known)
+            symbols = coder.code_with_tables(self.tables, books.repeat(count), known)
             coded.append(symbols.astype(np.int64).reshape(shape))
         return coded
 
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:  # noqa: ARG002
         """Return what each index of segments [K', ...] costs."""
-        bits = bits_of_freqs(self.tables.freqs)  # [K, N]
+        bits = bits_of_freqs(self.tables.freqs)  # [K or 1, N]
         return [
-            np.stack([costs[chosen] for costs, chosen in zip(bits, segment, strict=False)])
+            np.stack([bits[book % len(bits)][chosen] for book, chosen in enumerate(segment)])
             for segment in segments
         ]
 
@@ -58,7 +58,7 @@ class UniformPrior(StaticPrior):
     kind = "uniform"
 
     def __init__(self, codebook_sizes: tuple[int, ...]) -> None:
-        super().__init__(np.repeat(uniform_freqs(codebook_sizes[0]), len(codebook_sizes), axis=0))
+        super().__init__(uniform_freqs(codebook_sizes[0]))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return nothing: the sizes of the codebooks say it all."""

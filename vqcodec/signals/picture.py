@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,10 @@ class Picture:
             return self.pixels.astype(np.uint8, copy=False)
         return ((self.pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
+    def to_rgb(self) -> NDArray[np.uint8]:
+        """Return 8-bit RGB values [H, W, 3]; grey fills all three."""
+        return np.broadcast_to(self.to_8_bits(), (self.height, self.width, 3))
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the values of all channels, for `numpy.asarray(picture)`.
 
@@ -77,3 +82,10 @@ class Picture:
 
     def _in_8_bits(self) -> Picture:
         return Picture(self.to_8_bits(), self.alpha, self.icc_profile)
+
+
+def psnr(reference: Picture, decoded: Picture) -> float:
+    """Return the ratio of peak to noise in dB, over all channels of the 8-bit RGB values."""
+    difference = reference.to_rgb().astype(np.int32) - decoded.to_rgb()
+    noise = float(np.mean(np.square(difference), dtype=np.float64))
+    return 10 * math.log10(255**2 / noise) if noise else math.inf

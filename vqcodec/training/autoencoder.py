@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError
 from vqcodec.files import find_files
-from vqcodec.modalities.base import Batch
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import gains_by_bfloat16, use_bfloat16
 from vqcodec.networks.priors.base import PriorNetwork
@@ -23,6 +22,7 @@ from vqcodec.priors import build_prior_network
 from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.manifest import MANIFEST, Manifest, check_files, check_split, read_manifest
+from vqcodec.training.modality import Batch, training_side
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
 from vqcodec.training.start import start_from
@@ -60,8 +60,8 @@ class AutoencoderTraining:
     def __init__(self, recipe: Recipe, options: TrainingOptions, *, joint: bool) -> None:
         torch.manual_seed(options.seed)
         self.recipe, self.options, self.joint = recipe, options, joint
-        self.autoencoder = Autoencoder.of_tables(recipe_tables(recipe))
-        self.modality = self.autoencoder.modality
+        self.autoencoder = Autoencoder(recipe_tables(recipe))
+        self.modality = training_side(self.autoencoder.modality)
         known = self.modality.distortions
         if recipe.objective.distortion not in known:
             raise ConfigError(
@@ -156,11 +156,7 @@ class AutoencoderTraining:
         """Take a first batch as the start of what is not left to chance."""
         generator = np.random.default_rng([self.options.seed, 2**31])
         batch = self.dataset.signals(512, generator).to(self.options.device)
-        autoencoder = self.autoencoder
-        deviations = self.modality.start_networks(autoencoder.encoder, autoencoder.decoder, batch)
-        parts = torch.split(batch[:256], 32)
-        latents = torch.cat([autoencoder.encoder(x, x.new_ones(len(x))) for x in parts])
-        autoencoder.quantizer.start(latents, deviations)
+        self.autoencoder.init_from_data(batch)
         self.average.load(self.module.state_dict())
 
     def save(self) -> None:
@@ -185,13 +181,13 @@ class AutoencoderTraining:
         )
         terms = self.modality.distortion(reconstruction, signal, objective.distortion)
         ratio = objective.finest_weight / objective.coarsest_weight
-        weight = objective.coarsest_weight * ratio ** self.autoencoder.quantizer.position(rate)
+        weight = objective.coarsest_weight * ratio ** self.autoencoder.quantizer.rate_fraction(rate)
         loss = weight * terms["total"]
         if self.prior is not None:
             quantizer = self.autoencoder.quantizer
             bits = self.prior.bits(
                 quantized.indices,
-                quantizer.position(rate),
+                quantizer.rate_fraction(rate),
                 quantizer.in_use(rate),
                 quantized.relaxed,
             )

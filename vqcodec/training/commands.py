@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from vqcodec.codec.model_file import save_model
 from vqcodec.errors import UsageError
 from vqcodec.training.autoencoder import TrainingOptions, recipe_tables, train_autoencoder
+from vqcodec.training.export import save_model
 from vqcodec.training.prior import PriorTraining, freeze_prior, judge_priors, load_run
 from vqcodec.training.state import RECIPE
 
@@ -90,7 +90,7 @@ def export_model(*, run: Path, output: Path, name: str) -> str:
         output,
         name=name,
         tables=recipe_tables(trained.recipe),
-        state=trained.autoencoder.state_dict(),
+        autoencoder=trained.autoencoder,
         prior=freeze_prior(trained),
         card=card,
     )

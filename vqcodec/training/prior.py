@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from vqcodec.errors import UsageError
 from vqcodec.files import find_files
-from vqcodec.modalities.base import Dataset
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.priors import build_prior, build_prior_network
@@ -23,6 +22,7 @@ from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.manifest import MANIFEST, Manifest, read_manifest
+from vqcodec.training.modality import Dataset, training_side
 from vqcodec.training.recipe import Recipe, parse_recipe
 from vqcodec.training.split import split_by_recipe
 from vqcodec.training.state import (
@@ -63,7 +63,7 @@ def load_run(run: Path) -> TrainedRun:
         raise UsageError(f"{run}: holds no training; begin with 'vqcodec train vqvae' or 'joint'")
     recipe = parse_recipe((run / RECIPE).read_text(encoding="utf-8"))
     state = load_state(run / CHECKPOINT)
-    autoencoder = Autoencoder.of_tables(recipe_tables(recipe))
+    autoencoder = Autoencoder(recipe_tables(recipe))
     module, prior = nn.ModuleDict({"autoencoder": autoencoder}), None
     learnt = recipe.prior.get("kind") in ("grid", "frames")
     if learnt:
@@ -102,7 +102,7 @@ def _fitted_prior(run: Path, autoencoder_step: int) -> dict[str, Any] | None:
 def indices_of(autoencoder: Autoencoder, signal: Tensor, rate: Tensor) -> Tensor:
     """Return the indices [B, K, ...] of signals [B, C, ...]; zeros for codebooks not in use."""
     quantizer = autoencoder.quantizer
-    latents = autoencoder.encoder(signal, quantizer.position(rate))
+    latents = autoencoder.encoder(signal, quantizer.rate_fraction(rate))
     indices = quantizer.quantize(latents, rate)
     missing = quantizer.num_codebooks - indices.shape[1]
     if missing:
@@ -119,7 +119,7 @@ class PriorTraining:
         self.trained = load_run(run)
         manifest = self.trained.manifest
         if data:  # the split goes by name and seed, so what the run held out stays held out
-            files = find_files(data, self.trained.autoencoder.modality.suffixes)
+            files = find_files(data, training_side(self.trained.autoencoder.modality).suffixes)
             manifest = split_by_recipe(files, self.trained.recipe, self.trained.seed)
         recipe = self.trained.recipe
         schedule = recipe.prior_schedule
@@ -132,7 +132,8 @@ class PriorTraining:
             recipe.prior, self.autoencoder.quantizer.codebook_sizes
         )
         self.prior.to(device).train()
-        self.dataset: Dataset = self.autoencoder.modality.dataset(manifest.train, recipe.data)
+        modality = training_side(self.autoencoder.modality)
+        self.dataset: Dataset = modality.dataset(manifest.train, recipe.data)
         self.optimizer = torch.optim.AdamW(
             self.prior.parameters(), lr=schedule.learning_rate, weight_decay=0.0, fused=True
         )
@@ -169,7 +170,7 @@ class PriorTraining:
             factor = learning_rate_factor(self.schedule, self.step)
             group["lr"] = self.schedule.learning_rate * factor
         in_use = quantizer.in_use(rate)
-        bits = self.prior.bits(indices, quantizer.position(rate), in_use)
+        bits = self.prior.bits(indices, quantizer.rate_fraction(rate), in_use)
         used = indices[0, 0].numel() * (
             int(in_use.sum()) if in_use is not None else len(indices) * quantizer.num_codebooks
         )
@@ -219,7 +220,7 @@ def freeze_prior(trained: TrainedRun, kind: str | None = None) -> dict[str, NDAr
         return count_indices(_seen_in_training(trained, None), quantizer.codebook_sizes)
     if trained.prior is None:
         raise UsageError("the run has no prior yet; fit one with 'vqcodec train prior'")
-    positions = quantizer.position(torch.arange(256)).clamp(0, 1)
+    positions = quantizer.rate_fraction(torch.arange(256)).clamp(0, 1)
     frozen: dict[str, NDArray[Any]] = trained.prior.freeze(positions)
     return frozen
 
@@ -246,7 +247,7 @@ def judge_priors(trained: TrainedRun) -> dict[str, float]:
         width = np.log2(seen.max(axis=1) - seen.min(axis=1) + 1.0)  # [K']
         histogram = _histogram_bits(seen, quantizer.codebook_sizes[0])
         for path in files:
-            signal = trained.autoencoder.modality.excerpt(path)
+            signal = training_side(trained.autoencoder.modality).excerpt(path)
             indices = indices_of(trained.autoencoder, signal, rate)
             bits = _float_bits(trained, indices, rate)
             own = indices[0, : len(seen)].numpy()
@@ -267,7 +268,7 @@ def _float_bits(trained: TrainedRun, indices: Tensor, rate: Tensor) -> float:
         return 0.0
     quantizer = trained.autoencoder.quantizer
     with torch.no_grad():
-        bits = trained.prior.bits(indices, quantizer.position(rate), quantizer.in_use(rate))
+        bits = trained.prior.bits(indices, quantizer.rate_fraction(rate), quantizer.in_use(rate))
     return float(bits.sum())
 
 
@@ -281,15 +282,16 @@ def _histogram_bits(seen: NDArray[np.int64], size: int) -> NDArray[np.float64]:
 def _seen_in_training(trained: TrainedRun, rate: Tensor | None) -> list[NDArray[np.int64]]:
     """Return indices [K', ...] of some training excerpts, at a rate [1] or at every rate."""
     recipe, quantizer = trained.recipe, trained.autoencoder.quantizer
-    dataset = trained.autoencoder.modality.dataset(trained.manifest.train, recipe.data)
+    modality = training_side(trained.autoencoder.modality)
+    dataset = modality.dataset(trained.manifest.train, recipe.data)
     seen = []
     for number in range(HISTOGRAM_BATCHES):
         generator = np.random.default_rng([trained.seed, 2, number])
         signal = dataset.signals(8, generator)
         rates = quantizer.sample_rates(8) if rate is None else rate.expand(8)
         if rate is None and quantizer.in_use(rates) is not None:  # all codebooks are to be seen
-            rates = torch.full_like(rates, quantizer.rate_of(10))
+            rates = torch.full_like(rates, quantizer.config.rate_of(10))
         indices = indices_of(trained.autoencoder, signal, rates).transpose(0, 1).flatten(1).numpy()
-        used = quantizer.num_codebooks if rate is None else quantizer.codebooks_at(int(rate))
+        used = quantizer.num_codebooks if rate is None else quantizer.config.codebooks_at(int(rate))
         seen.append(indices[:used])
     return seen

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vqcodec.codec.model_file import load_checkpoint
-from vqcodec.codec.zoo import find_model, read_metadata
+from vqcodec.codec.model_file import read_model_file
+from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
 from vqcodec.priors import build_prior_network
+from vqcodec.training.export import load_autoencoder
 from vqcodec.training.state import CHECKPOINT, load_state
 
 # In the names of weights that may be missing: at the start such parts change nothing.
@@ -34,13 +35,14 @@ def weights_of(source: str) -> dict[str, Tensor]:
     if Path(source).is_dir():
         state = load_state(Path(source) / CHECKPOINT)
         return {**state["module"], **state["average"]}
-    path = find_model(source).path
-    model, table = load_checkpoint(path), read_metadata(path)["tables"]["prior"]
-    module = nn.ModuleDict({"autoencoder": model.autoencoder})
-    quantizer = model.autoencoder.quantizer
+    file = read_model_file(find_model(source).path)
+    autoencoder, table = load_autoencoder(file), file.tables["prior"]
+    module = nn.ModuleDict({"autoencoder": autoencoder})
+    quantizer = autoencoder.quantizer
     if table["kind"] in ("grid", "frames"):
         prior = build_prior_network(table, quantizer.codebook_sizes)
-        prior.thaw(model.prior.tensors(), quantizer.position(torch.arange(256)).clamp(0, 1))
+        fractions = quantizer.rate_fraction(torch.arange(256)).clamp(0, 1)
+        prior.thaw(file.part("prior."), fractions)
         module["prior"] = prior
     return {name: tensor.detach() for name, tensor in module.state_dict().items()}
 

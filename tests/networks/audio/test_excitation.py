@@ -7,7 +7,7 @@ import torch
 
 from vqcodec.networks.audio.bands import BandEnvelope
 from vqcodec.networks.audio.decoder import AudioDecoder, start_linear_paths
-from vqcodec.networks.audio.encoder import WAVEFORM_HZ, AudioEncoder, AudioNetworkConfig
+from vqcodec.networks.audio.encoder import WAVEFORM_HZ, AudioEncoder, MdctConfig
 from vqcodec.networks.audio.excitation import NOISE_FRAMES, Excitation
 from vqcodec.networks.spectral import Mdct
 from vqcodec.training.audio.losses import compressed_spectral_loss
@@ -60,7 +60,7 @@ def test_noise_depends_on_the_place_alone(excitation):
 
 
 def test_in_training_two_draws_differ_in_their_noise_alone():
-    config = AudioNetworkConfig(dim=4, decoder_width=8, decoder_units=1, excitation=True)
+    config = MdctConfig(dim=4, decoder_width=8, decoder_units=1, excitation=True)
     decoder = AudioDecoder(config)
     latents, rate = torch.randn(2, 4, 6), torch.ones(2)
     first, second = decoder(latents, rate).unbind(1)
@@ -101,7 +101,7 @@ def test_envelopes_are_mean_amplitudes_of_bands():
 
 def test_before_training_the_waveform_comes_back_below_and_its_energies_above():
     torch.manual_seed(0)
-    config = AudioNetworkConfig(encoder_width=8, decoder_width=8, excitation=True)
+    config = MdctConfig(encoder_width=8, decoder_width=8, excitation=True)
     encoder, decoder = AudioEncoder(config), AudioDecoder(config).eval()
     time = torch.arange(31 * 320 - 160) / RATE
     tones = sum(torch.cos(k * 2 * torch.pi * 130 * time + k * k) for k in range(1, 50))

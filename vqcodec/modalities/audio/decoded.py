@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
+from numpy.typing import NDArray
 
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.layout import Place
@@ -30,7 +30,7 @@ class DecodedSound:
     """
 
     modality: AudioModality
-    decode: Callable[[Place], Iterator[tuple[Place, Tensor]]]
+    decode: Callable[[Place], Iterator[tuple[Place, NDArray[np.float32]]]]
     facts: AudioFacts
     samples: range
 
@@ -62,7 +62,7 @@ class DecodedSound:
         if not self.samples:
             return
         own_rate, rate = self.facts.sample_rate, self.modality.config.sample_rate
-        reach, step = reach_of(rate, own_rate), self.modality.geometry().step
+        reach, step = reach_of(rate, own_rate), self.modality.geometry.step
         (num_frames,) = self.modality.grid(self.facts)
         first = max(0, self.samples.start * rate // own_rate - reach) // step
         last = -(-(-(-self.samples.stop * rate // own_rate) + reach) // step)
@@ -78,4 +78,4 @@ class DecodedSound:
         num_samples = self.modality.model_samples(self.facts)
         for (place,), planes in self.decode((frames,)):
             length = min(place.stop, num_samples) - place.start
-            yield planes[:, 0, : max(0, length)].clamp(-1, 1).numpy()
+            yield planes[:, 0, : max(0, length)].clip(-1, 1)

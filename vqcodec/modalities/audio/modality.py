@@ -1,82 +1,60 @@
-"""Sounds, as training and the codec see them."""
+"""Sounds, as the codec sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Callable
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
-from vqcodec.config import build_config
+from vqcodec.bitstream.stream import Stream
 from vqcodec.errors import UsageError
 from vqcodec.layout import Place
+from vqcodec.modalities.audio.config import NETWORKS, MdctConfig, PaperAudioConfig
 from vqcodec.modalities.audio.decoded import DecodedSound
-from vqcodec.modalities.base import Dataset, Decode, Facts, Modality, NetworkKind
-from vqcodec.networks.audio.decoder import AudioDecoder, start_linear_paths
-from vqcodec.networks.audio.encoder import AudioEncoder, AudioNetworkConfig
-from vqcodec.networks.audio.paper import (
-    PaperAudioConfig,
-    PaperAudioDecoder,
-    PaperAudioEncoder,
-    start_paper_networks,
-)
+from vqcodec.modalities.audio.voices import mel_energies
+from vqcodec.modalities.base import Array, Decode, Facts, Modality
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.resampling import resample, resample_blocks
 from vqcodec.signals.sound import ForwardReader, Sound
-from vqcodec.signals.sound_files import read_clip
-from vqcodec.training.manifest import group_of
 
-TRAINING_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
-WEIGHTS = {  # of the terms of a sound's distortion
-    "bands": 100.0,
-    "magnitude": 6.0,
-    "complex": 0.6,
-    "loudness": 0.7,
-    "envelope": 4.0,
-}
-EXCERPT_S = 6.0  # of a held-out file
 VOICE_S = 30.0  # of a speaker's recording are listened to
 SHORTEST_VOICE_S = 0.5
 
 
-class AudioModality(Modality):
+class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
     """Mono sounds at the model's rate; one latent frame for a stretch of samples."""
 
     name = "audio"
     wire_id = HeaderModality.AUDIO
-    suffixes = TRAINING_SUFFIXES
-    dims = 1
-    network_kinds: ClassVar[Mapping[str, NetworkKind]] = {
-        "mdct": NetworkKind(AudioNetworkConfig, AudioEncoder, AudioDecoder, start_linear_paths),
-        "paper": NetworkKind(
-            PaperAudioConfig, PaperAudioEncoder, PaperAudioDecoder, start_paper_networks
-        ),
-    }
-    config: AudioNetworkConfig | PaperAudioConfig
+    num_axes = 1
+    default_model = "speech"
+    networks = NETWORKS
+
+    @property
+    def position_size(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.geometry.step / self.config.sample_rate
 
     @property
     def takes_voices(self) -> bool:
         """Whether the decoder can speak as somebody else: as a recording of theirs does."""
-        return isinstance(self.config, AudioNetworkConfig) and self.config.voice_dim > 0
+        return isinstance(self.config, MdctConfig) and self.config.voice_dim > 0
 
-    def recording_of(self, sound: Sound) -> Tensor:
-        """Return [1, 1, T] of what a speaker's sound begins with, as a decoder's voice takes it.
-
-        Raises:
-            UsageError: it is too short to tell a voice.
-        """
-        wanted = min(sound.num_samples, round(VOICE_S * sound.sample_rate))
-        if wanted < SHORTEST_VOICE_S * sound.sample_rate:
+    def speaker_features(self, speaker: LazySignal) -> Array:
+        """Return mel energies [1, C, F] of what a speaker's sound begins with."""
+        if not self.takes_voices:
+            return super().speaker_features(speaker)
+        if not isinstance(speaker, Sound):
+            raise UsageError("a speaker's recording is a sound, not a picture")
+        wanted = min(speaker.num_samples, round(VOICE_S * speaker.sample_rate))
+        if wanted < SHORTEST_VOICE_S * speaker.sample_rate:
             raise UsageError(f"a speaker's recording takes {SHORTEST_VOICE_S} s at least")
-        read = ForwardReader(sound.blocks(), sound.num_channels)
+        read = ForwardReader(speaker.blocks(), speaker.num_channels)
         mono = read(0, wanted).mean(axis=0, keepdims=True)
-        return torch.from_numpy(resample(mono, sound.sample_rate, self.config.sample_rate))[None]
+        rate = self.config.sample_rate
+        return mel_energies(resample(mono, speaker.sample_rate, rate), rate)
 
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> AudioFacts:
         """Return the length, rate and channels of a sound."""
@@ -101,8 +79,7 @@ class AudioModality(Modality):
     def grid(self, facts: Facts) -> tuple[int, ...]:
         """Return the number of frames; none for a sound without samples."""
         assert isinstance(facts, AudioFacts)
-        count = self.model_samples(facts)
-        return (self.num_frames(count),)
+        return (self.num_frames(self.model_samples(facts)),)
 
     def facts_of_size(self, size: tuple[int, ...]) -> AudioFacts:
         """Return the facts of a mono sound of (samples,) at the model's rate."""
@@ -113,7 +90,11 @@ class AudioModality(Modality):
             downmixed=False,
         )
 
-    def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Tensor]:
+    def facts_to_sample(self, *, duration_s: float, width: int, height: int) -> AudioFacts:  # noqa: ARG002
+        """Return the facts of a new sound of one sample at least."""
+        return self.facts_of_size((round(duration_s * self.config.sample_rate) or 1,))
+
+    def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Array]:
         """Return what gives the coded channels at a place, [P, 1, T], at the model's rate."""
         assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
@@ -125,75 +106,35 @@ class AudioModality(Modality):
             blocks, num_planes, signal.sample_rate, self.config.sample_rate, wanted
         )
         read = ForwardReader(resampled, num_planes)
-        return lambda place: torch.from_numpy(read(place[0].start, place[0].stop))[:, None]
+        return lambda place: read(place[0].start, place[0].stop)[:, None]
 
-    def restore(self, decode: Decode, facts: Facts) -> DecodedSound:
+    def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> DecodedSound:  # noqa: ARG002
         """Return the sound at its own rate, length and number of channels, decoded when read."""
         assert isinstance(facts, AudioFacts)
         return DecodedSound(self, decode, facts, range(facts.num_samples))
 
+    def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
+        """Return the part that begins at start_s, to the end or for duration_s.
+
+        Raises:
+            UsageError: the sound ends before start_s, or there is no such part.
+        """
+        assert isinstance(signal, DecodedSound)
+        if not (start_s >= 0 and (duration_s is None or duration_s > 0)):
+            raise UsageError(f"an excerpt from {start_s} s on of {duration_s} s")
+        rate, stop = signal.sample_rate, signal.num_samples
+        first = round(min(start_s * rate, stop))
+        if first >= stop:
+            raise UsageError(f"a start at {start_s:g} s, but the sound is {stop / rate:g} s long")
+        if duration_s is not None:
+            stop = min(stop, first + max(1, round(duration_s * rate)))
+        return signal.part(range(first, stop))
+
     def num_frames(self, num_samples: int) -> int:
         """Return the latent frames that num_samples at the model's rate need; 0 for none."""
-        geometry = self.geometry()
-        return -(-(num_samples + geometry.missing) // geometry.step) if num_samples else 0
+        step, trim = self.geometry.step, self.geometry.tail_trim
+        return -(-(num_samples + trim) // step) if num_samples else 0
 
     def num_samples(self, num_frames: int) -> int:
         """Return the samples that num_frames decode to."""
-        geometry = self.geometry()
-        return max(0, num_frames * geometry.step - geometry.missing)
-
-    def _recording(self, path: Path) -> NDArray[np.float32]:
-        """Return a file's sound [T] at the model's rate, mixed down to one channel."""
-        clip = read_clip(path)
-        mono = clip.waveform.mean(axis=0, keepdims=True)
-        recording: NDArray[np.float32] = resample(mono, clip.sample_rate, self.config.sample_rate)[
-            0
-        ]
-        return recording
-
-    def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
-        """Return random excerpts."""
-        from vqcodec.training.audio.dataset import AudioDataConfig, AudioExcerpts
-
-        config = build_config(AudioDataConfig, table, "data")
-        recordings = [
-            np.round(self._recording(path).clip(-1, 1) * 32767).astype(np.int16) for path in files
-        ]
-        separator = config.group_separator
-        speakers = [group_of(path, separator) for path in files] if self.takes_voices else None
-        length = self.num_samples(config.frames)
-        return AudioExcerpts(recordings, config, length, self.config.sample_rate, speakers)
-
-    def excerpt(self, path: Path) -> Tensor:
-        """Return the middle of a recording, [1, 1, T], of a whole number of frames."""
-        recording = self._recording(path)
-        length = min(len(recording), round(EXCERPT_S * self.config.sample_rate))
-        start = (len(recording) - length) // 2
-        padded = self.num_samples(max(1, self.num_frames(length)))
-        waveform = np.zeros(padded, np.float32)
-        waveform[:length] = recording[start : start + length]
-        return torch.from_numpy(waveform)[None, None]
-
-    def distortion(
-        self,
-        reconstruction: Tensor,
-        target: Tensor,
-        kind: str = "default",  # noqa: ARG002 - there is no other
-    ) -> dict[str, Tensor]:
-        """Return spectral and perceptual errors; "snr_db" is only reported."""
-        from vqcodec.training.audio.envelopes import envelope_mismatch
-        from vqcodec.training.audio.losses import compressed_spectral_loss, signal_to_noise_db
-        from vqcodec.training.audio.loudness import loudness_disturbance
-
-        sample_rate = self.config.sample_rate
-        terms = compressed_spectral_loss(reconstruction, target, sample_rate)
-        one = reconstruction[:, :1]
-        terms["loudness"] = loudness_disturbance(one, target, sample_rate)
-        terms["envelope"] = envelope_mismatch(one, target, sample_rate)
-        total = sum((weight * terms[name] for name, weight in WEIGHTS.items()), torch.tensor(0.0))
-        snr = signal_to_noise_db(one.detach(), target)
-        return {"total": total, **terms, "snr_db": snr}
-
-    def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
-        """Return kilobits [B] per second of sounds [B, 1, T]."""
-        return bits * self.config.sample_rate / target.shape[-1] / 1000
+        return max(0, num_frames * self.geometry.step - self.geometry.tail_trim)

@@ -6,7 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.training.audio.loudness import bark
+
+def bark(frequency: Tensor) -> Tensor:
+    """Return the critical-band rate of frequencies in Hz (Traunmüller 1990)."""
+    return 26.81 * frequency / (1960.0 + frequency) - 0.53
 
 
 def critical_bands(frequency: Tensor) -> Tensor:

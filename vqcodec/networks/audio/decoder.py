@@ -5,15 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vqcodec.networks.audio.encoder import (
-    MDCT_FRAMES,
-    WAVEFORM_HZ,
-    AudioEncoder,
-    AudioNetworkConfig,
-    unpair,
-)
+from vqcodec.modalities.audio.config import MDCT_FRAMES, MdctConfig
+from vqcodec.networks.audio.encoder import WAVEFORM_HZ, AudioEncoder, long_mdct, unpair
 from vqcodec.networks.audio.excitation import SOURCE_HZ, Excitation
 from vqcodec.networks.audio.voices import VoiceModulation
+from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.precision import UnitStack
 from vqcodec.networks.residual import ConvNextUnit1d, RateModulation
 from vqcodec.networks.spectral import Mdct, expand
@@ -33,14 +29,14 @@ class AudioDecoder(nn.Module):
     With a voice it speaks as anybody, so that one speaker's latents can be decoded as another's.
     """
 
-    def __init__(self, config: AudioNetworkConfig) -> None:
+    def __init__(self, config: MdctConfig) -> None:
         super().__init__()
         self.mdct = Mdct(config.hop_length // MDCT_FRAMES)
         width, num_coded = config.decoder_width, config.hop_length
         self.excitation: Excitation | None = None
         if config.excitation:
             self.excitation = Excitation(self.mdct)
-            self.long_mdct = config.long_mdct()
+            self.long_mdct = long_mdct(config)
             num_coded, self.num_source = map(config.bins_below, (WAVEFORM_HZ, SOURCE_HZ))
         self.linear = nn.Conv1d(config.dim, num_coded, 1)
         self.widen = nn.Conv1d(config.dim, width, 3, padding=1)
@@ -62,7 +58,7 @@ class AudioDecoder(nn.Module):
         self,
         latents: Tensor,
         rate: Tensor,
-        corner: tuple[int, ...] = (0,),
+        corner: tuple[int | Tensor, ...] = (0,),
         voice: Tensor | None = None,
     ) -> Tensor:
         """Return the waveform [B, 1, F * hop - hop / 2], about ±1, of latents [B, D, F].
@@ -80,7 +76,9 @@ class AudioDecoder(nn.Module):
         waveform = self.long_mdct.synthesise(coefficients)
         low = self.long_mdct.synthesise(coefficients[:, : self.num_source].detach())
         both = self.linear_gains(latents) + self.gains(features)
-        gains = [expand(unpair(part)) for part in both.chunk(2, dim=1)]  # of harmonics, of noise
+        half = both.shape[1] // 2
+        # Of harmonics, of noise; slices, as chunks become sequences in a graph.
+        gains = [expand(unpair(part)) for part in (both[:, :half], both[:, half:])]
         voiced = gains[0] * self.excitation.harmonics(low)
         if not self.training:
             noise = self.excitation.noise_at(MDCT_FRAMES * corner[0], voiced.shape[2])
@@ -90,7 +88,7 @@ class AudioDecoder(nn.Module):
 
 
 @torch.no_grad()
-def start_linear_paths(encoder: AudioEncoder, decoder: AudioDecoder, batch: Tensor) -> Tensor:
+def init_linear_paths(encoder: AudioEncoder, decoder: AudioDecoder, batch: Tensor) -> Tensor:
     """Set the linear paths to the principal components of the frames of batch [B, 1, T].
 
     With an excitation, the first latents are components of the energies of bands, from which the
@@ -137,3 +135,6 @@ def _start_encoder(
     encoder.linear.weight[latents, inputs, 0] = components / scale
     encoder.linear.bias[latents] = -components @ mean / scale  # type: ignore[index]
     return mean, components.T * scale
+
+
+MDCT = NetworkPair(AudioEncoder, AudioDecoder, init_linear_paths)

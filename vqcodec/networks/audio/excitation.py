@@ -41,10 +41,10 @@ class Excitation(nn.Module):
         floor = 1e-6 * power.mean(dim=2, keepdim=True) + 1e-14
         return rectified * (around + floor).rsqrt()[:, 0]
 
-    def noise_at(self, first: int, num_frames: int) -> Tensor:
+    def noise_at(self, first: int | Tensor, num_frames: int) -> Tensor:
         """Return noise [1, C, num_frames], ±1, that depends on the place in the sound alone."""
-        place = torch.arange(first, first + num_frames, device=self.noise.device) % NOISE_FRAMES
-        return self.noise[:, place][None]
+        place = (torch.arange(num_frames, device=self.noise.device) + first) % NOISE_FRAMES
+        return self.noise[:, place][None].float()
 
     def random_noise(self, like: Tensor) -> Tensor:
         """Return other noise of the same kind, of the shape of a tensor, as training wants it."""
@@ -52,7 +52,7 @@ class Excitation(nn.Module):
 
 
 def make_noise(num_bins: int) -> Tensor:
-    """Return signs [num_bins, NOISE_FRAMES] that look random, the same wherever they are made.
+    """Return signs [num_bins, NOISE_FRAMES] int8 that look random, the same wherever they are made.
 
     Each is the last bit of its number after that has been scattered over 32 bits.
     """
@@ -60,5 +60,5 @@ def make_noise(num_bins: int) -> Tensor:
     for factor in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D):
         number *= np.uint32(factor)
         number ^= number >> np.uint32(15)
-    signs = 2.0 * (number & np.uint32(1)) - 1.0
-    return torch.from_numpy(signs.reshape(NOISE_FRAMES, num_bins).T.astype(np.float32)).contiguous()
+    signs = 2 * (number & np.uint32(1)).astype(np.int8) - 1
+    return torch.from_numpy(signs.reshape(NOISE_FRAMES, num_bins).T).contiguous()

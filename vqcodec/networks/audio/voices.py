@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torchaudio
 from torch import Tensor, nn
 
+from vqcodec.modalities.audio.voices import HOP, NUM_FFT, NUM_MELS, mel_filters
 from vqcodec.networks.residual import ConvNextUnit1d
 from vqcodec.networks.spectral import stft
 
-NUM_FFT, HOP = 1024, 320  # samples
-NUM_MELS = 80
-LOWEST_HZ = 50.0
 WIDTH, NUM_UNITS = 128, 2
 NOBODY_SHARE = 0.1  # of training excerpts are spoken by nobody in particular
 EMPHASIS = 3.0  # of what tells a voice from nobody's, when it is not training
@@ -28,10 +25,8 @@ class VoiceEncoder(nn.Module):
 
     def __init__(self, dim: int, sample_rate: int) -> None:
         super().__init__()
-        mel = torchaudio.functional.melscale_fbanks(
-            NUM_FFT // 2 + 1, LOWEST_HZ, sample_rate / 2, NUM_MELS, sample_rate
-        )
-        self.register_buffer("mel", mel.T.contiguous(), persistent=False)  # [mels, bins]
+        mel = torch.from_numpy(mel_filters(sample_rate))
+        self.register_buffer("mel", mel, persistent=False)  # [mels, bins]
         self.widen = nn.Conv1d(NUM_MELS, WIDTH, 3, padding=1)
         self.units = nn.Sequential(*[ConvNextUnit1d(WIDTH) for _ in range(NUM_UNITS)])
         self.weigh = nn.Conv1d(WIDTH, 1, 1)
@@ -41,7 +36,10 @@ class VoiceEncoder(nn.Module):
         """Return vectors [B, dim], each channel about ±1, of recordings [B, 1, T]."""
         level = recording.square().mean(dim=(1, 2), keepdim=True)
         spectrum = stft(recording * (level + 1e-8).rsqrt(), NUM_FFT, HOP)
-        energies = torch.log(torch.matmul(self.mel, spectrum.abs().square()) + 1e-4)
+        return self.embed(torch.log(torch.matmul(self.mel, spectrum.abs().square()) + 1e-4))
+
+    def embed(self, energies: Tensor) -> Tensor:
+        """Return vectors [B, dim] of logarithms of mel energies [B, NUM_MELS, F]."""
         features = self.units(self.widen(energies))
         weights = torch.softmax(self.weigh(features), dim=2)
         return torch.tanh(self.head((features * weights).sum(dim=2)))
@@ -72,6 +70,7 @@ class VoiceModulation(nn.Module):
             vectors = torch.where(known, vectors, self.nobody)
         else:
             vectors = self.nobody + EMPHASIS * (vectors - self.nobody)
-        scale, shift = self.gains(vectors)[:, :, None].chunk(2, dim=1)
+        both = self.gains(vectors)[:, :, None]
+        scale, shift = both[:, : both.shape[1] // 2], both[:, both.shape[1] // 2 :]
         shaped: Tensor = features * (1 + scale) + shift
         return shaped

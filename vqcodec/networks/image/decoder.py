@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.networks.image.encoder import PATCH, ImageEncoder, ImageNetworkConfig, LatentGate
+from vqcodec.modalities.image.config import PATCH, PatchesConfig
+from vqcodec.networks.image.encoder import ImageEncoder, LatentGate
+from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.precision import UnitStack
 from vqcodec.networks.residual import RateModulation, ResidualUnit2d
 from vqcodec.networks.statistics import principal_components
@@ -15,7 +17,7 @@ from vqcodec.networks.statistics import principal_components
 class ImageDecoder(nn.Module):
     """Latents to patches of 16 x 16 pixels: the encoder's two paths, the other way round."""
 
-    def __init__(self, config: ImageNetworkConfig) -> None:
+    def __init__(self, config: PatchesConfig) -> None:
         super().__init__()
         fine, coarse = config.fine_width, config.coarse_width
         self.linear = nn.Conv2d(config.dim, 3 * PATCH * PATCH, 1)
@@ -50,7 +52,7 @@ class ImageDecoder(nn.Module):
         return (linear + detail + 1) / 2
 
 
-def start_linear_paths(encoder: ImageEncoder, decoder: ImageDecoder, batch: Tensor) -> Tensor:
+def init_linear_paths(encoder: ImageEncoder, decoder: ImageDecoder, batch: Tensor) -> Tensor:
     """Set the linear paths to the principal components of the patches of batch [B, 3, H, W].
 
     Returns the deviations [D] of the patches along them.
@@ -66,3 +68,6 @@ def start_linear_paths(encoder: ImageEncoder, decoder: ImageDecoder, batch: Tens
         decoder.linear.weight.copy_((components * deviations[:, None]).T[:, :, None, None])
         decoder.linear.bias.copy_(mean)  # type: ignore[union-attr]
     return deviations
+
+
+PATCHES = NetworkPair(ImageEncoder, ImageDecoder, init_linear_paths)

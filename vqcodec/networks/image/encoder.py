@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.errors import ConfigError
-from vqcodec.layout import Geometry
+from vqcodec.modalities.image.config import PATCH, PatchesConfig
 from vqcodec.networks.precision import UnitStack
 from vqcodec.networks.residual import RateModulation, ResidualUnit2d
 
-PATCH = 16  # pixels of one latent position, each way
 LOG_GAIN_LIMIT = 4.0  # whatever a stream holds, gains stay finite
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageNetworkConfig:
-    """The size of the two picture networks."""
-
-    dim: int = 192  # channels of the latents
-    fine_width: int = 128  # channels at 1/8 resolution
-    coarse_width: int = 192  # channels at 1/16 resolution
-    fine_units: int = 2
-    coarse_units: int = 2
-    gated: bool = False  # whether features scale the linear path's latents
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.dim <= 3 * PATCH * PATCH:
-            raise ConfigError(f"network.dim: {self.dim} is not 1 … {3 * PATCH * PATCH}")
-        for name in ("fine_width", "coarse_width"):
-            if not 8 <= getattr(self, name) <= 1024:
-                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 8 … 1024")
-        for name in ("fine_units", "coarse_units"):
-            if not 0 <= getattr(self, name) <= 32:
-                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 0 … 32")
-
-    def geometry(self) -> Geometry:
-        """Return 16 pixels a position; the reach is that of the 3 x 3 convolutions."""
-        # A unit has two of them; the fine ones lie at half the spacing. Each network has one
-        # convolution more at a coarse position, the decoder one more at a fine position.
-        reach = 2 * self.coarse_units + 1 + self.fine_units
-        return Geometry(
-            step=PATCH,
-            missing=0,
-            encoder_reach=reach,
-            decoder_reach=reach + 1,
-            window=48,
-            segment=64,
-        )
 
 
 class LatentGate(nn.Module):
@@ -80,7 +40,7 @@ class ImageEncoder(nn.Module):
     arXiv:2411.19179). The network refines it.
     """
 
-    def __init__(self, config: ImageNetworkConfig) -> None:
+    def __init__(self, config: PatchesConfig) -> None:
         super().__init__()
         fine, coarse = config.fine_width, config.coarse_width
         self.linear = nn.Conv2d(3 * PATCH * PATCH, config.dim, 1)

@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
-from vqcodec.errors import ConfigError
-from vqcodec.layout import Geometry
+from vqcodec.modalities.image.config import PaperImageConfig
+from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.residual import PaperUnit2d, scale_for_rectifiers
 from vqcodec.networks.statistics import standardise_outputs
 
-STEP = 4  # pixels of one latent position, each way
 START_SIGNALS = 64  # of a first batch, enough for means and deviations
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PaperImageConfig:
-    """The size of the two networks; the paper's are 256 wide."""
-
-    dim: int = 64  # channels of the latents
-    width: int = 128  # channels of all layers between
-    num_units: int = 2  # residual units of each network
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.dim <= 1024:
-            raise ConfigError(f"network.dim: {self.dim} is not 1 … 1024")
-        if not 4 <= self.width <= 1024:
-            raise ConfigError(f"network.width: {self.width} is not 4 … 1024")
-        if not 0 <= self.num_units <= 32:
-            raise ConfigError(f"network.num_units: {self.num_units} is not 0 … 32")
-
-    def geometry(self) -> Geometry:
-        """Return 4 pixels a position; two strided convolutions reach one position, a unit one."""
-        reach = self.num_units + 1
-        return Geometry(
-            step=STEP,
-            missing=0,
-            encoder_reach=reach,
-            decoder_reach=reach,
-            window=128,
-            segment=256,
-        )
 
 
 class PaperImageEncoder(nn.Module):
@@ -96,10 +64,13 @@ class PaperImageDecoder(nn.Module):
         return (self.head(self.body(latents)) + 1) / 2  # type: ignore[no-any-return]
 
 
-def start_paper_networks(
+def init_paper_networks(
     encoder: PaperImageEncoder,
     decoder: PaperImageDecoder,  # noqa: ARG001
     batch: Tensor,
 ) -> None:
     """Give the latents of a first batch [B, 3, H, W] mean 0 and deviation 1."""
     standardise_outputs(encoder.head, encoder.body(batch[:START_SIGNALS] * 2 - 1))
+
+
+PAPER = NetworkPair(PaperImageEncoder, PaperImageDecoder, init_paper_networks)

@@ -1,4 +1,4 @@
-"""What every quantizer offers to networks, training and the codec."""
+"""What every quantizer offers while it trains; `quantizers` codes with what it has learnt."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
+
+from vqcodec.quantizers.base import QuantizerConfig
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,19 @@ class Quantized:
     relaxed: Tensor | None = None
 
 
-class Quantizer(nn.Module, ABC):
+class QuantizerModule(nn.Module, ABC):
     """Turns latents [B, D, ...] into indices [B, K, ...] and back.
 
     `rate` is the byte of a stream that says how finely: an int64 tensor [B], 0 … 255. What it
     means is the quantizer's own affair.
     """
 
-    kind: str  # as recipes and model files name it
     relaxed_head: Literal["logistic", "categorical"]  # of the prior that `relaxed` is made for
-    dim: int  # D
-    codebook_sizes: tuple[int, ...]  # entries of each of the K codebooks
+
+    def __init__(self, config: QuantizerConfig) -> None:
+        super().__init__()
+        self.config, self.dim = config, config.dim
+        self.codebook_sizes = config.codebook_sizes
 
     @property
     def num_codebooks(self) -> int:
@@ -59,43 +63,25 @@ class Quantizer(nn.Module, ABC):
     def quantize(self, latents: Tensor, rate: Tensor) -> Tensor:
         """Return indices [B, K', ...] int64; K' is what `codebooks_at` gives for the rate."""
 
-    def targets(self, latents: Tensor, rate: Tensor) -> Tensor:
-        """Return what a prior may choose indices by: real numbers [B, K', ...] in their units.
-
-        By default they are the indices themselves, and there is nothing to choose.
-        """
-        return self.quantize(latents, rate)
-
     @abstractmethod
     def dequantize(self, indices: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, ...] of indices [B, K', ...]."""
 
-    @abstractmethod
-    def rate_of(self, quality: float) -> int:
-        """Return the rate byte of a quality 1 … 10."""
-
-    @abstractmethod
-    def position(self, rate: Tensor) -> Tensor:
+    def rate_fraction(self, rate: Tensor) -> Tensor:
         """Return where rates [B] lie between the coarsest and the finest, [B] float in 0 … 1."""
+        fraction: Tensor = self.config.rate_fraction(rate.float())
+        return fraction
 
     def in_use(self, rate: Tensor) -> Tensor | None:  # noqa: ARG002
         """Return which codebooks streams at rates [B] hold, [B, K] bool; None for all."""
         return None
-
-    def has_rate(self, rate: int) -> bool:  # noqa: ARG002
-        """Return whether streams may carry this rate byte."""
-        return True
-
-    def codebooks_at(self, rate: int) -> int:  # noqa: ARG002
-        """Return K', the codebooks that a stream at this rate holds."""
-        return self.num_codebooks
 
     @abstractmethod
     def sample_rates(self, batch_size: int) -> Tensor:
         """Return random rates [B] to train with, over all the rates that a model serves."""
 
     @abstractmethod
-    def start(self, latents: Tensor, deviations: Tensor | None) -> None:
+    def init_from_data(self, latents: Tensor, deviations: Tensor | None) -> None:
         """Take a first batch as the start of the codebooks.
 
         Args:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Update = Literal["average", "gradient"]
+from vqcodec.quantizers.residual import Update
 
 VECTORS_AT_ONCE = 1 << 16  # compared with all entries, so that memory is bounded
 # Of the mean entry's share of choices: what an entry is dead below, and what a new one starts with.
@@ -80,7 +78,7 @@ class Codebook(nn.Module):
             self.entries.copy_(self.sums / self.shares[:, None])
 
     @torch.no_grad()
-    def start(self, vectors: Tensor, num_rounds: int = 10) -> None:
+    def init_from_data(self, vectors: Tensor, num_rounds: int = 10) -> None:
         """Set the entries to the k-means of vectors [M, D]."""
         size = len(self.entries)
         picks = torch.randperm(len(vectors))[:size]

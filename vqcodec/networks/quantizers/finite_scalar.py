@@ -2,54 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from vqcodec.errors import ConfigError
-from vqcodec.networks.quantizers.base import Quantized, Quantizer
+from vqcodec.networks.quantizers.base import Quantized, QuantizerModule
 from vqcodec.networks.quantizers.codebook import soft_choices
+from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
 
 LARGEST_CODEBOOK = 4096
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FiniteScalarConfig:
-    """How finely each latent channel is rounded."""
-
-    levels: tuple[int, ...] = (7, 5, 5, 5)  # odd, so that zero is a level
-
-    def __post_init__(self) -> None:
-        for level in self.levels:
-            if level < 3 or level % 2 == 0:
-                raise ConfigError(f"quantizer.levels: {level} is not an odd number above 2")
-        if not self.levels or math.prod(self.levels) > LARGEST_CODEBOOK:
-            raise ConfigError(
-                f"quantizer.levels: {list(self.levels)} make {math.prod(self.levels)} "
-                f"combinations, not 3 … {LARGEST_CODEBOOK}"
-            )
-
-
-class FiniteScalarQuantizer(Quantizer):
+class FiniteScalarModule(QuantizerModule):
     """Rounds each latent channel to a few levels (Mentzer et al. 2023, arXiv:2309.15505).
 
     The levels that a position takes are the digits of one index, K = 1; the first channel's is the
     lowest. There is one rate.
     """
 
-    kind = "finite_scalar"
     relaxed_head = "categorical"
+    config: FiniteScalarConfig
 
     levels: Tensor
     half_widths: Tensor
     places: Tensor
 
     def __init__(self, config: FiniteScalarConfig) -> None:
-        super().__init__()
-        self.dim = len(config.levels)
-        self.codebook_sizes = (math.prod(config.levels),)
+        super().__init__(config)
         levels = torch.tensor(config.levels)
         self.register_buffer("levels", levels, persistent=False)  # [D]
         self.register_buffer("half_widths", levels // 2, persistent=False)
@@ -94,17 +72,9 @@ class FiniteScalarQuantizer(Quantizer):
         """Return the levels [..., D], zero being the middle one, of indices [...]."""
         return indices[..., None] // self.places % self.levels - self.half_widths
 
-    def rate_of(self, quality: float) -> int:  # noqa: ARG002
-        """Return 0, the one rate."""
-        return 0
-
-    def position(self, rate: Tensor) -> Tensor:
-        """Return zeros [B]."""
-        return torch.zeros_like(rate, dtype=torch.float32)
-
     def sample_rates(self, batch_size: int) -> Tensor:
         """Return zeros [B]."""
         return torch.zeros(batch_size, dtype=torch.int64)
 
-    def start(self, latents: Tensor, deviations: Tensor | None) -> None:
+    def init_from_data(self, latents: Tensor, deviations: Tensor | None) -> None:
         """Do nothing: the levels are fixed."""

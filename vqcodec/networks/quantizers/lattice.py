@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from vqcodec.errors import ConfigError
-from vqcodec.networks.quantizers.base import Quantized, Quantizer
+from vqcodec.networks.quantizers.base import Quantized, QuantizerModule
 from vqcodec.networks.residual import interpolate_knots
+from vqcodec.quantizers.lattice import LatticeConfig
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LatticeConfig:
-    """How many channels, and how far an index may be from zero."""
-
-    dim: int = 192
-    limit: int = 255  # indices are -limit … limit
-    num_knots: int = 8  # points over the rates at which steps are learnt
-    coarsest_step: float = 2.5  # step in the signal's own units at rate 0, before training
-    finest_step: float = 0.16  # the same at rate 255
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.dim <= 4096:
-            raise ConfigError(f"quantizer.dim: {self.dim} is not 1 … 4096")
-        if not 1 <= self.limit <= 255:
-            raise ConfigError(f"quantizer.limit: {self.limit} is not 1 … 255")
-        if not 2 <= self.num_knots <= 256:
-            raise ConfigError(f"quantizer.num_knots: {self.num_knots} is not 2 … 256")
-        for name in ("coarsest_step", "finest_step"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"quantizer.{name}: {getattr(self, name)} is not more than 0")
-
-
-class LatticeQuantizer(Quantizer):
+class LatticeModule(QuantizerModule):
     """Rounds every channel to a grid; finite scalar quantization with a step per channel and rate.
 
     Each channel is a codebook of 2 * limit + 1 evenly spaced entries (Mentzer et al. 2023,
@@ -44,13 +21,11 @@ class LatticeQuantizer(Quantizer):
     stands for the value -limit.
     """
 
-    kind = "lattice"
     relaxed_head = "logistic"
+    config: LatticeConfig
 
     def __init__(self, config: LatticeConfig) -> None:
-        super().__init__()
-        self.config, self.dim = config, config.dim
-        self.codebook_sizes = (2 * config.limit + 1,) * config.dim
+        super().__init__(config)
         steps = torch.linspace(
             math.log(config.coarsest_step), math.log(config.finest_step), config.num_knots
         )
@@ -58,7 +33,7 @@ class LatticeQuantizer(Quantizer):
 
     def gain(self, rate: Tensor, num_dims: int) -> Tensor:
         """Return how many grid steps one unit of each channel is: [B, D, 1, ...] for num_dims."""
-        gain = interpolate_knots(self.log_gain, self.position(rate)).exp()
+        gain = interpolate_knots(self.log_gain, self.rate_fraction(rate)).exp()
         return gain.reshape(gain.shape + (1,) * (num_dims - 2))
 
     def forward(self, latents: Tensor, rate: Tensor, *, relax: bool = False) -> Quantized:
@@ -82,27 +57,15 @@ class LatticeQuantizer(Quantizer):
         scaled = latents * self.gain(rate, latents.dim())
         return scaled.round().clamp(-limit, limit).long() + limit
 
-    def targets(self, latents: Tensor, rate: Tensor) -> Tensor:
-        """Return where latents lie on the grid, [B, D, ...] float64; index `limit` is zero."""
-        return latents.double() * self.gain(rate, latents.dim()) + self.config.limit
-
     def dequantize(self, indices: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, ...] of indices [B, D, ...]."""
         return (indices - self.config.limit) / self.gain(rate, indices.dim())
 
-    def rate_of(self, quality: float) -> int:
-        """Return the rate byte, 0 … 255, of a quality 1 … 10."""
-        return round((quality - 1) / 9 * 255)
-
-    def start(self, latents: Tensor, deviations: Tensor | None) -> None:  # noqa: ARG002
+    def init_from_data(self, latents: Tensor, deviations: Tensor | None) -> None:  # noqa: ARG002
         """Make every step the same in the signal's units, as is best at high rates."""
         if deviations is not None:
             with torch.no_grad():
                 self.log_gain.add_(deviations.clamp(min=1e-4).log())
-
-    def position(self, rate: Tensor) -> Tensor:
-        """Return rates [B] as 0 … 1."""
-        return rate.float() / 255
 
     def sample_rates(self, batch_size: int) -> Tensor:
         """Return rates [B] uniform over 0 … 255."""

@@ -4,45 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from vqcodec.errors import ConfigError
-from vqcodec.networks.quantizers.base import Quantized, Quantizer
-from vqcodec.networks.quantizers.codebook import Codebook, Update
+from vqcodec.networks.quantizers.base import Quantized, QuantizerModule
+from vqcodec.networks.quantizers.codebook import Codebook
+from vqcodec.quantizers.residual import ResidualConfig
 
 START_VECTORS = 64  # for each entry, of the batch that codebooks start from
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResidualConfig:
-    """How many codebooks, and how they learn."""
-
-    dim: int
-    num_codebooks: int = 1
-    codebook_size: int = 512
-    update: Update = "average"
-    decay: float = 0.99
-    commitment: float = 0.25  # the paper's beta
-    full_share: float = 0.25  # of items that train with every codebook; the rest with fewer
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.num_codebooks <= 64:
-            raise ConfigError(f"quantizer.num_codebooks: {self.num_codebooks} is not 1 … 64")
-        if not 2 <= self.codebook_size <= 4096:
-            raise ConfigError(f"quantizer.codebook_size: {self.codebook_size} is not 2 … 4096")
-        if not 1 <= self.dim <= 4096:
-            raise ConfigError(f"quantizer.dim: {self.dim} is not 1 … 4096")
-        for name in ("decay", "full_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"quantizer.{name}: {getattr(self, name)} is not 0 … 1")
-        if not self.commitment >= 0:
-            raise ConfigError(f"quantizer.commitment: {self.commitment} is not 0 or more")
-
-
-class ResidualQuantizer(Quantizer):
+class ResidualModule(QuantizerModule):
     """Each codebook quantizes what the ones before it left (Zeghidour et al. 2021).
 
     With one codebook this is the quantizer of the VQ-VAE paper: nearest entry, straight-through
@@ -50,13 +23,11 @@ class ResidualQuantizer(Quantizer):
     model trains with random numbers of them (quantizer dropout), so that any number decodes.
     """
 
-    kind = "residual"
     relaxed_head = "categorical"
+    config: ResidualConfig
 
     def __init__(self, config: ResidualConfig) -> None:
-        super().__init__()
-        self.config, self.dim = config, config.dim
-        self.codebook_sizes = (config.codebook_size,) * config.num_codebooks
+        super().__init__(config)
         self.codebooks = nn.ModuleList(
             [
                 Codebook(config.codebook_size, config.dim, update=config.update, decay=config.decay)
@@ -106,7 +77,9 @@ class ResidualQuantizer(Quantizer):
         """Return indices [B, K', ...]: K' codebooks, as the largest rate of the batch has."""
         left = as_vectors(latents)
         chosen = []
-        for codebook in itertools.islice(self._codebooks(), self.codebooks_at(int(rate.max()))):
+        for codebook in itertools.islice(
+            self._codebooks(), self.config.codebooks_at(int(rate.max()))
+        ):
             indices = codebook.nearest(left)
             left = left - codebook.lookup(indices)
             chosen.append(indices)
@@ -120,32 +93,16 @@ class ResidualQuantizer(Quantizer):
             total = total + codebook.lookup(chosen)
         return total.movedim(-1, 1)
 
-    def rate_of(self, quality: float) -> int:
-        """Return how many codebooks a quality 1 … 10 uses: 1 … K, evenly."""
-        return max(1, min(self.num_codebooks, round(quality / 10 * self.num_codebooks)))
-
-    def position(self, rate: Tensor) -> Tensor:
-        """Return numbers of codebooks [B] as 0 … 1."""
-        return rate.float() / self.num_codebooks
-
     def in_use(self, rate: Tensor) -> Tensor:
         """Return [B, K]: the first ones, as many as the rate says."""
         return torch.arange(self.num_codebooks, device=rate.device) < rate[:, None]
 
-    def has_rate(self, rate: int) -> bool:
-        """Return whether a rate byte is a number of codebooks."""
-        return 1 <= rate <= self.num_codebooks
-
-    def codebooks_at(self, rate: int) -> int:
-        """Return the number of codebooks in use, which is the rate."""
-        return rate
-
-    def start(self, latents: Tensor, deviations: Tensor | None) -> None:  # noqa: ARG002
+    def init_from_data(self, latents: Tensor, deviations: Tensor | None) -> None:  # noqa: ARG002
         """Set each codebook to the k-means of what is left for it."""
         left = as_vectors(latents)
         left = left[torch.randperm(len(left))[: START_VECTORS * self.config.codebook_size]]
         for codebook in self._codebooks():
-            codebook.start(left)
+            codebook.init_from_data(left)
             left = left - codebook.lookup(codebook.nearest(left))
 
     def sample_rates(self, batch_size: int) -> Tensor:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqcodec.errors import ConfigError
-from vqcodec.modalities.base import Batch, Dataset
 from vqcodec.training.audio.disguise import disguise
+from vqcodec.training.modality import Batch, Dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

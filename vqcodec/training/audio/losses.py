@@ -8,9 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vqcodec.networks.audio.bands import critical_bands
+from vqcodec.networks.audio.bands import bark, critical_bands
 from vqcodec.networks.spectral import stft
-from vqcodec.training.audio.loudness import bark
 
 RESOLUTIONS = ((256, 96), (512, 192), (1024, 384))  # window and hop, samples
 POWER = 0.3  # magnitudes are raised to this, about as loudness follows intensity

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vqcodec.networks.audio.bands import bark
 from vqcodec.networks.spectral import stft
 
 NUM_FFT, HOP = 512, 256  # 32 ms at 16 kHz
@@ -35,11 +36,6 @@ ASYMMETRY_POWER, ASYMMETRY_LEAST, ASYMMETRY_MOST = 1.2, 3.0, 12.0
 SYMMETRIC_SHARE, ASYMMETRIC_SHARE = 0.1, 0.0309  # of a point of quality
 SPELL, SPELL_POWER = 20, 6  # frames that are judged as one, mostly by the worst of them
 LARGEST_FRAME = 45.0
-
-
-def bark(frequency: Tensor) -> Tensor:
-    """Return the critical-band rate of frequencies in Hz (Traunmüller 1990)."""
-    return 26.81 * frequency / (1960.0 + frequency) - 0.53
 
 
 def threshold_in_quiet(frequency: Tensor) -> Tensor:

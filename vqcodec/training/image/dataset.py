@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from vqcodec.errors import ConfigError, InputError
-from vqcodec.modalities.base import Dataset
+from vqcodec.training.modality import Dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from vqcodec.errors import ConfigError
-from vqcodec.networks.quantizers import build_quantizer
 from vqcodec.networks.quantizers.lattice import LatticeConfig, LatticeQuantizer
 
 LIMIT = 15
@@ -50,7 +49,7 @@ def test_a_finer_rate_loses_less():
     quantizer, latents = quantizer_of(255), torch.randn(1, 3, 200)
     errors = []
     for quality in (1, 4, 7, 10):
-        rate = torch.tensor([quantizer.rate_of(quality)])
+        rate = torch.tensor([quantizer.config.rate_of(quality)])
         restored = quantizer.dequantize(quantizer.quantize(latents, rate), rate)
         errors.append(float((latents - restored).detach().square().mean()))
     assert errors == sorted(errors, reverse=True)
@@ -83,23 +82,23 @@ def test_noise_is_made_only_when_asked_for():
 def test_steps_start_the_same_in_the_units_of_the_signal():
     quantizer, deviations = quantizer_of(), torch.tensor([10.0, 1.0, 0.1])
     before = quantizer.gain(torch.tensor([0, 255]), 3)
-    quantizer.start(torch.zeros(1, 3, 1), deviations)
+    quantizer.init_from_data(torch.zeros(1, 3, 1), deviations)
     after = quantizer.gain(torch.tensor([0, 255]), 3)
     assert torch.allclose(after, before * deviations[:, None])
 
 
 def test_rates_are_bytes_from_coarse_to_fine():
     quantizer = quantizer_of()
-    assert [quantizer.rate_of(quality) for quality in (1, 10)] == [0, 255]
-    assert quantizer.position(torch.tensor([0, 255])).tolist() == [0, 1]
+    assert [quantizer.config.rate_of(quality) for quality in (1, 10)] == [0, 255]
+    assert quantizer.rate_fraction(torch.tensor([0, 255])).tolist() == [0, 1]
     rates = quantizer.sample_rates(2000)
     assert 0 <= rates.min() < 20
     assert 235 < rates.max() <= 255
     assert quantizer.in_use(rates) is None
-    assert quantizer.codebooks_at(0) == 3
+    assert quantizer.config.codebooks_at(0) == 3
 
 
 @pytest.mark.parametrize(("key", "value"), [("dim", 0), ("limit", 0), ("limit", 256)])
 def test_a_bad_table_is_refused_by_its_key(key, value):
     with pytest.raises(ConfigError, match=f"quantizer.{key}"):
-        build_quantizer({"kind": "lattice", key: value})
+        build_quantizer_module({"kind": "lattice", key: value})

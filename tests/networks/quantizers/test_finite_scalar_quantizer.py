@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from vqcodec.errors import ConfigError
-from vqcodec.networks.quantizers import build_quantizer
 from vqcodec.networks.quantizers.finite_scalar import FiniteScalarConfig, FiniteScalarQuantizer
 
 LEVELS = (7, 3, 5)
@@ -71,15 +70,15 @@ def test_soft_choices_follow_the_nearest_levels_and_carry_a_gradient():
 
 def test_there_is_one_rate_and_nothing_to_store():
     quantizer = quantizer_of()
-    quantizer.start(torch.randn(2, 3, 5), None)
-    assert {quantizer.rate_of(quality) for quality in (1, 5, 10)} == {0}
-    assert quantizer.position(torch.tensor([0, 0])).tolist() == [0, 0]
+    quantizer.init_from_data(torch.randn(2, 3, 5), None)
+    assert {quantizer.config.rate_of(quality) for quality in (1, 5, 10)} == {0}
+    assert quantizer.rate_fraction(torch.tensor([0, 0])).tolist() == [0, 0]
     assert quantizer.in_use(RATE) is None
-    assert quantizer.codebooks_at(0) == 1
+    assert quantizer.config.codebooks_at(0) == 1
     assert quantizer.state_dict() == {}
 
 
 @pytest.mark.parametrize("levels", [[], [4], [1], [7, 2], [33, 33, 33]])
 def test_levels_that_are_even_few_or_too_many_are_refused(levels):
     with pytest.raises(ConfigError, match=r"quantizer\.levels"):
-        build_quantizer({"kind": "finite_scalar", "levels": levels})
+        build_quantizer_module({"kind": "finite_scalar", "levels": levels})

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from vqcodec.errors import ConfigError
-from vqcodec.networks.quantizers import build_quantizer
 from vqcodec.networks.quantizers.residual import ResidualQuantizer
 
 SHAPES = [(2, 4, 5), (2, 4, 3, 2), (1, 4, 1)]
@@ -18,9 +17,9 @@ SHAPES = [(2, 4, 5), (2, 4, 3, 2), (1, 4, 1)]
 def quantizer_of(num_codebooks: int = 3, **keys: Any) -> ResidualQuantizer:
     torch.manual_seed(0)
     table = {"kind": "residual", "dim": 4, "num_codebooks": num_codebooks, "codebook_size": 8}
-    quantizer = build_quantizer({**table, **keys})
+    quantizer = build_quantizer_module({**table, **keys})
     assert isinstance(quantizer, ResidualQuantizer)
-    quantizer.start(torch.randn(16, 4, 40), None)
+    quantizer.init_from_data(torch.randn(16, 4, 40), None)
     return quantizer
 
 
@@ -122,18 +121,18 @@ def test_an_item_uses_as_many_codebooks_as_its_rate_says():
 
 def test_a_rate_byte_is_a_number_of_codebooks():
     quantizer = quantizer_of()
-    assert [rate for rate in range(256) if quantizer.has_rate(rate)] == [1, 2, 3]
+    assert [rate for rate in range(256) if quantizer.config.has_rate(rate)] == [1, 2, 3]
     for rate in (1, 2, 3):
-        assert quantizer.codebooks_at(rate) == rate
+        assert quantizer.config.codebooks_at(rate) == rate
         assert quantizer.quantize(torch.randn(1, 4, 5), torch.tensor([rate])).shape == (1, rate, 5)
 
 
 def test_qualities_go_from_few_codebooks_to_all():
     quantizer = quantizer_of()
-    rates = [quantizer.rate_of(quality) for quality in (1, 2.5, 5, 7.5, 10)]
+    rates = [quantizer.config.rate_of(quality) for quality in (1, 2.5, 5, 7.5, 10)]
     assert rates == sorted(rates)
     assert (rates[0], rates[-1]) == (1, 3)
-    assert quantizer.position(torch.tensor([3])).item() == 1
+    assert quantizer.rate_fraction(torch.tensor([3])).item() == 1
 
 
 def test_training_rates_cover_all_numbers_and_favour_all_codebooks():
@@ -171,4 +170,4 @@ def test_a_bad_table_is_refused_by_its_key(key, value):
 
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ConfigError, match=r"quantizer\.kind"):
-        build_quantizer({"kind": "nonsense"})
+        build_quantizer_module({"kind": "nonsense"})

@@ -1,0 +1,120 @@
+"""What a graph may hold: a model file is a stranger's, so it is looked at before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from vqcodec.errors import ModelFileError
+
+MOST_NODES = 20_000
+# Arithmetic on tensors, without loops, branches, subgraphs, files or code of others.
+# fmt: off
+OPERATORS = frozenset({
+    "Abs", "Add", "AveragePool", "Cast", "CastLike", "Clip", "Concat", "Constant", "Conv",
+    "ConvTranspose", "DepthToSpace", "Div", "Exp", "Expand", "Floor", "Gather", "GatherND",
+    "Gelu", "Gemm", "Identity", "LayerNormalization", "LeakyRelu", "MatMul", "Max", "Min",
+    "Mod", "Mul", "Neg", "Pad", "Pow", "Range", "Reciprocal", "ReduceMean", "ReduceSum",
+    "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub",
+    "Tanh", "Transpose", "Unsqueeze",
+})
+# fmt: on
+
+# Numbers of fields in onnx.proto3.
+_GRAPH, _FUNCTIONS = 7, 25
+_NODE, _INITIALIZER, _SPARSE_INITIALIZER = 1, 5, 15
+_OP_TYPE, _ATTRIBUTE, _DOMAIN = 4, 5, 7
+_SUBGRAPH, _SUBGRAPHS, _SPARSE, _SPARSES = 6, 11, 22, 23
+_TENSOR, _TENSORS = 5, 10
+_NAME, _EXTERNAL_DATA = 8, 13
+
+
+def check_graph(name: str, graph: bytes, weights: Container[str]) -> list[str]:
+    """Return the names of the weights that a serialized ONNX model takes from elsewhere.
+
+    Raises:
+        ModelFileError: it is not such a model, needs a weight that is not there, or holds what a
+            network does not need.
+    """
+    try:
+        return _check(name, graph, weights)
+    except (ValueError, IndexError) as error:
+        raise ModelFileError(f"model: its {name} is not an ONNX graph") from error
+
+
+def _check(name: str, graph: bytes, weights: Container[str]) -> list[str]:
+    fields = list(_fields(memoryview(graph)))
+    graphs = [value for field, value in fields if field == _GRAPH]
+    if len(graphs) != 1 or any(field == _FUNCTIONS for field, _ in fields):
+        raise ModelFileError(f"model: its {name} is not a single graph without functions")
+    num_nodes, names = 0, []
+    for field, value in _fields(graphs[0]):
+        if field == _SPARSE_INITIALIZER:
+            raise ModelFileError(f"model: its {name} has sparse weights")
+        if field == _NODE:
+            num_nodes += 1
+            _check_node(name, value)
+        if field == _INITIALIZER:
+            own = list(_fields(value))
+            if any(number == _EXTERNAL_DATA for number, _ in own):
+                names += [str(v, "utf-8") for number, v in own if number == _NAME]
+    if num_nodes > MOST_NODES:
+        raise ModelFileError(f"model: its {name} has {num_nodes} nodes, at most {MOST_NODES} fit")
+    for weight in names:
+        if weight not in weights:
+            raise ModelFileError(f"model: its {name} needs a tensor {weight}, which is missing")
+    return names
+
+
+def _check_node(name: str, node: memoryview) -> None:
+    """Refuse operators of others, subgraphs, and constants that lie in other files."""
+    for field, value in _fields(node):
+        if field == _OP_TYPE and str(value, "utf-8") not in OPERATORS:
+            raise ModelFileError(f"model: its {name} has an operator {str(value, 'utf-8')!r}")
+        if field == _DOMAIN and len(value):
+            raise ModelFileError(f"model: its {name} has an operator of {str(value, 'utf-8')!r}")
+        if field == _ATTRIBUTE:
+            for number, part in _fields(value):
+                if number in (_SUBGRAPH, _SUBGRAPHS, _SPARSE, _SPARSES):
+                    raise ModelFileError(f"model: its {name} has graphs within its graph")
+                if number in (_TENSOR, _TENSORS) and any(
+                    inner == _EXTERNAL_DATA for inner, _ in _fields(part)
+                ):
+                    raise ModelFileError(f"model: its {name} has constants in other files")
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield number and content of the fields of a protobuf message; of numbers, nothing.
+
+    Raises:
+        ValueError: it is not a message.
+    """
+    place = 0
+    while place < len(message):
+        key, place = _varint(message, place)
+        kind, start = key & 7, place
+        if kind == 0:
+            _, place = _varint(message, place)
+            yield key >> 3, message[:0]
+            continue
+        if kind == 2:
+            size, start = _varint(message, place)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"wire type {kind}")
+        place = start + size
+        if place > len(message):
+            raise ValueError("a field past the end")
+        yield key >> 3, message[start:place]
+
+
+def _varint(message: memoryview, place: int) -> tuple[int, int]:
+    """Return the number of up to 10 bytes that begins at a place, and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = message[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+    raise ValueError("a number of more than 10 bytes")

@@ -1,0 +1,162 @@
+"""Networks as ONNX graphs, run by ONNX Runtime on weights out of a model file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from vqcodec.codec.graph_check import check_graph
+from vqcodec.errors import ModelFileError, UsageError
+
+Array = NDArray[np.float32]
+
+NULL_SPEAKER = "decoder.voice.nobody"  # the tensor [V] that stands for no speaker in particular
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_ERRORS_ONLY = 3  # of ONNX Runtime's log
+
+
+class Networks:
+    """Encoder and decoder of a model; each is made ready when it is first used.
+
+    The rate of all calls is 0 (coarsest) … 1 (finest).
+    """
+
+    def __init__(
+        self,
+        graphs: Mapping[str, bytes],
+        weights: Mapping[str, NDArray[Any]],
+        device: str = "cpu",
+    ) -> None:
+        """Take graphs "encoder", "decoder" and perhaps "speaker", and weights by their names.
+
+        Raises:
+            UsageError: there is no such device.
+            ModelFileError: a graph has what a network does not need, or lacks a weight.
+        """
+        kind, _, number = device.partition(":")
+        if kind not in _PROVIDERS or not (number.isdecimal() or not number):
+            raise UsageError(f"device {device!r}: not one of {', '.join(_PROVIDERS)}")
+        if _PROVIDERS[kind] not in onnxruntime.get_available_providers():
+            raise UsageError(f"device {device!r}: needs the package onnxruntime-gpu and a GPU")
+        self._provider = (_PROVIDERS[kind], {"device_id": int(number)} if number else {})
+        self._graphs, self.device = dict(graphs), device
+        self._names = {name: check_graph(name, graph, weights) for name, graph in graphs.items()}
+        taken = {weight for names in self._names.values() for weight in names}
+        self.weights = {name: weights[name] for name in taken}
+        self._sessions: dict[tuple[str, int], onnxruntime.InferenceSession] = {}
+        self._lock = Lock()
+
+    def to(self, device: str) -> Networks:
+        """Return the same networks on a device, "cpu" or "cuda".
+
+        Raises:
+            UsageError: there is no such device.
+        """
+        return Networks(self._graphs, self.weights, device)
+
+    def encode(self, signal: Array, rate: float) -> Array:
+        """Return latents [P, D, ...] of a signal [P, C, ...]."""
+        (latents,) = self._run("encoder", [signal, _as_vector(rate)])
+        return latents
+
+    def decode(
+        self,
+        latents: Array,
+        rate: float,
+        corner: tuple[int, ...],
+        speaker: Array | None = None,
+        spare_cores: int = 0,
+    ) -> Array:
+        """Return the signal [P, C, ...] of latents [P, D, ...].
+
+        Args:
+            latents: of a window of the grid.
+            rate: 0 … 1.
+            corner: where in the grid the window begins.
+            speaker: whose voice it is, [1, V], for models that take one.
+            spare_cores: cores that are left to other threads.
+        """
+        first = np.array([corner[0]], np.int64)
+        inputs: list[NDArray[Any]] = [latents, _as_vector(rate), first]
+        if NULL_SPEAKER in self.weights:
+            null = self.weights[NULL_SPEAKER][None]
+            inputs.append(null.astype(np.float32) if speaker is None else speaker)
+        (signal,) = self._run("decoder", inputs, spare_cores)
+        return signal
+
+    def embed_speaker(self, features: Array) -> Array:
+        """Return the vector [1, V] of a speaker's features [1, C, F]."""
+        (vector,) = self._run("speaker", [features])
+        return vector
+
+    def _run(
+        self, name: str, values: list[NDArray[Any]], spare_cores: int = 0
+    ) -> list[NDArray[Any]]:
+        """Return the outputs of a graph; values are those of its inputs, in order."""
+        session = self._session(name, max(1, num_threads() - spare_cores))
+        inputs = [node.name for node in session.get_inputs()]
+        # A graph leaves out an input that its network does not look at.
+        known = dict(zip(INPUTS[name], values, strict=False))
+        try:
+            outputs: list[NDArray[Any]] = session.run(None, {key: known[key] for key in inputs})
+        except (RuntimeError, ValueError, LookupError) as error:
+            raise ModelFileError(f"model: its {name} does not run: {error}") from error
+        return outputs
+
+    def _session(self, name: str, threads: int) -> onnxruntime.InferenceSession:
+        """Return a graph ready to run on so many threads."""
+        with self._lock:
+            if (name, threads) not in self._sessions:
+                self._sessions[name, threads] = self._make_session(name, threads)
+            return self._sessions[name, threads]
+
+    def _make_session(self, name: str, threads: int) -> onnxruntime.InferenceSession:
+        if name not in self._graphs:
+            raise ModelFileError(f"model: has no {name}")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = _ERRORS_ONLY
+        weights = [_as_float32(self.weights[key]) for key in self._names[name]]
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in weights]
+        options.add_external_initializers(self._names[name], values)
+        try:
+            return onnxruntime.InferenceSession(
+                self._graphs[name], options, providers=[self._provider]
+            )
+        except Exception as error:  # ONNX Runtime's own classes have no common base but this
+            raise ModelFileError(f"model: its {name} is not a graph that runs: {error}") from error
+
+
+# What the graphs take, in order.
+INPUTS = {
+    "encoder": ("signal", "rate"),
+    "decoder": ("latents", "rate", "first", "speaker"),
+    "speaker": ("features",),
+}
+
+
+def num_threads() -> int:
+    """Return how many threads networks may use: OMP_NUM_THREADS, or the cores there are."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _as_vector(rate: float) -> Array:
+    return np.array([rate], np.float32)
+
+
+def _as_float32(weight: NDArray[Any]) -> NDArray[Any]:
+    """Return weights in the precision that graphs compute in; integers stay integers."""
+    wide = weight.astype(np.float32) if weight.dtype.kind == "f" else weight
+    return np.ascontiguousarray(wide)

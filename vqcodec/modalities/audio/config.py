@@ -1,0 +1,128 @@
+"""How large the networks of sounds are, and how sounds lie on their grids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vqcodec.errors import ConfigError
+from vqcodec.layout import Geometry
+from vqcodec.registry import Kind, Registry
+
+MDCT_FRAMES = 2  # short transform frames that make one latent frame
+UNIT_REACH = 3  # positions on each side that a unit over time looks at
+NUM_HALVINGS = 6  # of the sample rate, in the networks of the paper
+PAPER_STEP = 2**NUM_HALVINGS  # samples of one latent position there
+DILATIONS = (1, 3, 9, 27)  # of a level's residual units there, as many as it has
+
+NETWORKS = Registry(
+    "network.kind",
+    {
+        "mdct": Kind(
+            config="vqcodec.modalities.audio.config:MdctConfig",
+            training="vqcodec.networks.audio.decoder:MDCT",
+        ),
+        "paper": Kind(
+            config="vqcodec.modalities.audio.config:PaperAudioConfig",
+            training="vqcodec.networks.audio.paper:PAPER",
+        ),
+    },
+    default="mdct",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MdctConfig:
+    """The rate of the sound, and the size of the networks of MDCT frames."""
+
+    sample_rate: int = 16_000  # Hz
+    hop_length: int = 320  # samples of one latent frame
+    dim: int = 128
+    encoder_width: int = 192
+    encoder_units: int = 6
+    decoder_width: int = 256
+    decoder_units: int = 8
+    excitation: bool = False  # whether the decoder adds harmonics and noise of its own
+    voice_dim: int = 0  # channels of a speaker's vector, for a decoder that takes one
+
+    def __post_init__(self) -> None:
+        if not 4_000 <= self.sample_rate <= 96_000:
+            raise ConfigError(f"network.sample_rate: {self.sample_rate} is not 4000 … 96000 Hz")
+        if not 16 <= self.hop_length <= 4_096 or self.hop_length % 4:
+            raise ConfigError(
+                f"network.hop_length: {self.hop_length} is no multiple of 4 in 16 … 4096"
+            )
+        if not 1 <= self.dim <= self.hop_length:
+            raise ConfigError(f"network.dim: {self.dim} is not 1 … hop_length")
+        if not 0 <= self.voice_dim <= 1_024:
+            raise ConfigError(f"network.voice_dim: {self.voice_dim} is not 0 … 1024")
+        for name in ("encoder_width", "decoder_width"):
+            if not 8 <= getattr(self, name) <= 2_048:
+                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 8 … 2048")
+        for name in ("encoder_units", "decoder_units"):
+            if not 0 <= getattr(self, name) <= 32:
+                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 0 … 32")
+
+    def geometry(self) -> Geometry:
+        """Return hop_length samples a frame; the reach is that of the convolutions over time."""
+        units, width = UNIT_REACH, 2
+        return Geometry(
+            step=self.hop_length,
+            tail_trim=self.hop_length // MDCT_FRAMES,
+            encoder_reach=width + units * self.encoder_units,
+            decoder_reach=width + self.excitation + units * self.decoder_units,
+            window=1500,
+            segment=1000,
+        )
+
+    def bins_below(self, frequency: float) -> int:
+        """Return how many of its coefficients are below a frequency in Hz."""
+        num_bins = round(frequency * 2 * self.hop_length / self.sample_rate)
+        return max(1, min(num_bins, self.hop_length))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaperAudioConfig:
+    """The rate of the sound, and the size of its two networks."""
+
+    sample_rate: int = 16_000  # Hz
+    dim: int = 64  # channels of the latents
+    width: int = 256  # channels at the coarsest level
+    narrow_width: int = 32  # channels at the finest level; they double from level to level
+    num_units: int = 2  # residual units of each level of the decoder
+
+    def __post_init__(self) -> None:
+        if not 4_000 <= self.sample_rate <= 96_000:
+            raise ConfigError(f"network.sample_rate: {self.sample_rate} is not 4000 … 96000 Hz")
+        if not 1 <= self.dim <= 1_024:
+            raise ConfigError(f"network.dim: {self.dim} is not 1 … 1024")
+        if not 4 <= self.narrow_width <= self.width <= 1_024:
+            raise ConfigError(
+                f"network.width: {self.narrow_width} … {self.width} is not within 4 … 1024"
+            )
+        if not 0 <= self.num_units <= len(DILATIONS):
+            raise ConfigError(f"network.num_units: {self.num_units} is not 0 … {len(DILATIONS)}")
+
+    def widths(self) -> list[int]:
+        """Return the channels of each level, the finest (half the sample rate) first."""
+        return [min(self.width, self.narrow_width * 2**level) for level in range(NUM_HALVINGS)]
+
+    def geometry(self) -> Geometry:
+        """Return 64 samples a position; six strided convolutions reach one position."""
+        return Geometry(
+            step=PAPER_STEP,
+            tail_trim=0,
+            encoder_reach=1,
+            decoder_reach=self._decoder_reach(),
+            window=6_000,
+            segment=4_000,
+        )
+
+    def _decoder_reach(self) -> int:
+        """Return the positions that the samples of position 0 depend on, to either side."""
+        units = sum(DILATIONS[: self.num_units])
+        first, last = 0, PAPER_STEP - 1
+        for _ in range(NUM_HALVINGS):
+            first, last = (first - 1) // 2, (last + 1) // 2  # of a transposed convolution
+            first, last = first - units, last + units
+        reach: int = max(-first, last)
+        return reach

@@ -1,0 +1,92 @@
+"""How large the networks of pictures are, and how pictures lie on their grids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vqcodec.errors import ConfigError
+from vqcodec.layout import Geometry
+from vqcodec.registry import Kind, Registry
+
+PATCH = 16  # pixels of one latent position, each way
+PAPER_STEP = 4  # the same for the networks of the paper
+
+NETWORKS = Registry(
+    "network.kind",
+    {
+        "patches": Kind(
+            config="vqcodec.modalities.image.config:PatchesConfig",
+            training="vqcodec.networks.image.decoder:PATCHES",
+        ),
+        "paper": Kind(
+            config="vqcodec.modalities.image.config:PaperImageConfig",
+            training="vqcodec.networks.image.paper:PAPER",
+        ),
+    },
+    default="patches",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PatchesConfig:
+    """The size of the networks of patches."""
+
+    dim: int = 192  # channels of the latents
+    fine_width: int = 128  # channels at 1/8 resolution
+    coarse_width: int = 192  # channels at 1/16 resolution
+    fine_units: int = 2
+    coarse_units: int = 2
+    gated: bool = False  # whether features scale the linear path's latents
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.dim <= 3 * PATCH * PATCH:
+            raise ConfigError(f"network.dim: {self.dim} is not 1 … {3 * PATCH * PATCH}")
+        for name in ("fine_width", "coarse_width"):
+            if not 8 <= getattr(self, name) <= 1024:
+                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 8 … 1024")
+        for name in ("fine_units", "coarse_units"):
+            if not 0 <= getattr(self, name) <= 32:
+                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 0 … 32")
+
+    def geometry(self) -> Geometry:
+        """Return 16 pixels a position; the reach is that of the 3 x 3 convolutions."""
+        # A unit has two of them; the fine ones lie at half the spacing. Each network has one
+        # convolution more at a coarse position, the decoder one more at a fine position.
+        reach = 2 * self.coarse_units + 1 + self.fine_units
+        return Geometry(
+            step=PATCH,
+            tail_trim=0,
+            encoder_reach=reach,
+            decoder_reach=reach + 1,
+            window=48,
+            segment=64,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaperImageConfig:
+    """The size of the two networks; the paper's are 256 wide."""
+
+    dim: int = 64  # channels of the latents
+    width: int = 128  # channels of all layers between
+    num_units: int = 2  # residual units of each network
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.dim <= 1024:
+            raise ConfigError(f"network.dim: {self.dim} is not 1 … 1024")
+        if not 4 <= self.width <= 1024:
+            raise ConfigError(f"network.width: {self.width} is not 4 … 1024")
+        if not 0 <= self.num_units <= 32:
+            raise ConfigError(f"network.num_units: {self.num_units} is not 0 … 32")
+
+    def geometry(self) -> Geometry:
+        """Return 4 pixels a position; two strided convolutions reach one position, a unit one."""
+        reach = self.num_units + 1
+        return Geometry(
+            step=PAPER_STEP,
+            tail_trim=0,
+            encoder_reach=reach,
+            decoder_reach=reach,
+            window=128,
+            segment=256,
+        )

@@ -1,0 +1,30 @@
+"""An encoder and its decoder, as a recipe names them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPair:
+    """The classes of two networks that belong together.
+
+    Attributes:
+        encoder: built from its config; called with (signal, rate), rate [B] float in 0 … 1;
+            returns latents [B, D, ...].
+        decoder: built from its config; called with (latents, rate, corner), corner the place of
+            the first latent in the grid, all 0 where left out; returns a signal. In training it
+            may return two signals as channels that differ in their noise alone. One with voices
+            has a `voice` and takes (latents, rate, corner, vectors [B, V]).
+        init_from_data: sets what is not random from encoder, decoder and a first batch
+            (data-dependent initialisation). Returns the deviation [D] of the signal along each
+            latent, where that is known.
+    """
+
+    encoder: Callable[[Any], nn.Module]
+    decoder: Callable[[Any], nn.Module]
+    init_from_data: Callable[[Any, Any, Tensor], Tensor | None]

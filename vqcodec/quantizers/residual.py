@@ -1,0 +1,112 @@
+"""Vector quantization, by one codebook or by several in a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vqcodec.errors import ConfigError
+from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors, fetch
+
+Update = Literal["average", "gradient"]
+_VECTORS_AT_ONCE = 1 << 14  # are compared with all entries, so that memory is bounded
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResidualConfig:
+    """How many codebooks, and how they learn."""
+
+    dim: int
+    num_codebooks: int = 1
+    codebook_size: int = 512
+    update: Update = "average"
+    decay: float = 0.99
+    commitment: float = 0.25  # the paper's beta
+    full_share: float = 0.25  # of items that train with every codebook; the rest with fewer
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_codebooks <= 64:
+            raise ConfigError(f"quantizer.num_codebooks: {self.num_codebooks} is not 1 … 64")
+        if not 2 <= self.codebook_size <= 4096:
+            raise ConfigError(f"quantizer.codebook_size: {self.codebook_size} is not 2 … 4096")
+        if not 1 <= self.dim <= 4096:
+            raise ConfigError(f"quantizer.dim: {self.dim} is not 1 … 4096")
+        for name in ("decay", "full_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"quantizer.{name}: {getattr(self, name)} is not 0 … 1")
+        if not self.commitment >= 0:
+            raise ConfigError(f"quantizer.commitment: {self.commitment} is not 0 or more")
+
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """All codebooks are equally large."""
+        return (self.codebook_size,) * self.num_codebooks
+
+    def rate_of(self, quality: float) -> int:
+        """Return how many codebooks a quality 1 … 10 uses: 1 … K, evenly."""
+        return max(1, min(self.num_codebooks, round(quality / 10 * self.num_codebooks)))
+
+    def rate_fraction(self, rate: Any) -> Any:
+        """Return numbers of codebooks as 0 … 1."""
+        return rate / self.num_codebooks
+
+    def has_rate(self, rate: int) -> bool:
+        """Return whether a rate byte is a number of codebooks."""
+        return 1 <= rate <= self.num_codebooks
+
+    def codebooks_at(self, rate: int) -> int:
+        """Return the number of codebooks in use, which is the rate."""
+        return rate
+
+
+class ResidualQuantizer(Quantizer):
+    """Each codebook quantizes what the ones before it left (Zeghidour et al. 2021).
+
+    With one codebook this is the quantizer of the VQ-VAE paper. The rate byte is the number of
+    codebooks in use.
+    """
+
+    kind = "residual"
+
+    def __init__(self, config: ResidualConfig, tensors: Tensors) -> None:
+        """Read "codebooks.k.entries", [N, D], of each codebook k."""
+        super().__init__(config)
+        shape = (config.codebook_size, config.dim)
+        self.codebooks = [
+            fetch(tensors, f"codebooks.{number}.entries", shape)
+            for number in range(config.num_codebooks)
+        ]
+
+    def quantize(self, latents: Latents, rate: int) -> Indices:
+        """Return indices [P, K', ...]."""
+        left = np.moveaxis(latents, 1, -1)
+        places = left.shape[:-1]
+        left = left.reshape(-1, left.shape[-1]).copy()  # [M, D]
+        chosen = []
+        for entries in self.codebooks[: self.config.codebooks_at(rate)]:
+            indices = _nearest(left, entries)
+            left -= entries[indices]
+            chosen.append(indices.reshape(places))
+        return np.stack(chosen, axis=1)
+
+    def dequantize(self, indices: Indices, rate: int) -> Latents:  # noqa: ARG002
+        """Return latents [P, D, ...]: the sum of the entries of indices [P, K', ...]."""
+        total = self.codebooks[0][indices[:, 0]]
+        for entries, chosen in zip(
+            self.codebooks[1:], np.moveaxis(indices, 1, 0)[1:], strict=False
+        ):
+            total += entries[chosen]
+        return np.ascontiguousarray(np.moveaxis(total, -1, 1))
+
+
+def _nearest(vectors: NDArray[np.float32], entries: NDArray[np.float32]) -> Indices:
+    """Return the indices [M] of the entries [N, D] nearest to vectors [M, D]."""
+    squares = np.square(entries).sum(axis=1)
+    parts = [
+        (squares - 2 * (vectors[start : start + _VECTORS_AT_ONCE] @ entries.T)).argmin(axis=1)
+        for start in range(0, len(vectors), _VECTORS_AT_ONCE)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)

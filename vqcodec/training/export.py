@@ -1,0 +1,68 @@
+"""A trained autoencoder and its frozen prior to a model file, and back to weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vqcodec.codec.model_file import GRAPH, ModelFile, Tensors, write_model_file
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.training.graphs import export_graphs
+
+
+def save_model(
+    path: Path,
+    *,
+    name: str,
+    tables: Mapping[str, Any],
+    autoencoder: Autoencoder,
+    prior: Mapping[str, NDArray[Any]],
+    card: Mapping[str, Any],
+) -> str:
+    """Write a model file and return its fingerprint.
+
+    Args:
+        path: where.
+        name: of the model.
+        tables: "modality", "network", "quantizer" and "prior", as in the recipe.
+        autoencoder: networks, which are stored in half precision, and quantizer.
+        prior: the frozen prior's tensors.
+        card: what the model was made of and how well it does.
+
+    Raises:
+        ModelFileError: a weight is not finite in the precision that it is stored in.
+        OutputError: the file cannot be written.
+    """
+    tensors: Tensors = {f"prior.{key}": value for key, value in prior.items()}
+    for key, value in autoencoder.state_dict().items():
+        array = value.detach().cpu().numpy()
+        half = key.startswith(("encoder.", "decoder.")) and array.dtype == np.float32
+        with np.errstate(over="ignore"):  # what is not finite is found when it is written
+            tensors[key] = array.astype(np.float16) if half else array
+    graphs, constants = export_graphs(autoencoder)
+    tensors |= constants
+    for key, graph in graphs.items():
+        tensors[GRAPH + key] = np.frombuffer(graph, np.uint8)
+    return write_model_file(path, name=name, tables=tables, tensors=tensors, card=card)
+
+
+def load_autoencoder(file: ModelFile) -> Autoencoder:
+    """Return the autoencoder of a model file, as far as half precision kept it.
+
+    Raises:
+        ConfigError: its tables are not those of an autoencoder.
+        RuntimeError: its tensors do not fit.
+    """
+    autoencoder = Autoencoder(file.tables)
+    state = {}
+    for key in autoencoder.state_dict():
+        value = file.tensors[key]
+        wide = value.astype(np.float32) if value.dtype == np.float16 else value
+        state[key] = torch.from_numpy(wide)
+    autoencoder.load_state_dict(state)
+    return autoencoder.eval()

@@ -1,0 +1,74 @@
+"""Pictures, as training sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vqcodec.config import build_config
+from vqcodec.modalities.image.modality import ImageModality, image_array
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_files import read_picture
+from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
+from vqcodec.training.modality import Dataset, TrainingModality
+
+MS_SSIM_SCALE = 1_500.0  # so that at equal rates both distortions are about as large
+LARGEST_EXCERPT = 512  # pixels each way, of a held-out picture
+
+
+class ImageTraining(TrainingModality):
+    """Crops of pictures, and how far two pictures are apart."""
+
+    suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
+    distortions = ("default", "ms_ssim")
+
+    def __init__(self, modality: ImageModality) -> None:
+        self.modality = modality
+
+    def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
+        """Return random crops."""
+        return ImageCrops(files, build_config(ImageDataConfig, table, "data"))
+
+    def excerpt(self, path: Path) -> Tensor:
+        """Return the middle of a picture, [1, 3, H, W]: whole positions, sides at most 512."""
+        picture, size = read_picture(path), LARGEST_EXCERPT
+        top, left = max(0, picture.height - size) // 2, max(0, picture.width - size) // 2
+        middle = image_tensor(picture)[..., top : top + size, left : left + size]
+        return pad_to_positions(middle, self.modality.geometry.step)
+
+    def distortion(
+        self, reconstruction: Tensor, target: Tensor, kind: str = "default"
+    ) -> dict[str, Tensor]:
+        """Return the squared error of 8-bit values, mean over each picture.
+
+        With "ms_ssim", what is minimised is how far structures are from being the same; squared
+        errors are only reported.
+        """
+        error = (reconstruction - target).square().mean(dim=(1, 2, 3)) * 255**2
+        if kind == "default":
+            return {"total": error, "mse": error}
+        from vqcodec.training.image.losses import ms_ssim
+
+        similarity = ms_ssim(target, reconstruction)
+        return {"total": MS_SSIM_SCALE * (1 - similarity), "mse": error, "ms_ssim": similarity}
+
+    def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
+        """Return bits [B] per pixel of pictures [B, 3, H, W]."""
+        return bits / (target.shape[-1] * target.shape[-2])
+
+
+def image_tensor(picture: Picture) -> Tensor:
+    """Return a picture's colours as [1, 3, H, W] float32 in 0 … 1; grey fills all three."""
+    return torch.from_numpy(np.ascontiguousarray(image_array(picture.pixels)))
+
+
+def pad_to_positions(image: Tensor, step: int) -> Tensor:
+    """Return image [B, C, H, W] with its last row and column repeated to multiples of step."""
+    height, width = image.shape[-2:]
+    return functional.pad(image, (0, -width % step, 0, -height % step), mode="replicate")

@@ -1,0 +1,78 @@
+"""What training may ask of sounds or pictures: their files, excerpts and distortions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from vqcodec.modalities import MODALITIES
+from vqcodec.modalities.base import Modality
+from vqcodec.registry import imported
+
+
+class Batch(NamedTuple):
+    """Excerpts for one step of training.
+
+    Attributes:
+        signal: [B, C, ...], what is to be restored.
+        source: [B, C, ...], what the encoder gets: the signal, unless a recipe has it disguised.
+        recording: [B, 1, T], something else by the same speakers, for recipes with voices.
+    """
+
+    signal: Tensor
+    source: Tensor
+    recording: Tensor | None = None
+
+    def to(self, device: str) -> Batch:
+        """Return the same excerpts on a device."""
+        recording = None if self.recording is None else self.recording.to(device)
+        return Batch(self.signal.to(device), self.source.to(device), recording)
+
+
+class Dataset(ABC):
+    """Training excerpts out of files, as a function of a random generator: resuming is exact."""
+
+    @abstractmethod
+    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
+        """Return random excerpts [B, C, ...]."""
+
+    def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
+        """Return random excerpts, with what else the networks are trained on."""
+        signal = self.signals(batch_size, generator)
+        return Batch(signal, signal)
+
+
+class TrainingModality(ABC):
+    """The training side of a kind of signal."""
+
+    suffixes: ClassVar[Collection[str]]  # of the files it trains on
+    distortions: ClassVar[Sequence[str]] = ("default",)  # that a recipe can name
+
+    @abstractmethod
+    def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
+        """Return training excerpts of files, for the [data] table of a recipe."""
+
+    @abstractmethod
+    def excerpt(self, path: Path) -> Tensor:
+        """Return the middle of a held-out file as the encoder takes it: [1, C, ...]."""
+
+    @abstractmethod
+    def distortion(
+        self, reconstruction: Tensor, target: Tensor, kind: str = "default"
+    ) -> dict[str, Tensor]:
+        """Return the terms of the loss, each [B]; "total" is what is minimised."""
+
+    @abstractmethod
+    def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
+        """Return bits [B] per pixel, or per second in kilobits, of signals [B, C, ...]."""
+
+
+def training_side(modality: Modality[Any]) -> TrainingModality:
+    """Return the training side of a modality."""
+    side: TrainingModality = imported(MODALITIES[modality.name].training)(modality)
+    return side
