@@ -139,7 +139,7 @@ def _compare(
     peers = [baseline for baseline in baselines if baseline.modality == model.modality]
     names = {model.name, *(peer.name for peer in peers)}
     return Comparison(
-        modality=model.modality,
+        modality="image" if model.modality == "image" else "audio",
         files=files[model.modality],
         model=model,
         peers=peers,

@@ -112,7 +112,7 @@ def _hand_over(
     """Send the next item, if there is one, and note which process has it."""
     for index, item in waiting:
         held[channel] = index
-        with suppress(BrokenPipeError):  # the process has ended: `_receive` reports that
+        with suppress(ConnectionError):  # the process has ended: `_receive` reports that
             channel.send(item)
         return
 
@@ -152,14 +152,19 @@ def _serve(channel: Connection, work: bytes) -> None:
     signal.signal(signal.SIGTERM, _stop)
     try:
         function = pickle.loads(work)
-        with suppress(EOFError, BrokenPipeError):
-            while True:
+        while True:
+            try:
                 item = channel.recv()
-                try:
-                    outcome = function(item)
-                except VqcodecError as error:
-                    outcome = error
+            except (EOFError, ConnectionError):  # no more items, or the parent was killed
+                return
+            try:
+                outcome = function(item)
+            except VqcodecError as error:
+                outcome = error
+            try:
                 channel.send(outcome)
+            except ConnectionError:  # the parent was killed
+                return
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # do not raise while it ends
 

@@ -16,6 +16,7 @@ def metrics(monkeypatch):
     """One metric, and one process, so that torch is not needed."""
     monkeypatch.setattr(evaluation, "compare", lambda *_: {"psnr_db": float("inf")})
     monkeypatch.setattr(evaluation, "missing_metrics", lambda _: [])
+    monkeypatch.setattr(evaluation, "is_model", lambda _: False)  # one has a prior to measure
     monkeypatch.setattr(pool, "default_jobs", lambda _: 1)
 
 
