@@ -64,6 +64,27 @@ def test_aac_and_mp4_are_read_block_by_block(container, codec, channels):
     assert 0.1 < np.abs(np.concatenate(blocks, axis=1)).max() < 1
 
 
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [
+        *(("matroska", "pcm_s16le"), ("avi", "libmp3lame"), ("flv", "libmp3lame")),
+        *(("mpegts", "aac"), ("ac3", "ac3"), ("tta", "tta"), ("mp4", "libmp3lame")),
+    ],
+)
+def test_other_containers_are_read_whole(container, codec):
+    clip = read_signal(io.BytesIO(encoded(container, codec)), "x")
+    assert 44_100 <= clip.num_samples <= 44_100 + 3 * 1536
+    assert not clip.notes
+
+
+@pytest.mark.parametrize(
+    "text", [b"#EXTM3U\n/etc/passwd\n", b"ffconcat version 1.0\nfile x.wav\n", b"v=0\no=- 0 0\n"]
+)
+def test_a_playlist_is_not_followed(text):
+    with pytest.raises(InputError, match="neither a sound"):
+        read_signal(io.BytesIO(text), "list")
+
+
 @pytest.mark.parametrize("codec", ["mp2"])
 def test_layer_2_is_read_without_a_package(codec):
     data = encoded("mp2", codec)

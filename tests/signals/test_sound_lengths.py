@@ -285,6 +285,14 @@ def test_a_wav_that_says_too_little_is_read_whole_with_a_note(subtype):
     assert codes(clip) == ["wrong-length"]
 
 
+def test_a_packed_wav_without_a_count_of_samples_is_read():
+    data = sound("WAV", "IMA_ADPCM")
+    start = data.index(b"fact")
+    data = data[:start] + data[data.index(b"data") :]
+    at = data.index(b"data") + 4
+    assert read(replaced(data, at, b"\xff" * 4)).num_samples >= N
+
+
 def test_chunks_after_the_samples_are_no_samples():
     data = sound("WAV")
     for more in (chunk(b"LIST", b"INFOISFT" + bytes(9)), chunk(b"id3 ", id3()), b"\0"):

@@ -155,9 +155,9 @@ def _read_wav(file: BinaryIO, start: int, family: bytes) -> ChunkedSound | None:
     size, notes = _true_size(file, data, claimed, order, block)
     if size == claimed:
         return ChunkedSound(notes=notes)
-    if tag not in _PLAIN_WAV:
-        order_of_fact = _content(file, chunks.get(b"fact"))
-        fact = b"fact" + len(order_of_fact).to_bytes(4, order) + order_of_fact
+    fact = _content(file, chunks.get(b"fact"))
+    if fact and tag not in _PLAIN_WAV:
+        fact = b"fact" + len(fact).to_bytes(4, order) + fact + bytes(len(fact) % 2)
     else:
         fact = b""
     form_chunk = b"fmt " + len(form).to_bytes(4, order) + form + bytes(len(form) % 2)

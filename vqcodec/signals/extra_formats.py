@@ -11,9 +11,25 @@ import numpy as np
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.sound import BLOCK, Waveform
+from vqcodec.signals.views import read_at
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif"}
 _AVIF_BRANDS = {b"avif", b"avis"}
+_TS_PACKET = 188  # bytes
+_MAGIC = {
+    b"\x1aE\xdf\xa3": "matroska",
+    b"0&\xb2u\x8ef\xcf\x11": "asf",
+    b"FLV\x01": "flv",
+    b"\x0b\x77": "ac3",
+    b"\0\0\x01\xba": "mpeg",
+    b"#!AMR": "amr",
+    b"MAC ": "ape",
+    b"wvpk": "wv",
+    b"TTA1": "tta",
+    b".SoX": "sox",
+    b"XoS.": "sox",
+    b"ADIF": "aac",
+}
 _INSTALL = "pip install 'vqcodec[formats]'"
 
 
@@ -22,14 +38,21 @@ def is_heif(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS
 
 
-def is_container(start: bytes) -> bool:
-    """Return whether a file that begins so holds a sound that only PyAV reads."""
+def container_of(file: BinaryIO) -> str | None:
+    """Return FFmpeg's name of the format of a sound or film that only PyAV reads; else None.
+
+    It is named to FFmpeg, which else would also follow playlists to other files and addresses.
+    """
+    start = read_at(file, 0, 3 * _TS_PACKET)
     if start[4:8] == b"ftyp":
-        return start[8:12] not in _HEIF_BRANDS | _AVIF_BRANDS
-    is_aac = len(start) > 1 and start[0] == 0xFF and start[1] & 0xF6 == 0xF0  # ADTS, no layer
-    return is_aac or start.startswith(
-        (b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"ADIF", b"MAC ", b"wvpk", b"TTA1", b"#!AMR")
-    )
+        return None if start[8:12] in _HEIF_BRANDS | _AVIF_BRANDS else "mov"
+    if start[:4] == b"RIFF" and start[8:12] == b"AVI ":
+        return "avi"
+    if len(start) == 3 * _TS_PACKET and set(start[::_TS_PACKET]) == {0x47}:
+        return "mpegts"
+    if len(start) > 1 and start[0] == 0xFF and start[1] & 0xF6 == 0xF0:  # ADTS has no layer
+        return "aac"
+    return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
 
 
 def allow_heif() -> bool:
@@ -61,19 +84,21 @@ def open_sound(file: BinaryIO) -> ContainerSound:
             f"AAC, M4A, MP4 and the like need an extra package: {_INSTALL}; "
             "or convert it: ffmpeg -i INPUT sound.wav"
         )
-    return ContainerSound(file)
+    name = container_of(file)
+    assert name is not None
+    return ContainerSound(file, name)
 
 
 class ContainerSound:
     """The first sound of a file that FFmpeg's libraries read; decoded once to be counted."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        """Decode the whole sound to count its samples.
+    def __init__(self, file: BinaryIO, format: str) -> None:
+        """Decode the whole sound to count its samples; `format` is FFmpeg's name.
 
         Raises:
             InputError: it holds no sound, or is damaged.
         """
-        self._file = file
+        self._file, self._format = file, format
         self.notes: list[Note] = []
         self.sample_rate, self.num_channels, self.num_samples = 0, 0, 0
         for block in self.blocks(self.notes):
@@ -93,7 +118,9 @@ class ContainerSound:
         self._file.seek(0)
         held: list[Waveform] = []
         try:
-            with av.open(self._file, mode="r", metadata_errors="ignore") as container:
+            with av.open(
+                self._file, mode="r", format=self._format, metadata_errors="ignore"
+            ) as container:
                 if not container.streams.audio:
                     raise InputError("cannot be read as a sound: it holds none")
                 others = len(container.streams) - 1

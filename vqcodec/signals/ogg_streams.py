@@ -209,12 +209,14 @@ class _Scan:
 
     def _next_page(self, position: int) -> int | None:
         """Return where the next page begins."""
+        size = 1 << 12
         while position < self._length:
-            data = read_at(self._file, position, 1 << 20)
+            data = read_at(self._file, position, size)
             at = data.find(b"OggS")
             if at >= 0:
                 return position + at
             position += max(1, len(data) - 3)
+            size = min(2 * size, 1 << 20)
         return None
 
     def _note_cut(self, position: int) -> None:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from vqcodec.errors import CorruptStreamError, OutputError, UsageError
 from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_pixels import DAMAGE
 from vqcodec.signals.picture_reading import (
-    DAMAGE,
     is_picture,
     picture_of_image,
     pillow_settings,

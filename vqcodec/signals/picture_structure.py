@@ -14,6 +14,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # not stuffing, not a restart
 _MOST_COLOUR_BYTES = 1 << 16  # in which AVIF and HEIC have their "colr" box
 _PIECE = 1 << 20
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_MOST_PACKED = 1032  # bytes that one byte of zlib's format can stand for
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class PictureStructure:
         chromaticities: of a PNG: x and y of white, red, green and blue.
         is_srgb: whether a PNG says that it is sRGB.
         depth: bits of a PNG's channel.
+        raw_bytes: of a PNG's pixels.
     """
 
     damage: str | None = None
@@ -45,6 +48,7 @@ class PictureStructure:
     chromaticities: tuple[float, ...] | None = None
     is_srgb: bool = False
     depth: int | None = None
+    raw_bytes: int = 0
 
 
 def read_structure(file: BinaryIO) -> PictureStructure:
@@ -63,7 +67,7 @@ def read_structure(file: BinaryIO) -> PictureStructure:
 def _read_png(file: BinaryIO) -> PictureStructure:
     """Check every chunk of a PNG: Pillow passes over the checksums of pixels."""
     structure = PictureStructure()
-    position, length = len(_PNG), length_of(file)
+    position, length, packed = len(_PNG), length_of(file), 0
     while position + 12 <= length:
         head = read_at(file, position, 8)
         size, name = int.from_bytes(head[:4], "big"), head[4:]
@@ -83,7 +87,10 @@ def _read_png(file: BinaryIO) -> PictureStructure:
             return structure
         _take_png_chunk(structure, name, content)
         position = stop
+        packed += size * (name == b"IDAT")
         if name == b"IEND":
+            if packed * _MOST_PACKED + _MOST_PACKED < structure.raw_bytes:
+                structure.damage = f"{packed} bytes cannot hold the pixels that it claims"
             structure.trailing = _trailing(file, position, length)
             return structure
     structure.damage = "it ends before its last chunk"
@@ -93,6 +100,9 @@ def _read_png(file: BinaryIO) -> PictureStructure:
 def _take_png_chunk(structure: PictureStructure, name: bytes, content: bytes) -> None:
     if name == b"IHDR" and len(content) == 13:
         structure.depth = content[8]
+        width, height = struct.unpack(">II", content[:8])
+        bits = content[8] * _PNG_CHANNELS.get(content[9], 1)
+        structure.raw_bytes = (width * bits + 7) // 8 * height
     elif name == b"gAMA" and len(content) == 4:
         structure.gamma = int.from_bytes(content, "big") / 100_000 or None
     elif name == b"cHRM" and len(content) == 32:
@@ -107,15 +117,27 @@ def _take_png_chunk(structure: PictureStructure, name: bytes, content: bytes) ->
 def _read_jpeg(file: BinaryIO) -> PictureStructure:
     """Go from marker to marker up to the end of the picture: Pillow fills up what is missing."""
     structure = PictureStructure()
-    data = read_at(file, 0, length_of(file))
-    position = 2
-    while (match := _JPEG_MARKER.search(data, position)) is not None:
-        marker, position = data[match.start() + 1], match.end()
+    position, length = 2, length_of(file)
+    data, base = b"", 0  # what is held of the file, so that many markers are not as many reads
+    while position < length:
+        if not base <= position <= base + len(data) - 4:
+            data, base = read_at(file, position, _PIECE), position
+        match = _JPEG_MARKER.search(data, position - base)
+        if match is None or match.end() + 2 > len(data) < length - base:
+            # A marker may begin with the last byte, and its size may not be there yet.
+            position = base + (match.start() if match else max(position - base + 1, len(data) - 1))
+            data, base = read_at(file, position, _PIECE), position
+            if match is None and len(data) < 2:
+                break
+            continue
+        position = base + match.end()
+        marker = match[0][1]
         if marker == 0xD9:
-            structure.trailing = _trailing(file, position, len(data))
+            structure.trailing = _trailing(file, position, length)
             return structure
         if marker not in (0x01, 0xD8):  # these two have no content
-            position += max(2, int.from_bytes(data[position : position + 2], "big"))
+            size = data[match.end() : match.end() + 2]
+            position += max(2, int.from_bytes(size, "big"))
     structure.damage = "it ends before its end mark"
     return structure
 

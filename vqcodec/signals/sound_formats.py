@@ -41,6 +41,8 @@ def begins_like_sound(file: BinaryIO) -> bool:
     position = file.tell()
     try:
         start = file.read(16)
+        if extra_formats.container_of(file) is not None:
+            return True
         if start[:4] in (b"RIFF", b"RIFX", b"FORM"):
             return start[8:12] in (b"WAVE", b"AIFF", b"AIFC", b"8SVX", b"16SV")
         return start.startswith(_MAGIC) or begins_with_frames(file, position)
@@ -67,10 +69,10 @@ def open_sound(file: BinaryIO, *, salvage: bool) -> OpenSound:
     chunked = read_chunked_sound(file, start)
     if chunked is not None:
         return _open_chunked(file, start, chunked, salvage=salvage)
+    if extra_formats.container_of(file) is not None:
+        return extra_formats.open_sound(file)
     if begins_with_frames(file, 0):
         return MpegSound(file, 0, length_of(file))
-    if extra_formats.is_container(read_at(file, start, 16)):
-        return extra_formats.open_sound(file)
     return _open_plain(file, is_mpeg=bool(start) or begins_like_frame(magic), salvage=salvage)
 
 
