@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -117,8 +118,10 @@ def require_quality(quality: float | None) -> float:
     return require_within("--quality", DEFAULT_QUALITY if quality is None else quality, 1, 10)
 
 
-def require_device(device: str) -> None:
-    """Raise UsageError unless torch can compute there."""
+def require_torch(device: str = "cpu") -> None:
+    """Raise UsageError unless PyTorch is installed and can compute on a device."""
+    if find_spec("torch") is None or find_spec("onnxscript") is None:
+        raise UsageError("train: needs PyTorch; install it with: pip install 'vqcodec[train]'")
     if device == "cpu":
         return
     import torch  # here: importing torch takes seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from vqcodec.errors import MissingModelError, UsageError
 from vqcodec.files import replacing
 
 from .console import note, write_json, write_table
-from .options import Device, Force, Json, Quiet, Seed, require_device
+from .options import Device, Force, Json, Quiet, Seed, require_torch
 from .paths import check_target
 
 train = typer.Typer(
@@ -20,18 +19,6 @@ train = typer.Typer(
     rich_markup_mode=None,
     help="Train a model.\n\nFirst vqvae or joint, then prior, then export.",
 )
-
-
-@train.callback()
-def require_torch() -> None:
-    """Refuse to train where PyTorch is not installed.
-
-    Raises:
-        UsageError: it is not.
-    """
-    if find_spec("torch") is None or find_spec("onnxscript") is None:
-        raise UsageError("train: needs PyTorch: pip install 'vqcodec[train]'")
-
 
 Data = Annotated[list[Path], typer.Argument(metavar="DATA", help="Files, or folders of files.")]
 Recipe = Annotated[
@@ -63,10 +50,10 @@ def vqvae(
     device: Device = "cpu",
 ) -> None:
     """Train networks and codebooks."""
+    require_torch(device)
     from vqcodec.training.commands import train_vqvae
 
     _require_run(run, needed=resume)
-    require_device(device)
     train_vqvae(data=data, recipe=recipe, run=run, steps=steps, seed=seed, device=device)
 
 
@@ -91,12 +78,12 @@ def joint(
 
     What the indices cost then counts beside what they lose.
     """
+    require_torch(device)
     from vqcodec.training.commands import train_joint
 
     _require_run(run, needed=resume)
     if start_from is not None:
         _require_start(start_from)
-    require_device(device)
     train_joint(
         data=data,
         recipe=recipe,
@@ -124,10 +111,10 @@ def prior(
 
     Prints bits per index on held-out files, for simpler priors too.
     """
+    require_torch(device)
     from vqcodec.training.commands import train_prior
 
     _require_run(run, needed=True)
-    require_device(device)
     bits = train_prior(run=run, data=data or (), steps=steps, device=device)
     if as_json:
         write_json({"run": run, "bits_per_index": bits})
@@ -149,6 +136,7 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Make a model file of a run."""
+    require_torch()
     from vqcodec.codec.model_file import SUFFIX
     from vqcodec.training.commands import export_model
 
