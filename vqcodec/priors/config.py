@@ -20,6 +20,11 @@ MOST_EARLIER = 1 << 18  # in states of earlier frames, for every segment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StaticPriorConfig:
+    """Priors without a network have nothing to set."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GridPriorConfig:
     """In which order, and with how much context, the indices of a grid are predicted."""
 

@@ -13,6 +13,7 @@ from vqcodec.entropy.range_coder import Coder, FrequencyTables
 from vqcodec.errors import ModelFileError
 from vqcodec.priors.base import Bits, Indices, Prior, Shape, Targets
 from vqcodec.priors.coding import uniform_freqs
+from vqcodec.priors.config import StaticPriorConfig
 from vqcodec.priors.integer import Tensors, fetch
 
 
@@ -57,7 +58,14 @@ class UniformPrior(StaticPrior):
 
     kind = "uniform"
 
-    def __init__(self, codebook_sizes: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        config: StaticPriorConfig,  # noqa: ARG002
+        codebook_sizes: tuple[int, ...],
+        tensors: Tensors,  # noqa: ARG002
+        dtype: type[Any],  # noqa: ARG002
+    ) -> None:
+        """Take the sizes; there is no tensor."""
         super().__init__(uniform_freqs(codebook_sizes[0]))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
@@ -70,7 +78,13 @@ class HistogramPrior(StaticPrior):
 
     kind = "histogram"
 
-    def __init__(self, codebook_sizes: tuple[int, ...], tensors: Tensors) -> None:
+    def __init__(
+        self,
+        config: StaticPriorConfig,  # noqa: ARG002
+        codebook_sizes: tuple[int, ...],
+        tensors: Tensors,
+        dtype: type[Any],  # noqa: ARG002
+    ) -> None:
         """Read the stored table.
 
         Raises:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from vqcodec.errors import UsageError
+from vqcodec.priors import is_learnt
 from vqcodec.training.autoencoder import TrainingOptions, recipe_tables, train_autoencoder
 from vqcodec.training.export import save_model
 from vqcodec.training.prior import PriorTraining, freeze_prior, judge_priors, load_run
@@ -66,7 +67,7 @@ def train_prior(
         device: "cpu" or "cuda".
     """
     trained = load_run(run)
-    if trained.recipe.prior.get("kind") in ("grid", "frames"):
+    if is_learnt(trained.recipe.prior):
         PriorTraining(run, data, device).run_to(steps)
     return judge_priors(load_run(run))
 

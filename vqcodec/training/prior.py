@@ -16,7 +16,7 @@ from vqcodec.errors import UsageError
 from vqcodec.files import find_files
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors.base import PriorNetwork
-from vqcodec.priors import build_prior, build_prior_network
+from vqcodec.priors import build_prior, build_prior_network, is_learnt
 from vqcodec.priors.static import count_indices
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.curves import write_curves
@@ -65,7 +65,7 @@ def load_run(run: Path) -> TrainedRun:
     state = load_state(run / CHECKPOINT)
     autoencoder = Autoencoder(recipe_tables(recipe))
     module, prior = nn.ModuleDict({"autoencoder": autoencoder}), None
-    learnt = recipe.prior.get("kind") in ("grid", "frames")
+    learnt = is_learnt(recipe.prior)
     if learnt:
         prior = build_prior_network(recipe.prior, autoencoder.quantizer.codebook_sizes)
         module["prior"] = prior
