@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from vqcodec.errors import InputError, UsageError
+from vqcodec.errors import InputError
 from vqcodec.signals import picture_files as image
 from vqcodec.signals import sound_files as audio
 from vqcodec.signals.picture import Picture
@@ -71,26 +71,6 @@ def write_signal(signal: LazySignal, file: BinaryIO, format: str) -> None:
 def least_bytes(signal: LazySignal, format: str) -> int:
     """Return what a signal takes at least in a file of a format, as far as that is known before."""
     return 0 if isinstance(signal, Picture) else audio.least_bytes(signal, format)
-
-
-def default_suffix(signal: Signal) -> str:
-    """Return the suffix of a file that holds the signal without loss."""
-    return ".png" if isinstance(signal, Picture) else ".wav"
-
-
-def format_of(path: Path, signal: Signal) -> str:
-    """Return the format that a file name asks for.
-
-    Raises:
-        UsageError: the suffix is of no format in which such a signal is written.
-    """
-    kind, suffixes = (
-        ("picture", image.SUFFIXES) if isinstance(signal, Picture) else ("sound", audio.SUFFIXES)
-    )
-    suffix = path.suffix.lower()
-    if suffix not in suffixes:
-        raise UsageError(f"{path}: a {kind} is written as {_names(suffixes)}")
-    return suffixes[suffix]
 
 
 def _holds_sound(file: BinaryIO, label: str) -> bool:
