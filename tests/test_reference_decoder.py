@@ -22,14 +22,14 @@ from vqcodec.priors.static import count_indices
 from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
 from vqcodec.quantizers.lattice import LatticeConfig
 from vqcodec.quantizers.residual import ResidualConfig
-from vqcodec.training import export
 from vqcodec.training.export import save_model
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import reference_decoder
 from tiny import noise_clip, noise_picture
-from tiny_training import remembering_exporter
+
+pytestmark = pytest.mark.usefixtures("remembered_graphs")
 
 FORMAT = (Path(__file__).parents[1] / "docs" / "FORMAT.md").read_text(encoding="utf-8")
 GOLDEN = Path(__file__).parent / "golden" / "v1"
@@ -98,13 +98,6 @@ MODELS = {
     "paper picture": PAPER_IMAGE,
     "paper sound": PAPER_AUDIO,
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_export_for_networks_of_one_shape():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "export_graphs", remembering_exporter())
-        yield
 
 
 def write_model(path, tables, *, extreme=False):
