@@ -12,7 +12,8 @@ from vqcodec.codec.loading import read_model
 from vqcodec.codec.model_file import read_model_file, write_model_file
 from vqcodec.entropy.frequencies import make_exp2_table
 from vqcodec.errors import ConfigError, ModelFileError
-from vqcodec.priors import build_prior, build_prior_network
+from vqcodec.networks.priors import build_prior_network
+from vqcodec.priors import build_prior
 
 LATTICE = (511,) * 192
 GRID = {"kind": "grid", "groups": [192]}

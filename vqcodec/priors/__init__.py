@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from vqcodec.config import build_config
-from vqcodec.errors import ConfigError
 from vqcodec.priors.base import Prior
 from vqcodec.priors.integer import Tensors
 from vqcodec.registry import Kind, Registry, imported
-
-if TYPE_CHECKING:
-    from vqcodec.networks.priors.base import PriorNetwork
 
 PRIORS = Registry(
     "prior.kind",
@@ -48,20 +44,6 @@ def is_learnt(table: Mapping[str, Any]) -> bool:
         ConfigError: there is no such kind.
     """
     return bool(PRIORS.split(table)[0].training)
-
-
-def build_prior_network(table: Mapping[str, Any], codebook_sizes: tuple[int, ...]) -> PriorNetwork:
-    """Return the untrained network of the [prior] table of a recipe, for a grid or for frames.
-
-    Raises:
-        ConfigError: there is no such kind, it is not learnt, or a key or value is wrong.
-    """
-    kind, rest = PRIORS.split(table)
-    if not kind.training:
-        raise ConfigError(f"prior.kind: {table['kind']!r} is not one that learns")
-    config = build_config(imported(kind.config), rest, "prior")
-    network: PriorNetwork = imported(kind.training)(config, codebook_sizes)
-    return network
 
 
 def build_prior(
