@@ -15,7 +15,7 @@ def test_the_loss_measures_what_the_metric_measures(size):
     other = (image + generator.normal(size=image.shape) / 5).clip(0, 1).astype(np.float32)
     loss = float(ms_ssim(torch.from_numpy(image)[None], torch.from_numpy(other)[None]))
     measured = [metrics.ms_ssim(*pair) for pair in zip(image, other, strict=True)]
-    assert loss == pytest.approx(sum(measured) / 3, abs=2e-6)
+    assert loss == pytest.approx(sum(measured) / 3, abs=2e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4, 7), (21, 20), (160, 161)])
