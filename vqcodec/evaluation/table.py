@@ -71,8 +71,8 @@ def build_parts_markdown(records: Sequence[Record]) -> str:
 def build_gaps_markdown(records: Sequence[Record]) -> str:
     """Return a paragraph and a matrix of BD-rates for each metric; empty for a single codec.
 
-    Below 0 the codec of the row needs fewer bits than that of the column. A sentence stands in their
-    place where scipy is not installed.
+    Below 0 the codec of the row needs fewer bits than that of the column. Without scipy, a sentence
+    stands in their place.
     """
     gaps = rate_gaps(records)
     if gaps and (sentences := missing_fits()):
