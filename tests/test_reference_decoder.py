@@ -16,7 +16,7 @@ import torch
 from vqcodec.codec.loading import read_model
 from vqcodec.modalities.audio.config import MdctConfig
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.priors import build_prior_network
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
 from vqcodec.priors.static import count_indices
 from vqcodec.quantizers.finite_scalar import FiniteScalarConfig

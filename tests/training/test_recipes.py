@@ -9,7 +9,7 @@ from training_recipes import IMAGE, RECIPES
 
 from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.priors import build_prior_network
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.recipe import ScheduleConfig, parse_recipe, read_recipe, shipped_recipes
 

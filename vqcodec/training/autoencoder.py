@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import gains_by_bfloat16, use_bfloat16
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.quantizers.usage import usage_of
-from vqcodec.priors import build_prior_network
 from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.manifest import find_files

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from vqcodec.errors import UsageError
 from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
-from vqcodec.priors import build_prior, build_prior_network
+from vqcodec.priors import build_prior
 from vqcodec.priors.static import count_indices
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.curves import write_curves

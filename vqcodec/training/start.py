@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vqcodec.codec.model_file import read_model_file
 from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
-from vqcodec.priors import build_prior_network
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.training.export import load_autoencoder
 from vqcodec.training.state import CHECKPOINT, load_state
 
