@@ -80,14 +80,17 @@ def ms_ssim(image: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> 
 def _mean_similarity(pair: Maps, *, with_luminance: bool) -> float:
     """Return the mean similarity of contrast and structure, and of luminance, if wanted."""
     first, second = pair
-    stacked = np.stack([first, second, first * first + second * second, first * second])
+    difference = first - second
+    stacked = np.stack([first, difference, np.square(difference), first * second])
     across, down = (_window(side) for side in (first.shape[1], first.shape[0]))
-    mean_1, mean_2, squares, product = weighted_means(stacked, across, down)
-    mean_squares, mean_product = mean_1 * mean_1 + mean_2 * mean_2, mean_1 * mean_2
-    # The two variances appear only as a sum, so their squares are averaged together.
-    similarity = (2 * (product - mean_product) + _C2) / (squares - mean_squares + _C2)
+    mean_1, shift, squares, product = weighted_means(stacked, across, down)
+    mean_2 = mean_1 - shift
+    # From differences, as variances and covariance would cancel each other but for rounding.
+    unlike = squares - np.square(shift)
+    similarity = 1 - unlike / (unlike + 2 * (product - mean_1 * mean_2) + _C2)
     if with_luminance:
-        similarity *= (2 * mean_product + _C1) / (mean_squares + _C1)
+        unlike = np.square(shift)
+        similarity *= 1 - unlike / (unlike + 2 * mean_1 * mean_2 + _C1)
     return float(similarity.mean(dtype=np.float64))
 
 

@@ -174,13 +174,17 @@ def _errors_of_channel(
     first: NDArray[np.float32], second: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Return the same of one channel [H, W] and its copy, [2 norms, 3 maps]."""
-    stacked = np.stack([first, second, first * first + second * second, first * second])
-    mean_1, mean_2, squares, product = _blurred(stacked)
-    covariance = product - mean_1 * mean_2
-    variances = squares - mean_1 * mean_1 - mean_2 * mean_2
-    luminance = 1 - np.square(mean_1 - mean_2)
-    structure = 1 - luminance * (2 * covariance + _C2) / (variances + _C2)
-    edges = (1 + np.abs(second - mean_2)) / (1 + np.abs(first - mean_1)) - 1
+    difference = first - second
+    stacked = np.stack([first, difference, np.square(difference), first * second])
+    mean_1, shift, squares, product = _blurred(stacked)
+    mean_2 = mean_1 - shift
+    # From differences, as variances and covariance would cancel each other but for rounding.
+    unlike = squares - np.square(shift)
+    twice_covariance = 2 * (product - mean_1 * mean_2) + _C2
+    structure = unlike + np.square(shift) * twice_covariance
+    structure /= unlike + twice_covariance
+    blur_1, blur_2 = np.abs(first - mean_1), np.abs(second - mean_2)
+    edges = (blur_2 - blur_1) / (1 + blur_1)
     maps = [np.maximum(structure, 0), np.maximum(edges, 0), np.maximum(-edges, 0)]
     means = [values.mean(dtype=np.float64) for values in maps]
     norms = [np.square(np.square(values)).mean(dtype=np.float64) ** 0.25 for values in maps]

@@ -33,7 +33,7 @@ class Comparison:
     """What one model and its peers did to the files of one modality.
 
     Attributes:
-        modality: what the files are.
+        modality: what the files are, "image" or "audio".
         files: all of them.
         model: compared with
         peers: each of these.
