@@ -194,7 +194,7 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Compression:
-    """What stays the same from input to input."""
+    """The settings that all inputs share."""
 
     outputs: Outputs
     goal: Goal
@@ -244,7 +244,7 @@ class _Compression:
             raise UsageError("--progressive is for pictures")
 
     def _losses(self, signal: LazySignal, name: str) -> list[str]:
-        """Return what the user is told of that an option would have kept."""
+        """Return notes on what is lost, where an option would keep it."""
         from vqcodec.signals.picture import Picture
 
         if isinstance(signal, Picture) or signal.num_channels == 1 or self.stereo:

@@ -72,7 +72,7 @@ def decompress(
     decides what kind of file it is. A stream names its model; --model is for a file of it that is
     not installed. --level takes a coarser picture out of a stream, which may be cut after that
     level if it is progressive.
-    --speaker takes some seconds of anybody's voice, and has what is said spoken with it.
+    --speaker takes some seconds of anybody's voice, and speaks the words with that voice.
     """
     if duration is not None:
         require_within("--duration", duration, 1e-6, 1e9)
@@ -103,7 +103,7 @@ def decompress(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Decompression:
-    """What stays the same from input to input."""
+    """The settings that all inputs share."""
 
     outputs: Outputs
     file_format: str | None
@@ -164,7 +164,7 @@ class _Decompression:
 
 @contextmanager
 def _open_speaker(name: str | None) -> Iterator[Sound | None]:
-    """Give the recording of who is to speak for as long as the block lasts, if there is one.
+    """Open the recording of the speaker for the block; None if no speaker is named.
 
     Raises:
         UsageError: it is a picture.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vqcodec.codec.model import Model
 
 BITS_SUFFIX = ".png"
-MAX_NUMBERS = 1000  # of rows or seconds in a record: it is to be read, too
+MAX_NUMBERS = 1000  # of rows or seconds in a record, so that people can read it
 
 
 def info(

@@ -16,7 +16,7 @@ DEFAULT_QUALITY = 5.0
 
 
 def _model_names() -> list[str]:
-    """Return the names that a shell may complete --model to."""
+    """Return the names of installed models, for shell completion."""
     from vqcodec.codec.zoo import list_models
 
     try:
