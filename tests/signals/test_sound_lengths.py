@@ -366,6 +366,17 @@ def test_a_damaged_sample_dump_is_refused_before_libsndfile_prints(capfd):
     assert capfd.readouterr().out == ""
 
 
+def test_a_damaged_table_of_packets_is_refused_before_libsndfile_prints(capfd):
+    data = sound("CAF", "ALAC_16")
+    assert read(data).num_samples == N
+    at = data.index(b"pakt") + 12 + 24
+    for spoilt in (replaced(data, at, b"\xff" * 9), data.replace(b"pakt", b"tkap")):
+        with pytest.raises(InputError, match="table of packets"):
+            read(spoilt)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
 @pytest.mark.parametrize("build", [sound, mp3, lambda: sound("OGG"), lambda: sound("FLAC")])
 def test_reading_twice_gives_the_same_samples_and_notes(build):
     opened = open_signal(io.BytesIO(build()), "x")
