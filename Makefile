@@ -1,15 +1,17 @@
-# make demo: compress and restore the bundled samples.   make test: everything that must pass.
-# Each sets up .venv first, from nothing if need be.
+# make demo: compress and restore the bundled samples, with what `pip install .` installs.
+# make test: everything that must pass.   make quick: the tests that take less than a minute.
+# Each sets up its environment first, from nothing if need be.
 
 PYTHON ?= python3
 BIN := .venv/bin
+RUNTIME := .venv-runtime/bin
 
-.PHONY: demo test lint types unit tables clean
+.PHONY: demo test quick lint types unit runtime tables clean
 
-demo: .venv/ready
-	$(BIN)/python benchmarks/demo.py demo
+demo: .venv-runtime/ready
+	$(RUNTIME)/python benchmarks/demo.py demo
 
-test: lint types unit
+test: lint types unit runtime
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -21,6 +23,14 @@ types: .venv/ready
 unit: .venv/ready
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
+quick: .venv/ready
+	$(BIN)/python -m pytest -m 'not slow'
+
+# The commands once more, where torch is not installed.
+runtime: .venv-runtime/ready
+	$(RUNTIME)/python -m pip install --quiet 'pytest>=8' 'hypothesis>=6.100'
+	$(RUNTIME)/python -m pytest tests/cli
+
 # Puts the figures of benchmarks/results into the tables of README.md, docs and model cards.
 tables: .venv/ready
 	$(BIN)/python benchmarks/documents.py
@@ -30,5 +40,10 @@ tables: .venv/ready
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+.venv-runtime/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-runtime
+	$(RUNTIME)/python -m pip install --quiet --editable .
+	touch $@
+
 clean:
-	rm -rf .venv demo build *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-runtime demo build *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,7 +20,7 @@ def write_result(name: str, figures: Mapping[str, Any]) -> Path:
     """Write benchmarks/results/NAME.json and return its path."""
     import onnxruntime
 
-    from vqcodec.codec.graphs import num_threads
+    from vqcodec.cores import num_threads
 
     result = {
         "commit": _commit(),

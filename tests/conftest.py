@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,16 @@ def tiny_models() -> dict[str, Model]:
     from tiny import TABLES, load_tiny_model
 
     return {name: load_tiny_model(name) for name in TABLES}
+
+
+@pytest.fixture(scope="session")
+def remembered_graphs() -> Iterator[None]:
+    """Networks of one shape are exported once, as that takes seconds."""
+    from tiny_training import remembering_exporter
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vqcodec.training.export.export_graphs", remembering_exporter())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from vqcodec.codec.zoo import DEFAULT_MODELS, SUFFIX, read_card
+from vqcodec.codec.model_file import SUFFIX
+from vqcodec.codec.zoo import default_model_name, read_card
+from vqcodec.modalities import MODALITIES
 
 ROOT = Path(__file__).parents[1]
 MODELS, SAMPLES = ROOT / "assets" / "models", ROOT / "assets" / "samples"
@@ -79,7 +81,7 @@ def test_the_command_of_a_wheel_finds_its_models(wheel, tmp_path):
 
 def test_the_usual_models_are_shipped():
     shipped = {read_card(path).name: read_card(path).modality for path in SHIPPED}
-    assert all(shipped[name] == modality for modality, name in DEFAULT_MODELS.items())
+    assert all(shipped[default_model_name(modality)] == modality for modality in MODALITIES)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -13,20 +13,23 @@ import numpy as np
 import pytest
 import torch
 
-from vqcodec.codec.model_file import read_model, save_model
-from vqcodec.networks.audio.encoder import MdctConfig
+from vqcodec.codec.loading import read_model
+from vqcodec.modalities.audio.config import MdctConfig
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.networks.quantizers.finite_scalar import FiniteScalarConfig
-from vqcodec.networks.quantizers.lattice import LatticeConfig
-from vqcodec.networks.quantizers.residual import ResidualConfig
 from vqcodec.priors import build_prior_network
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
 from vqcodec.priors.static import count_indices
+from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
+from vqcodec.quantizers.lattice import LatticeConfig
+from vqcodec.quantizers.residual import ResidualConfig
+from vqcodec.training.export import save_model
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import reference_decoder
 from tiny import noise_clip, noise_picture
+
+pytestmark = pytest.mark.usefixtures("remembered_graphs")
 
 FORMAT = (Path(__file__).parents[1] / "docs" / "FORMAT.md").read_text(encoding="utf-8")
 GOLDEN = Path(__file__).parent / "golden" / "v1"
@@ -114,8 +117,7 @@ def write_model(path, tables):
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
         prior = network.freeze(autoencoder.quantizer.rate_fraction(torch.arange(256)).clamp(0, 1))
-    state = autoencoder.state_dict()
-    save_model(path, name="tiny", tables=tables, state=state, prior=prior, card={})
+    save_model(path, name="tiny", tables=tables, autoencoder=autoencoder, prior=prior, card={})
 
 
 def assert_same(model, path, stream, level=None):

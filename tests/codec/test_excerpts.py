@@ -7,8 +7,13 @@ import pytest
 from tiny import HOP, SAMPLE_RATE, noise_clip, noise_picture
 
 from vqcodec.errors import CorruptStreamError, UsageError
+from vqcodec.signals.sound import AudioClip
 
 LONG = 2500 * HOP  # three segments
+
+
+def excerpt(model, stream, **part):
+    return AudioClip.of_sound(model.open(stream, **part))
 
 
 def cut(waveform, first, last):
@@ -33,7 +38,7 @@ def long_sound(model):
 def test_an_excerpt_is_the_same_part_of_the_whole(model, long_sound, first, count):
     stream, whole = long_sound
     start_s, duration_s = first / SAMPLE_RATE, count / SAMPLE_RATE
-    part = model.decompress_excerpt(stream, start_s=start_s, duration_s=duration_s)
+    part = excerpt(model, stream, start_s=start_s, duration_s=duration_s)
     expected = cut(whole, first, first + count)
     assert part.waveform.shape == expected.shape
     assert np.allclose(part.waveform, expected, atol=1e-5)
@@ -41,7 +46,7 @@ def test_an_excerpt_is_the_same_part_of_the_whole(model, long_sound, first, coun
 
 def test_without_a_duration_it_goes_on_to_the_end(model, long_sound):
     stream, whole = long_sound
-    part = model.decompress_excerpt(stream, start_s=(LONG - 100) / SAMPLE_RATE)
+    part = excerpt(model, stream, start_s=(LONG - 100) / SAMPLE_RATE)
     assert np.allclose(part.waveform, whole[:, -100:], atol=1e-5)
 
 
@@ -52,7 +57,7 @@ def test_other_rates_and_channels_fit_to_the_sample(model, sample_rate, separate
     stream = model.compress(clip, quality=3, separate_channels=separate_channels)
     whole = model.decompress(stream).waveform
     first, count = round(0.31 * sample_rate), round(0.2 * sample_rate)
-    part = model.decompress_excerpt(stream, start_s=0.31, duration_s=0.2)
+    part = excerpt(model, stream, start_s=0.31, duration_s=0.2)
     assert part.sample_rate == sample_rate
     assert np.allclose(part.waveform, cut(whole, first, first + count), atol=1e-4)
 
@@ -71,31 +76,31 @@ def test_only_the_segments_around_it_are_decoded(
 
     monkeypatch.setattr(model.prior, "decompress", spy)
     start_s = start * HOP / SAMPLE_RATE
-    model.decompress_excerpt(long_sound[0], start_s=start_s, duration_s=duration_s)
+    excerpt(model, long_sound[0], start_s=start_s, duration_s=duration_s)
     assert sum(shape[1] for shape in decoded) == num_frames
 
 
 @pytest.mark.parametrize(("start_s", "duration_s"), [(-1, None), (0, 0), (float("nan"), 1)])
 def test_impossible_parts_are_refused(model, long_sound, start_s, duration_s):
     with pytest.raises(UsageError, match="excerpt"):
-        model.decompress_excerpt(long_sound[0], start_s=start_s, duration_s=duration_s)
+        excerpt(model, long_sound[0], start_s=start_s, duration_s=duration_s)
 
 
 def test_a_start_past_the_end_is_refused(model, long_sound):
     with pytest.raises(UsageError, match="long"):
-        model.decompress_excerpt(long_sound[0], start_s=LONG / SAMPLE_RATE)
+        excerpt(model, long_sound[0], start_s=LONG / SAMPLE_RATE)
     with pytest.raises(UsageError, match="long"):
-        model.decompress_excerpt(model.compress(noise_clip(0)))
+        excerpt(model, model.compress(noise_clip(0)), duration_s=1)
 
 
 def test_a_picture_has_no_excerpt(tiny_models):
     model = tiny_models["image"]
     with pytest.raises(UsageError, match="picture"):
-        model.decompress_excerpt(model.compress(noise_picture(8, 8)), start_s=1)
+        model.open(model.compress(noise_picture(8, 8)), start_s=1)
 
 
 def test_a_damaged_stream_is_refused(model, long_sound):
     stream = bytearray(long_sound[0])
     stream[-3] ^= 1
     with pytest.raises(CorruptStreamError):
-        model.decompress_excerpt(bytes(stream), start_s=0)
+        excerpt(model, bytes(stream), start_s=0, duration_s=100)

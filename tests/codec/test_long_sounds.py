@@ -66,7 +66,7 @@ def small_windows(tiny_models, monkeypatch):
     for model in tiny_models.values():
         modality = model.parts.modality
         small = replace(modality.geometry, window=WINDOW, segment=SEGMENT)
-        monkeypatch.setattr(modality, "geometry", lambda small=small: small)
+        monkeypatch.setattr(modality, "geometry", small)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_memory_does_not_grow_with_the_length(audio_model, few_at_a_time, monkey
 def test_a_search_reads_a_sound_again_for_every_try(audio_model):
     hum = Hum(20_000)
     least = len(audio_model.compress(hum, quality=2))
-    assert len(compress_to_target(audio_model, hum, size_bytes=least)) <= least
+    assert len(compress_to_target(audio_model.parts, hum, size_bytes=least)) <= least
 
 
 def test_a_sound_that_breaks_off_is_an_error(audio_model):
@@ -192,10 +192,10 @@ def test_empty_segments_of_a_logistic_prior_soon_fall_out_of_the_codebook(audio_
         next(audio_model.open(forged(audio_model, 1 << 20)).blocks())
 
 
-@pytest.mark.parametrize("verb", ["decompress", "decompress_excerpt", "indices_of", "spending_of"])
+@pytest.mark.parametrize("verb", ["decompress", "indices_of", "bit_map_of"])
 def test_what_no_memory_holds_is_refused_at_once(audio_model, verb, monkeypatch):
     stream = forged(audio_model, 1 << 20)
-    limit = {"spending_of": 1 << 14, "indices_of": 1 << 18}.get(verb, 1 << 22)
+    limit = {"bit_map_of": 1 << 14, "indices_of": 1 << 18}.get(verb, 1 << 22)
     monkeypatch.setattr("vqcodec.codec.decompress.MAX_HELD_VALUES", limit)
     with pytest.raises(UsageError, match="held in memory"):
         getattr(audio_model, verb)(stream)

@@ -120,8 +120,10 @@ def test_the_shortest_sample_has_one_sample(audio_model):
 
 def test_a_device_that_is_not_there_is_refused(model):
     assert model.to("cpu") is model
-    for device in ("nonsense", "cuda:99"):
-        with pytest.raises(UsageError, match="not available"):
+    with pytest.raises(UsageError, match="device 'nonsense': not one of cpu, cuda"):
+        model.to("nonsense")
+    for device in ("cuda:99", "cpu:x"):
+        with pytest.raises(UsageError, match=f"device '{device}': "):
             model.to(device)
 
 

@@ -107,7 +107,7 @@ def test_a_picture_in_many_windows_is_as_in_one(model, size, monkeypatch):
     whole = model.decompress(model.compress(picture, quality=8))
     modality = model.parts.modality
     small = replace(modality.geometry, window=2)
-    monkeypatch.setattr(modality, "geometry", lambda: small)
+    monkeypatch.setattr(modality, "geometry", small)
     parts = model.decompress(model.compress(picture, quality=8))
     difference = np.abs(parts.pixels.astype(int) - whole.pixels)
     assert difference.max() <= 1 or difference.mean() < 0.05  # a latent may round to the other side
@@ -118,7 +118,7 @@ def seams(model, monkeypatch, **changes):
     modality, indices = model.parts.modality, model.encode(noise_picture(160, 128))
     whole = model.decode(indices).pixels.astype(int)
     small = replace(modality.geometry, window=2, **changes)
-    monkeypatch.setattr(modality, "geometry", lambda: small)
+    monkeypatch.setattr(modality, "geometry", small)
     difference = np.abs(model.decode(indices).pixels - whole).max(axis=2)
     monkeypatch.undo()
     place = [np.arange(side) % (2 * PATCH) for side in difference.shape]
@@ -139,7 +139,7 @@ def test_borders_of_windows_differ_no_more_than_other_places(model, monkeypatch)
 def test_a_picture_in_many_stripes_is_as_in_one(model, size, monkeypatch):
     picture, modality = noise_picture(*size), model.parts.modality
     small = replace(modality.geometry, window=2, segment=2)  # stripes of two rows
-    monkeypatch.setattr(modality, "geometry", lambda: small)
+    monkeypatch.setattr(modality, "geometry", small)
     stream = model.compress(picture)
     indices = model.encode(picture)
     monkeypatch.setattr("vqcodec.codec.segments._POSITIONS_AT_A_TIME", 1)
@@ -152,7 +152,7 @@ def test_a_picture_in_many_stripes_is_as_in_one(model, size, monkeypatch):
 def test_a_picture_in_many_segments_comes_back(model, size, monkeypatch):
     modality = model.parts.modality
     small = replace(modality.geometry, segment=3)
-    monkeypatch.setattr(modality, "geometry", lambda: small)
+    monkeypatch.setattr(modality, "geometry", small)
     picture = noise_picture(*size)
     stream = model.compress(picture)
     rows, columns = (-(-side // PATCH) for side in picture.pixels.shape[:2])

@@ -62,7 +62,7 @@ def test_it_is_the_picture_of_the_stream_that_is_not_progressive(model, size, qu
 def test_many_segments_are_in_every_level(model, size, monkeypatch):
     modality = model.parts.modality
     small = replace(modality.geometry, window=2, segment=2)  # stripes of two rows
-    monkeypatch.setattr(modality, "geometry", lambda: small)
+    monkeypatch.setattr(modality, "geometry", small)
     picture = noise_picture(*size)
     plain, stream = (model.compress(picture, progressive=way) for way in (False, True))
     assert len(parse_stream(plain).segments) > 4
@@ -268,10 +268,10 @@ def test_a_header_that_promises_too_much_is_refused_at_once(image_model, picture
 
 def test_a_target_is_met_by_a_progressive_stream(image_model):
     picture = noise_picture(64, 64)
-    by_size = compress_to_target(image_model, picture, size_bytes=500, progressive=True)
+    by_size = compress_to_target(image_model.parts, picture, size_bytes=500, progressive=True)
     assert len(by_size) <= 500
     best = max(psnr(picture, image_model.decompress(by_size)) - 0.5, 1)
-    by_psnr = compress_to_psnr(image_model, picture, psnr_db=best, progressive=True)
+    by_psnr = compress_to_psnr(image_model.parts, picture, psnr_db=best, progressive=True)
     assert psnr(picture, image_model.decompress(by_psnr)) >= best
     assert all(parse_stream(stream).levels for stream in (by_size, by_psnr))
 

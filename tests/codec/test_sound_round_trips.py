@@ -108,7 +108,7 @@ def test_a_sound_in_many_windows_is_as_in_one(model, num_samples, monkeypatch):
     whole = model.decompress(model.compress(clip, quality=8)).waveform
     modality = model.parts.modality
     small = replace(modality.geometry, window=4)
-    monkeypatch.setattr(modality, "geometry", lambda: small)
+    monkeypatch.setattr(modality, "geometry", small)
     parts = model.decompress(model.compress(clip, quality=8)).waveform
     assert np.square(parts - whole).mean() < 1e-3 * np.square(whole).mean()
 
@@ -116,7 +116,7 @@ def test_a_sound_in_many_windows_is_as_in_one(model, num_samples, monkeypatch):
 def test_a_sound_in_many_segments_comes_back(model, monkeypatch):
     modality = model.parts.modality
     small = replace(modality.geometry, segment=7)
-    monkeypatch.setattr(modality, "geometry", lambda: small)
+    monkeypatch.setattr(modality, "geometry", small)
     clip = noise_clip(33 * HOP)
     stream = model.compress(clip)
     (indices,) = model.indices_of(stream)

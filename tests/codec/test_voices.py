@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from tiny import SAMPLE_RATE, TABLES, noise_clip, noise_picture, same_signal, save_tiny_model
+from tiny import SAMPLE_RATE, load_tiny_model, noise_clip, noise_picture, same_signal
 
-from vqcodec.codec.loading import read_model
 from vqcodec.errors import UsageError
 from vqcodec.signals.sound import AudioClip
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model():
     """Speech with voices, whose modulation is random where training would start with none."""
-    tables = {**TABLES["speech"], "network": {**TABLES["speech"]["network"], "voice_dim": 4}}
-    folder = tmp_path_factory.mktemp("voices")
-    model = read_model(save_tiny_model("voices", folder, tables=tables))
-    torch.manual_seed(0)
-    torch.nn.init.normal_(model.autoencoder.decoder.voice.gains.weight)
-    return model
+    return load_tiny_model("voices")
 
 
 @pytest.fixture(scope="module")

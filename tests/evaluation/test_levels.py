@@ -1,10 +1,9 @@
 """Bits level by level: by the groups of the prior, and all bits of the indices."""
 
 import pytest
-from tiny import TABLES, noise_clip, noise_picture, same_signal, save_tiny_model
+from tiny import TABLES, load_tiny_model, noise_clip, noise_picture, same_signal
 
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.codec.loading import read_model
 from vqcodec.evaluation.levels import LevelMeter
 from vqcodec.evaluation.run import measure
 from vqcodec.signals.files import write_signal
@@ -78,8 +77,8 @@ def test_a_meter_forgets_the_stream_before(image_model):
 
 
 @pytest.mark.parametrize("name", ["scalar-image", "histogram-speech", "uniform-image"])
-def test_one_codebook_or_a_prior_without_groups_is_a_single_level(tmp_path, name):
-    model = read_model(save_tiny_model(name, tmp_path))
+def test_one_codebook_or_a_prior_without_groups_is_a_single_level(name):
+    model = load_tiny_model(name)
     stream = model.compress(signal_for(model))
     (bits,) = metered(model, stream)[1]
     assert bits == pytest.approx(model.bit_map_of(stream).num_bits)

@@ -17,12 +17,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from read import PROGRESSIVE_SUFFIX, read_models, read_planes, split_planes
-from tiny import HOP, MORE_TABLES, PATCH, TABLES, noise_clip, noise_picture, save_tiny_model
+from tiny import HOP, MORE_TABLES, PATCH, TABLES, noise_clip, noise_picture, tiny_model_path
 
 from vqcodec.bitstream.header import VERSION
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.codec.compress import coded_sections
-from vqcodec.codec.model_file import read_model, save_model
+from vqcodec.codec.loading import build_model
+from vqcodec.codec.model_file import read_model_file, write_model_file
 from vqcodec.signals.files import Signal
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
@@ -84,29 +85,25 @@ def make_models_and_streams() -> None:
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         tables = TABLES | MORE_TABLES
-        models = {name: read_model(save_tiny_model(name, folder)) for name in tables}
+        files = {name: read_model_file(tiny_model_path(name)) for name in tables}
+        models = {name: build_model(file) for name, file in files.items()}
         for stream_name, (model_name, signal, options) in signals().items():
             stream = models[model_name].compress(signal, **options)
             (FOLDER / f"{stream_name}.vqc").write_bytes(stream)
             for number, plane in enumerate(models[model_name].indices_of(stream)):
                 indices[f"{stream_name}/{number}"] = plane.astype(np.int16)
         with tarfile.open(FOLDER / "models.tar.xz", "w:xz") as archive:
-            for name, model in models.items():
+            for name, file in files.items():
                 # Any decoder network will do, so they are zeros, which take no space.
-                state = {
+                tensors = {
                     key: value * 0 if key.startswith(("encoder.", "decoder.")) else value
-                    for key, value in model.autoencoder.state_dict().items()
+                    for key, value in file.tensors.items()
                 }
                 path = folder / f"{name}.safetensors"
-                fingerprint = save_model(
-                    path,
-                    name=name,
-                    tables=tables[name],
-                    state=state,
-                    prior=model.prior.tensors(),
-                    card={},
+                fingerprint = write_model_file(
+                    path, name=name, tables=tables[name], tensors=tensors, card={}
                 )
-                assert fingerprint == model.fingerprint
+                assert fingerprint == file.fingerprint
                 archive.add(path, path.name)
     np.savez_compressed(FOLDER / "indices.npz", allow_pickle=False, **indices)
 

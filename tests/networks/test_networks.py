@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vqcodec.config import build_config
 from vqcodec.errors import ConfigError
 from vqcodec.layout import at, decode_windows, encode_windows
-from vqcodec.modalities import modality_of
-from vqcodec.modalities.audio.modality import AudioModality
+from vqcodec.modalities import build_modality
 from vqcodec.modalities.base import Modality
-from vqcodec.modalities.image.modality import ImageModality
+from vqcodec.networks.pair import NetworkPair
+from vqcodec.registry import imported
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
 
@@ -60,7 +61,8 @@ class Networks:
     """A modality with its two networks, all weights random and in double precision."""
 
     name: str
-    modality: Modality
+    modality: Modality[Any]
+    pair: NetworkPair
     encoder: nn.Module
     decoder: nn.Module
 
@@ -68,19 +70,27 @@ class Networks:
 @pytest.fixture(params=list(TABLES))
 def networks(request: pytest.FixtureRequest) -> Networks:
     torch.manual_seed(0)
-    is_image = request.param.startswith(("patches", "image"))
-    modality = modality_of("image" if is_image else "audio")
-    encoder, decoder = modality.build_networks(TABLES[request.param])
+    modality, table = modality_of(request.param), TABLES[request.param]
+    kind, rest = modality.networks.split(table)
+    config, pair = build_config(imported(kind.config), rest, "network"), imported(kind.training)
+    encoder, decoder = pair.encoder(config), pair.decoder(config)
     for network in (encoder, decoder):
         for parameter in network.parameters():
             if parameter.dim() > 1:  # what starts at zero or small would hide what it reaches
                 nn.init.normal_(parameter, std=1.5 * parameter[0].numel() ** -0.5)
-    return Networks(request.param, modality, encoder.double().eval(), decoder.double().eval())
+    return Networks(
+        request.param, modality, pair, encoder.double().eval(), decoder.double().eval()
+    )
+
+
+def modality_of(name: str) -> Modality[Any]:
+    is_image = name.startswith(("patches", "image"))
+    return build_modality("image" if is_image else "audio", TABLES[name])
 
 
 def signal_of(networks: Networks, grid: tuple[int, ...]) -> Tensor:
     geometry = networks.modality.geometry
-    size = [length * geometry.step - geometry.missing for length in grid]
+    size = [length * geometry.step - geometry.tail_trim for length in grid]
     return torch.rand(1, 3 if len(grid) == 2 else 1, *size, dtype=torch.float64)
 
 
@@ -90,23 +100,26 @@ def windowed(networks: Networks, signal: Tensor, latents: Tensor, **changes: int
     grid, rate = tuple(latents.shape[2:]), torch.full((1,), 0.7, dtype=torch.float64)
     with torch.no_grad():
         encoded = encode_windows(
-            lambda x: networks.encoder(x, rate), lambda place: at(signal, place), grid, geometry
+            lambda x: networks.encoder(torch.from_numpy(x), rate).numpy(),
+            lambda place: at(signal.numpy(), place),
+            grid,
+            geometry,
         )
-        decoded = torch.full_like(signal, torch.nan)
+        decoded = np.full(signal.shape, np.nan)
         for place, piece in decode_windows(
-            lambda x, corner: networks.decoder(x, rate, corner),
-            lambda place: at(latents, place),
+            lambda x, corner: networks.decoder(torch.from_numpy(x), rate, corner).numpy(),
+            lambda place: at(latents.numpy(), place),
             grid,
             geometry,
         ):
-            at(decoded, place).copy_(piece)
+            at(decoded, place)[...] = piece
         whole = networks.encoder(signal, rate), networks.decoder(latents, rate)
-    return (encoded, whole[0]), (decoded, whole[1])
+    return (torch.from_numpy(encoded), whole[0]), (torch.from_numpy(decoded), whole[1])
 
 
 @pytest.mark.parametrize("number", range(4))
 def test_windows_agree_with_a_whole_run(networks, number):
-    grid = GRIDS[networks.modality.dims][number]
+    grid = GRIDS[networks.modality.num_axes][number]
     latents = torch.randn(1, 5, *grid, dtype=torch.float64)
     for found, whole in windowed(networks, signal_of(networks, grid), latents):
         assert found.shape == whole.shape
@@ -114,7 +127,7 @@ def test_windows_agree_with_a_whole_run(networks, number):
 
 
 def test_the_reach_is_as_long_as_it_has_to_be(networks):
-    grid = GRIDS[networks.modality.dims][-1]
+    grid = GRIDS[networks.modality.num_axes][-1]
     latents = torch.randn(1, 5, *grid, dtype=torch.float64)
     geometry = networks.modality.geometry
     shorter = {
@@ -128,26 +141,23 @@ def test_the_reach_is_as_long_as_it_has_to_be(networks):
 def test_a_position_is_as_large_as_the_kind_says(networks):
     geometry = networks.modality.geometry
     assert geometry.step == STEPS[networks.name]
-    assert geometry.missing == (8 if networks.name.startswith("mdct") else 0)
+    assert geometry.tail_trim == (8 if networks.name.startswith("mdct") else 0)
 
 
 def test_a_table_without_kind_means_the_first():
     with_kind = {"kind": "patches", **TABLES["patches"]}
-    modality = modality_of("image")
-    shapes = [
-        [parameter.shape for parameter in modality.build_networks(table)[0].parameters()]
-        for table in (TABLES["patches"], with_kind)
-    ]
-    assert shapes[0] == shapes[1]
-    assert modality.geometry.step == 16
+    plain, named = (build_modality("image", table) for table in (TABLES["patches"], with_kind))
+    assert plain.networks.split(TABLES["patches"]) == named.networks.split(with_kind)
+    assert plain.config == named.config
+    assert plain.geometry.step == 16
 
 
 @pytest.mark.parametrize("name", ["image", "audio"])
 def test_an_unknown_kind_is_refused(name):
     with pytest.raises(ConfigError, match=r"network\.kind: 'nonsense' is not one of"):
-        modality_of(name).build_networks({"kind": "nonsense"})
+        build_modality(name, {"kind": "nonsense"})
     with pytest.raises(ConfigError, match=r"network\.kind"):
-        modality_of(name).build_networks({"kind": ["paper"]})
+        build_modality(name, {"kind": ["paper"]})
 
 
 @pytest.mark.parametrize(
@@ -165,14 +175,13 @@ def test_an_unknown_kind_is_refused(name):
 )
 def test_a_bad_table_is_refused_by_its_key(name, key, value):
     with pytest.raises(ConfigError, match=rf"network\.{key}"):
-        modality_of(name.split("-")[0]).build_networks({**TABLES[name], key: value})
+        build_modality(name.split("-")[0], {**TABLES[name], key: value})
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 5), (17, 15), (16, 32)])
 @pytest.mark.parametrize("name", ["patches", "image-paper"])
 def test_a_picture_of_any_size_fits_its_grid(name, height, width):
-    modality = ImageModality()
-    modality.build_networks(TABLES[name])
+    modality = modality_of(name)
     picture = Picture(np.zeros((height, width, 3), np.uint8))
     facts = modality.facts(picture, separate_channels=False)
     grid, step = modality.grid(facts), STEPS[name]
@@ -188,8 +197,7 @@ def test_a_picture_of_any_size_fits_its_grid(name, height, width):
 @pytest.mark.parametrize("num_samples", [0, 1, 7, 8, 9, 63, 64, 65, 1000])
 @pytest.mark.parametrize("name", ["mdct", "audio-paper"])
 def test_a_sound_of_any_length_fits_its_grid(name, num_samples):
-    modality = AudioModality()
-    modality.build_networks(TABLES[name])
+    modality = modality_of(name)
     clip = AudioClip(np.full((1, num_samples), 0.25, np.float32), 16_000)
     facts = modality.facts(clip, separate_channels=False)
     (frames,) = modality.grid(facts)
@@ -203,8 +211,8 @@ def test_a_sound_of_any_length_fits_its_grid(name, num_samples):
 
 
 def test_a_first_batch_sets_the_start(networks):
-    batch = torch.cat([signal_of(networks, (8,) * networks.modality.dims) for _ in range(32)])
-    networks.modality.start_networks(
+    batch = torch.cat([signal_of(networks, (8,) * networks.modality.num_axes) for _ in range(32)])
+    networks.pair.init_from_data(
         networks.encoder.float(), networks.decoder.float(), batch.float()
     )
     with torch.no_grad():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from vqcodec.modalities.audio.config import UNIT_REACH
 from vqcodec.networks.residual import (
     ConvNextUnit1d,
     RateModulation,
@@ -49,7 +50,7 @@ def test_a_sound_unit_looks_no_further_than_its_reach():
     unit = ConvNextUnit1d(4)
     features = torch.randn(1, 4, 40)
     whole, chunk = unit(features), unit(features[..., 10:30])
-    inner = slice(ConvNextUnit1d.REACH, -ConvNextUnit1d.REACH)
+    inner = slice(UNIT_REACH, -UNIT_REACH)
     assert torch.allclose(whole[..., 10:30][..., inner], chunk[..., inner], atol=1e-6)
 
 

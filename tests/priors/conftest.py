@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import TABLES, tiny_prior_network
+from tiny import TABLES
+from tiny_training import tiny_prior_network
 
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.quantizers import QuantizerModule, build_quantizer_module

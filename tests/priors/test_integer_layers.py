@@ -20,8 +20,8 @@ from vqcodec.priors.integer import (
     freeze_linear,
     named,
     saturate,
-    single_threaded,
 )
+from vqcodec.priors.side_by_side import single_threaded
 
 SMALLEST_INT16, LARGEST_INT16 = -(1 << 15), (1 << 15) - 1
 

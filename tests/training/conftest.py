@@ -14,6 +14,11 @@ from vqcodec.signals.picture_files import write_picture
 from vqcodec.signals.sound_files import write_clip
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _remembered_graphs(remembered_graphs: None) -> None:
+    """All these tests export."""
+
+
 @pytest.fixture(scope="session")
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six small pictures, and six short sounds by three speakers."""

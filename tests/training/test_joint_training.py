@@ -12,9 +12,9 @@ from test_tiny_recipes import make_data
 from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError
-from vqcodec.modalities.base import Batch
 from vqcodec.networks.priors.heads import prediction_bits
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
+from vqcodec.training.modality import Batch
 from vqcodec.training.recipe import parse_recipe, read_recipe
 
 Make = Callable[..., AutoencoderTraining]

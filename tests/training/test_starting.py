@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from safetensors.numpy import load_file
-from tiny import TABLES, save_tiny_model
+from tiny import TABLES
+from tiny_training import save_tiny_model
 from training_recipes import AUDIO, IMAGE
 
 from vqcodec.errors import ConfigError, MissingModelError

@@ -41,6 +41,7 @@ def decompress_stream(
             hold shows when it is read.
         MissingModelError: it was made with another model.
     """
+    parts.networks.prepare("decoder")  # while the prior decodes
     stream = open_stream(data, parts, level)
     header, vector = stream.header, None
     if speaker is not None:

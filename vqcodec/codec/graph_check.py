@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
 
 from vqcodec.errors import ModelFileError
 
@@ -25,15 +28,15 @@ _NODE, _INITIALIZER, _SPARSE_INITIALIZER = 1, 5, 15
 _OP_TYPE, _ATTRIBUTE, _DOMAIN = 4, 5, 7
 _SUBGRAPH, _SUBGRAPHS, _SPARSE, _SPARSES = 6, 11, 22, 23
 _TENSOR, _TENSORS = 5, 10
-_NAME, _EXTERNAL_DATA = 8, 13
+_DIMS, _NAME, _EXTERNAL_DATA = 1, 8, 13
 
 
-def check_graph(name: str, graph: bytes, weights: Container[str]) -> list[str]:
+def check_graph(name: str, graph: bytes, weights: Mapping[str, NDArray[Any]]) -> list[str]:
     """Return the names of the weights that a serialized ONNX model takes from elsewhere.
 
     Raises:
-        ModelFileError: it is not such a model, needs a weight that is not there, or holds what a
-            network does not need.
+        ModelFileError: it is not such a model, needs a weight that is not there or has another
+            shape, or holds what a network does not need.
     """
     try:
         return _check(name, graph, weights)
@@ -41,7 +44,7 @@ def check_graph(name: str, graph: bytes, weights: Container[str]) -> list[str]:
         raise ModelFileError(f"model: its {name} is not an ONNX graph") from error
 
 
-def _check(name: str, graph: bytes, weights: Container[str]) -> list[str]:
+def _check(name: str, graph: bytes, weights: Mapping[str, NDArray[Any]]) -> list[str]:
     fields = list(_fields(memoryview(graph)))
     graphs = [value for field, value in fields if field == _GRAPH]
     if len(graphs) != 1 or any(field == _FUNCTIONS for field, _ in fields):
@@ -56,13 +59,26 @@ def _check(name: str, graph: bytes, weights: Container[str]) -> list[str]:
         if field == _INITIALIZER:
             own = list(_fields(value))
             if any(number == _EXTERNAL_DATA for number, _ in own):
-                names += [str(v, "utf-8") for number, v in own if number == _NAME]
+                found = [str(v, "utf-8") for number, v in own if number == _NAME]
+                shape = [n for number, v in own if number == _DIMS for n in _numbers(v)]
+                _check_weights(name, found, tuple(shape), weights)
+                names += found
     if num_nodes > MOST_NODES:
         raise ModelFileError(f"model: its {name} has {num_nodes} nodes, at most {MOST_NODES} fit")
-    for weight in names:
+    return names
+
+
+def _check_weights(
+    name: str, needed: list[str], shape: tuple[int, ...], weights: Mapping[str, NDArray[Any]]
+) -> None:
+    for weight in needed:
         if weight not in weights:
             raise ModelFileError(f"model: its {name} needs a tensor {weight}, which is missing")
-    return names
+        if weights[weight].shape != shape:
+            raise ModelFileError(
+                f"model: its {name} needs a tensor {weight} of shape {shape}, "
+                f"not {weights[weight].shape}"
+            )
 
 
 def _check_node(name: str, node: memoryview) -> None:
@@ -83,7 +99,7 @@ def _check_node(name: str, node: memoryview) -> None:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Yield number and content of the fields of a protobuf message; of numbers, nothing.
+    """Yield number and content of the fields of a protobuf message.
 
     Raises:
         ValueError: it is not a message.
@@ -92,11 +108,11 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     while place < len(message):
         key, place = _varint(message, place)
         kind, start = key & 7, place
+        if key >= 1 << 32:  # some readers cut it to 32 bits
+            raise ValueError("a field's number of more than 32 bits")
         if kind == 0:
-            _, place = _varint(message, place)
-            yield key >> 3, message[:0]
-            continue
-        if kind == 2:
+            size = _varint(message, place)[1] - place
+        elif kind == 2:
             size, start = _varint(message, place)
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
@@ -106,6 +122,14 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
         if place > len(message):
             raise ValueError("a field past the end")
         yield key >> 3, message[start:place]
+
+
+def _numbers(content: memoryview) -> Iterator[int]:
+    """Yield the numbers of a field: one, or several that are packed."""
+    place = 0
+    while place < len(content):
+        number, place = _varint(content, place)
+        yield number
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
-from threading import Lock
+from contextlib import suppress
+from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vqcodec.codec.graph_check import check_graph
+from vqcodec.cores import num_threads
 from vqcodec.errors import ModelFileError, UsageError
 
 Array = NDArray[np.float32]
@@ -60,6 +60,15 @@ class Networks:
             UsageError: there is no such device.
         """
         return Networks(self._graphs, self.weights, device)
+
+    def prepare(self, name: str) -> None:
+        """Begin to make a graph ready, in a thread: something else has to be done first."""
+        if name in self._graphs:
+            Thread(target=self._prepare, args=(name,), daemon=True).start()
+
+    def _prepare(self, name: str) -> None:
+        with suppress(ModelFileError):  # is raised again where the graph is used
+            self._session(name, num_threads())
 
     def encode(self, signal: Array, rate: float) -> Array:
         """Return latents [P, D, ...] of a signal [P, C, ...]."""
@@ -123,6 +132,8 @@ class Networks:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = _ERRORS_ONLY
+        # Threads that wait in a busy loop take cores from the prior.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         weights = [_as_float32(self.weights[key]) for key in self._names[name]]
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in weights]
         options.add_external_initializers(self._names[name], values)
@@ -140,16 +151,6 @@ INPUTS = {
     "decoder": ("latents", "rate", "first", "speaker"),
     "speaker": ("features",),
 }
-
-
-def num_threads() -> int:
-    """Return how many threads networks may use: OMP_NUM_THREADS, or the cores there are."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdecimal() and int(wanted):
-        return int(wanted)
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _as_vector(rate: float) -> Array:

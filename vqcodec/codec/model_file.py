@@ -74,7 +74,7 @@ def fingerprint_of(tables: Mapping[str, Any], tensors: Tensors) -> str:
         for name, tensor in tensors.items()
         if name.startswith(("quantizer.", "prior."))
     }
-    return _checksum_of(kept, contract)[:8]
+    return checksum_of(kept, contract)[:8]
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def read_model_file(path: Path) -> ModelFile:
     try:
         tensors = load_file(path)
         checksum = facts.pop("checksum")
-        if _checksum_of(facts, tensors) != checksum:
+        if checksum_of(facts, tensors) != checksum:
             raise ModelFileError(f"{path}: damaged, its checksum does not match")
         if fingerprint_of(facts["tables"], tensors) != facts["fingerprint"]:
             raise ModelFileError(f"{path}: its fingerprint is not that of its tables and tensors")
@@ -158,7 +158,7 @@ def write_model_file(
         "tables": dict(tables),
         "card": dict(card),
     }
-    facts["checksum"] = _checksum_of(facts, tensors)
+    facts["checksum"] = checksum_of(facts, tensors)
     temporary = path.with_name(path.name + ".partial")
     contiguous = {
         key: np.ascontiguousarray(value).reshape(value.shape) for key, value in tensors.items()
@@ -175,7 +175,7 @@ def write_model_file(
     return fingerprint
 
 
-def _checksum_of(facts: Mapping[str, Any], tensors: Tensors) -> str:
+def checksum_of(facts: Mapping[str, Any], tensors: Tensors) -> str:
     """Return the SHA-256 of facts as JSON and tensors by name."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(tensors):

@@ -19,6 +19,8 @@ from vqcodec.errors import CorruptStreamError, ModelFileError, UsageError
 Symbols = NDArray[np.int32]
 
 _FEW = 128  # symbols
+_MANY = 16  # symbols of one table, for which a call of their own is faster than rows of weights
+_MOST_WEIGHTS = 1 << 20  # in one call, so that memory is bounded
 _WORD_BYTES = 4
 _STATE_WORDS = 2
 
@@ -70,22 +72,34 @@ class FrequencyTables:
         """
         order = table_ids.argsort(kind="stable")  # linear in numpy, as the numbers have 16 bits
         in_order = table_ids.take(order)
-        lengths = self._lengths.take(in_order)
-        # A call for each table, or for each run of tables of one length where symbols are few.
-        few = len(table_ids) <= _FEW
-        keys = lengths if few else in_order
-        changes = (keys[1:] != keys[:-1]).nonzero()[0] + 1
-        starts = [0, *changes.tolist(), len(keys)] if len(keys) else []
+        if not len(in_order):
+            return order, []
+        starts = np.concatenate([[0], (in_order[1:] != in_order[:-1]).nonzero()[0] + 1])
+        counts = np.diff(starts, append=len(in_order))
+        lengths = self._lengths.take(in_order.take(starts))
+        # A call for each table with many symbols; of others, one for a run of equal lengths.
+        many = counts >= _MANY
+        begins = np.ones(len(starts), np.bool_)
+        begins[1:] = many[1:] | many[:-1] | (lengths[1:] != lengths[:-1])
+        firsts = begins.nonzero()[0]
+        bounds = [*starts.take(firsts).tolist(), len(in_order)]
         parts: list[Part] = []
-        for start, stop in itertools.pairwise(starts):
-            length = int(lengths[start])
+        for (start, stop), length, alone in zip(
+            itertools.pairwise(bounds),
+            lengths.take(firsts).tolist(),
+            many.take(firsts).tolist(),
+            strict=True,
+        ):
             if length == 1:
                 continue
-            if few:
-                places = self._places.take(in_order[start:stop])
-                parts.append((start, stop, _ROWS, self._weights[length].take(places, axis=0)))
-            else:
+            if alone:
                 parts.append((start, stop, self._model(int(in_order[start])), None))
+                continue
+            step = _MOST_WEIGHTS // length
+            for first in range(start, stop, step):
+                last = min(stop, first + step)
+                places = self._places.take(in_order[first:last])
+                parts.append((first, last, _ROWS, self._weights[length].take(places, axis=0)))
         return order, parts
 
     def parts_of_rows(self, table_ids: NDArray[np.uint16]) -> Sequence[Parts | None]:

@@ -37,8 +37,8 @@ class LogisticCoding:
         """
         tables = read_logistic_tables(stored)
         self.bit_weight = bit_weight
-        self.tables = FrequencyTables(tables.freqs, tables.total)
-        self.bits = bits_of_freqs(tables.freqs, tables.total)
+        self.tables, self._total = FrequencyTables(tables.freqs, tables.total), tables.total
+        self._bits: NDArray[np.float64] | None = None  # made when indices are chosen by them
         self.limit = codebook_size // 2
         self.escape_bits = np.log2(codebook_size)
         num_fractions, per_octave = 1 << tables.fraction_bits, tables.per_octave
@@ -53,6 +53,13 @@ class LogisticCoding:
         half = num_fractions >> 1
         self._factors = np.array([1, per_octave])
         self._offsets = np.array([half, half + LOG2_SCALE_LIMIT * per_octave * num_fractions])
+
+    @property
+    def bits(self) -> NDArray[np.float64]:
+        """What each symbol of each table costs."""
+        if self._bits is None:
+            self._bits = bits_of_freqs(self.tables.freqs, self._total)
+        return self._bits
 
     def code(self, coder: Coder, outputs: Array, indices: Array | None) -> NDArray[np.int64]:
         """Return the indices [S], coded under outputs [S, 2]: mean and log2 of the scale.

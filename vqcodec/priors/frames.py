@@ -17,9 +17,9 @@ from vqcodec.priors.integer import (
     activate,
     product,
     saturate,
-    single_threaded,
 )
 from vqcodec.priors.learnt import GroupLayers, LearntPrior
+from vqcodec.priors.side_by_side import single_threaded
 
 
 class FramesPrior(LearntPrior):

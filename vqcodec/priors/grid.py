@@ -15,6 +15,7 @@ from vqcodec.priors.config import GridPriorConfig
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, activate, saturate
 from vqcodec.priors.learnt import GroupLayers, LearntPrior
 from vqcodec.priors.order import known_taps, phase_offsets
+from vqcodec.priors.side_by_side import in_blocks, single_threaded
 
 Place = tuple[slice, slice, slice]  # codebooks, rows and columns of indices [K, h, w]
 
@@ -79,10 +80,11 @@ class GridPrior(LearntPrior):
     ) -> list[Indices]:
         """Run the groups of segments [K, h, w] through their coders, as far as there are any."""
         known = [None] * len(coders) if indices is None else indices
-        return [
-            self._code_segment(own, shape, rate, segment)
-            for own, shape, segment in zip(coders, shapes, known, strict=True)
-        ]
+        with single_threaded():
+            return [
+                self._code_segment(own, shape, rate, segment)
+                for own, shape, segment in zip(coders, shapes, known, strict=True)
+            ]
 
     def _code_segment(
         self, coders: Sequence[Coder], shape: Shape, rate: int, known: Targets | None
@@ -100,7 +102,8 @@ class GridPrior(LearntPrior):
 
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
         """Return what each index of segments [K', h, w] costs."""
-        return [self._bits_of_segment(segment, rate) for segment in segments]
+        with single_threaded():
+            return [self._bits_of_segment(segment, rate) for segment in segments]
 
     def _bits_of_segment(self, indices: Indices, rate: int) -> Bits:
         bits = np.zeros(indices.shape)
@@ -198,25 +201,40 @@ class _Group(GroupLayers):
         kernel = len(weight)
         reach = kernel // 2
         padded = np.pad(features, ((reach, reach), (reach, reach), (0, 0)))
-        sums = np.zeros((height * width, weight.shape[-1]), features.dtype)
-        for row, column in zip(*np.nonzero(taps[phase]), strict=True):
-            seen = padded[offset[0] + row :: period, offset[1] + column :: period]
-            seen = seen[:height, :width].reshape(height * width, -1)
-            sums += seen @ weight[row, column]
-        context = self.context.requantize(sums, self.context.bias[phase])
-        trunk = self.trunk(np.ascontiguousarray(state).reshape(height * width, -1))
-        outputs = self.head(activate(self.hidden(activate(trunk + context))))
-        return outputs.reshape(height, width, -1)
+        outputs = np.empty((height, width, self.head.weight.shape[1]), features.dtype)
+
+        def predict_rows(rows: slice) -> None:
+            count = (rows.stop - rows.start) * width
+            sums = np.zeros((count, weight.shape[-1]), features.dtype)
+            for row, column in zip(*np.nonzero(taps[phase]), strict=True):
+                seen = padded[offset[0] + row :: period, offset[1] + column :: period]
+                sums += seen[rows, :width].reshape(count, -1) @ weight[row, column]
+            context = self.context.requantize(sums, self.context.bias[phase])
+            trunk = self.trunk(np.ascontiguousarray(state[rows]).reshape(count, -1))
+            found = self.head(activate(self.hidden(activate(trunk + context))))
+            outputs[rows] = found.reshape(-1, width, found.shape[1])
+
+        in_blocks(predict_rows, height, width)
+        return outputs
 
     def advance(self, state: Array, features: Array) -> Array:
         """Return the state [h, w, W] once the group's features [h, w, C] are known."""
         height, width = features.shape[:2]
         known = np.concatenate([activate(state), features], axis=2)
         padded = np.pad(known, ((1, 1), (1, 1), (0, 0)))
-        sums = np.zeros((height * width, state.shape[2]), features.dtype)
-        for row in range(3):
-            for column in range(3):
-                seen = padded[row : row + height, column : column + width]
-                sums += seen.reshape(len(sums), known.shape[2]) @ self.update.weight[row, column]
-        changed = activate(self.update.requantize(sums, self.update.bias))
-        return saturate(state + self.merge(changed).reshape(height, width, -1))
+        advanced = np.empty((height, width, state.shape[2]), features.dtype)
+
+        def advance_rows(rows: slice) -> None:
+            count = (rows.stop - rows.start) * width
+            sums = np.zeros((count, state.shape[2]), features.dtype)
+            for row in range(3):
+                for column in range(3):
+                    seen = padded[rows.start + row : rows.stop + row, column : column + width]
+                    sums += seen.reshape(count, -1) @ self.update.weight[row, column]
+            changed = activate(self.update.requantize(sums, self.update.bias))
+            advanced[rows] = saturate(
+                state[rows] + self.merge(changed).reshape(-1, width, state.shape[2])
+            )
+
+        in_blocks(advance_rows, height, width)
+        return advanced

@@ -8,15 +8,12 @@ same layers compute the same numbers in integers proper; that is the reference.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from vqcodec.errors import ModelFileError
 
@@ -51,21 +48,6 @@ def saturate(values: Array) -> Array:
     least, _, largest = _LIMITS[values.dtype]
     clamped: Array = np.maximum(values, least)
     return np.minimum(clamped, largest, out=clamped)
-
-
-def single_threaded() -> AbstractContextManager[object]:
-    """Return a context in which numpy's products take one thread, as suits many small ones.
-
-    Others would wait for the next one in a busy loop, on a core that networks can use.
-    """
-    context: AbstractContextManager[object] = _libraries().limit(limits=1)
-    return context
-
-
-@functools.cache
-def _libraries() -> ThreadpoolController:
-    """Return the control of the libraries that multiply for numpy."""
-    return ThreadpoolController().select(user_api="blas")
 
 
 def product(values: Array, weight: Array) -> Array:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vqcodec.networks.audio.bands import BandEnvelope
-from vqcodec.networks.audio.decoder import AudioDecoder, start_linear_paths
+from vqcodec.networks.audio.decoder import AudioDecoder, init_linear_paths
 from vqcodec.networks.audio.encoder import WAVEFORM_HZ, AudioEncoder, MdctConfig
 from vqcodec.networks.audio.excitation import NOISE_FRAMES, Excitation
 from vqcodec.networks.spectral import Mdct
@@ -108,7 +108,7 @@ def test_before_training_the_waveform_comes_back_below_and_its_energies_above():
     level = 0.01 + 0.03 * torch.rand(24, 1, 1)
     voices = level * (tones * torch.sin(9 * time + torch.arange(24)[:, None, None]) + 0.3)
     voices = voices + 0.3 * level * torch.randn_like(voices)
-    weights = start_linear_paths(encoder, decoder, voices)
+    weights = init_linear_paths(encoder, decoder, voices)
     assert weights.shape == (config.dim,)
     rate = torch.ones(24)
     with torch.no_grad():

@@ -60,14 +60,14 @@ def test_entries_start_as_the_means_of_clusters():
     # k-means may split a cluster, so the best of a few starts counts.
     found = []
     for _ in range(5):
-        book.start(clustered(50))
+        book.init_from_data(clustered(50))
         found.append(distance_to_centres(book))
     assert min(found) < 0.1
 
 
 def test_a_start_from_fewer_vectors_than_entries_has_only_such_vectors():
     book = Codebook(10, 2, update="average", decay=0.9)
-    book.start(CENTRES)
+    book.init_from_data(CENTRES)
     assert torch.cdist(book.entries, CENTRES).min(1).values.max() < 1e-5
 
 

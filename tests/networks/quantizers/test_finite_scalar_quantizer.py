@@ -8,15 +8,17 @@ import pytest
 import torch
 
 from vqcodec.errors import ConfigError
-from vqcodec.networks.quantizers.finite_scalar import FiniteScalarConfig, FiniteScalarQuantizer
+from vqcodec.networks.quantizers import build_quantizer_module
+from vqcodec.networks.quantizers.finite_scalar import FiniteScalarModule
+from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
 
 LEVELS = (7, 3, 5)
 RATE = torch.zeros(1, dtype=torch.int64)
 
 
-def quantizer_of(levels: tuple[int, ...] = LEVELS) -> FiniteScalarQuantizer:
+def quantizer_of(levels: tuple[int, ...] = LEVELS) -> FiniteScalarModule:
     torch.manual_seed(0)
-    return FiniteScalarQuantizer(FiniteScalarConfig(levels=levels))
+    return FiniteScalarModule(FiniteScalarConfig(levels=levels))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 5), (2, 3, 4, 2), (1, 3, 1)])

@@ -6,14 +6,16 @@ import pytest
 import torch
 
 from vqcodec.errors import ConfigError
-from vqcodec.networks.quantizers.lattice import LatticeConfig, LatticeQuantizer
+from vqcodec.networks.quantizers import build_quantizer_module
+from vqcodec.networks.quantizers.lattice import LatticeModule
+from vqcodec.quantizers.lattice import LatticeConfig
 
 LIMIT = 15
 
 
-def quantizer_of(limit: int = LIMIT) -> LatticeQuantizer:
+def quantizer_of(limit: int = LIMIT) -> LatticeModule:
     torch.manual_seed(0)
-    return LatticeQuantizer(LatticeConfig(dim=3, limit=limit))
+    return LatticeModule(LatticeConfig(dim=3, limit=limit))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 5), (2, 3, 4, 2), (1, 3, 1)])

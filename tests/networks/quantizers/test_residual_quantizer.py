@@ -9,21 +9,22 @@ import torch
 from torch import Tensor
 
 from vqcodec.errors import ConfigError
-from vqcodec.networks.quantizers.residual import ResidualQuantizer
+from vqcodec.networks.quantizers import build_quantizer_module
+from vqcodec.networks.quantizers.residual import ResidualModule
 
 SHAPES = [(2, 4, 5), (2, 4, 3, 2), (1, 4, 1)]
 
 
-def quantizer_of(num_codebooks: int = 3, **keys: Any) -> ResidualQuantizer:
+def quantizer_of(num_codebooks: int = 3, **keys: Any) -> ResidualModule:
     torch.manual_seed(0)
     table = {"kind": "residual", "dim": 4, "num_codebooks": num_codebooks, "codebook_size": 8}
     quantizer = build_quantizer_module({**table, **keys})
-    assert isinstance(quantizer, ResidualQuantizer)
+    assert isinstance(quantizer, ResidualModule)
     quantizer.init_from_data(torch.randn(16, 4, 40), None)
     return quantizer
 
 
-def full(quantizer: ResidualQuantizer, batch_size: int) -> Tensor:
+def full(quantizer: ResidualModule, batch_size: int) -> Tensor:
     return torch.full((batch_size,), quantizer.num_codebooks)
 
 

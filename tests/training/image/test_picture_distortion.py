@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vqcodec.modalities.image.modality import ImageModality
+from vqcodec.modalities import build_modality
+from vqcodec.training.image.modality import ImageTraining
+from vqcodec.training.modality import training_side
 
 
 @pytest.fixture
@@ -15,10 +17,10 @@ def picture():
 
 
 def distortion(reconstruction, target, kind):
-    return ImageModality().distortion(reconstruction, target, kind)
+    return training_side(build_modality("image", {})).distortion(reconstruction, target, kind)
 
 
-@pytest.mark.parametrize("kind", ImageModality.distortions)
+@pytest.mark.parametrize("kind", ImageTraining.distortions)
 def test_the_original_is_without_error_and_noise_is_one(picture, kind):
     assert distortion(picture, picture, kind)["total"].abs().max() < 1e-3
     errors = [

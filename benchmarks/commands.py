@@ -1,0 +1,120 @@
+"""Seconds and peak memory of whole commands: imports, loading and files count.
+
+With --base, a checkout of another version, its commands take turns with these, so that a busy
+machine slows both. The base runs in the same environment, which has to hold what it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from PIL import Image
+from result import ROOT, write_result
+
+SAMPLES = ROOT / "assets" / "samples"
+THUMBNAIL = 128  # pixels each way
+# Runs a command of a checkout, whose cli/ and assets/ lie beside its package.
+START = """
+import importlib.util, sys
+root = sys.argv.pop(1)
+sys.path.insert(0, root)
+for name, folder in (("vqcodec.cli", "cli"), ("vqcodec.assets", "assets")):
+    import vqcodec
+    place = f"{root}/{folder}"
+    spec = importlib.util.spec_from_file_location(
+        name, f"{place}/__init__.py", submodule_search_locations=[place])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+from vqcodec.cli.main import main
+main()
+"""
+
+
+class Run(NamedTuple):
+    """What a command took."""
+
+    seconds: float
+    peak_bytes: int
+
+
+def run(root: Path, *arguments: str | Path) -> Run:
+    """Return what a command of a checkout took.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    start = time.perf_counter()
+    command = [sys.executable, "-c", START, str(root), *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=tempfile.gettempdir())
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"vqcodec {arguments[0]}: exit code {process.returncode}")
+    return Run(seconds, usage.ru_maxrss * 1024)
+
+
+def inputs(folder: Path, picture: Path, voice: Path) -> dict[str, Path]:
+    """Return the files to compress by what they are: picture, thumbnail, ten seconds of speech."""
+    with Image.open(picture) as image:
+        image.convert("RGB").resize((768, 512)).save(folder / "picture.png")
+        image.convert("RGB").resize((THUMBNAIL, THUMBNAIL)).save(folder / "thumbnail.png")
+    waveform, rate = soundfile.read(voice)
+    soundfile.write(folder / "speech.flac", np.resize(waveform, 10 * rate), rate)
+    return {
+        "picture, 768 x 512": folder / "picture.png",
+        f"thumbnail, {THUMBNAIL} x {THUMBNAIL}": folder / "thumbnail.png",
+        "speech, 10 s": folder / "speech.flac",
+    }
+
+
+def measure(roots: dict[str, Path], files: dict[str, Path], repeats: int) -> dict[str, object]:
+    """Return median seconds and largest peak of each command of each checkout."""
+    figures: dict[str, object] = {}
+    for what, original in files.items():
+        for way in ("compress", "decompress"):
+            runs: dict[str, list[Run]] = {name: [] for name in roots}
+            for _ in range(repeats):
+                for name, root in roots.items():
+                    stream = original.with_suffix(f".{name}.vqc")
+                    restored = stream.with_suffix(".png" if original.suffix == ".png" else ".wav")
+                    source, target = (original, stream) if way == "compress" else (stream, restored)
+                    runs[name].append(run(root, way, "-q", "-f", source, "-o", target))
+            figures[f"{what}, {way}"] = {
+                name: {
+                    "seconds": statistics.median(one.seconds for one in own),
+                    "peak_bytes": max(one.peak_bytes for one in own),
+                }
+                for name, own in runs.items()
+            }
+    return figures
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", type=Path, help="checkout of the version to compare with")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--picture", type=Path, default=SAMPLES / "tulips.png")
+    parser.add_argument("--voice", type=Path, default=SAMPLES / "voice_man.flac")
+    options = parser.parse_args()
+    roots = {"this": ROOT} | ({"base": options.base.resolve()} if options.base else {})
+    with tempfile.TemporaryDirectory() as name:
+        files = inputs(Path(name), options.picture, options.voice)
+        figures = measure(roots, files, options.repeats)
+    write_result("commands", {"n": options.repeats, "commands": figures})
+
+
+if __name__ == "__main__":
+    main()

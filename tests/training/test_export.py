@@ -1,0 +1,58 @@
+"""What training has made as a model file, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny import TABLES
+from tiny_training import save_tiny_model
+
+from vqcodec.codec.model_file import read_model_file
+from vqcodec.errors import ModelFileError, OutputError
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.training.export import load_autoencoder, save_model
+
+
+def save(path, *, weight=0.0):
+    torch.manual_seed(0)
+    tables = TABLES["image"]
+    autoencoder = Autoencoder(tables)
+    with torch.no_grad():
+        autoencoder.decoder.head.weight.fill_(weight)
+    save_model(path, name="x", tables=tables, autoencoder=autoencoder, prior={}, card={})
+    return autoencoder
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), 1e6])
+def test_a_model_with_weights_beyond_half_precision_is_not_saved(tmp_path, weight):
+    with pytest.raises(ModelFileError, match=r"decoder.head.weight has values that are not finite"):
+        save(tmp_path / "x.safetensors", weight=weight)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(OutputError, match="cannot be written"):
+        save(tmp_path / "none" / "x.safetensors")
+    (tmp_path / "x.safetensors").mkdir()
+    with pytest.raises(OutputError, match="cannot be written"):
+        save(tmp_path / "x.safetensors")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_saving_twice_gives_the_same_file(tmp_path):
+    paths = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        paths.append(save_tiny_model("residual-speech", tmp_path / name))
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_saved_autoencoder_comes_back_as_far_as_half_precision_kept_it(tmp_path):
+    saved = save(tmp_path / "x.safetensors", weight=0.1).state_dict()
+    loaded = load_autoencoder(read_model_file(tmp_path / "x.safetensors")).state_dict()
+    assert loaded.keys() == saved.keys()
+    for name, value in saved.items():
+        is_network = name.startswith(("encoder.", "decoder."))
+        kept = value.numpy().astype(np.float16).astype(np.float32) if is_network else value.numpy()
+        assert np.array_equal(loaded[name].numpy(), kept), name
