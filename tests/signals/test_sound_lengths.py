@@ -386,6 +386,42 @@ def test_reading_twice_gives_the_same_samples_and_notes(build):
     assert first.notes == second.notes
 
 
+class Failing(io.BytesIO):
+    """A disk that fails after a while."""
+
+    fails = False
+
+    def read(self, size=-1):
+        if self.fails:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("build", [sound, mp3, lambda: sound("OGG"), lambda: sound("FLAC")])
+def test_a_disk_that_fails_is_an_input_error(build):
+    file = Failing(build())
+    opened = open_signal(file, "voice")
+    file.fails = True
+    with pytest.raises(InputError, match=r"^voice: Input/output error"):
+        list(opened.blocks())
+
+
+def test_tags_are_named_in_a_quiet_note():
+    def tagged(format):
+        file = io.BytesIO()
+        with soundfile.SoundFile(file, "w", 16_000, 1, format=format) as target:
+            target.title, target.artist = "Song", "Singer"
+            target.write(noisy_tone())
+        return file.getvalue()
+
+    id3_with_title = b"ID3\4\0\0\0\0\0\x20TIT2\0\0\0\5\0\0\0Song" + bytes(17)
+    for data in (*(tagged(f) for f in ("WAV", "FLAC", "OGG")), id3_with_title + mp3()):
+        (note,) = read(data).notes
+        assert (note.code, note.quiet) == (NoteCode.METADATA_DROPPED, True)
+        assert "title" in note.text
+    assert not read(mp3()).notes
+
+
 # Whatever is written where lengths stand
 
 NUMBERS = st.one_of(
