@@ -9,26 +9,31 @@ Every input comes from its number and the seed alone, so that a finding can be r
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
 import json
 import os
 import random
 import resource
 import select
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 from PIL import Image
+from result import write_result
 
 from vqcodec.errors import VqcodecError
 from vqcodec.signals.files import open_signal
+from vqcodec.signals.mpeg_frames import parse_frame_header
 from vqcodec.signals.options import ReadOptions
 from vqcodec.signals.picture import Picture
 
@@ -61,11 +66,54 @@ def build_originals() -> list[tuple[str, bytes]]:
         except soundfile.LibsndfileError:
             continue
         files.append((f"sound-{format}-{subtype}", file.getvalue()))
+    files += _joined(dict(files)) + _containers(tone)
     colours = rng.integers(0, 256, (24, 40, 3), np.uint8)
     colours[:, 20:] = 200
     picture = Image.fromarray(colours)
     for format in _PICTURES:
         files += _pictures(picture, format)
+    return files
+
+
+def _joined(files: dict[str, bytes]) -> list[tuple[str, bytes]]:
+    """Return files of several parts, and those whose length a writer did not know."""
+    mp3, ogg = files["sound-MP3-MPEG_LAYER_III"], files["sound-OGG-VORBIS"]
+    flac, wav = files["sound-FLAC-PCM_16"], files["sound-WAV-PCM_16"]
+    found = parse_frame_header(mp3)
+    assert found is not None
+    frames = mp3[found[1] :]
+    form = struct.pack("<HHIIHHHHIHHH", 0x55, 1, 16_000, 4000, 1, 0, 12, 1, 2, 576, 1, 1393)
+    head = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data"
+    head += struct.pack("<I", len(frames))
+    return [
+        ("sound-joined.mp3", mp3 + mp3),
+        ("sound-without-tag.mp3", frames),
+        ("sound-mp3-in.wav", b"RIFF" + struct.pack("<I", len(head) + len(frames)) + head + frames),
+        ("sound-id3.mp3", b"ID3\x04\0\0\0\0\0\x20" + bytes(32) + mp3),
+        ("sound-chained.ogg", ogg + files["sound-OGG-OPUS"] + ogg),
+        ("sound-of-a-pipe.flac", flac[:21] + bytes([flac[21] & 0xF0]) + bytes(20) + flac[42:]),
+        ("sound-of-a-pipe.wav", wav[:40] + bytes(4) + wav[44:]),
+    ]
+
+
+def _containers(tone: NDArray[np.float64]) -> list[tuple[str, bytes]]:
+    """Return files that only PyAV reads, where it is installed."""
+    if importlib.util.find_spec("av") is None:
+        return []
+    import av
+
+    files = []
+    for format, codec in (("mp4", "aac"), ("adts", "aac"), ("matroska", "aac"), ("mpegts", "aac")):
+        file = io.BytesIO()
+        with av.open(file, "w", format=format) as target:
+            stream: Any = target.add_stream(codec, rate=16_000, layout="mono")
+            frame = av.AudioFrame.from_ndarray(tone.astype(np.float32)[None], "fltp", "mono")
+            frame.sample_rate = 16_000
+            resampler = av.AudioResampler(stream.format, stream.layout, 16_000, stream.frame_size)
+            for part in (*resampler.resample(frame), *resampler.resample(None)):
+                target.mux(stream.encode(part))
+            target.mux(stream.encode(None))
+        files.append((f"sound-{format}-{codec}", file.getvalue()))
     return files
 
 
@@ -193,7 +241,7 @@ def work(first: int, count: int, seed: int) -> None:
         print(json.dumps(outcome), file=channel, flush=True)
 
 
-def watch(first: int, count: int, seed: int) -> dict[str, object]:
+def watch(first: int, count: int, seed: int) -> dict[str, Any]:
     """Have a worker read inputs, and return the counts of results and all findings."""
     results: Counter[str] = Counter()
     findings: list[object] = []
@@ -243,17 +291,16 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=30_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, help="a JSON file for the result")
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         work(options.first, options.count, options.seed)
         return 0
     result = watch(options.first, options.count, options.seed)
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.output is not None:
-        options.output.write_text(text + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2))
+    if options.keep:
+        write_result("mutated_inputs", result)
     return 1 if result["findings"] else 0
 
 

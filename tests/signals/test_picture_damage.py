@@ -21,6 +21,7 @@ from vqcodec.signals.files import read_signal
 from vqcodec.signals.options import ReadOptions
 from vqcodec.signals.picture_files import read_picture, write_picture
 from vqcodec.signals.picture_reading import FORMATS
+from vqcodec.signals.picture_structure import read_structure
 
 
 def read(data, name="input", **options):
@@ -191,6 +192,23 @@ def test_sixteen_bit_colours_become_8_with_a_note():
     assert codes(read(data)) == ["depth-reduced"]
     deep = Image.fromarray(np.arange(20, dtype=np.uint16).reshape(4, 5))
     assert not read(picture("PNG", deep)).notes
+
+
+@pytest.mark.parametrize(("flags", "depth"), [(0, 8), (0x40, 10), (0x60, 12)])
+def test_the_depth_of_an_avif_is_known(flags, depth):
+    data = picture("AVIF")
+    at = data.index(b"av1C") + 6
+    assert not read(data).notes
+    spoilt = replaced(data, at, bytes([data[at] & 0x9F | flags]))
+    assert read_structure(io.BytesIO(spoilt)).depth == depth
+
+
+def test_the_previews_of_a_photo_are_named_quietly():
+    first, second = (Image.fromarray(pixels(seed=n)) for n in range(2))
+    result = read(picture("MPO", first, save_all=True, append_images=[second]))
+    assert [note.quiet for note in result.notes] == [True]
+    errors = [np.abs(result.pixels.astype(int) - pixels(seed=n)).mean() for n in range(2)]
+    assert errors[0] < 0.8 * errors[1]
 
 
 def test_notes_become_errors_unless_they_are_quiet():

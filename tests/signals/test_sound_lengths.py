@@ -366,6 +366,17 @@ def test_a_damaged_sample_dump_is_refused_before_libsndfile_prints(capfd):
     assert capfd.readouterr().out == ""
 
 
+def test_a_damaged_table_of_packets_is_refused_before_libsndfile_prints(capfd):
+    data = sound("CAF", "ALAC_16")
+    assert read(data).num_samples == N
+    at = data.index(b"pakt") + 12 + 24
+    for spoilt in (replaced(data, at, b"\xff" * 9), data.replace(b"pakt", b"tkap")):
+        with pytest.raises(InputError, match="table of packets"):
+            read(spoilt)
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+
+
 @pytest.mark.parametrize("build", [sound, mp3, lambda: sound("OGG"), lambda: sound("FLAC")])
 def test_reading_twice_gives_the_same_samples_and_notes(build):
     opened = open_signal(io.BytesIO(build()), "x")
@@ -373,6 +384,42 @@ def test_reading_twice_gives_the_same_samples_and_notes(build):
     second = AudioClip.of_sound(opened)
     assert np.array_equal(first.waveform, second.waveform)
     assert first.notes == second.notes
+
+
+class Failing(io.BytesIO):
+    """A disk that fails after a while."""
+
+    fails = False
+
+    def read(self, size=-1):
+        if self.fails:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("build", [sound, mp3, lambda: sound("OGG"), lambda: sound("FLAC")])
+def test_a_disk_that_fails_is_an_input_error(build):
+    file = Failing(build())
+    opened = open_signal(file, "voice")
+    file.fails = True
+    with pytest.raises(InputError, match=r"^voice: Input/output error"):
+        list(opened.blocks())
+
+
+def test_tags_are_named_in_a_quiet_note():
+    def tagged(format):
+        file = io.BytesIO()
+        with soundfile.SoundFile(file, "w", 16_000, 1, format=format) as target:
+            target.title, target.artist = "Song", "Singer"
+            target.write(noisy_tone())
+        return file.getvalue()
+
+    id3_with_title = b"ID3\4\0\0\0\0\0\x20TIT2\0\0\0\5\0\0\0Song" + bytes(17)
+    for data in (*(tagged(f) for f in ("WAV", "FLAC", "OGG")), id3_with_title + mp3()):
+        (note,) = read(data).notes
+        assert (note.code, note.quiet) == (NoteCode.METADATA_DROPPED, True)
+        assert "title" in note.text
+    assert not read(mp3()).notes
 
 
 # Whatever is written where lengths stand

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
+from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.views import Part, length_of, read_at
 
@@ -13,7 +15,10 @@ _PLAIN_WAV = {1: "PCM", 3: "float", 6: "A-law", 7: "mu-law", 0xFFFE: "extensible
 _MPEG_TAGS = {0x50, 0x55}
 _PLAIN_AIFC = {b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ulaw"}
 _LARGEST_CHUNK = 1 << 20  # bytes of a chunk that is kept in memory: formats are far smaller
+_LARGEST_TABLE = 1 << 26
 _MOST_CHUNKS = 10_000
+_PACKETS_START = 24  # in CAF's table of packets
+_SIZES = re.compile(rb"([\x80-\xff]{0,4}[\x01-\x7f])*([\x80-\xff]{0,4}\0.*)?", re.DOTALL)
 _TAGS = (b"ID3", b"TAG", b"APETAGEX")
 
 
@@ -201,7 +206,24 @@ def _read_aiff(file: BinaryIO, start: int, kind: bytes) -> ChunkedSound | None:
     return ChunkedSound([head, (inner.start, inner.start + size)], notes=notes)
 
 
+def _check_packets(file: BinaryIO, start: int) -> None:
+    """Refuse Apple Lossless with a damaged table of packets: libsndfile would print about it."""
+    position, content = start + 8, dict[bytes, bytes]()
+    for _ in range(_MOST_CHUNKS):
+        head = read_at(file, position, 12)
+        size = int.from_bytes(head[4:], "big", signed=True)
+        if len(head) < 12 or size < 0:
+            break
+        if head[:4] in (b"desc", b"pakt"):
+            content[head[:4]] = read_at(file, position + 12, min(size, _LARGEST_TABLE))
+        position += 12 + size
+    sizes = content.get(b"pakt", b"")[_PACKETS_START:]
+    if content.get(b"desc", b"")[8:12] == b"alac" and not (sizes and _SIZES.fullmatch(sizes)):
+        raise InputError("damaged: its table of packets")
+
+
 def _read_caf(file: BinaryIO, start: int) -> ChunkedSound | None:
+    _check_packets(file, start)
     position, length = start + 8, length_of(file)
     for _ in range(_MOST_CHUNKS):
         head = read_at(file, position, 12)

@@ -134,8 +134,11 @@ class ContainerSound:
                         self.num_channels = frame.layout.nb_channels
                         resampler = av.AudioResampler("fltp", frame.layout, frame.sample_rate)
                     for part in resampler.resample(frame):
-                        held.append(np.asarray(part.to_ndarray(), np.float32))
-                        if sum(samples.shape[1] for samples in held) >= BLOCK:
+                        samples = np.asarray(part.to_ndarray(), np.float32)
+                        if len(samples) != self.num_channels:
+                            raise InputError("damaged: its number of channels changes")
+                        held.append(samples)
+                        if sum(part.shape[1] for part in held) >= BLOCK:
                             yield np.concatenate(held, axis=1)
                             held = []
         except (av.FFmpegError, ValueError, EOFError) as error:

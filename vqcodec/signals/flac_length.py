@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from vqcodec.errors import InputError
+from vqcodec.signals.sound_tags import names_in_comments
 from vqcodec.signals.views import Part, length_of, read_at
 
 _STREAMINFO_BYTES = 34
@@ -13,6 +14,7 @@ _FIRST_TAIL = 1 << 16  # bytes
 _LARGEST_TAIL = 1 << 24
 _BLOCK_SIZES = {1: 192, **{n: 576 << (n - 2) for n in range(2, 6)}}
 _BLOCK_SIZES |= {n: 256 << (n - 8) for n in range(8, 16)}
+_COMMENTS, _PICTURE = 4, 6  # kinds of metadata blocks
 _HEADER_BYTES = 16  # at most
 
 
@@ -41,6 +43,7 @@ class FlacFacts:
         trailing: bytes after the last frame, without tags.
         bits: of a sample.
         md5: of all samples; None where it is not set, or not all samples are there.
+        tags: names of its comments, and "picture".
     """
 
     parts: list[Part]
@@ -49,6 +52,7 @@ class FlacFacts:
     trailing: int
     bits: int
     md5: bytes | None
+    tags: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def read_flac_facts(file: BinaryIO, start: int) -> FlacFacts:
         InputError: it has no STREAMINFO, or no complete frame although it should.
     """
     length = length_of(file)
-    info, audio = _read_metadata(file, start)
+    info, audio, tags = _read_metadata(file, start)
     packed = int.from_bytes(info[10:18], "big")
     claimed = packed & ((1 << 36) - 1)
     bits = (packed >> 36 & 31) + 1
@@ -91,12 +95,14 @@ def read_flac_facts(file: BinaryIO, start: int) -> FlacFacts:
         trailing=_without_tags(file, stop, length),
         bits=bits,
         md5=md5,
+        tags=tags,
     )
 
 
-def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int]:
-    """Return STREAMINFO, and where the frames begin."""
+def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int, list[str]]:
+    """Return STREAMINFO, where the frames begin, and the names of tags."""
     position, info, is_last = start + 4, b"", False
+    tags: list[str] = []
     while not is_last:
         block = read_at(file, position, 4)
         if len(block) < 4:
@@ -105,10 +111,14 @@ def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int]:
         size = int.from_bytes(block[1:], "big")
         if kind == 0 and not info:
             info = read_at(file, position + 4, _STREAMINFO_BYTES)
+        elif kind == _COMMENTS:
+            tags += names_in_comments(read_at(file, position + 4, min(size, _FIRST_TAIL)))
+        elif kind == _PICTURE:
+            tags.append("picture")
         position += 4 + size
     if len(info) < _STREAMINFO_BYTES:
         raise InputError("cannot be read as a sound: no FLAC header")
-    return info, position
+    return info, position, tags
 
 
 def _first_frame(data: bytes, start: int, nominal: int) -> _Frame | None:

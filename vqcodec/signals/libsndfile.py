@@ -17,6 +17,7 @@ from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.flac_length import FlacFacts
 from vqcodec.signals.sound import BLOCK, Waveform
+from vqcodec.signals.sound_tags import note_on_tags
 from vqcodec.signals.views import FileView
 
 _CUT = re.compile(r"should be|truncated|not equal|does not match|short read|> file length")
@@ -124,6 +125,7 @@ class SndfileSound:
             self.num_samples: int = sound.frames
             self.format: str = sound.format
             log = sound.extra_info
+            self.notes += note_on_tags(sound.copy_metadata())
             trusted = not salvage and _ends_there(sound)
         if not trusted:
             self.num_samples = self._count()
@@ -184,6 +186,7 @@ class FlacSound(SndfileSound):
         self._facts = facts
         self._md5 = hashlib.md5(usedforsecurity=False)
         super().__init__(lambda: _view(file, facts.parts), salvage=salvage, logged=False)
+        self.notes += note_on_tags(facts.tags)
         if facts.claimed is not None and facts.claimed > facts.num_samples:
             text = f"ends early: {facts.num_samples} of {facts.claimed} samples are there"
             self.notes.append(Note(NoteCode.ENDS_EARLY, text))

@@ -66,8 +66,7 @@ def describe_colour(pixels: Pixels, icc_profile: bytes | None, file: PictureStru
     """
     if file.cicp is not None and file.cicp.transfer in (_PQ, _HLG):
         return _tone_mapped(pixels, file.cicp)
-    is_png = file.depth is not None
-    if file.cicp is not None and (is_png or not icc_profile):
+    if file.cicp is not None and (file.is_png or not icc_profile):
         return _of_code_points(pixels, icc_profile, file.cicp)
     if icc_profile or file.is_srgb:
         return Coloured(pixels, icc_profile, [])

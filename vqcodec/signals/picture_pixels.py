@@ -92,6 +92,8 @@ def depth_of(image: Image.Image, structure: PictureStructure) -> int:
     """Return the bits of a channel, as far as the file says."""
     if structure.depth is not None:
         return structure.depth
+    if isinstance(image.info.get("bit_depth"), int):  # as pillow-heif says it
+        return int(image.info["bit_depth"])
     tags = getattr(image, "tag_v2", None)
     depth = tags.get(258) if image.format == "TIFF" and tags is not None else None
     if isinstance(depth, tuple) and depth:

@@ -239,7 +239,7 @@ def _to_picture(
         notes.append(note)
     pixels, alpha = pixels_of(image)
     if depth_of(image, structure) > 8 and pixels.dtype == np.uint8:
-        text = "its channels of 16 bits become 8: only grey without transparency keeps 16"
+        text = "its channels of more than 8 bits become 8: only grey without opacity keeps them"
         notes.append(Note(NoteCode.DEPTH_REDUCED, text))
     space = b"GRAY" if pixels.shape[2] == 1 else b"RGB "
     if icc_profile and icc_profile[16:20] != space:

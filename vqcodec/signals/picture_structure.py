@@ -37,7 +37,8 @@ class PictureStructure:
         gamma: of a PNG: the exponent from light to values, as 1 / 2.2.
         chromaticities: of a PNG: x and y of white, red, green and blue.
         is_srgb: whether a PNG says that it is sRGB.
-        depth: bits of a PNG's channel.
+        depth: bits of a channel, of a PNG or an AVIF.
+        is_png: whether it is one.
         raw_bytes: of a PNG's pixels.
     """
 
@@ -48,6 +49,7 @@ class PictureStructure:
     chromaticities: tuple[float, ...] | None = None
     is_srgb: bool = False
     depth: int | None = None
+    is_png: bool = False
     raw_bytes: int = 0
 
 
@@ -60,7 +62,8 @@ def read_structure(file: BinaryIO) -> PictureStructure:
         return _read_jpeg(file)
     structure = PictureStructure()
     if start[4:8] == b"ftyp":
-        structure.cicp = _read_colour_box(read_at(file, 0, _MOST_COLOUR_BYTES))
+        data = read_at(file, 0, _MOST_COLOUR_BYTES)
+        structure.cicp, structure.depth = _read_colour_box(data), _read_depth(data)
     return structure
 
 
@@ -99,7 +102,7 @@ def _read_png(file: BinaryIO) -> PictureStructure:
 
 def _take_png_chunk(structure: PictureStructure, name: bytes, content: bytes) -> None:
     if name == b"IHDR" and len(content) == 13:
-        structure.depth = content[8]
+        structure.depth, structure.is_png = content[8], True
         width, height = struct.unpack(">II", content[:8])
         bits = content[8] * _PNG_CHANNELS.get(content[9], 1)
         structure.raw_bytes = (width * bits + 7) // 8 * height
@@ -148,6 +151,15 @@ def _read_colour_box(data: bytes) -> Cicp | None:
     if at < 0 or len(data) < at + 12:
         return None
     return Cicp(*struct.unpack(">HH", data[at + 8 : at + 12]))
+
+
+def _read_depth(data: bytes) -> int | None:
+    """Return the bits of a channel from the first box with AV1's configuration."""
+    at = data.find(b"av1C")
+    if at < 0 or len(data) < at + 7:
+        return None
+    flags = data[at + 6]
+    return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
 
 
 def _trailing(file: BinaryIO, position: int, length: int) -> int:

@@ -140,9 +140,11 @@ class _Clipping:
 
 @contextmanager
 def _naming_failures(name: str) -> Iterator[None]:
-    """Begin the message of an InputError with the file's name."""
+    """Begin the message of an InputError with the file's name; make one of an OSError."""
     try:
         yield
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror or error}") from error
     except InputError as error:
         raise type(error)(f"{name}: {error}") from error
 

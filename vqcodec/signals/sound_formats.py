@@ -17,10 +17,12 @@ from vqcodec.signals.mpeg_frames import tag_size
 from vqcodec.signals.mpeg_sound import MpegSound, begins_with_frames
 from vqcodec.signals.ogg_streams import read_ogg_streams
 from vqcodec.signals.sound import BLOCK, Waveform
+from vqcodec.signals.sound_tags import names_in_id3, note_on_tags
 from vqcodec.signals.views import FileView, Part, length_of, read_at
 
 _MAGIC = (b"fLaC", b"OggS", b"RF64", b"BW64", b".snd", b"caff", b"riff", b"Creative Voice", b"NIST")
 
+_MOST_TAG_BYTES = 1 << 16
 _DUMP_HEADER_BYTES, _DUMP_PACKET_BYTES = 21, 127
 
 
@@ -61,6 +63,13 @@ def open_sound(file: BinaryIO, *, salvage: bool) -> OpenSound:
         InputError: it is damaged, or not a sound.
     """
     start = _after_tag(file)
+    sound = _open(file, start, salvage=salvage)
+    if start:
+        sound.notes += note_on_tags(names_in_id3(read_at(file, 0, min(start, _MOST_TAG_BYTES))))
+    return sound
+
+
+def _open(file: BinaryIO, start: int, *, salvage: bool) -> OpenSound:
     magic = read_at(file, start, 4)
     if magic == b"fLaC":
         return FlacSound(file, read_flac_facts(file, start), salvage=salvage)
@@ -164,7 +173,8 @@ class _Chain:
         self.sample_rate = sounds[0].sample_rate
         self.num_channels = sounds[0].num_channels
         self.num_samples = sum(sound.num_samples for sound in sounds)
-        self.notes = [*notes, *(note for sound in sounds for note in sound.notes)]
+        # Streams of one radio station have the same tags: each note once.
+        self.notes = list(dict.fromkeys([*notes, *(n for sound in sounds for n in sound.notes)]))
 
     def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
         """Yield all samples in order."""
@@ -184,7 +194,7 @@ def _compare_with_header(file: BinaryIO, sound: SndfileSound) -> None:
         first = int.from_bytes(head[20:22], "little")
         block = read_at(file, first, 4)
         claimed, found = first + 4 + int.from_bytes(block[1:], "little"), length_of(file)
-    if claimed > found and not sound.notes:
+    if claimed > found and not any(n.code is NoteCode.ENDS_EARLY for n in sound.notes):
         what = "bytes" if sound.format == "VOC" else "samples"
         text = f"ends early: {found} of {claimed} {what} are there"
         sound.notes.append(Note(NoteCode.ENDS_EARLY, text))
