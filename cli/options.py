@@ -122,11 +122,7 @@ def require_torch(device: str = "cpu") -> None:
     """Raise UsageError unless PyTorch is installed and can compute on a device."""
     if find_spec("torch") is None or find_spec("onnxscript") is None:
         raise UsageError("train: needs PyTorch; install it with: pip install 'vqcodec[train]'")
-    if device == "cpu":
-        return
-    import torch  # here: importing torch takes seconds
+    if device != "cpu":
+        from vqcodec.training.device import check_device  # here: importing torch takes seconds
 
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: torch built without CUDA
-        raise UsageError(f"--device {device}: torch cannot compute there") from error
+        check_device(device)

@@ -17,7 +17,7 @@ from vqcodec.signals.files import write_signal
 ROOT = Path(__file__).parents[1]
 
 # Each part, and the parts besides itself that it may import.
-ONE = {"errors", "registry", "config", "rate", "files", "cores"}
+ONE = {"errors", "notes", "registry", "config", "rate", "files", "cores", "pool"}
 TWO = ONE | {"entropy", "bitstream"}
 THREE = TWO | {"signals", "layout"}
 RUNTIME_FOUR = THREE | {"modalities", "quantizers", "priors"}
@@ -36,8 +36,10 @@ MAY_IMPORT = {
     "codec": RUNTIME_FOUR,
     "training": FIVE | {"networks"},
     "evaluation": FIVE,
-    "cli": FIVE | {"training", "evaluation", ""},
-    "": {"codec"},  # vqcodec/__init__.py: the entrance
+    "api": FIVE,
+    "cli": FIVE | {"training", "evaluation", "api", ""},
+    "__main__": {"cli"},
+    "": {"api", "codec", "signals", "errors"},  # vqcodec/__init__.py: the entrance
 }
 
 # What is not of this program and not Python's own.
@@ -45,7 +47,7 @@ MAY_USE = {
     **{part: set() for part in ONE},
     "entropy": {"numpy", "constriction"},
     "bitstream": set(),
-    "signals": {"numpy", "PIL", "soundfile", "soxr"},
+    "signals": {"numpy", "PIL", "soundfile", "miniaudio", "soxr", "av", "pillow_heif"},
     "layout": {"numpy"},
     "modalities": {"numpy"},
     "quantizers": {"numpy"},
@@ -54,7 +56,9 @@ MAY_USE = {
     "codec": {"numpy", "onnxruntime", "safetensors"},
     "training": {"numpy", "torch", "torchaudio", "onnx", "matplotlib", "safetensors", "PIL"},
     "evaluation": {"numpy", "scipy", "matplotlib", "PIL", "pesq", "pystoi"},
+    "api": {"numpy", "PIL"},
     "cli": {"typer", "rich", "numpy"},
+    "__main__": set(),
     "": set(),
 }
 
