@@ -32,10 +32,10 @@ def test_a_model_with_weights_beyond_half_precision_is_not_saved(tmp_path, weigh
 
 
 def test_a_model_that_cannot_be_written_leaves_nothing(tmp_path):
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"none.x\.safetensors: No such file"):
         save(tmp_path / "none" / "x.safetensors")
     (tmp_path / "x.safetensors").mkdir()
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"x\.safetensors: is a folder"):
         save(tmp_path / "x.safetensors")
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.safetensors"]
 
