@@ -312,7 +312,7 @@ class _Group(GroupLayers):
             features: [h, w, C] of the group, as far as it is known.
         """
         height, width = state.shape[:2]
-        weight = self.context.weight[phase]
+        features, weight = _without_zeros(features, self.context.weight[phase])
         kernel = len(weight)
         reach = kernel // 2
         padded = np.pad(features, ((reach, reach), (reach, reach), (0, 0)))
@@ -336,6 +336,7 @@ class _Group(GroupLayers):
         """Return the state [h, w, W] once the group's features [h, w, C] are known."""
         height, width = features.shape[:2]
         known = np.concatenate([activate(state), features], axis=2)
+        known, weight = _without_zeros(known, self.update.weight)
         padded = np.pad(known, ((1, 1), (1, 1), (0, 0)))
         advanced = np.empty((height, width, state.shape[2]), features.dtype)
 
@@ -345,7 +346,7 @@ class _Group(GroupLayers):
             for row in range(3):
                 for column in range(3):
                     seen = padded[rows.start + row : rows.stop + row, column : column + width]
-                    sums += seen.reshape(count, -1) @ self.update.weight[row, column]
+                    sums += seen.reshape(count, -1) @ weight[row, column]
             changed = activate(self.update.requantize(sums, self.update.bias))
             advanced[rows] = saturate(
                 state[rows] + self.merge(changed).reshape(-1, width, state.shape[2])
@@ -353,3 +354,14 @@ class _Group(GroupLayers):
 
         in_blocks(advance_rows, height, width)
         return advanced
+
+
+def _without_zeros(values: Array, weight: Array) -> tuple[Array, Array]:
+    """Return values [h, w, C] and a weight [k, k, C, O] without columns that are zero everywhere.
+
+    Their products are the same: at low rates, most features are zero.
+    """
+    kept = np.flatnonzero(values.any(axis=(0, 1)))
+    if len(kept) == values.shape[2]:
+        return values, weight
+    return values[:, :, kept], weight[:, :, kept]
