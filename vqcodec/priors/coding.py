@@ -73,12 +73,13 @@ class LogisticCoding:
         self._first_symbols = self.limit - (self.escapes >> 1)  # for a mean of zero
         # A mean and a scale become whole numbers by rounding, done by cutting off. Operands are
         # arrays of no axes, which numpy takes faster than numbers.
-        self._first_tables = np.arange(len(self.escapes)) << tables.fraction_bits
+        self._first_tables = np.arange(0, len(tables.freqs), num_fractions).astype(np.uint16)
         self._fraction_bits = np.array(tables.fraction_bits)
         self._fraction_mask = np.array(num_fractions - 1)
         half = num_fractions >> 1
-        self._factors = np.array([1, per_octave])
-        self._offsets = np.array([half, half + LOG2_SCALE_LIMIT * per_octave * num_fractions])
+        self._per_octave = np.array(per_octave)
+        self._half = np.array(half)
+        self._scale_offset = np.array(half + LOG2_SCALE_LIMIT * per_octave * num_fractions)
 
     @property
     def bits(self) -> NDArray[np.float64]:
@@ -200,7 +201,7 @@ class LogisticCoding:
 
     def likeliest(self, outputs: Array) -> NDArray[np.int64]:
         """Return the likeliest indices [...] under outputs [..., 2]: those nearest to the means."""
-        means = outputs[..., 0].astype(np.int64) + self._offsets[0]
+        means = outputs[..., 0].astype(np.int64) + self._half
         return self.nearest((means >> self._fraction_bits) + self.limit)
 
     def _tables_of(
@@ -214,14 +215,16 @@ class LogisticCoding:
         self, outputs: Array
     ) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:
         """Return table, rounded mean and number of the scale for outputs [..., 2]."""
-        whole = outputs.astype(np.int64)
-        whole *= self._factors
-        whole += self._offsets
-        fractions = whole[..., 0] & self._fraction_mask
-        whole >>= self._fraction_bits
-        centres, numbers = whole[..., 0], whole[..., 1]
-        fractions += self._first_tables.take(numbers, mode="clip")  # the last, for a scale beyond
-        return fractions.astype(np.uint16), centres, numbers
+        centres = outputs[..., 0].astype(np.int64)  # numpy is slow with pairs
+        centres += self._half
+        table_ids = (centres & self._fraction_mask).astype(np.uint16)
+        centres >>= self._fraction_bits
+        numbers = outputs[..., 1].astype(np.int64)
+        numbers *= self._per_octave
+        numbers += self._scale_offset
+        numbers >>= self._fraction_bits
+        table_ids += self._first_tables.take(numbers, mode="clip")  # the last, for a scale beyond
+        return table_ids, centres, numbers
 
     def _symbols_at(
         self, centres: Array, numbers: Array

@@ -200,10 +200,12 @@ class GridPrior(LearntPrior):
             num = min(size, num_codebooks - first)
             books = slice(first, first + num)
             features = np.zeros((height, width, size * self.per_index), self.dtype)
+            is_seen = np.zeros(size * self.per_index, np.bool_)  # not zero everywhere
             for phase, rows, columns in self._parts_of_phases(height, width, size):
                 outputs = group.predict(
                     state[rows, columns],
                     features,
+                    is_seen,
                     phase,
                     (rows.start, columns.start),
                     self.taps,
@@ -214,9 +216,11 @@ class GridPrior(LearntPrior):
                 found = find(outputs[:, :, :num], place, number)
                 indices[place] = found.transpose(2, 0, 1)
                 known = slice(num * self.per_index)
-                features[rows, columns, known] = self.features_of(found, first)
+                seen = self.features_of(found, first)
+                features[rows, columns, known] = seen
+                is_seen[known] |= seen.any(axis=(0, 1))
             if first + size < num_codebooks and number + 1 < num_groups:
-                state = group.advance(state, features)
+                state = group.advance(state, features, is_seen)
             first += size
         return indices
 
@@ -300,6 +304,7 @@ class _Group(GroupLayers):
         self,
         state: Array,
         features: Array,
+        is_seen: NDArray[np.bool_],
         phase: int,
         offset: tuple[int, int],
         taps: NDArray[np.bool_],
@@ -310,9 +315,14 @@ class _Group(GroupLayers):
         Args:
             state: [h', w', W] at those positions.
             features: [h, w, C] of the group, as far as it is known.
+            is_seen: [C], which features are not zero everywhere: others are left out of products.
+            phase: its number.
+            offset: row and column of the first of those positions.
+            taps: [P, k, k], the neighbours that each phase sees.
+            period: of positions, each way.
         """
         height, width = state.shape[:2]
-        features, weight = _without_zeros(features, self.context.weight[phase])
+        features, weight = _keep(is_seen, features, self.context.weight[phase])
         kernel = len(weight)
         reach = kernel // 2
         padded = np.pad(features, ((reach, reach), (reach, reach), (0, 0)))
@@ -332,11 +342,11 @@ class _Group(GroupLayers):
         in_blocks(predict_rows, height, width)
         return outputs
 
-    def advance(self, state: Array, features: Array) -> Array:
+    def advance(self, state: Array, features: Array, is_seen: NDArray[np.bool_]) -> Array:
         """Return the state [h, w, W] once the group's features [h, w, C] are known."""
-        height, width = features.shape[:2]
+        height, width, num_states = state.shape
+        features, weight = _keep(is_seen, features, self.update.weight, before=num_states)
         known = np.concatenate([activate(state), features], axis=2)
-        known, weight = _without_zeros(known, self.update.weight)
         padded = np.pad(known, ((1, 1), (1, 1), (0, 0)))
         advanced = np.empty((height, width, state.shape[2]), features.dtype)
 
@@ -356,12 +366,15 @@ class _Group(GroupLayers):
         return advanced
 
 
-def _without_zeros(values: Array, weight: Array) -> tuple[Array, Array]:
-    """Return values [h, w, C] and a weight [k, k, C, O] without columns that are zero everywhere.
+def _keep(
+    is_seen: NDArray[np.bool_], features: Array, weight: Array, before: int = 0
+) -> tuple[Array, Array]:
+    """Return the columns of features [h, w, C] that are seen, and their weights.
 
-    Their products are the same: at low rates, most features are zero.
+    The weight is [k, k, before + C, O]: what comes before the features is kept.
     """
-    kept = np.flatnonzero(values.any(axis=(0, 1)))
-    if len(kept) == values.shape[2]:
-        return values, weight
-    return values[:, :, kept], weight[:, :, kept]
+    if is_seen.all():
+        return features, weight
+    kept = np.flatnonzero(is_seen)
+    weights_kept = np.concatenate([np.arange(before), before + kept])
+    return features.take(kept, axis=2), weight.take(weights_kept, axis=2)

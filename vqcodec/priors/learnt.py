@@ -81,7 +81,7 @@ class LearntPrior(Prior):
     def features_of(self, indices: Indices, first: int) -> Array:
         """Return features [..., n * E] of indices [..., n] of codebooks `first` onwards."""
         if len(self.features) == 1:  # of all codebooks
-            chosen = self.features[0][indices]
+            chosen = self.features[0].take(indices, axis=0)
         else:
             chosen = self.features[np.arange(first, first + indices.shape[-1]), indices]
         features: Array = chosen.reshape(*indices.shape[:-1], -1)
