@@ -125,6 +125,12 @@ FRAMES = {"kind": "frames", "groups": [1, 2], "width": 8}
         ({**GRID, "period": 3}, "prior.period: 3"),
         ({**GRID, "kernel_size": 2}, "prior.kernel_size: 2"),
         ({**GRID, "width": 4}, "prior.width"),
+        ({**GRID, "skip_certain": 1}, "prior.skip_certain"),
+        ({**GRID, "skip_certain": True}, "prior.skip_certain: is only for the head 'logistic'"),
+        (
+            {**GRID, "head": "logistic", "groups": [1] * 256, "skip_certain": True},
+            "prior.skip_certain: there are 256 groups, but 255 is the most",
+        ),
         ({**GRID, "embedding_dim": 0}, "prior.embedding_dim"),
         ({"kind": "grid"}, "prior.groups: missing"),
         ({**FRAMES, "groups": [5000]}, "prior.groups"),
