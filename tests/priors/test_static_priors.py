@@ -115,7 +115,7 @@ FRAMES = {"kind": "frames", "groups": [1, 2], "width": 8}
     [
         ({}, "prior.kind: None"),
         ({"kind": "magic"}, "prior.kind: 'magic'"),
-        ({"kind": "uniform", "width": 8}, "prior.kind: 'uniform'"),
+        ({"kind": "uniform", "width": 8}, "prior.width: no such key; there are none"),
         ({**GRID, "depth": 3}, "prior.depth: no such key"),
         ({**GRID, "groups": []}, "prior.groups"),
         ({**GRID, "groups": [0, 3]}, "prior.groups"),
@@ -148,5 +148,5 @@ def test_a_bad_table_names_the_key(build, table, message):
 
 @pytest.mark.parametrize("kind", ["uniform", "histogram"])
 def test_a_prior_without_a_network_is_not_trained(kind):
-    with pytest.raises(ConfigError, match="not 'grid' or 'frames'"):
+    with pytest.raises(ConfigError, match=f"prior.kind: '{kind}' is not one that learns"):
         build_prior_network({"kind": kind}, SIZES)
