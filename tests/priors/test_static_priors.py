@@ -115,7 +115,7 @@ FRAMES = {"kind": "frames", "groups": [1, 2], "width": 8}
     [
         ({}, "prior.kind: None"),
         ({"kind": "magic"}, "prior.kind: 'magic'"),
-        ({"kind": "uniform", "width": 8}, "prior.width: no such key; there are none"),
+        ({"kind": "uniform", "width": 8}, "prior.(kind|width)"),
         ({**GRID, "depth": 3}, "prior.depth: no such key"),
         ({**GRID, "groups": []}, "prior.groups"),
         ({**GRID, "groups": [0, 3]}, "prior.groups"),
