@@ -90,11 +90,11 @@ def test_segments_decode_to_the_same_however_many_side_by_side(
     clip = noise_clip(LONG, channels=2)
     stream = audio_model.compress(clip, quality=3, separate_channels=separate_channels)
     few = audio_model.decompress(stream).waveform
-    indices, spending = audio_model.indices_of(stream), audio_model.bit_map_of(stream)
+    indices, bit_map = audio_model.indices_of(stream), audio_model.bit_map_of(stream)
     monkeypatch.setattr(segments, "_POSITIONS_AT_A_TIME", 1 << 16)
     assert np.array_equal(audio_model.decompress(stream).waveform, few)
     assert np.array_equal(audio_model.indices_of(stream), indices)
-    assert np.array_equal(audio_model.bit_map_of(stream).planes, spending.planes)
+    assert np.array_equal(audio_model.bit_map_of(stream).planes, bit_map.planes)
     assert np.array_equal(indices[0], audio_model.encode(clip, quality=3)) != separate_channels
 
 
