@@ -8,8 +8,8 @@ from PIL import Image
 
 from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.codec.bit_map import BitMap
-from vqcodec.evaluation.palette import PALETTE
 from vqcodec.evaluation.bit_maps import bits_by_row, bits_by_second, draw_bit_map
+from vqcodec.evaluation.palette import PALETTE
 
 MARGIN = 12
 COLOURS = np.frombuffer(PALETTE, np.uint8).reshape(256, 3)
