@@ -99,7 +99,7 @@ class Modality(ABC, Generic[Config]):
     def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Array]:
         """Return a function that returns the encoder's input [P, C, ...] at a place.
 
-        Places are in samples or pixels and come row by row. They may extend beyond the signal, up to
+        Places are in samples or pixels and come row by row. They may extend beyond the signal, to
         the end of the grid.
         """
 

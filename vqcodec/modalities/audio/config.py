@@ -13,12 +13,7 @@ MDCT_FRAMES = 2  # MDCT frames per latent frame
 UNIT_REACH = 3  # the receptive field of a unit, in positions on each side
 NUM_HALVINGS = 6  # of the sample rate, in the paper's networks
 PAPER_STEP = 2**NUM_HALVINGS  # samples per latent position, in the paper's networks
-DILATIONS = (
-    1,
-    3,
-    9,
-    27,
-)  # of a stage's residual units, in the paper's networks; a stage uses the first ones
+DILATIONS = (1, 3, 9, 27)  # of a stage's residual units, in the paper's networks
 
 NETWORKS = Registry(
     "network.kind",

@@ -74,7 +74,7 @@ class DecodedSound:
             yield np.repeat(block, self.num_channels // num_planes, axis=0)
 
     def _decoded(self, frames: slice) -> Iterator[Waveform]:
-        """Yield the decoded frames, [P, n] at the model's sample rate, without the final padding."""
+        """Yield decoded frames, [P, n] at the model's sample rate, without the final padding."""
         num_samples = self.modality.model_samples(self.facts)
         for (place,), planes in self.decode((frames,)):
             length = min(place.stop, num_samples) - place.start
