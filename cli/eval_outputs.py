@@ -29,7 +29,7 @@ def check_outputs(
         OutputError: a file cannot be written, see `check_target`.
     """
     if resume and (output is None or Path(output).suffix != JOURNAL_SUFFIX):
-        raise UsageError(f"--resume: needs the records of before, as -o FILE{JOURNAL_SUFFIX}")
+        raise UsageError(f"--resume: needs -o FILE{JOURNAL_SUFFIX} with the earlier records")
     if resume and force:
         raise UsageError("--resume: keeps what -f overwrites; use one of them")
     if output is not None:

@@ -110,7 +110,7 @@ class Outputs:
         self.named = None if self.to_stdout or self.in_folder else output  # for one input only
         if (len(sources) > 1 or searched) and output is not None and not self.in_folder:
             hint = "" if self.to_stdout or searched else f"; -o {output}/ makes one"
-            raise UsageError(f"-o {output}: not a folder, which many inputs need{hint}")
+            raise UsageError(f"-o {output}: not a folder; several inputs need one{hint}")
         if len(sources) > 1 and STDIO in names:
             raise UsageError("-: stdin cannot be one of many inputs")
 
@@ -134,7 +134,9 @@ class Outputs:
         if self.named is not None:
             return self.named
         if source.name == STDIO:
-            raise UsageError(f"-o {self.output}: a folder, and stdin has no name to use in it")
+            raise UsageError(
+                f"-o {self.output}: is a folder; give a file name for the result of stdin"
+            )
         beside = Path(source.name).with_suffix(suffix)
         if self.output is None:
             return str(beside)
@@ -183,6 +185,6 @@ def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
         if final in owners:
             raise UsageError(
                 f"{owners[final].name} and {source.name}: both would become {target}; "
-                "give one of them another -o, in a command of its own"
+                "use another -o for one of them, in a separate command"
             )
         owners[final] = source

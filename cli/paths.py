@@ -40,7 +40,7 @@ def read_source(name: str) -> bytes:
 
 def _refuse_terminal() -> None:
     if sys.stdin.isatty():
-        raise UsageError("stdin: is a terminal; pipe a file into it, or name one")
+        raise UsageError("stdin: is a terminal; pipe a file into it, or give a file name")
 
 
 def open_source(name: str) -> BinaryIO:

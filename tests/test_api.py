@@ -224,9 +224,7 @@ def test_a_named_model_is_cached():
     for _ in range(3):
         vqcodec.decompress(vqcodec.compress("photo.png"))
     assert _load_once.cache_info().misses == 1
-    assert vqcodec.load("image") is not vqcodec.load(
-        "image"
-    )  # every call of load returns a new model
+    assert vqcodec.load("image") is not vqcodec.load("image")  # load returns a new model
 
 
 def test_a_stream_is_bytes_or_a_file():

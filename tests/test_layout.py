@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from vqcodec.layout import Geometry, at, decode_windows, encode_windows, pieces, spans
 
-STEP, MISSING = 4, 2
+STEP, TAIL_TRIM = 4, 2
 SOUND = Geometry(
-    step=STEP, tail_trim=MISSING, encoder_reach=2, decoder_reach=2, window=3, segment=100
+    step=STEP, tail_trim=TAIL_TRIM, encoder_reach=2, decoder_reach=2, window=3, segment=100
 )
 PICTURE = Geometry(step=STEP, tail_trim=0, encoder_reach=1, decoder_reach=1, window=3, segment=100)
 
@@ -47,8 +47,8 @@ def of_arrays(function):
 
 @of_arrays
 def encode_sound(signal):
-    """Sums over three frames; the last frame has MISSING fewer samples."""
-    frames = functional.pad(signal, (0, MISSING)).unfold(2, STEP, STEP).sum(3)
+    """Sums over three frames; the last frame has TAIL_TRIM fewer samples."""
+    frames = functional.pad(signal, (0, TAIL_TRIM)).unfold(2, STEP, STEP).sum(3)
     return functional.conv1d(frames, torch.ones(1, 1, 3, dtype=torch.float64), padding=1)
 
 
@@ -56,7 +56,7 @@ def encode_sound(signal):
 def decode_sound(latents, corner=(0,)):
     spread = functional.conv1d(latents, torch.ones(1, 1, 3, dtype=torch.float64), padding=1)
     samples = spread.repeat_interleave(STEP, 2) + torch.arange(STEP).repeat(latents.shape[2])
-    return samples[..., : latents.shape[2] * STEP - MISSING]
+    return samples[..., : latents.shape[2] * STEP - TAIL_TRIM]
 
 
 @of_arrays
@@ -75,7 +75,7 @@ def decode_picture(latents, corner=(0, 0)):
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 6, 7, 20])
 def test_windows_of_a_sound_equal_a_single_run(frames):
     generator = np.random.default_rng(frames)
-    length = frames * STEP - MISSING
+    length = frames * STEP - TAIL_TRIM
     signal = generator.integers(-9, 9, (1, 1, length)).astype(np.float64)
     latents = encode_windows(encode_sound, lambda place: at(signal, place), (frames,), SOUND)
     assert np.array_equal(latents, encode_sound(signal))

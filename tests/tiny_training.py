@@ -60,9 +60,7 @@ def save_tiny_model(name: str, folder: Path, *, tables: dict[str, Any] | None = 
     autoencoder = Autoencoder(tables)
     for parameter in autoencoder.parameters():
         if parameter.dim() > 2 and not parameter.any():
-            nn.init.normal_(
-                parameter, std=0.02
-            )  # at initialisation, only the linear path is not zero
+            nn.init.normal_(parameter, std=0.02)  # initially, only the linear path is not 0
     if autoencoder.modality.name == "image":
         batch = torch.cat([picture_tensor(noise_picture(64, 64, seed=n)) for n in range(16)])
     else:

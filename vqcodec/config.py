@@ -78,7 +78,7 @@ def check_share(config: object, where: str, *names: str) -> None:
     """
     for name, value in _values(config, names):
         if not 0 <= value < 1:
-            raise ConfigError(f"{where}.{name}: {value} is not 0 … 1, without 1")
+            raise ConfigError(f"{where}.{name}: {value} is not 0 or more and less than 1")
 
 
 def _values(config: object, names: Iterable[str]) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a model says about where the bits of its streams went."""
+"""Bit maps: the bits of each position of a stream."""
 
 import pytest
 from tiny import HOP, PATCH, SAMPLE_RATE, noise_clip, noise_picture
@@ -22,7 +22,7 @@ def test_the_positions_of_a_picture_add_up_to_its_payload(tiny_models, name):
 
 @pytest.mark.parametrize("name", ["speech", "residual-speech"])
 def test_the_frames_of_each_channel_add_up_to_its_payload(tiny_models, name):
-    clip = noise_clip(1010 * HOP, channels=2)  # in two segments each
+    clip = noise_clip(1010 * HOP, channels=2)  # two segments per channel
     stream = tiny_models[name].compress(clip, quality=3, separate_channels=True)
     bit_map = tiny_models[name].bit_map_of(stream)
     assert bit_map.step == HOP / SAMPLE_RATE
@@ -34,7 +34,7 @@ def test_the_frames_of_each_channel_add_up_to_its_payload(tiny_models, name):
         assert plane[1000:].sum() == pytest.approx(second, abs=12)
 
 
-def test_a_sound_without_samples_costs_nothing(audio_model):
+def test_a_sound_without_samples_has_no_bits(audio_model):
     bit_map = audio_model.bit_map_of(audio_model.compress(noise_clip(0)))
     assert bit_map.planes == []
     assert bit_map.num_bits == 0

@@ -65,7 +65,7 @@ class FieldReader:
             if group < 0x80:
                 break
             if shift > most.bit_length():
-                raise CorruptStreamError(f"{name}: longer than any number up to {most}")
+                raise CorruptStreamError(f"{name}: more bytes than a number up to {most} needs")
         if group == 0 and shift > 7:
             raise CorruptStreamError(f"{name}: not written in as few bytes as possible")
         return value

@@ -28,5 +28,5 @@ def parse_level(body: bytes, num_segments: int) -> list[bytes]:
             length = reader.parse_varint("level: length", MAX_SECTION_BYTES)
             payloads.append(reader.parse_bytes("level: payload", length))
     except TruncatedStreamError as error:  # the section itself is complete
-        raise CorruptStreamError(f"{error}, with {num_segments} segments to come") from error
+        raise CorruptStreamError(f"{error}; it needs {num_segments} payloads") from error
     return [*payloads, body[reader.position :]]

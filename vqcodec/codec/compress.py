@@ -42,7 +42,7 @@ def compress_signal(
     facts = modality.facts(signal, separate_channels=separate_channels)
     num_levels = parts.prior.num_levels(parts.quantizer.config.codebooks_at(rate))
     if progressive and num_levels == 1:
-        raise UsageError(f"progressive: model {parts.name} codes this in a single level")
+        raise UsageError(f"progressive: model {parts.name} has a single level at this quality")
     planes: list[list[Sequence[bytes]]] = [[] for _ in range(modality.num_planes(facts))]
     for share, targets in encode_stripes(parts, signal, facts, rate):
         segments = [split_segments(plane, segment) for plane in targets]

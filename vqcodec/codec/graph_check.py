@@ -69,7 +69,7 @@ def _check(name: str, graph: bytes, weights: Mapping[str, NDArray[Any]]) -> list
                 _check_weights(name, found, tuple(shape), weights)
                 names += found
     if num_nodes > MOST_NODES:
-        raise ModelFileError(f"model: its {name} has {num_nodes} nodes, at most {MOST_NODES} fit")
+        raise ModelFileError(f"model: its {name} has {num_nodes} nodes, more than {MOST_NODES}")
     return names
 
 
@@ -96,7 +96,7 @@ def _check_node(name: str, node: memoryview) -> None:
         if field == _ATTRIBUTE:
             for number, part in _fields(value):
                 if number in (_SUBGRAPH, _SUBGRAPHS, _SPARSE, _SPARSES):
-                    raise ModelFileError(f"model: its {name} has graphs within its graph")
+                    raise ModelFileError(f"model: its {name} has subgraphs")
                 if number in (_TENSOR, _TENSORS) and any(
                     inner == _EXTERNAL_DATA for inner, _ in _fields(part)
                 ):

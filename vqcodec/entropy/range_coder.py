@@ -282,8 +282,8 @@ class SymbolDecoder:
         payload = _shortest_payload(self._encoder)
         if payload != self._payload:
             raise CorruptStreamError(
-                f"payload: {len(self._payload)} bytes that do not end with the last symbol, "
-                f"which needs {len(payload)}"
+                f"payload: its {len(self._payload)} bytes do not end with the last symbol, "
+                f"needed {len(payload)} bytes"
             )
 
 

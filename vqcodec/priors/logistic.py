@@ -104,7 +104,7 @@ def read_logistic_tables(stored: Freqs) -> LogisticTables:
     count = num_rows >> fraction_bits
     per_octave = next((n for n in (1, 2, 4, 8, 16) if num_scales(n) == count), None)
     if per_octave is None or not 4 <= fraction_bits <= 8:
-        raise ModelFileError(f"prior: {num_rows} logistic tables, for no number of scales")
+        raise ModelFileError(f"prior: {num_rows} logistic tables do not fit any number of scales")
     lengths = np.count_nonzero(freqs, axis=1).reshape(count, -1)
     if np.any(lengths % 2) or np.any(lengths != lengths[:, :1]):
         raise ModelFileError("prior: logistic tables with rows of the wrong length")

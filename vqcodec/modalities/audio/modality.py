@@ -128,7 +128,10 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         """
         assert isinstance(signal, DecodedSound)
         if not (start_s >= 0 and (duration_s is None or duration_s > 0)):
-            raise UsageError(f"an excerpt from {start_s} s on of {duration_s} s")
+            raise UsageError(
+                f"excerpt: start {start_s} s and duration {duration_s} s, needed a start of 0 or "
+                "more and a duration above 0"
+            )
         rate, stop = signal.sample_rate, signal.num_samples
         first = round(min(start_s * rate, stop))
         if first >= stop:
