@@ -52,6 +52,12 @@ def build_section(section: Section, *, last: bool) -> bytes:
     return data + _crc(data)
 
 
+def size_of_section(section: Section) -> int:
+    """Return the number of bytes that `build_section` returns."""
+    size = len(section.body)
+    return 1 + len(build_varint(size)) + size + CRC_BYTES
+
+
 def parse_section(reader: FieldReader) -> tuple[Section, bool]:
     """Return the next section, and whether this section is the last.
 

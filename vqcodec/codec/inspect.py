@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vqcodec.bitstream.header import AudioFacts, build_header
-from vqcodec.bitstream.sections import Tag, build_section
+from vqcodec.bitstream.header import VERSION, AudioFacts
+from vqcodec.bitstream.sections import Tag, size_of_section
 from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.zoo import find_model
 from vqcodec.errors import MissingModelError, ModelFileError
@@ -31,7 +31,7 @@ def describe(stream: bytes) -> dict[str, object]:
     payload = sum(map(len, parsed.segments + parsed.levels))
     side = sum(len(section.body) for section in parsed.sections) - payload
     described: dict[str, object] = {
-        "version": 1,
+        "version": VERSION,
         "modality": header.modality.name.lower(),
         "fingerprint": fingerprint,
         "model": _model_name(fingerprint),
@@ -60,7 +60,7 @@ def describe(stream: bytes) -> dict[str, object]:
             "progressive": bool(parsed.levels),
         }
     if parsed.levels:
-        described["levels"] = _describe_levels(parsed)
+        described["levels"] = _describe_levels(parsed, len(stream))
     described["sections"] = [
         {"tag": _tag_name(section.tag), "size_bytes": len(section.body)}
         for section in parsed.sections
@@ -68,12 +68,12 @@ def describe(stream: bytes) -> dict[str, object]:
     return described
 
 
-def _describe_levels(stream: Stream) -> list[dict[str, int]]:
-    """Return the size of each level's section, and its end in the stream, in bytes."""
+def _describe_levels(stream: Stream, size_bytes: int) -> list[dict[str, int]]:
+    """Return the size of each level's section, and its end in the stream of `size_bytes`."""
     levels: list[dict[str, int]] = []
-    end = len(build_header(stream.header))
+    end = size_bytes - sum(map(size_of_section, stream.sections))  # of the header
     for section in stream.sections:
-        size = len(build_section(section, last=False))
+        size = size_of_section(section)
         end += size
         if section.tag == Tag.LEVEL:
             levels.append({"level": len(levels) + 1, "size_bytes": size, "end_bytes": end})
