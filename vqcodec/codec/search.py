@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from vqcodec.codec.compress import compress_signal
@@ -68,21 +69,21 @@ def compress_to_psnr(
     Raises:
         UsageError: the PSNR of the highest quality is lower.
     """
-
-    def reached_db(stream: bytes) -> float:
-        decoded = decompress_stream(stream, parts)
-        assert isinstance(decoded, Picture)
-        return psnr(picture, decoded)
+    reached_db = -math.inf
 
     def attempt(rate: int) -> tuple[bytes, bool]:
+        nonlocal reached_db
         stream = compress_signal(picture, parts, rate, progressive=progressive)
-        return stream, reached_db(stream) < psnr_db
+        decoded = decompress_stream(stream, parts)
+        assert isinstance(decoded, Picture)
+        reached_db = psnr(picture, decoded)
+        return stream, reached_db < psnr_db
 
-    falls_short, best = _search(parts, attempt, progress)
-    if best is None:
-        assert falls_short is not None
-        reached = reached_db(falls_short)
-        raise UsageError(f"target: the highest quality reaches {reached:.2f} dB, not {psnr_db:g}")
+    _, best = _search(parts, attempt, progress)
+    if best is None:  # the search tried the highest quality last
+        raise UsageError(
+            f"target: the highest quality reaches {reached_db:.2f} dB, not {psnr_db:g}"
+        )
     return best
 
 
