@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from working import Working
 
-from vqcodec import pool
+from vqcodec import cores
 from vqcodec.errors import InputError, VqcodecError
 from vqcodec.pool import default_jobs, run_in_processes
 
@@ -36,15 +36,14 @@ def test_a_process_that_is_stopped_while_it_ends_prints_nothing(capfd, monkeypat
 
 
 def test_items_run_in_other_processes_which_load_the_work_once(monkeypatch):
-    monkeypatch.setattr(pool, "num_cores", lambda: 6)
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
     found = results([3, 1, 4, 1, 5], jobs=2)
     assert {index: result[0] for index, result in found.items()} == {0: 9, 1: 1, 2: 16, 3: 1, 4: 25}
     assert {result[1] for result in found.values()} == {1}
     pids = {result[2] for result in found.values()}
     assert 1 <= len(pids) <= 2 and os.getpid() not in pids
-    assert {result[3] for result in found.values()} == {"3"}  # six cores for two processes
-    assert os.environ["OMP_NUM_THREADS"] == "5"
+    assert {result[3] for result in found.values()} == {"3"}  # six threads for two processes
+    assert os.environ["OMP_NUM_THREADS"] == "6"
     assert multiprocessing.active_children() == []
 
 
@@ -91,7 +90,13 @@ def test_an_interrupt_ends_all_processes_and_removes_temporary_files(tmp_path, t
 
 
 def test_the_default_number_of_processes_depends_on_items_and_cores(monkeypatch):
-    monkeypatch.setattr(pool, "num_cores", lambda: 64)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(cores, "num_cores", lambda: 64)
     assert [default_jobs(count) for count in (0, 1, 7, 8, 31, 1000)] == [1, 1, 1, 2, 7, 8]
-    monkeypatch.setattr(pool, "num_cores", lambda: 2)
+    monkeypatch.setattr(cores, "num_cores", lambda: 2)
     assert default_jobs(1000) == 2
+
+
+def test_the_default_number_of_processes_is_at_most_the_thread_count(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert default_jobs(1000) == 3

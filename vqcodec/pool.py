@@ -1,4 +1,4 @@
-"""A pool of processes that share the cores equally.
+"""A pool of processes that share the thread count equally.
 
 `concurrent.futures.ProcessPoolExecutor` does not fit, for three reasons: running work goes on
 after Ctrl-C, the signal that ended a process is not reported, and processes survive when their
@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
-from vqcodec.cores import num_cores
+from vqcodec.cores import num_threads
 from vqcodec.errors import VqcodecError
 
 Item = TypeVar("Item")
@@ -36,8 +36,8 @@ _THREAD_VARIABLES = (
 
 
 def default_jobs(num_items: int) -> int:
-    """Return the default number of processes for `num_items` items."""
-    return max(1, min(num_cores(), MAX_DEFAULT_JOBS, num_items // _MIN_ITEMS))
+    """Return the default number of processes for `num_items` items: at most one for each thread."""
+    return max(1, min(num_threads(), MAX_DEFAULT_JOBS, num_items // _MIN_ITEMS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ def run_in_processes(
     """Call `work` on every item; the next item goes to the first process that is free.
 
     The processes are spawned, not forked: threads and accelerators do not survive a fork. They
-    share the cores equally and ignore Ctrl-C. All processes have ended when this function returns
-    or raises.
+    share the thread count equally and ignore Ctrl-C. All processes have ended when this function
+    returns or raises.
 
     Args:
         work: is pickled once and sent to every process.
@@ -92,7 +92,7 @@ def _start(workers: list[_Worker], work: bytes, jobs: int) -> None:
     """Start processes and add them to the list, so that a failure half-way leaves none behind."""
     context = get_context("spawn")
     resource_tracker.ensure_running()  # if it started later, it would unblock interrupts
-    with _environment(max(1, num_cores() // max(1, jobs))), _interrupts_blocked():
+    with _environment(max(1, num_threads() // max(1, jobs))), _interrupts_blocked():
         for _ in range(jobs):
             channel, far_end = context.Pipe()
             process = context.Process(target=_serve, args=(far_end, work), daemon=True)
