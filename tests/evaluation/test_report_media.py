@@ -10,7 +10,7 @@ from PIL import Image
 
 from vqcodec.evaluation import run
 from vqcodec.evaluation.report import media
-from vqcodec.evaluation.report.spectrogram import HEIGHT, WIDTH, build_spectrogram, loudest_level
+from vqcodec.evaluation.report.spectrogram import HEIGHT, WIDTH, build_spectrogram, highest_power_db
 from vqcodec.signals.files import read_signal
 from vqcodec.signals.sound import AudioClip
 
@@ -90,7 +90,8 @@ def tone(frequency, sample_rate=16_000, amplitude=0.5):
 @pytest.mark.parametrize("sample_rate", [8000, 16_000, 48_000])
 def test_a_tone_is_a_line_at_its_frequency_whatever_the_rate(sample_rate):
     clip = tone(2000, sample_rate)
-    png = build_spectrogram(clip, duration_s=1.0, highest_hz=8000, top_db=loudest_level(tone(2000)))
+    top_db = highest_power_db(tone(2000))
+    png = build_spectrogram(clip, duration_s=1.0, highest_hz=8000, top_db=top_db)
     image = Image.open(io.BytesIO(png))
     levels = np.asarray(image)
     row = levels[:, WIDTH // 2].argmax()
@@ -102,10 +103,10 @@ def test_a_tone_is_a_line_at_its_frequency_whatever_the_rate(sample_rate):
 def test_silence_and_what_is_beyond_the_end_are_dark():
     silent = AudioClip(np.zeros((1, 16_000), np.float32), 16_000)
     axes = {"duration_s": 2.0, "highest_hz": 8000}
-    png = build_spectrogram(silent, **axes, top_db=loudest_level(silent))
+    png = build_spectrogram(silent, **axes, top_db=highest_power_db(silent))
     assert np.asarray(Image.open(io.BytesIO(png))).max() == 0
     clip = tone(2000)
-    png = build_spectrogram(clip, **axes, top_db=loudest_level(clip))
+    png = build_spectrogram(clip, **axes, top_db=highest_power_db(clip))
     levels = np.asarray(Image.open(io.BytesIO(png)))
     assert levels[:, : WIDTH // 3].max() > 230
     assert levels[:, -WIDTH // 3 :].max() == 0

@@ -1,1 +1,1 @@
-"""How codecs compare: records of files, baselines, tables and curves."""
+"""Comparison of codecs: records of files, baselines, tables and curves."""

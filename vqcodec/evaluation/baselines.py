@@ -1,4 +1,4 @@
-"""The codecs that users have, to compare with: each over its own scale of quality."""
+"""Other codecs to compare with; each has its own quality scale."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vqcodec.signals.sound_files import read_clip, write_clip
 
 
 class Baseline(ABC):
-    """Somebody else's codec, with settings that span the part of its scale to compare over."""
+    """Another codec, and the settings at which it is compared."""
 
     name: str
     modality: str  # "image" or "audio"
@@ -35,7 +35,7 @@ class Baseline(ABC):
         """Return the codec's own file. Pictures are coded as 8 bits, without alpha or profile.
 
         Raises:
-            UsageError: the codec takes no such signal or quality.
+            UsageError: the codec does not support this signal or quality.
         """
 
     @abstractmethod
@@ -44,7 +44,7 @@ class Baseline(ABC):
 
 
 class PillowCodec(Baseline):
-    """A picture format that Pillow writes, on its scale of 0 … 100."""
+    """A picture format that Pillow writes; quality is 0 … 100."""
 
     modality = "image"
     qualities = (5, 15, 30, 50, 70, 85)
@@ -67,7 +67,7 @@ class PillowCodec(Baseline):
 
 
 class JpegXlCodec(Baseline):
-    """JPEG XL by libjxl at effort 7, on its scale of 0 … 100."""
+    """JPEG XL by libjxl at effort 7; quality is 0 … 100."""
 
     name = "jxl"
     modality = "image"
@@ -88,7 +88,7 @@ class JpegXlCodec(Baseline):
 
 
 class ToolCodec(Baseline):
-    """A sound codec that comes as two programs which read and write WAV; quality is in kbit/s."""
+    """A sound codec with an encoder and a decoder program for WAV; quality is in kbit/s."""
 
     modality = "audio"
 
@@ -100,7 +100,7 @@ class ToolCodec(Baseline):
         encoder: Sequence[str],
         decoder: Sequence[str],
     ) -> None:
-        """In the commands, {source}, {target} and {quality} stand for themselves."""
+        """The commands contain the placeholders {source}, {target} and {quality}."""
         self.name = name
         self.qualities = qualities
         self._suffix = f".{name}"
@@ -128,7 +128,7 @@ class Codec2(Baseline):
     qualities = (0.7, 1.2, 1.3, 1.4, 1.6, 2.4, 3.2)
 
     sample_rate = 8000
-    frame_samples = 320  # of the longest frame; a last one that is not whole is not coded
+    frame_samples = 320  # of the longest frame; an incomplete last frame is not coded
     max_delay = 240  # samples
 
     def __init__(self) -> None:
@@ -151,11 +151,11 @@ class Codec2(Baseline):
         return _convert(command, np.rint(samples).astype("<i2").tobytes(), ".raw", ".c2")
 
     def decompress(self, stream: bytes) -> AudioClip:
-        """Return the sound at 8 kHz, some frames longer than it was."""
-        # The file's header overrides the mode that is named here.
+        """Return the sound at 8 kHz; it is a few frames longer than the original."""
+        # The mode in the file's header overrides this argument.
         data = _convert(["c2dec", "3200", "{source}", "{target}"], stream, ".c2", ".raw")
-        is_700c = stream[5] == 8  # where the file's header has the mode
-        delay = self.max_delay if is_700c else 160  # at which speech is most intelligible (STOI)
+        is_700c = stream[5] == 8  # the mode in the file's header
+        delay = self.max_delay if is_700c else 160  # these give the highest STOI
         samples = np.frombuffer(data, "<i2")[delay:]
         return AudioClip(samples[None].astype(np.float32) / np.float32(32768), self.sample_rate)
 
@@ -173,7 +173,7 @@ def _avif() -> Baseline:
 
 
 def _opus() -> Baseline:
-    header = ["--discard-comments", "--padding", "0", "--serial", "1"]  # no ballast, no chance
+    header = ["--discard-comments", "--padding", "0", "--serial", "1"]  # small, not random
     return ToolCodec(
         "opus",
         "opus-tools",
@@ -208,8 +208,8 @@ def load_baseline(name: str) -> Baseline:
     """Return the baseline of this name.
 
     Raises:
-        UsageError: there is none of this name.
-        MissingCodecError: it is not installed; the message says how to get it.
+        UsageError: no baseline has this name.
+        MissingCodecError: it is not installed; the message says how to install it.
     """
     if name not in BASELINES:
         raise UsageError(f"{name}: baselines are {', '.join(BASELINES)}")
@@ -217,7 +217,7 @@ def load_baseline(name: str) -> Baseline:
 
 
 def _imagecodecs() -> Any:
-    """Return the module; a codec that held it could not be sent to another process."""
+    """Return the module. It is not an attribute, because a module cannot be pickled."""
     try:
         return import_module("imagecodecs")
     except ImportError as error:
@@ -246,7 +246,7 @@ def _need_programs(name: str, package: str, *programs: str) -> None:
 
 
 def _convert(command: Sequence[str], data: bytes, from_suffix: str, to_suffix: str) -> bytes:
-    """Return the file that a program makes of another."""
+    """Return the file that a program writes when it reads `data`."""
     with tempfile.TemporaryDirectory(prefix="vqcodec-") as folder:
         source, target = Path(folder, "source" + from_suffix), Path(folder, "target" + to_suffix)
         source.write_bytes(data)

@@ -1,4 +1,4 @@
-"""Where the bits of a file went, as a picture and as numbers."""
+"""The bits of a file by place or time, as a picture and as numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vqcodec.evaluation.ticks import ticks_from_zero
 if TYPE_CHECKING:
     from vqcodec.codec.bit_map import BitMap
 
-MAP_SIDE = 1024  # pixels, at most, of a heat map
+MAP_SIDE = 1024  # pixels of the longer side of a heat map, at most
 _BAR_WIDTH, _LEAST_HEIGHT = 16, 160
 _MARGIN, _GAP, _LEGEND_WIDTH = 12, 6, 120
 _PLOT_WIDTH, _PLOT_HEIGHT, _LEFT, _ABOVE, _BELOW = 880, 140, 76, 34, 44
@@ -27,7 +27,7 @@ _FONT_SIZE = 12
 
 
 def draw_bit_map(bit_map: BitMap, facts: ImageFacts | AudioFacts) -> bytes:
-    """Return a PNG: a heat map over a picture, or the bit rate over a sound's time."""
+    """Return a PNG: a heat map of a picture, or a sound's bit rate over time."""
     if isinstance(facts, ImageFacts):
         image = _draw_map(bit_map, facts)
     else:
@@ -44,7 +44,7 @@ def bits_by_row(bit_map: BitMap) -> list[float]:
 
 
 def bits_by_second(bit_map: BitMap, facts: AudioFacts) -> list[list[float]]:
-    """Return the bits of each second of each coded channel; the last one may be shorter."""
+    """Return the bits of each second of each coded channel; the last second may be incomplete."""
     edges_s = np.arange(math.ceil(facts.num_samples / facts.sample_rate) + 1)
     return [
         [float(bits) for bits in _bits_between(plane, edges_s / bit_map.step)]
@@ -53,9 +53,10 @@ def bits_by_second(bit_map: BitMap, facts: AudioFacts) -> list[list[float]]:
 
 
 def _bits_between(frames: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the bits of frames [F] between rising edges, in frames; the last one takes the rest.
+    """Return the bits between consecutive edges, for the bits [F] of each frame.
 
-    A frame that an edge cuts gives to each side in proportion.
+    Edges are in frames and increase. If an edge cuts a frame, both sides share its bits in
+    proportion. The last interval includes all bits after it.
     """
     reached = np.concatenate([[0.0], np.cumsum(frames)])
     at_edges = np.interp(edges, np.arange(len(reached)), reached)
@@ -64,7 +65,7 @@ def _bits_between(frames: NDArray[np.float64], edges: NDArray[np.float64]) -> ND
 
 
 def _draw_map(bit_map: BitMap, facts: ImageFacts) -> Image.Image:
-    """Return a picture's positions in colours, and beside them what the colours mean."""
+    """Return a heat map of a picture's positions, with a legend."""
     (plane,) = bit_map.planes
     density = plane / bit_map.step**2  # bits per pixel, [h, w]
     ticks = ticks_from_zero(float(density.max()), 4)
@@ -93,13 +94,13 @@ def _draw_map(bit_map: BitMap, facts: ImageFacts) -> Image.Image:
 
 
 def _coloured(shares: Image.Image) -> Image.Image:
-    """Return a picture of 0 … 255 in the colours of amounts."""
+    """Return a picture of 0 … 255 in the colours of the palette."""
     shares.putpalette(PALETTE)
     return shares.convert("RGB")
 
 
 def _draw_timeline(bit_map: BitMap, facts: AudioFacts) -> Image.Image:
-    """Return the bit rate over time, one plot for each coded channel, all on one scale."""
+    """Return the bit rate over time, one plot for each coded channel, all on the same scale."""
     duration_s = facts.num_samples / facts.sample_rate
     edges = np.linspace(0, duration_s, _PLOT_WIDTH + 1) / bit_map.step
     column_s = max(duration_s, 1e-9) / _PLOT_WIDTH
@@ -119,7 +120,7 @@ def _draw_timeline(bit_map: BitMap, facts: AudioFacts) -> Image.Image:
 
 
 class _Plot:
-    """One channel's place on the canvas."""
+    """The plot of one channel on the canvas."""
 
     def __init__(self, canvas: Image.Image, *, top: int, highest: float, duration_s: float) -> None:
         self.draw_on, self.font = ImageDraw.Draw(canvas), ImageFont.load_default(_FONT_SIZE)
@@ -133,7 +134,7 @@ class _Plot:
         ticks: Sequence[float],
         times_s: Sequence[float],
     ) -> None:
-        """Draw the bit/s of each column under a title, over labelled lines."""
+        """Draw a title, labelled lines and the bit/s of each column."""
         text, line = self.draw_on.text, self.draw_on.line
         text((_LEFT + _GAP, self.top - _GAP), title, _INK, self.font, anchor="ls")
         text((_LEFT - _GAP, self.top - _GAP), "bit/s", _INK, self.font, anchor="rs")

@@ -15,11 +15,12 @@ from vqcodec.evaluation.record import Record, mean_records
 
 Floats = NDArray[np.float64]
 _NUM_LEVELS = 101
-METRICS = ("psnr_db", "ms_ssim_db", "ssimulacra2", "pesq_wb", "stoi", "visqol")  # to be equal
+# BD-rates are computed at equal values of these metrics.
+METRICS = ("psnr_db", "ms_ssim_db", "ssimulacra2", "pesq_wb", "stoi", "visqol")
 
 NEEDS_SCIPY = "BD-rate by PCHIP needs scipy: pip install 'vqcodec[eval]'"
 
-# By metric, codec and other codec: by each fit, or None for a codec and itself.
+# By metric, codec and other codec: the BD-rate by each fit; None for a codec and itself.
 Gaps = dict[str, dict[str, list[list[float | None] | None]]]
 
 
@@ -32,12 +33,12 @@ class Fit(Enum):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Curve:
-    """Points of one codec, by rising quality.
+    """Points of one codec, sorted by quality.
 
     Attributes:
-        name: what messages call the codec.
+        name: of the codec, for messages.
         rates: [P] in any unit, above 0.
-        qualities: [P] in dB or any other scale, strictly rising.
+        qualities: [P] in dB or any other scale, strictly increasing.
 
     Raises:
         UsageError: fewer than 2 points, a rate of 0 or less, or two points of one quality.
@@ -80,7 +81,7 @@ def curve_of_records(records: Iterable[Record], codec: str, metric: str) -> Curv
 def bjontegaard_rate(reference: Curve, other: Curve, fit: Fit = Fit.PCHIP) -> float:
     """Return the average rate difference in per cent at equal quality; below 0, `other` is better.
 
-    The mean of log(rate) over the qualities that both curves reach, one minus the other.
+    It is the difference of the means of log(rate) over the qualities that both curves cover.
 
     Raises:
         UsageError: the curves share no range of quality, or have too few points for the fit; or
@@ -94,10 +95,10 @@ def bjontegaard_rate(reference: Curve, other: Curve, fit: Fit = Fit.PCHIP) -> fl
 
 
 def rate_gaps(records: Sequence[Record]) -> Gaps:
-    """Return for each of METRICS, codec and other codec the BD-rate of the first to the other.
+    """Return the BD-rate of each codec against each other codec, for each of METRICS.
 
-    Twice: by PCHIP and by cubic. None stands for curves that share no quality, or have too few
-    points. Metrics that no two codecs have are left out.
+    Every BD-rate is computed twice: by PCHIP and by cubic. It is None if the curves share no
+    quality or have too few points. A metric is left out if fewer than two codecs have it.
     """
     codecs = list(dict.fromkeys(record.codec for record in records))
     matrices: Gaps = {}
@@ -115,7 +116,7 @@ def rate_gaps(records: Sequence[Record]) -> Gaps:
 
 
 def known_curves(records: Sequence[Record], codecs: Sequence[str], metric: str) -> dict[str, Curve]:
-    """Return the curves of those codecs that have two settings or more with this metric."""
+    """Return the curves of the codecs that have this metric at two or more settings."""
     curves = {}
     for codec in codecs:
         try:
@@ -126,14 +127,14 @@ def known_curves(records: Sequence[Record], codecs: Sequence[str], metric: str) 
 
 
 def missing_fits() -> list[str]:
-    """Return a sentence on each fit whose package is not installed."""
+    """Return a sentence for each fit whose package is not installed."""
     return [] if find_spec("scipy") else [NEEDS_SCIPY]
 
 
 def gap_or_none(reference: Curve, other: Curve, fit: Fit = Fit.PCHIP) -> float | None:
     """Return `bjontegaard_rate`, or None for curves that cannot be compared.
 
-    Without the fit's package there is none either, which `missing_fits` reports.
+    It is also None if the fit's package is not installed; `missing_fits` reports that.
     """
     try:
         return bjontegaard_rate(reference, other, fit)
@@ -142,10 +143,10 @@ def gap_or_none(reference: Curve, other: Curve, fit: Fit = Fit.PCHIP) -> float |
 
 
 def bytes_at_equal_quality(curve_a: Curve, curve_b: Curve, lo_db: float, hi_db: float) -> float:
-    """Return the share of a's bytes that b saves at equal quality: 0.2 is a fifth fewer bytes.
+    """Return the share of bytes that b saves against a at equal quality: 0.2 is a fifth fewer.
 
-    The mean of 1 - rate_b / rate_a over qualities evenly spread over lo_db … hi_db, log(rate)
-    interpolated monotonically.
+    It is the mean of 1 - rate_b / rate_a at evenly spaced qualities in lo_db … hi_db. log(rate)
+    is interpolated monotonically.
 
     Raises:
         UsageError: one of the curves does not cover the range, or scipy is not installed.
@@ -177,7 +178,7 @@ def _mean_log_rate(curve: Curve, low: float, high: float, fit: Fit) -> float:
 
 
 def _fit(curve: Curve, fit: Fit) -> Callable[[Floats], Floats]:
-    """Return log(rate) as a function of quality: one cubic between any two neighbouring points."""
+    """Return log(rate) as a function of quality: one cubic between two neighbouring points."""
     log_rates = np.log(curve.rates)
     if fit is Fit.PCHIP:
         return _pchip(curve.qualities, log_rates)
@@ -193,7 +194,7 @@ def _pchip(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
         UsageError: scipy is not installed.
     """
     try:
-        from scipy.interpolate import PchipInterpolator  # here: the extra [eval] brings it
+        from scipy.interpolate import PchipInterpolator  # here: part of the extra [eval]
     except ImportError as error:
         raise UsageError(NEEDS_SCIPY) from error
     fit: Callable[[Floats], Floats] = PchipInterpolator(x, y)

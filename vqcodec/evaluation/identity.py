@@ -1,4 +1,4 @@
-"""What tells a file, or a model, from another of the same name."""
+"""Digests that distinguish files, or models, of the same name."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def digest_of_file(path: Path) -> str:
 
 
 def digest_of_codec(codec: Any) -> str | None:
-    """Return a model's fingerprint and 16 digits of all its networks' weights; None for others.
+    """Return a model's fingerprint and a digest of its networks' weights; None for others.
 
-    The fingerprint alone does not do: it is the same for networks that were trained longer.
+    The fingerprint alone is not enough: longer training of the networks does not change it.
     """
     return codec.digest if is_model(codec) else None
 

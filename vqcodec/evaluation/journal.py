@@ -1,4 +1,4 @@
-"""Records on disk as they come, so that a run that was cut short can go on."""
+"""Records written to disk one by one, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.run import Task
 from vqcodec.evaluation.table import build_json_lines, parse_json_lines
 
-# File and its content, codec and its weights, setting: what makes a record still true.
+# File and its digest, codec and its digest, setting. A record is valid while these match.
 Key: TypeAlias = tuple[str, str | None, str, str | None, float]
 
 
 def key_of_record(record: Record) -> Key:
-    """Return what was measured."""
+    """Return the key of a record."""
     return (
         record.file,
         record.file_digest,
@@ -28,7 +28,7 @@ def key_of_record(record: Record) -> Key:
 
 
 def keys_of_tasks(tasks: Sequence[Task]) -> list[Key]:
-    """Return what is to be measured, task by task; every file is read for that.
+    """Return the key of each task; every file is read for its digest.
 
     Raises:
         InputError: a file cannot be read.
@@ -47,15 +47,15 @@ def keys_of_tasks(tasks: Sequence[Task]) -> list[Key]:
 
 
 def read_finished(path: Path, wanted: Sequence[Key]) -> dict[Key, Record]:
-    """Return the records that a run left, which may have been stopped in the middle of a line.
+    """Return the records of an earlier run; if it was killed, the last line may be incomplete.
 
     Args:
         path: of JSON lines.
-        wanted: what the run that goes on measures.
+        wanted: the keys of the resumed run.
 
     Raises:
-        InputError: the file cannot be read, or holds something else.
-        UsageError: it holds a record that is not wanted, and would be lost or out of date.
+        InputError: the file cannot be read, or holds something other than records.
+        UsageError: it holds a record that is not in `wanted`: it is out of date or would be lost.
     """
     try:
         whole, _, _ = path.read_bytes().rpartition(b"\n")
@@ -70,23 +70,23 @@ def read_finished(path: Path, wanted: Sequence[Key]) -> dict[Key, Record]:
     if others:
         raise UsageError(
             f"{path}: {len(others)} of its records are not of these files, codecs and settings, "
-            f"{others[0].file} by {others[0].codec} at {others[0].quality:g} among them; "
-            "repeat what was asked for, or more, or write to another file"
+            f"for example {others[0].file} by {others[0].codec} at {others[0].quality:g}; "
+            "ask for all earlier settings again, or write to another file"
         )
     return finished
 
 
 class Journal:
-    """Adds every record to a file at once; the file is begun, or begun anew, with the first."""
+    """Writes every record to a file at once; the first record creates or truncates the file."""
 
     def __init__(self, path: Path, *, resume: bool) -> None:
-        """With `resume`, records are added to a file that `read_finished` has accepted."""
+        """With `resume`, records are appended to a file that `read_finished` has accepted."""
         self.path = path
         self.num_written = 0
         self._resume = resume
 
     def append(self, record: Record) -> None:
-        """Write a record so that it is there whatever happens to this process.
+        """Write a record to disk, so that it survives if this process is killed.
 
         Raises:
             OutputError: the file cannot be written.
@@ -101,7 +101,7 @@ class Journal:
         self.num_written += 1
 
     def _begin(self) -> None:
-        """Leave of what is there the whole lines, or nothing."""
+        """Truncate the file to its complete lines, or to nothing."""
         with self.path.open("ab+") as file:
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1 if self._resume else 0)

@@ -1,4 +1,4 @@
-"""What the indices of a stream cost, level by level.
+"""The bits of a stream's indices, level by level.
 
 A level is a group of codebooks that the prior predicts together, from coarse to fine.
 """
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class LevelMeter:
-    """Decodes a stream with a model, and then says what its indices cost.
+    """Decodes a stream with a model, and then returns the bits of its indices.
 
-    The stream is one that the model makes for `eval`, not a progressive one.
+    The stream must not be progressive.
 
-    It keeps the indices that the decoder comes by, two bytes each, as to decode them once more
-    would take up to a third of the time that a record takes.
+    The meter keeps the decoded indices, two bytes each: a second decoding would take up to a third
+    of the time of a record.
     """
 
     def __init__(self, model: Model) -> None:
@@ -43,21 +43,20 @@ class LevelMeter:
         return self._model.decompress(stream)
 
     def level_bits(self) -> list[float]:
-        """Return what the indices of each level cost, in bits; 0 for a level that is not coded.
+        """Return the bits of each level's indices; 0 for a level that is not coded.
 
-        They add up to the payload of the last stream, but for the rounding of each segment to
-        whole bytes.
+        Their sum is the payload of the last stream before each segment is rounded to whole bytes.
         """
         return self.in_levels(self.codebook_bits())
 
     def in_levels(self, codebook_bits: Sequence[float]) -> list[float]:
-        """Return the sums of each level's codebooks."""
+        """Return the sum over each level's codebooks."""
         starts = [0, *accumulate(self._sizes[:-1])]
         levels: list[float] = np.add.reduceat(codebook_bits, starts).tolist()
         return levels
 
     def codebook_bits(self) -> list[float]:
-        """Return what the indices of each codebook cost, as `level_bits`."""
+        """Return the bits of each codebook's indices, as `level_bits`."""
         by_codebook = np.zeros(sum(self._sizes))
         for bits in self._keeper.bits():
             by_codebook[: len(bits)] += bits.sum(axis=tuple(range(1, bits.ndim)))
@@ -74,11 +73,11 @@ class _IndexKeeper(Prior):
         self._kept: list[tuple[int, list[NDArray[np.int16]]]] = []  # rate byte and segments
 
     def forget(self) -> None:
-        """Keep nothing of what was decoded before."""
+        """Discard the indices that were kept."""
         self._kept.clear()
 
     def bits(self) -> list[Bits]:
-        """Return what each index of each segment cost."""
+        """Return the bits of each index of each segment."""
         return [
             bits
             for rate, segments in self._kept
@@ -93,20 +92,20 @@ class _IndexKeeper(Prior):
         rate: int,
         indices: Sequence[Targets] | None = None,
     ) -> list[Indices]:
-        """Do as the prior does, and keep the indices."""
+        """Call the prior, and keep the indices."""
         segments = self._prior.code(coders, shapes, rate, indices)
         self._kept.append((rate, [segment.astype(np.int16) for segment in segments]))
         return segments
 
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
-        """Do as the prior does."""
+        """Call the prior."""
         return self._prior.bits_of(segments, rate)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Do as the prior does."""
+        """Call the prior."""
         return self._prior.tensors()
 
 
 def _level_sizes(prior: Prior, num_codebooks: int) -> Sequence[int]:
-    """Return how many codebooks are in each level; priors without groups have a single one."""
+    """Return the number of codebooks of each level; a prior without groups has one level."""
     return prior.config.groups if isinstance(prior, GridPrior | FramesPrior) else [num_codebooks]

@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes, as Linux tells it."""
+"""The peak memory of a piece of work, on Linux."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from functools import lru_cache
 from pathlib import Path
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
-_RESET_PEAK = "5"  # as proc(5) says
+_RESET_PEAK = "5"  # see proc(5)
 _STATUS = Path("/proc/self/status")
 
 
 class MemoryWatch:
-    """The peak of resident memory, beyond what the process held when the watch was made.
+    """The peak of resident memory, minus the memory in use when the watch was made.
 
-    So the interpreter, its libraries and models that are loaded do not count. A program that was
-    started and has ended meanwhile counts as a whole if it took more than this process and all
-    programs before it: of ended programs Linux tells only the most that any took, and lets a new
-    one begin at its parent's peak.
+    The interpreter, its libraries and loaded models do not count. A child program that has ended
+    counts in full if its peak exceeds that of this process and of all earlier programs: Linux
+    reports only the largest peak of all ended programs, and a new program starts with the peak of
+    its parent.
     """
 
     def __init__(self) -> None:
@@ -26,13 +26,13 @@ class MemoryWatch:
         self._children_bytes = _children_bytes()
         try:
             _CLEAR_REFS.write_text(_RESET_PEAK, encoding="ascii")
-        except OSError:  # another system, or not allowed: what was before cannot be forgotten
+        except OSError:  # not Linux, or not permitted: the peak cannot be reset
             self._start_bytes: int | None = None
         else:
             self._start_bytes = _status_bytes("VmRSS")
 
     def peak_bytes(self) -> int | None:
-        """Return the peak so far; None where it cannot be measured."""
+        """Return the peak so far; None if it cannot be measured."""
         if self._start_bytes is None:
             return None
         own = max(0, _status_bytes("VmHWM") - self._start_bytes)
@@ -47,12 +47,12 @@ def _status_bytes(name: str) -> int:
 
 
 def _children_bytes() -> int:
-    """Return the peak of the largest of all programs that have ended."""
+    """Return the largest peak of all child programs that have ended."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 def _give_back_freed() -> None:
-    """Return freed memory to the system: work that takes it again would not show."""
+    """Return freed memory to the system: if work reused it, the peak would not rise."""
     libc = _libc()
     if hasattr(libc, "malloc_trim"):  # glibc
         libc.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Where the bits of our streams went, part by part."""
+"""The bits of our streams by part."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class PartSizes:
     Attributes:
         codec: name of the model.
         quality: the setting.
-        header_bits: with the sections' frames and all sections but the segments.
+        header_bits: of the header, the frames of all sections, and all sections except segments.
         payload_bits: of the entropy-coded indices.
-        level_bits: of it, by level, see `levels`; the payload is rounded to whole bytes, segment
-            by segment, and so a little more than the sum. Empty where nobody measured them.
+        level_bits: of the payload, by level, see `levels`. Each segment is rounded to whole bytes,
+            so the payload is a little more than the sum. Empty if they were not measured.
     """
 
     codec: str
@@ -34,7 +34,7 @@ class PartSizes:
 
 
 def part_sizes(records: Sequence[Record]) -> list[PartSizes]:
-    """Return the means of our streams, one entry a model and setting, in the records' order."""
+    """Return the means of our streams for each model and setting, in the records' order."""
     return [
         PartSizes(
             codec=mean.codec,
@@ -49,12 +49,12 @@ def part_sizes(records: Sequence[Record]) -> list[PartSizes]:
 
 
 def level_names(sizes: Sequence[PartSizes]) -> list[str]:
-    """Return what the levels are called, of as many as any setting has."""
+    """Return the names of the levels, for the setting with the most levels."""
     most = max((len(each.level_bits) for each in sizes), default=0)
     return [f"level {number}" for number in range(1, most + 1)]
 
 
 def levels_of(sizes: PartSizes, count: int) -> list[float | None]:
-    """Return the bits of each level, and None for those up to `count` that a model has not."""
+    """Return the bits of `count` levels; None for a level that the model does not have."""
     missing = count - len(sizes.level_bits)
     return [*sizes.level_bits, *([None] * missing)]

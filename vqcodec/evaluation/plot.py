@@ -11,15 +11,15 @@ from vqcodec.evaluation.curves import METRICS, known_curves
 from vqcodec.evaluation.record import Record
 
 SUFFIXES = (".png", ".svg", ".pdf")
-_MARKERS = "os^DvPX*<>"  # told apart without colours, too
+_MARKERS = "os^DvPX*<>"  # distinct without colours, too
 _WIDTH, _HEIGHT = 5.0, 4.0  # inches of one plot
 
 
 def build_plots(records: Sequence[Record], suffix: str) -> bytes:
-    """Return a file of one of SUFFIXES: a plot of the means for each metric, a line for each codec.
+    """Return a file in a format of SUFFIXES: a plot for each metric, a line for each codec.
 
     Raises:
-        UsageError: no codec has two settings, so that there is no line to draw.
+        UsageError: no codec has two settings, so there is no line to draw.
         MissingCodecError: matplotlib is not installed.
     """
     require_matplotlib()
@@ -50,10 +50,10 @@ def build_plots(records: Sequence[Record], suffix: str) -> bytes:
 
 
 def require_matplotlib() -> None:
-    """Find out whether there is matplotlib before work is done.
+    """Check that matplotlib is installed, before any work is done.
 
     Raises:
-        MissingCodecError: there is not; the message says how to get it.
+        MissingCodecError: it is not installed; the message says how to install it.
     """
     try:
         import_module("matplotlib")
@@ -62,6 +62,6 @@ def require_matplotlib() -> None:
 
 
 def _unit(records: Sequence[Record], metric: str) -> str:
-    """Return the unit of the rates of those records that have a metric."""
+    """Return the unit of the rates of the records that have a metric."""
     first = next(record for record in records if record.metrics.get(metric) is not None)
     return "bits per second" if first.bits_per_pixel is None else "bits per pixel"

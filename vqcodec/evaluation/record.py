@@ -1,4 +1,4 @@
-"""What a codec did to a file, and the means of many such records."""
+"""Measurements of a codec on a file, and means of such records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vqcodec.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """What a codec did to one file, or on average to many.
+    """Measurements of a codec on one file, or means over many files.
 
     Attributes:
         file: its name; "mean of N files" for an average.
@@ -18,20 +18,20 @@ class Record:
         quality: the setting, on the codec's own scale.
         size_bytes: of the whole stream.
         payload_bytes: of the entropy-coded segments alone; None for other codecs' streams.
-        overhead_bytes: of all the rest of our streams: header, frames and checksums of sections,
+        overhead_bytes: of the rest of our streams: header, frames and checksums of sections,
             opacity, colour profile; None for other codecs' streams.
-        level_bits: what the indices of each level cost, see `levels`; None for other codecs.
-        codebook_bits: and those of each codebook.
+        level_bits: bits of the indices of each level, see `levels`; None for other codecs.
+        codebook_bits: bits of the indices of each codebook; None for other codecs.
         bits_per_pixel: of the whole stream; None for a sound.
         bits_per_second: of the whole stream; None for a picture.
         compress_s: wall time from the signal in memory to the stream.
-        decompress_s: and back.
-        compress_cpu_s: seconds of all processors, with those of programs that a codec starts;
-            None where nobody measured them.
-        decompress_cpu_s: and back.
-        peak_memory_bytes: the most that this took beyond what was loaded before, see `memory`;
-            None where it cannot be measured.
-        metrics: by name; None where a metric has no finite value, as PSNR of an equal picture.
+        decompress_s: wall time from the stream to the signal in memory.
+        compress_cpu_s: CPU time, with that of programs that the codec starts; None if it was not
+            measured.
+        decompress_cpu_s: the same for decompression.
+        peak_memory_bytes: of both, without the memory in use before, see `memory`; None if it
+            cannot be measured.
+        metrics: by name; None if a value is not finite, such as the PSNR of an equal picture.
         file_digest: of the file's content, see `identity`; None for an average.
         codec_digest: what tells a model from another of its name; None for other codecs.
     """
@@ -57,7 +57,7 @@ class Record:
 
 
 def mean_record(records: Sequence[Record]) -> Record:
-    """Return the plain mean of every column; a metric's mean is that of the files that have one.
+    """Return the mean of every column; the mean of a metric is over the files that have a value.
 
     Raises:
         UsageError: there is no record, or they are of different codecs or qualities.
@@ -88,7 +88,7 @@ def mean_record(records: Sequence[Record]) -> Record:
 
 
 def mean_records(records: Sequence[Record]) -> list[Record]:
-    """Return the mean record of every codec at every quality, in the order of their first."""
+    """Return the mean record of each codec at each quality, in the order of first occurrence."""
     groups: dict[tuple[str, float], list[Record]] = {}
     for record in records:
         groups.setdefault((record.codec, record.quality), []).append(record)

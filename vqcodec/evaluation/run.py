@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 class Codec(Protocol):
-    """What can be evaluated: a model, or a baseline."""
+    """A codec that can be evaluated: a model or a baseline."""
 
     @property
     def name(self) -> str:
-        """What records call it."""
+        """The name in records."""
 
     def compress(self, signal: Signal, *, quality: float) -> bytes:
-        """Return a stream that holds all that `decompress` needs; the scale is the codec's own."""
+        """Return a stream for `decompress`; each codec has its own quality scale."""
 
     def decompress(self, stream: bytes) -> Signal:
         """Return the signal."""
@@ -57,17 +57,17 @@ def measure_all(
     jobs: int = 1,
     finished: Callable[[Record], None] | None = None,
 ) -> list[Record]:
-    """Return the record of every task, in their order.
+    """Return the record of each task, in the order of the tasks.
 
     Args:
-        tasks: what to measure.
-        jobs: how many processes do so at once. With more than one, each has its share of the
-            cores, and gets every codec once, pickled. One is this process, with all cores.
-        finished: is told of every record as soon as there is one, in any order.
+        tasks: are measured.
+        jobs: the number of processes. Several processes share the cores, and each receives every
+            codec once, pickled. With 1, this process does the work.
+        finished: is called with each record as soon as it is measured, in any order.
 
     Raises:
         InputError: a file is missing or unreadable.
-        UsageError: a codec cannot take a file or a quality.
+        UsageError: a codec does not support a file or a quality.
     """
     if jobs < 1:
         raise UsageError(f"jobs: {jobs} is not 1 or more")
@@ -91,7 +91,7 @@ def measure_all(
 
 @dataclass(frozen=True, slots=True)
 class _Measurer:
-    """Measures with codecs that it carries with it, into another process if need be."""
+    """Measures with its codecs; it can be pickled for another process."""
 
     codecs: Sequence[Codec]
 
@@ -101,7 +101,7 @@ class _Measurer:
 
 
 def measure(path: Path, codec: Codec, quality: float) -> Record:
-    """Return what a codec does to one file; it is decoded from the bytes of the stream alone."""
+    """Return the record of a codec on one file; the decoder receives only the stream."""
     signal = read_signal(path)
     meter = _level_meter(codec)
     memory = MemoryWatch()
@@ -141,13 +141,13 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
 
 
 def try_codec(path: Path, codec: Codec, quality: float) -> tuple[Signal, Signal]:
-    """Return one file, and what a codec makes of it."""
+    """Return the signal of a file, and its reconstruction by a codec."""
     signal = read_signal(path)
     return signal, codec.decompress(codec.compress(signal, quality=quality))
 
 
 def _level_meter(codec: Codec) -> LevelMeter | None:
-    """Return what decodes with a model and counts its bits; None for other codecs."""
+    """Return a meter that decodes with a model and counts its bits; None for other codecs."""
     if not is_model(codec):
         return None
     from vqcodec.evaluation.levels import LevelMeter  # here: torch takes seconds
@@ -156,7 +156,7 @@ def _level_meter(codec: Codec) -> LevelMeter | None:
 
 
 def _cpu_s() -> float:
-    """Return the processor time of this process and of its programs that have ended."""
+    """Return the CPU time of this process and of its child programs that have ended."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
 
@@ -168,7 +168,7 @@ def _payload_bytes(stream: bytes) -> int | None:
 
 
 def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
-    """Return the metrics of a decoded sound or picture beside its original."""
+    """Return the metrics of a reconstruction against its original."""
     if isinstance(signal, Picture):
         assert isinstance(decoded, Picture)
         return image_metrics.compare(signal, decoded)
@@ -177,7 +177,7 @@ def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
 
 
 def missing_metrics(modality: str) -> list[str]:
-    """Return for each metric that is not installed its name and how to get it."""
+    """Return the name of each metric that is not installed, and how to install it."""
     missing = (image_metrics if modality == "image" else audio_metrics).missing()
     return [f"{name}: pip install 'vqcodec[eval]'" for name in missing]
 

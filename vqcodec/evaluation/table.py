@@ -15,18 +15,18 @@ from vqcodec.evaluation.record import Record
 
 Cell = str | float | None
 
-# What says nothing to people, or stands in a table of its own.
+# Columns that are not for readers, and columns that have a table of their own.
 _DIGESTS = ("file_digest", "codec_digest")
 _PARTS = ("overhead_bytes", "level_bits", "codebook_bits")
 
 
 def build_json_lines(records: Iterable[Record]) -> str:
-    """Return one JSON object a line, with the names of `Record`."""
+    """Return one JSON object for each line; the keys are the fields of `Record`."""
     return "".join(json.dumps(asdict(record), allow_nan=False) + "\n" for record in records)
 
 
 def parse_json_lines(text: str) -> list[Record]:
-    """Return the records of such lines; empty lines are skipped.
+    """Return the records of JSON lines; empty lines are skipped.
 
     Raises:
         InputError: a line is not a record.
@@ -42,19 +42,19 @@ def parse_json_lines(text: str) -> list[Record]:
 
 
 def build_markdown(records: Sequence[Record]) -> str:
-    """Return a table with a row for each record, without the columns that are empty in all."""
+    """Return a table with a row for each record; empty columns are left out."""
     return _markdown(tabulate(records))
 
 
 def build_summary(records: Sequence[Record], rows: Sequence[Record]) -> str:
-    """Return Markdown: a table of rows, and what all records say of BD-rates and parts."""
+    """Return Markdown: a table of `rows`, then BD-rates and bits by part of all records."""
     return build_markdown(rows) + build_gaps_markdown(records) + build_parts_markdown(records)
 
 
 def build_parts_markdown(records: Sequence[Record]) -> str:
     """Return a paragraph and a table of the mean bits of our streams by part.
 
-    It is empty where no record has levels.
+    The text is empty if no record has levels.
     """
     sizes = part_sizes(records)
     names = level_names(sizes)
@@ -71,8 +71,8 @@ def build_parts_markdown(records: Sequence[Record]) -> str:
 def build_gaps_markdown(records: Sequence[Record]) -> str:
     """Return a paragraph and a matrix of BD-rates for each metric; empty for a single codec.
 
-    Below 0 the codec of the row needs fewer bits than that of the column. Without scipy, a sentence
-    stands in their place.
+    Below 0, the codec of the row needs fewer bits than the codec of the column. Without scipy, the
+    text is one sentence.
     """
     gaps = rate_gaps(records)
     if gaps and (sentences := missing_fits()):
@@ -87,7 +87,7 @@ def build_gaps_markdown(records: Sequence[Record]) -> str:
 
 
 def _both_fits(gaps: Sequence[float | None] | None) -> Cell:
-    """Return what the two ways to interpolate make of one gap."""
+    """Return one gap by both fits."""
     if gaps is None:
         return None
     pchip, cubic = ("-" if gap is None else f"{gap:+.1f}" for gap in gaps)

@@ -8,7 +8,7 @@ _FACTORS = (1, 2, 5, 10)  # of a power of ten
 
 
 def ticks_from_zero(highest: float, count: int) -> list[float]:
-    """Return round numbers from 0 to `highest` or just above it, at most `count` steps apart."""
+    """Return round numbers from 0 to `highest` or just above it, in at most `count` steps."""
     if highest <= 0:
         return [0.0, 1.0]
     step = _step(highest / count)
@@ -16,13 +16,13 @@ def ticks_from_zero(highest: float, count: int) -> list[float]:
 
 
 def ticks_between(low: float, high: float, count: int = 5) -> list[float]:
-    """Return the multiples of a round step between two numbers, at most `count` steps apart."""
+    """Return the multiples of a round step between two numbers, in at most `count` steps."""
     step = _step((high - low) / count)
     return _multiples(step, math.ceil(low / step), math.floor(high / step))
 
 
 def logarithmic_ticks(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 times the powers of ten between two logarithms; fewer in wide ranges."""
+    """Return 1, 2 and 5 times the powers of ten between two logarithms; fewer if wide."""
     factors = _FACTORS[:3] if high - low < 2.5 else _FACTORS[:1]
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [factor * 10.0**power for power in powers for factor in factors]

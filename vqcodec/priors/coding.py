@@ -1,4 +1,4 @@
-"""From integer predictions to frequencies to coded indices, for both kinds of head."""
+"""Integer predictions -> frequencies -> coded indices, for both kinds of head."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from vqcodec.priors.logistic import (
     read_logistic_tables,
 )
 
-# A logistic head speaks in fractions of a step and of an octave, a categorical one in 1/256 of a
-# halving.
+# The outputs of a logistic head are in fractions of a step and of an octave. Those of a categorical
+# head are in 1/256 of a halving.
 OUTPUT_BITS = {"logistic": FRACTION_BITS, "categorical": 8}
 
 # A logistic table whose middle symbol is at least this likely predicts a certain index.
 CERTAIN_FREQ = (1 << TOTAL_BITS) - (1 << TOTAL_BITS - 16)
 
-# Outputs that become frequencies in one call, so that memory does not grow with the segment times
-# the size of the codebook.
+# Outputs that become frequencies in one call. Without this limit, memory would grow with the size
+# of the segment times the size of the codebook.
 OUTPUTS_AT_ONCE = 1 << 22
 
 
@@ -52,16 +52,16 @@ class LogisticCoding:
     ) -> None:
         """Take the stored tables, as `read_logistic_tables` reads them, and N, an odd number.
 
-        A bit saved may cost `bit_weight` of squared error, in grid steps; 0 takes the nearest.
-        With `skip_certain`, an index whose table is certain is not coded but is the likeliest one.
+        A saved bit may cost `bit_weight` of squared error, in grid steps; 0 chooses the nearest.
+        With `skip_certain`, an index with a certain table is not coded: it is the likeliest index.
 
         Raises:
-            ModelFileError: they are not such tables.
+            ModelFileError: the tables are not valid.
         """
         tables = read_logistic_tables(stored)
         self.bit_weight = bit_weight
         self.tables = FrequencyTables(tables.freqs, 1 << TOTAL_BITS)
-        self._bits: NDArray[np.float64] | None = None  # made when indices are chosen by them
+        self._bits: NDArray[np.float64] | None = None  # computed when they are first needed
         self.limit = codebook_size // 2
         self.escape_bits = np.log2(codebook_size)
         num_fractions, per_octave = 1 << tables.fraction_bits, tables.per_octave
@@ -71,8 +71,8 @@ class LogisticCoding:
         middles = np.repeat(self.escapes >> 1, num_fractions)
         self._is_open = tables.freqs[np.arange(len(middles)), middles] < CERTAIN_FREQ
         self._first_symbols = self.limit - (self.escapes >> 1)  # for a mean of zero
-        # A mean and a scale become whole numbers by rounding, done by cutting off. Operands are
-        # arrays of no axes, which numpy takes faster than numbers.
+        # Means and scales are rounded: half a step is added, and a shift truncates. Operands are
+        # arrays without axes: numpy handles them faster than Python numbers.
         self._first_tables = np.arange(0, len(tables.freqs), num_fractions).astype(np.uint16)
         self._fraction_bits = np.array(tables.fraction_bits)
         self._fraction_mask = np.array(num_fractions - 1)
@@ -83,7 +83,7 @@ class LogisticCoding:
 
     @property
     def bits(self) -> NDArray[np.float64]:
-        """What each symbol of each table costs."""
+        """The bits of each symbol of each table."""
         if self._bits is None:
             self._bits = bits_of_freqs(self.tables.freqs, 1 << TOTAL_BITS)
         return self._bits
@@ -91,11 +91,11 @@ class LogisticCoding:
     def code(self, coder: Coder, outputs: Array, indices: Array | None) -> NDArray[np.int64]:
         """Return the indices [S], coded under outputs [S, 2]: mean and log2 of the scale.
 
-        Indices that are not integers yet are chosen by what they cost and what they lose. The
-        tables reach past the ends of the codebook: what a sampler draws there is clamped.
+        Real numbers are quantized to indices by their bits and their squared error. The tables
+        reach past the ends of the codebook: samples from there are clamped.
 
         Raises:
-            CorruptStreamError: a decoded index is none of the codebook's.
+            CorruptStreamError: a decoded index is not in the codebook.
         """
         table_ids, centres, numbers = self._split(outputs)
         if not self.skip_certain:
@@ -113,13 +113,13 @@ class LogisticCoding:
         return coded
 
     def code_side_by_side(self, coders: Sequence[Coder], outputs: Array) -> NDArray[np.int64]:
-        """Return indices [R, S], each row found by its own coder, under outputs [R, S, 2]."""
+        """Return indices [R, S] under outputs [R, S, 2]; each row has its own coder."""
         return self._code_rows(coders, *self._split(outputs), None)
 
     def settled(self, outputs: Array, indices: Array) -> NDArray[np.int64]:
         """Return known indices [...] as they are coded under outputs [..., 2].
 
-        Certain ones that are left out become the likeliest.
+        Certain indices that are not coded become the likeliest indices.
         """
         if not self.skip_certain:
             return indices
@@ -160,7 +160,7 @@ class LogisticCoding:
                 places = escaped[row]
                 values = None if indices is None else indices[row, places]
                 result[row, places] = self._code_escaped(coders[row], int(places.sum()), values)
-        # Numbers below zero are the largest of all when taken as unsigned.
+        # As unsigned integers, numbers below zero are the largest.
         if result.size and result.view(np.uint64).max() > 2 * self.limit:
             if any(isinstance(coder, SymbolDecoder) for coder in coders):
                 raise CorruptStreamError("payload: an index that the codebook does not have")
@@ -168,9 +168,9 @@ class LogisticCoding:
         return result
 
     def rows(self, outputs: Array, indices: Array) -> Callable[[Coder, int], None]:
-        """Return what codes one row of known indices [F, S] under outputs [F, S, 2], by number.
+        """Return a function that codes a row of known indices [F, S] under outputs [F, S, 2].
 
-        It does what `code` does with that row, but for all that can be done for all at once.
+        It takes the number of the row. It is like `code`, with the work that rows share done once.
         """
         table_ids, start, escape = self._tables_of(outputs)
         symbols = _symbols_of(indices, start, escape)
@@ -186,7 +186,7 @@ class LogisticCoding:
         return code_row
 
     def bits_of(self, outputs: Array, indices: Array) -> NDArray[np.float64]:
-        """Return what indices [...] cost under outputs [..., 2], escapes included."""
+        """Return the bits of indices [...] under outputs [..., 2], escapes included."""
         table_ids, start, escape = self._tables_of(outputs)
         symbols = _symbols_of(indices, start, escape)
         escaped = bits_of_freqs(uniform_freqs(2 * self.limit + 1))[0, indices]
@@ -223,7 +223,7 @@ class LogisticCoding:
         numbers *= self._per_octave
         numbers += self._scale_offset
         numbers >>= self._fraction_bits
-        table_ids += self._first_tables.take(numbers, mode="clip")  # the last, for a scale beyond
+        table_ids += self._first_tables.take(numbers, mode="clip")  # a larger scale gets the last
         return table_ids, centres, numbers
 
     def _symbols_at(
@@ -234,7 +234,7 @@ class LogisticCoding:
         return start, self.escapes.take(numbers, mode="clip")
 
     def _code_escaped(self, coder: Coder, count: int, indices: Array | None) -> Symbols:
-        """Return the indices [count] that no table reaches, all equally likely."""
+        """Return escaped indices [count], coded with equal probabilities."""
         rows = np.repeat(uniform_freqs(2 * self.limit + 1), count, axis=0)
         return coder.code(rows, None if indices is None else indices.astype(np.int32))
 
@@ -243,7 +243,7 @@ class LogisticCoding:
     ) -> NDArray[np.int64]:
         """Return for each target [S] the nearest index, or the next one towards the prediction.
 
-        That one wins where it saves more bits than its squared error is worth
+        The latter is chosen if its saved bits outweigh its larger squared error
         (entropy-constrained quantization, Chou et al. 1989).
         """
         nearest = self.nearest(targets)
@@ -259,16 +259,16 @@ class LogisticCoding:
 
 
 def _symbols_of(indices: Array, start: Array, escape: Array) -> Symbols:
-    """Return the symbols that stand for indices; the escape for those that the table lacks."""
+    """Return the symbols of indices; the escape code for indices outside their table."""
     symbols = indices - start
     out = (symbols < 0) | (symbols > escape)
     return np.where(out, escape, symbols).astype(np.int32)
 
 
 class CategoricalCoding:
-    """Codes indices of a codebook under a frequency for every entry."""
+    """Codes indices of a codebook with a frequency for each entry."""
 
-    bit_weight = 0.0  # no entry is next to another
+    bit_weight = 0.0  # entries have no neighbours
     skip_certain = False
     outputs_at_once = OUTPUTS_AT_ONCE  # in parts, symbols are coded in the same order
 
@@ -276,7 +276,7 @@ class CategoricalCoding:
         """Take the stored table of 2 ** (-z / 256).
 
         Raises:
-            ModelFileError: it is not such a table.
+            ModelFileError: the table is not valid.
         """
         if exp2_table.ndim != 1 or not 2 <= len(exp2_table) <= 1 << 16:
             raise ModelFileError(f"prior: exponent table of shape {exp2_table.shape}")
@@ -298,12 +298,12 @@ class CategoricalCoding:
         return coded
 
     def code_side_by_side(self, coders: Sequence[Coder], outputs: Array) -> NDArray[np.int64]:
-        """Return indices [R, S], each row found by its own coder, under outputs [R, S, N]."""
+        """Return indices [R, S] under outputs [R, S, N]; each row has its own coder."""
         rows = [self.code(coder, row, None) for coder, row in zip(coders, outputs, strict=True)]
         return np.stack(rows)
 
     def rows(self, outputs: Array, indices: Array) -> Callable[[Coder, int], None]:
-        """Return what codes one row of known indices [F, S] under outputs [F, S, N], by number."""
+        """Return a function that codes a row of known indices [F, S] under outputs [F, S, N]."""
 
         def code_row(coder: Coder, row: int) -> None:
             self.code(coder, outputs[row], indices[row])
@@ -315,7 +315,7 @@ class CategoricalCoding:
         return indices
 
     def bits_of(self, outputs: Array, indices: Array) -> NDArray[np.float64]:
-        """Return what indices [...] cost under outputs [..., N]."""
+        """Return the bits of indices [...] under outputs [..., N]."""
         freqs = self.freqs(outputs.reshape(-1, self.codebook_size))
         chosen = np.take_along_axis(freqs, indices.reshape(-1, 1), axis=1)
         return bits_of_freqs(chosen).reshape(indices.shape)

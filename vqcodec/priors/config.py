@@ -12,22 +12,22 @@ Head = Literal["logistic", "categorical"]
 
 LOGISTIC_NUMBERS = 2  # features of an index, and numbers that predict it
 
-# What one prior may ask for, in numbers of 64 bits.
+# Limits of one prior, in numbers of 64 bits.
 MOST_WEIGHTS = 1 << 26
 MOST_FEATURES = 1 << 11  # of one group, at every position
 MOST_OUTPUTS = 1 << 16  # of one group, at every position
 MOST_EARLIER = 1 << 18  # in states of earlier frames, for every segment
-MOST_COUNTED_GROUPS = 255  # whose number in use can be coded
+MOST_COUNTED_GROUPS = 255  # `skip_certain` codes the number in use
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StaticPriorConfig:
-    """Priors without a network have nothing to set."""
+    """Priors without a network have no settings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GridPriorConfig:
-    """In which order, and with how much context, the indices of a grid are predicted."""
+    """The order and the context in which the indices of a grid are predicted."""
 
     num_earlier: ClassVar[int] = 0
 
@@ -37,7 +37,7 @@ class GridPriorConfig:
     kernel_size: int = 3
     width: int = 128
     embedding_dim: int = 16  # of a categorical index; a logistic one has two fixed features
-    skip_certain: bool = False  # whether certain indices and unused groups are left out
+    skip_certain: bool = False  # whether certain indices and unused groups are not coded
 
     def __post_init__(self) -> None:
         _check_groups(self)
@@ -65,12 +65,12 @@ class GridPriorConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FramesPriorConfig:
-    """How the indices of a frame are predicted from the frames before and from one another."""
+    """How the indices of a frame are predicted from earlier frames and from one another."""
 
     groups: tuple[int, ...]  # codebooks that are predicted together; they add up to K
     head: Head = "categorical"
     width: int = 256
-    dilations: tuple[int, ...] = (1, 2, 4, 8)  # frames back that each layer over time looks
+    dilations: tuple[int, ...] = (1, 2, 4, 8)  # in frames, of each layer over time
     embedding_dim: int = 16  # of a categorical index; a logistic one has two fixed features
     dropout: float = 0.0  # of features, while training
 
@@ -95,7 +95,7 @@ class FramesPriorConfig:
 
 
 def _check_groups(config: GridPriorConfig | FramesPriorConfig) -> None:
-    """Check what both kinds have."""
+    """Check the settings that both kinds have."""
     if not config.groups:
         raise ConfigError("prior.groups: is empty")
     check_range(config, "prior", 1, 4096, "groups")
@@ -115,12 +115,12 @@ def numbers_per_index(
 def check_codebooks(
     config: GridPriorConfig | FramesPriorConfig, codebook_sizes: tuple[int, ...]
 ) -> None:
-    """Check that a prior predicts just the codebooks that there are, in a bounded memory.
+    """Check that a prior is for these codebooks, and that its memory is bounded.
 
-    The tables of a model are a stranger's: this is to be called before anything is allocated.
+    A model file is untrusted: call this before any memory is allocated.
 
     Raises:
-        ConfigError: it predicts others, or has too many weights or outputs.
+        ConfigError: it is for other codebooks, or has too many weights or outputs.
     """
     if sum(config.groups) != len(codebook_sizes):
         raise ConfigError(

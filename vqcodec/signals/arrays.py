@@ -1,4 +1,4 @@
-"""NumPy arrays to pictures and sounds; whatever is neither gets a message that says why."""
+"""NumPy arrays -> pictures and sounds; for other arrays, a message gives the reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vqcodec.errors import InputError, UsageError
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
 
-_ROUNDING = 1e-4  # floats may pass their limits by this much and are clipped
+_ROUNDING = 1e-4  # floats may exceed their limits by this much; they are clipped
 _SOUND_INTEGERS = (np.dtype(np.int16), np.dtype(np.int32))
 
 
@@ -23,7 +23,7 @@ def picture_of_array(array: NDArray[Any]) -> Picture:
     are from 0 to 1 and become 16 bits.
 
     Raises:
-        UsageError: the shape, the type or a value does not fit; or the format holds no picture of
+        UsageError: the shape, the type or a value is not supported; or the format does not support
             this size.
     """
     if array.ndim == 2:
@@ -56,7 +56,7 @@ def sound_of_array(array: NDArray[Any], sample_rate: int) -> AudioClip:
     Floats are from -1 to 1; int16 and int32 use their whole range.
 
     Raises:
-        UsageError: the shape, the type, a value or the rate does not fit.
+        UsageError: the shape, the type, a value or the rate is not supported.
     """
     if array.ndim == 1:
         array = array[None]
@@ -88,7 +88,7 @@ def sound_of_array(array: NDArray[Any], sample_rate: int) -> AudioClip:
 
 
 def _within(array: NDArray[Any], low: float, what: str) -> NDArray[Any]:
-    """Return floats in low … 1; raise UsageError if one is not in there."""
+    """Return floats in low … 1; raise UsageError if one is outside."""
     values = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
     if not values.size:
         return values
@@ -101,7 +101,7 @@ def _within(array: NDArray[Any], low: float, what: str) -> NDArray[Any]:
 
 
 def _copy(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the values in an array of their own, so that the caller's may change."""
+    """Return a copy, so that the caller may change the original array."""
     return np.array(array, order="C")
 
 

@@ -1,4 +1,4 @@
-"""WAV, RF64, AIFF, CAF and AU: where the samples lie, and a true header for a wrong one."""
+"""WAV, RF64, AIFF, CAF and AU: the position of the samples, and a corrected header."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.views import Part, length_of, read_at
 
-_UNKNOWN = 0xFFFFFFFF  # the size that a writer gives which does not know it yet
+_UNKNOWN = 0xFFFFFFFF  # the size field of a writer that does not know the size yet
 _PLAIN_WAV = {1: "PCM", 3: "float", 6: "A-law", 7: "mu-law", 0xFFFE: "extensible"}
 _MPEG_TAGS = {0x50, 0x55}
 _PLAIN_AIFC = {b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ulaw"}
-_LARGEST_CHUNK = 1 << 20  # bytes of a chunk that is kept in memory: formats are far smaller
+_LARGEST_CHUNK = 1 << 20  # bytes of a chunk in memory: format chunks are far smaller
 _LARGEST_TABLE = 1 << 26
 _MOST_CHUNKS = 10_000
 _PACKETS_START = 24  # in CAF's table of packets
@@ -24,12 +24,12 @@ _TAGS = (b"ID3", b"TAG", b"APETAGEX")
 
 @dataclass(slots=True)
 class ChunkedSound:
-    """Where the samples of a file lie.
+    """The position of the samples in a file.
 
     Attributes:
-        parts: the file with a true header, for `FileView`; None where it is as it should be.
-        mpeg: where MPEG frames lie, if the file holds those.
-        notes: what the header got wrong.
+        parts: the file with a corrected header, for `FileView`; None if the header is correct.
+        mpeg: start and stop of the MPEG frames, if the file holds them.
+        notes: on errors of the header.
     """
 
     parts: list[Part] | None = None
@@ -41,11 +41,11 @@ class ChunkedSound:
 class _Chunk:
     name: bytes
     start: int  # of its content
-    size: int  # as it says
+    size: int  # in its header
 
 
 def read_chunked_sound(file: BinaryIO, start: int) -> ChunkedSound | None:
-    """Return where the samples are; None where the file is of no kind that is known here."""
+    """Return the position of the samples; None for other formats."""
     head = read_at(file, start, 24)
     family, kind = head[:4], head[8:12]
     if family in (b"RIFF", b"RIFX", b"RF64", b"BW64") and kind == b"WAVE":
@@ -86,7 +86,7 @@ def _content(file: BinaryIO, chunk: _Chunk | None) -> bytes:
 def _true_size(
     file: BinaryIO, chunk: _Chunk, claimed: int, order: Literal["little", "big"], block: int
 ) -> tuple[int, list[Note]]:
-    """Return how many bytes of samples a chunk has, in whole blocks, and what is to be said."""
+    """Return the number of bytes of samples in a chunk, in whole blocks, and notes on it."""
     available = max(0, length_of(file) - chunk.start)
     whole = available - available % block
     if claimed > available:
@@ -100,7 +100,7 @@ def _true_size(
     rest = available - claimed
     if rest <= 1 or _are_chunks(file, chunk.start + claimed, order):
         return claimed, []
-    if not claimed or rest % (1 << 32) == 0:  # written as a stream; or longer than 32 bits can say
+    if not claimed or rest % (1 << 32) == 0:  # written as a stream; or too long for 32 bits
         return whole, []
     if _is_tag(read_at(file, chunk.start + claimed, 8192)):
         text = f"{rest} bytes after the samples are left out"
@@ -120,7 +120,7 @@ def _is_tag(data: bytes) -> bool:
 def _are_chunks(file: BinaryIO, position: int, order: Literal["little", "big"]) -> bool:
     """Return whether nothing but well-formed chunks follow up to the end of the file."""
     length = length_of(file)
-    for shift in (position % 2, 0):  # chunks begin at even places, but for some writers
+    for shift in (position % 2, 0):  # some writers do not align chunks to 2 bytes
         at = position + shift
         for _ in range(_MOST_CHUNKS):
             head = read_at(file, at, 8)
@@ -207,7 +207,7 @@ def _read_aiff(file: BinaryIO, start: int, kind: bytes) -> ChunkedSound | None:
 
 
 def _check_packets(file: BinaryIO, start: int) -> None:
-    """Refuse Apple Lossless with a damaged table of packets: libsndfile would print about it."""
+    """Refuse Apple Lossless with a damaged table of packets: libsndfile would print a message."""
     position, content = start + 8, dict[bytes, bytes]()
     for _ in range(_MOST_CHUNKS):
         head = read_at(file, position, 12)

@@ -41,7 +41,7 @@ def is_heif(start: bytes) -> bool:
 def container_of(file: BinaryIO) -> str | None:
     """Return FFmpeg's name of the format of a sound or film that only PyAV reads; else None.
 
-    It is named to FFmpeg, which else would also follow playlists to other files and addresses.
+    FFmpeg receives this name; otherwise it would also open files and addresses from playlists.
     """
     start = read_at(file, 0, 3 * _TS_PACKET)
     if start[4:8] == b"ftyp":
@@ -50,13 +50,13 @@ def container_of(file: BinaryIO) -> str | None:
         return "avi"
     if len(start) == 3 * _TS_PACKET and set(start[::_TS_PACKET]) == {0x47}:
         return "mpegts"
-    if len(start) > 1 and start[0] == 0xFF and start[1] & 0xF6 == 0xF0:  # ADTS has no layer
+    if len(start) > 1 and start[0] == 0xFF and start[1] & 0xF6 == 0xF0:  # ADTS: the layer is 0
         return "aac"
     return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
 
 
 def allow_heif() -> bool:
-    """Let Pillow read HEIF, if pillow-heif is installed, and return whether it does."""
+    """Let Pillow read HEIF, if pillow-heif is installed, and return whether it is."""
     if importlib.util.find_spec("pillow_heif") is None:
         return False
     import pillow_heif
@@ -66,7 +66,7 @@ def allow_heif() -> bool:
 
 
 def heif_hint() -> str:
-    """Return what a user can do about a HEIF picture."""
+    """Return a message that says how to read a HEIF picture."""
     return (
         f"a HEIC picture needs an extra package: {_INSTALL}; "
         "or convert it: heif-convert picture.heic picture.png"
@@ -90,7 +90,7 @@ def open_sound(file: BinaryIO) -> ContainerSound:
 
 
 class ContainerSound:
-    """The first sound of a file that FFmpeg's libraries read; decoded once to be counted."""
+    """The first sound of a file that FFmpeg's libraries read; decoded once to count its samples."""
 
     def __init__(self, file: BinaryIO, format: str) -> None:
         """Decode the whole sound to count its samples; `format` is FFmpeg's name.

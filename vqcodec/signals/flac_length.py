@@ -1,4 +1,4 @@
-"""The true length of a FLAC file, from its last frame: the header's is a hint (RFC 9639)."""
+"""The true length of a FLAC file, from its last frame: the header may be wrong (RFC 9639)."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _CRC8, _CRC16 = _crc_table(8, 0x07), _crc_table(16, 0x8005)
 
 @dataclass(frozen=True, slots=True)
 class FlacFacts:
-    """What a FLAC file holds.
+    """The facts of a FLAC file.
 
     Attributes:
-        parts: the file with a header that is true, for `FileView`.
-        num_samples: samples that are there.
-        claimed: samples that the header says; None where it says that they are unknown.
+        parts: the file with a corrected header, for `FileView`.
+        num_samples: number of samples in the frames.
+        claimed: number of samples in the header; None if the header leaves it unknown.
         trailing: bytes after the last frame, without tags.
         bits: of a sample.
-        md5: of all samples; None where it is not set, or not all samples are there.
-        tags: names of its comments, and "picture".
+        md5: of all samples; None if it is not set, or if samples are missing.
+        tags: names of its comments; "picture" for a picture.
     """
 
     parts: list[Part]
@@ -63,10 +63,10 @@ class _Frame:
 
 
 def read_flac_facts(file: BinaryIO, start: int) -> FlacFacts:
-    """Return what a file holds whose "fLaC" stands at `start`.
+    """Return the facts of a FLAC file whose marker "fLaC" is at `start`.
 
     Raises:
-        InputError: it has no STREAMINFO, or no complete frame although it should.
+        InputError: it has no STREAMINFO, or it claims samples but has no complete frame.
     """
     length = length_of(file)
     info, audio, tags = _read_metadata(file, start)
@@ -100,7 +100,7 @@ def read_flac_facts(file: BinaryIO, start: int) -> FlacFacts:
 
 
 def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int, list[str]]:
-    """Return STREAMINFO, where the frames begin, and the names of tags."""
+    """Return STREAMINFO, the position of the first frame, and the names of tags."""
     position, info, is_last = start + 4, b"", False
     tags: list[str] = []
     while not is_last:
@@ -122,7 +122,7 @@ def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int, list[str]]:
 
 
 def _first_frame(data: bytes, start: int, nominal: int) -> _Frame | None:
-    """Return the frame whose header `data` begins with; `nominal` is the size of a fixed block."""
+    """Return the frame if its header begins `data`; `nominal` is the size of a fixed block."""
     if len(data) < 6 or data[0] != 0xFF or data[1] not in (0xF8, 0xF9) or data[3] & 1:
         return None
     code, rate = data[2] >> 4, data[2] & 15
@@ -146,7 +146,7 @@ def _first_frame(data: bytes, start: int, nominal: int) -> _Frame | None:
 
 
 def _coded_number(data: bytes, at: int) -> tuple[int | None, int]:
-    """Return a number that is coded like UTF-8, up to 36 bits, and where it ends."""
+    """Return a number that is coded like UTF-8, up to 36 bits, and the position after it."""
     lead = data[at]
     if lead < 0x80:
         return lead, at + 1
@@ -164,10 +164,10 @@ def _coded_number(data: bytes, at: int) -> tuple[int | None, int]:
 def _last_frame(
     file: BinaryIO, audio: int, length: int, nominal: int, claimed_stop: int | None
 ) -> tuple[_Frame, int] | None:
-    """Return the last complete frame, and where it ends.
+    """Return the last complete frame, and the position after it.
 
-    A frame does not say how long it is, and a CRC-16 is right by chance once in 65,536 bytes: it
-    counts at the end of the data, before a tag, or where as many samples as claimed are there.
+    A frame does not store its length, and a CRC-16 matches by chance once in 65,536 bytes. A match
+    counts only at the end of the data, before a tag, or at the claimed number of samples.
     """
     size = _FIRST_TAIL
     while True:
@@ -184,7 +184,7 @@ def _last_frame(
                     or _is_tag(data[frame_stop:end])
                 ):
                     return frame, base + frame_stop
-                end = at  # an incomplete frame, or no frame: the one before ends here
+                end = at  # incomplete or no frame: the frame before ends here
             stop = at
         if base == audio or size >= _LARGEST_TAIL:
             return None
@@ -192,7 +192,7 @@ def _last_frame(
 
 
 def _end_of_frame(data: bytes, at: int, limit: int) -> int | None:
-    """Return where a frame ends: the last place where the CRC-16 over it is zero."""
+    """Return the end of a frame: the last position where its CRC-16 is zero."""
     crc, end = 0, None
     for position in range(at, limit):
         crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ data[position]]
@@ -202,7 +202,7 @@ def _end_of_frame(data: bytes, at: int, limit: int) -> int | None:
 
 
 def _without_tags(file: BinaryIO, stop: int, length: int) -> int:
-    """Return how many bytes after the last frame are neither a tag nor zeros."""
+    """Return the number of bytes after the last frame; 0 if they are a tag or zeros."""
     is_tag = _is_tag(read_at(file, stop, min(length - stop, _FIRST_TAIL)))
     return 0 if is_tag else length - stop
 

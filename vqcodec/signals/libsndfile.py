@@ -24,17 +24,17 @@ _CUT = re.compile(r"should be|truncated|not equal|does not match|short read|> fi
 _UNKNOWN_FORMAT = 1  # libsndfile's number of the error
 _SCALE = np.float32(2.0**-31)
 _SMALL_BLOCK = 256  # samples
-_MOST_TRIMMED = 8192  # samples of the last packet that an Ogg stream leaves out
+_MOST_TRIMMED = 8192  # samples that an Ogg stream omits from its last packet
 
-Opener = Callable[[], BinaryIO]  # gives the file from its start, each time anew
+Opener = Callable[[], BinaryIO]  # opens the file again, at its start
 
 
 class NotASoundError(InputError):
-    """The content is of no kind of sound that is known; it may be something else."""
+    """The content is of no known sound format; the file may be of another kind."""
 
 
 class CallbackFile:
-    """A file as libsndfile is given it: its callbacks may not raise, so that a failure is kept."""
+    """A file for libsndfile's callbacks, which must not raise: it keeps the first failure."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -46,7 +46,7 @@ class CallbackFile:
             raise self._failure
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, or to the start where damage asks for one before that."""
+        """Go to a position; damage can ask for one before the start, which becomes the start."""
         try:
             if whence == io.SEEK_CUR:
                 offset += self._file.tell()
@@ -58,11 +58,11 @@ class CallbackFile:
             return 0
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the position."""
         return self._file.tell()
 
     def read(self, size: int) -> bytes:
-        """Return up to so many bytes; none after a failure."""
+        """Return up to `size` bytes; none after a failure."""
         try:
             return self._file.read(size)
         except OSError as error:
@@ -70,7 +70,7 @@ class CallbackFile:
             return b""
 
     def write(self, data: bytes) -> int:
-        """Write, and say that it went well: `check` knows better."""
+        """Write and report success; `check` raises a failure."""
         try:
             self._file.write(data)
         except OSError as error:
@@ -88,7 +88,7 @@ def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
 
     Raises:
         InputError: libsndfile cannot read it, when it is opened or within the block.
-        OSError: the file below cannot be read.
+        OSError: the underlying file cannot be read.
     """
     source = CallbackFile(file)
     try:
@@ -106,15 +106,15 @@ class SndfileSound:
     """A sound that libsndfile decodes."""
 
     def __init__(self, opener: Opener, *, salvage: bool, logged: bool = True) -> None:
-        """Read the header, and count samples where it is not to be trusted.
+        """Read the header, and count the samples if the header may be wrong.
 
         Args:
-            opener: gives the file.
-            salvage: let damage end the sound, with a note.
-            logged: whether what libsndfile says of lengths is to be told.
+            opener: opens the file.
+            salvage: end the sound at damage, with a note.
+            logged: whether libsndfile's messages on lengths become notes.
 
         Raises:
-            InputError: libsndfile does not know it.
+            InputError: libsndfile does not know the format.
         """
         self._opener, self._salvage = opener, salvage
         self._block = _SMALL_BLOCK if salvage else BLOCK  # a block with damage is lost
@@ -137,7 +137,7 @@ class SndfileSound:
         """Yield all samples [C, n] in order.
 
         Raises:
-            InputError: they end before they should.
+            InputError: the samples end early.
         """
         left = self.num_samples
         with self._reading(notes), open_sndfile(self._opener()) as sound:
@@ -157,11 +157,11 @@ class SndfileSound:
         return block
 
     def _verify(self, notes: list[Note]) -> None:
-        """Check the samples that were read against what the file says of them."""
+        """Check the samples against the checksum of the file, if it has one."""
 
     @contextmanager
     def _reading(self, notes: list[Note]) -> Iterator[None]:
-        """Let damage pass with a note where that is wanted: the count ended there, too."""
+        """With `salvage`, turn damage into a note: the count ended there, too."""
         try:
             yield
         except InputError as error:
@@ -170,7 +170,7 @@ class SndfileSound:
             notes.append(Note(NoteCode.DAMAGED, f"{error}; it is read up to there"))
 
     def _count(self) -> int:
-        """Return how many samples can be read; with `salvage`, up to the damage."""
+        """Return the number of readable samples; with `salvage`, up to the damage."""
         count = 0
         with self._reading([]), open_sndfile(self._opener()) as sound:
             while size := self._read(sound, self._block).shape[1]:
@@ -179,10 +179,10 @@ class SndfileSound:
 
 
 class FlacSound(SndfileSound):
-    """A FLAC file, checked against the MD5 sum of its samples where it has one."""
+    """A FLAC file, checked against the MD5 sum of its samples if it has one."""
 
     def __init__(self, file: BinaryIO, facts: FlacFacts, *, salvage: bool) -> None:
-        """Take a file and what `read_flac_facts` says of it."""
+        """Take a file and its facts from `read_flac_facts`."""
         self._facts = facts
         self._md5 = hashlib.md5(usedforsecurity=False)
         super().__init__(lambda: _view(file, facts.parts), salvage=salvage, logged=False)
@@ -198,7 +198,7 @@ class FlacSound(SndfileSound):
         """Yield all samples [C, n] in order.
 
         Raises:
-            InputError: they end before they should, or their MD5 sum is wrong.
+            InputError: the samples end early, or their MD5 sum is wrong.
         """
         self._md5 = hashlib.md5(usedforsecurity=False)
         return super().blocks(notes)
@@ -223,18 +223,18 @@ class OggSound(SndfileSound):
     """One logical stream of an Ogg file."""
 
     def __init__(self, opener: Opener, endless: Opener, *, plausible: bool, salvage: bool) -> None:
-        """Take the stream's pages, and the same pages with a last one that claims too much."""
+        """Take the stream's pages, and the same pages with a too large length on the last."""
         try:
             super().__init__(opener, salvage=salvage, logged=False)
             plausible = plausible and not self._is_wrong(endless)
-        except InputError:  # the position on the last page makes no sense
+        except InputError:  # the position on the last page is invalid
             plausible = False
         if not plausible:
             super().__init__(endless, salvage=salvage, logged=False)
             self.num_samples = self._count()
 
     def _is_wrong(self, endless: Opener) -> bool:
-        """Return whether the data end elsewhere than the last page says."""
+        """Return whether the position on the last page is not the end of the data."""
         if not self.num_samples:
             return True
         try:
@@ -251,7 +251,7 @@ def _view(file: BinaryIO, parts: list[tuple[int, int] | bytes]) -> BinaryIO:
 
 
 def _ends_there(sound: soundfile.SoundFile) -> bool:
-    """Return whether the last sample of the header's is the last that can be read."""
+    """Return whether the samples end where the header says."""
     if not sound.frames:
         return True
     if not sound.seekable():
@@ -264,7 +264,7 @@ def _ends_there(sound: soundfile.SoundFile) -> bool:
 
 
 def _packed(levels: NDArray[np.int32], bits: int) -> bytes:
-    """Return samples as FLAC sums them: whole bytes, the low one first."""
+    """Return samples as FLAC's MD5 sum needs them: whole bytes, little-endian."""
     size = -(-bits // 8)
     plain = np.ascontiguousarray(levels, "<i4").view(np.uint8).reshape(-1, 4)
     return plain[:, :size].tobytes()

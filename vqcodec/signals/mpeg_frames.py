@@ -1,4 +1,4 @@
-"""MPEG audio (MP3, MP2, MP1) -> where its frames lie: all are counted."""
+"""MPEG audio (MP3, MP2, MP1) -> the positions of all its frames."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _BIT_RATES = {  # kbit/s by (MPEG-1 or not, layer), numbers 1 … 14
     (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-_MONO = 3  # of the channel modes
+_MONO = 3  # a channel mode
 _WINDOW = 1 << 20  # bytes at a time
 _LONGEST = 8192  # bytes in a frame and the headers that confirm it; a frame has at most 2881
-_DECODER_DELAY = 529  # samples, as every player takes it
+_DECODER_DELAY = 529  # samples; all players assume it
 _MOST_JUNK = 1 << 18  # bytes before the first frame
-_CONFIRMED_BY = 2  # headers that must follow where there was no frame before
-_IS_APE_HEADER = 0x20  # else it is the footer, which follows the items
+_CONFIRMED_BY = 2  # headers that must follow a frame after a gap
+_IS_APE_HEADER = 0x20  # otherwise the footer, after the items
 _TAG_START = re.compile(rb"ID3|TAG|APETAGEX")
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFormat:
-    """What all frames of one stream have in common."""
+    """The properties that all frames of one stream share."""
 
     version: int  # as coded: 3 is MPEG-1, 2 is MPEG-2, 0 is MPEG-2.5
     layer: int
@@ -46,7 +46,7 @@ class FrameFormat:
 
     @property
     def tag_offset(self) -> int:
-        """Where in a frame the word "Xing" or "Info" stands."""
+        """The position of "Xing" or "Info" in a frame."""
         if self.version == 3:
             return 21 if self.num_channels == 1 else 36
         return 13 if self.num_channels == 1 else 21
@@ -54,7 +54,7 @@ class FrameFormat:
 
 @dataclass(frozen=True, slots=True)
 class LengthTag:
-    """What a Xing, Info or VBRI frame says about the frames after it."""
+    """The length from a Xing, Info or VBRI frame, for the frames after it."""
 
     num_frames: int | None = None
     delay: int | None = None  # samples that the encoder put before the sound
@@ -63,11 +63,11 @@ class LengthTag:
 
 @dataclass(slots=True)
 class MpegStream:
-    """Frames of one format that belong together."""
+    """Frames of one format that form one sound."""
 
     format: FrameFormat
     tag: LengthTag | None
-    ranges: list[tuple[int, int]] = field(default_factory=list)  # bytes with nothing but frames
+    ranges: list[tuple[int, int]] = field(default_factory=list)  # bytes that hold only frames
     num_frames: int = 0
 
     def add(self, start: int, stop: int) -> None:
@@ -80,7 +80,7 @@ class MpegStream:
 
     @property
     def sound(self) -> range:
-        """Numbers of the decoded samples that are the sound, without the encoder's padding."""
+        """The range of decoded samples, without the encoder's delay and padding."""
         total = self.num_frames * self.format.num_samples
         if self.tag is None or self.tag.delay is None:
             return range(total)
@@ -93,10 +93,10 @@ class MpegStream:
 
 @dataclass(slots=True)
 class MpegScan:
-    """What a file of MPEG audio holds.
+    """The content of a file of MPEG audio.
 
     Attributes:
-        streams: one after the other; a length tag or another format begins a new one.
+        streams: in order; a length tag or another format begins a new stream.
         skipped: bytes between frames that are neither frames, tags nor zeros.
         trailing: such bytes after the last frame.
         cut: whether the last frame is not complete.
@@ -109,14 +109,14 @@ class MpegScan:
 
 
 def parse_frame_header(data: bytes, at: int = 0) -> tuple[FrameFormat, int] | None:
-    """Return the format and the size in bytes of the frame at a place; None where none begins."""
+    """Return the format and the size in bytes of a frame; None if no frame begins there."""
     if len(data) < at + 4 or data[at] != 0xFF:
         return None
     return _FRAMES.get(data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3] & 0xC0)
 
 
 def _build_table() -> dict[int, tuple[FrameFormat, int]]:
-    """Return all valid frame headers: they are few, and a look into a table is fast."""
+    """Return all valid frame headers: there are few, and a table is fast."""
     table = {}
     for version, rates in _RATES.items():
         for layer in (1, 2, 3):
@@ -151,25 +151,25 @@ _FRAMES = _build_table()
 
 
 class _Scanner:
-    """Goes through the bytes start … stop of a file once, in windows."""
+    """Scans the bytes start … stop of a file once, in windows."""
 
     def __init__(self, file: BinaryIO, start: int, stop: int) -> None:
         self._file, self._stop = file, stop
         self._data, self._base = b"", start  # of the window
         self.result = MpegScan()
         self._format: FrameFormat | None = None  # of the frame before
-        self._gap = 0  # bytes since the last frame that are nothing known
+        self._gap = 0  # unknown bytes since the last frame
 
     def run(self, position: int) -> MpegScan:
-        """Return all frames from a position on."""
+        """Return all frames from a position to the end."""
         while position < self._stop and (self.result.streams or self._gap < _MOST_JUNK):
             position = self._step(position)
         self.result.trailing = self._gap if self.result.streams else 0
         return self.result
 
     def _step(self, position: int) -> int:
-        """Take what is at a position, and return the position after it."""
-        self._hold(position)
+        """Process the frame or other bytes at a position, and return the position after them."""
+        self._load(position)
         at = position - self._base
         found = parse_frame_header(self._data, at)
         if found is not None:
@@ -183,8 +183,8 @@ class _Scanner:
                 return position + size
         return position + self._pass_over(at)
 
-    def _hold(self, position: int) -> None:
-        """Have the bytes of a frame and of what confirms it in the window."""
+    def _load(self, position: int) -> None:
+        """Load a frame and the headers that confirm it into the window."""
         missing = position + _LONGEST > self._base + len(self._data)
         if (missing and self._base + len(self._data) < self._stop) or position < self._base:
             size = min(_WINDOW, self._stop - position)
@@ -219,11 +219,11 @@ class _Scanner:
             streams[-1].add(position, position + size)
 
     def _pass_over(self, at: int) -> int:
-        """Return how many bytes from a place on hold no frame; count those that are no tag."""
+        """Return the number of bytes without a frame; bytes outside tags count as a gap."""
         start = self._data[at : at + 32]
         size = tag_size(start)
         if size:
-            if start.startswith(b"APE") and size == len(start):  # a footer: items went before
+            if start.startswith(b"APE") and size == len(start):  # a footer: its items come before
                 items = max(0, int.from_bytes(start[12:16], "little") - size)
                 self._gap = max(0, self._gap - items)
             return size
@@ -234,7 +234,7 @@ class _Scanner:
 
 
 def tag_size(data: bytes) -> int:
-    """Return the size of the ID3 or APE tag that begins here; 0 where none does."""
+    """Return the size of the ID3 or APE tag at the start of `data`; 0 if there is none."""
     if data.startswith(b"ID3") and len(data) >= 10 and max(data[6:10]) < 0x80:
         return 10 + (data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9])
     if data.startswith(b"TAG"):
@@ -245,7 +245,7 @@ def tag_size(data: bytes) -> int:
 
 
 def parse_length_tag(frame: bytes, format: FrameFormat) -> LengthTag | None:
-    """Return what a frame says about the length; None where it is a frame of sound."""
+    """Return the length tag in a frame; None for a frame of sound."""
     if frame[36:40] == b"VBRI":
         return LengthTag(int.from_bytes(frame[50:54], "big") or None)
     at = format.tag_offset
@@ -262,7 +262,7 @@ def parse_length_tag(frame: bytes, format: FrameFormat) -> LengthTag | None:
 
 
 def scan_frames(file: BinaryIO, start: int, stop: int) -> MpegScan:
-    """Return where the frames between two positions lie; there may be none.
+    """Return the frames between two positions; there may be none.
 
     Every header is read and nothing is decoded: an hour takes half a second.
     """

@@ -14,11 +14,11 @@ from vqcodec.signals.mpeg_frames import MpegScan, MpegStream, frames_of, scan_fr
 from vqcodec.signals.sound import BLOCK, Waveform
 from vqcodec.signals.views import FileView, length_of, read_at
 
-_PROBED = 1 << 17  # bytes in which the first frames lie, after tags and zeros
+_PROBED = 1 << 17  # bytes that must hold the first frames, after tags and zeros
 
 
 def begins_with_frames(file: BinaryIO, start: int) -> bool:
-    """Return whether the first frames lie near a position, as in a file of MPEG audio."""
+    """Return whether MPEG frames begin near a position."""
     data = read_at(file, start, 32)
     first = start + (tag_size(data) if data.startswith(b"ID3") else 0)
     length = length_of(file)
@@ -107,11 +107,11 @@ def _notes_of(scan: MpegScan, read: list[MpegStream]) -> list[Note]:
 
 
 class _FrameDecoder:
-    """Decodes one stream; gives the decoder one frame a read, so that lost ones are known."""
+    """Decodes one stream; each read passes one frame, so that lost frames are detected."""
 
     def __init__(self, file: BinaryIO, stream: MpegStream) -> None:
         self._file, self._stream = file, stream
-        self.num_silent = 0  # frames that could not be decoded, the first of a stream apart
+        self.num_silent = 0  # frames that could not be decoded, except a stream's first
 
     def blocks(self) -> Iterator[Waveform]:
         """Yield as many samples as all frames hold."""
@@ -127,7 +127,7 @@ class _FrameDecoder:
             yield np.concatenate(held, axis=1)
 
     def _parts(self) -> Iterator[Waveform]:
-        """Yield the samples of each frame, silence for those that the decoder passes over."""
+        """Yield the samples of each frame, silence for frames that the decoder skips."""
         import miniaudio
 
         ffi, lib = miniaudio.ffi, miniaudio.lib
@@ -167,7 +167,7 @@ class _FrameDecoder:
         return samples.T
 
     def _silence(self, start: int, stop: int) -> Iterator[Waveform]:
-        """Yield silence for frames start … stop; a stream's first ones may need earlier bytes."""
+        """Yield silence for frames start … stop; a stream's first frames may need earlier bytes."""
         format = self._stream.format
         self.num_silent += (stop - start) * bool(start)
         for _ in range(start, stop):
@@ -197,7 +197,7 @@ def _frame_source(file: BinaryIO, stream: MpegStream):  # type: ignore[no-untype
             return data
 
         def seek(self, offset: int, origin: miniaudio.SeekOrigin) -> bool:
-            """Go back to the start: the decoder asks for nothing else once it has begun."""
+            """Go back to the start: the decoder asks for nothing else after it has begun."""
             if origin == miniaudio.SeekOrigin.START and offset == 0:
                 self._begin()
             return True

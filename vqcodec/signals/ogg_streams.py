@@ -1,4 +1,4 @@
-"""Ogg -> its streams, one after the other; every page's checksum is verified (RFC 3533)."""
+"""Ogg -> its streams, in order; every page's checksum is verified (RFC 3533)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Page:
     granule: int
     serial: int
     sequence: int
-    num_packets: int  # that end on it
+    num_packets: int  # that end on the page
 
 
 @dataclass(slots=True)
@@ -43,18 +43,18 @@ class OggStream:
     """The pages of one logical stream.
 
     Attributes:
-        kind: its codec; "unknown" where it is none of ours.
+        kind: its codec; "unknown" if it is not supported.
         parts: its pages, for `FileView`.
-        has_end: whether its last page says so.
+        has_end: whether its last page has the end mark.
     """
 
     kind: str
     parts: list[Part] = field(default_factory=list)
     has_end: bool = False
-    plausible: bool = True  # its positions in samples
+    plausible: bool = True  # whether its positions in samples are possible
     last: _Page | None = None
     before: int = 0  # the position in samples before the last page
-    gaps: int = 0  # numbers of pages that are missing
+    gaps: int = 0  # places where pages are missing
 
     def add(self, page: _Page) -> None:
         """Add the next page."""
@@ -64,7 +64,7 @@ class OggStream:
             self.plausible = False
         if page.granule != _NO_GRANULE:
             start = 0 if previous is None else previous.granule
-            # A page may follow some on which no packet ends: the bound is a loose one.
+            # No packet may end on the pages before, so this bound is loose.
             if not start <= page.granule <= start + (page.num_packets + 1) * _MOST_SAMPLES:
                 self.plausible = False
         self.before = 0 if previous is None else previous.granule
@@ -85,14 +85,14 @@ class OggStream:
         return self.kind in _SOUNDS
 
     def without_length(self, file: BinaryIO) -> list[Part]:
-        """Return its pages, the last of which claims more samples than there can be.
+        """Return its pages; the last page claims more samples than possible.
 
-        Decoders stop where the last page says; so they go on to the end of the data.
+        Decoders stop at the position on the last page, so they now decode all data.
         """
         assert self.last is not None and isinstance(self.parts[-1], tuple)
         page = bytearray(read_at(file, self.last.start, self.last.stop - self.last.start))
         granule = _HUGE
-        if self.kind == "Opus":  # its decoder wants the first position to be possible
+        if self.kind == "Opus":  # its decoder needs a possible first position
             granule = self.before + _opus_samples(bytes(page))
         page[6:14] = granule.to_bytes(8, "little")
         page[22:26] = bytes(4)
@@ -110,12 +110,12 @@ def page_checksum(page: bytes) -> int:
 def read_ogg_streams(
     file: BinaryIO, start: int, *, salvage: bool
 ) -> tuple[list[OggStream], list[Note]]:
-    """Return the streams with sound in a file, one after the other, and what is left out.
+    """Return the streams with sound in a file, in order, and notes on what is left out.
 
     Args:
         file: open for reading.
-        start: where its first page lies.
-        salvage: pass over damaged pages, with a note.
+        start: the position of its first page.
+        salvage: skip damaged pages, with a note.
 
     Raises:
         InputError: a page is damaged, or there is no sound.
@@ -141,17 +141,17 @@ def read_ogg_streams(
 
 
 class _Scan:
-    """Goes from page to page."""
+    """Reads a file page by page."""
 
     def __init__(self, file: BinaryIO, length: int, *, salvage: bool) -> None:
         self._file, self._length, self._salvage = file, length, salvage
-        self.groups: list[list[OggStream]] = []  # streams side by side, sound first
+        self.groups: list[list[OggStream]] = []  # multiplexed streams, sound first
         self._open: dict[int, OggStream] = {}  # by serial number
         self._in_headers = False  # of the latest group
         self.notes: list[Note] = []
 
     def run(self, position: int) -> None:
-        """Take all pages from a position on."""
+        """Read all pages from a position to the end."""
         damaged = 0
         while position < self._length:
             header = read_at(self._file, position, _HEADER_BYTES + 255)
@@ -208,7 +208,7 @@ class _Scan:
             stream_of_page.add(page)
 
     def _next_page(self, position: int) -> int | None:
-        """Return where the next page begins."""
+        """Return the position of the next page."""
         size = 1 << 12
         while position < self._length:
             data = read_at(self._file, position, size)
@@ -224,7 +224,7 @@ class _Scan:
         self.notes.append(Note(NoteCode.ENDS_EARLY, text))
 
     def _note_ends(self) -> None:
-        """Say it where the last stream has no end mark."""
+        """Add a note if the last stream has no end mark."""
         if self.notes or not self.groups or not self.groups[-1][0].is_sound:
             return
         if not self.groups[-1][0].has_end:

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Picture:
-    """Pixels as a file holds them, upright, with what belongs to them.
+    """The pixels of a picture, upright, with its transparency, profile and metadata.
 
     Attributes:
         pixels: [H, W, C] of 8 or 16 bits; C is 1 (grey) or 3 (RGB), H and W are at least 1.
-        alpha: [H, W], 0 is transparent; None where everything is opaque.
-        icc_profile: what the pixel values mean; None says sRGB.
-        metadata: blocks by name, "exif" and "xmp", where its reader was told to keep them.
+        alpha: [H, W], 0 is transparent; None if everything is opaque.
+        icc_profile: the colour profile of the pixels; None means sRGB.
+        metadata: blocks by name, "exif" and "xmp", if its reader kept them.
         notes: what its reader left out or changed.
     """
 
@@ -55,7 +55,7 @@ class Picture:
         return bool(self.pixels.shape[2] == 1)
 
     def to_8_bits(self) -> NDArray[np.uint8]:
-        """Return the pixels [H, W, C], 16-bit ones rounded to 8."""
+        """Return the pixels [H, W, C], 16-bit values rounded to 8."""
         if self.pixels.dtype == np.uint8:
             return self.pixels.astype(np.uint8, copy=False)
         return ((self.pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -78,7 +78,7 @@ class Picture:
         return np.array(values, dtype, copy=copy)
 
     def to_pil(self) -> Image.Image:
-        """Return a Pillow image with the same profile, of 16 bits only if it is grey and opaque."""
+        """Return a Pillow image with its profile; it keeps 16 bits only if grey and opaque."""
         from PIL import Image  # here: reading a header should not load Pillow
 
         values = np.asarray(self if self.grey and self.alpha is None else self._in_8_bits())
@@ -92,7 +92,7 @@ class Picture:
 
 
 def psnr(reference: Picture, decoded: Picture) -> float:
-    """Return the ratio of peak to noise in dB, over all channels of the 8-bit RGB values."""
+    """Return the peak signal-to-noise ratio in dB, over all channels of the 8-bit RGB values."""
     difference = reference.to_rgb().astype(np.int32) - decoded.to_rgb()
     noise = float(np.mean(np.square(difference), dtype=np.float64))
     return 10 * math.log10(255**2 / noise) if noise else math.inf

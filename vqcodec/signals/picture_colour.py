@@ -1,4 +1,4 @@
-"""Colour descriptions without a profile, HDR and CMYK -> sRGB, or a profile of our own making."""
+"""Colour descriptions without a profile, HDR and CMYK -> sRGB, or a new ICC profile."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _PRIMARIES = {  # by their number in H.273
     9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
     12: (*_D65, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
 }
-_LIKE_SRGB = {1, 2, 6, 13, 14, 15}  # transfers that screens show as sRGB; 2 says nothing
-_GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}  # transfers that are a power
+_LIKE_SRGB = {1, 2, 6, 13, 14, 15}  # transfers that screens show as sRGB; 2 is unspecified
+_GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}  # transfers that are a power function
 _PQ, _HLG = 16, 18
 _REFERENCE_WHITE = 203.0  # cd/m² (ITU-R BT.2408)
-_NEAR = 0.005  # chromaticities that are the same
-_NEAR_GAMMA = 0.05  # of 2.2, which most writers mean by sRGB
+_NEAR = 0.005  # tolerance of equal chromaticities
+_NEAR_GAMMA = 0.05  # tolerance around 2.2, by which most writers mean sRGB
 _LARGEST_GAMMA = 10.0
 _LARGE_PROFILE = 4096  # bytes
 _D50 = (0.9642, 1.0, 0.8249)
@@ -47,7 +47,7 @@ PROFILE_FAILURES = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 
 @dataclass(frozen=True, slots=True)
 class Coloured:
-    """Pixels with what they mean: a profile, or sRGB."""
+    """Pixels described by a profile, or by sRGB."""
 
     pixels: Pixels
     icc_profile: bytes | None
@@ -55,14 +55,14 @@ class Coloured:
 
 
 def describe_colour(pixels: Pixels, icc_profile: bytes | None, file: PictureStructure) -> Coloured:
-    """Return pixels whose colours a profile or sRGB describes, in the order that PNG wants.
+    """Return pixels described by a profile or by sRGB, with the precedence of PNG.
 
-    Code points come before a profile, a profile before "sRGB", and that before gamma.
+    Code points take precedence over a profile, a profile over "sRGB", and "sRGB" over gamma.
 
     Args:
-        pixels: [H, W, 1 or 3] as the file has them.
+        pixels: [H, W, 1 or 3] as stored in the file.
         icc_profile: from the file.
-        file: what else the file says.
+        file: its other colour descriptions.
     """
     if file.cicp is not None and file.cicp.transfer in (_PQ, _HLG):
         return _tone_mapped(pixels, file.cicp)
@@ -98,7 +98,7 @@ def _of_code_points(pixels: Pixels, icc_profile: bytes | None, cicp: Cicp) -> Co
 
 
 def _tone_mapped(pixels: Pixels, cicp: Cicp) -> Coloured:
-    """Return high dynamic range as sRGB: white stays, what is brighter is compressed."""
+    """Return high dynamic range as sRGB: white stays, brighter values are compressed."""
     to_light = _light_of_pq if cicp.transfer == _PQ else _light_of_hlg
     matrix = _to_srgb(_PRIMARIES.get(cicp.primaries, _PRIMARIES[9]))
 
@@ -119,7 +119,7 @@ def _tone_mapped(pixels: Pixels, cicp: Cicp) -> Coloured:
 
 
 def _compressed(light: Floats) -> Floats:
-    """Return brightness within 0 … 1: the same up to 0.8, then bent (extended Reinhard)."""
+    """Return brightness within 0 … 1: unchanged up to 0.8, then compressed (extended Reinhard)."""
     knee, most = np.float32(0.8), np.float32(10_000 / _REFERENCE_WHITE)
     room = 1 - knee
     over, limit = (light - knee) / room, (most - knee) / room
@@ -174,7 +174,7 @@ def _to_srgb(chromaticities: tuple[float, ...]) -> Floats:
 
 
 def build_profile(chromaticities: tuple[float, ...], gamma: float | None) -> bytes | None:
-    """Return an ICC profile (version 4) for RGB; None where the chromaticities make no sense.
+    """Return an ICC profile (version 4) for RGB; None if the chromaticities are invalid.
 
     Args:
         chromaticities: x and y of white, red, green and blue.
@@ -222,7 +222,7 @@ def _assembled(tags: dict[bytes, bytes]) -> bytes:
 
 
 def _fixed(value: float) -> bytes:
-    """Return a number as 16 bits before and 16 after the point."""
+    """Return a number in fixed point: 16 bits before and 16 after the point."""
     return round(value * 65536).to_bytes(4, "big", signed=True)
 
 
@@ -231,14 +231,14 @@ def _xyz(values: tuple[float, ...] | NDArray[np.float64]) -> bytes:
 
 
 def cmyk_to_srgb(image: Image.Image, icc_profile: bytes | None) -> tuple[Image.Image, Note]:
-    """Return a CMYK picture as sRGB: by its profile, else by the plain formula."""
+    """Return a CMYK picture as sRGB: by its profile, or without one by the plain formula."""
     if icc_profile and icc_profile[16:20] == b"CMYK":
         try:
             return _by_profile(image, icc_profile, "RGB"), Note(
                 NoteCode.COLOUR_CONVERTED, "CMYK is converted to sRGB by its profile"
             )
         except PROFILE_FAILURES:
-            pass  # a damaged profile is as good as none
+            pass  # a damaged profile counts as none
     text = "CMYK without a usable profile is converted to RGB by the plain formula"
     return image.convert("RGB"), Note(NoteCode.COLOUR_CONVERTED, text)
 
@@ -266,7 +266,7 @@ def without_profile(pixels: Pixels, icc_profile: bytes) -> Coloured:
 def _by_profile(image: Image.Image, icc_profile: bytes, mode: str) -> Image.Image:
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
     target = ImageCms.createProfile("sRGB")
-    if mode == "L":  # there is no profile for sRGB's greys: through RGB, whose channels are equal
+    if mode == "L":  # sRGB has no grey profile: use RGB with equal channels
         converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
         assert converted is not None
         return converted.getchannel(1)
@@ -276,7 +276,7 @@ def _by_profile(image: Image.Image, icc_profile: bytes, mode: str) -> Image.Imag
 
 
 def note_on_profile(icc_profile: bytes | None) -> list[Note]:
-    """Return a note where a profile makes a stream much larger."""
+    """Return a note if a profile makes a stream much larger."""
     if icc_profile is None or len(icc_profile) <= _LARGE_PROFILE:
         return []
     text = (
@@ -286,10 +286,10 @@ def note_on_profile(icc_profile: bytes | None) -> list[Note]:
 
 
 def refuse_huge_profile(icc_profile: bytes | None, limit_bytes: int) -> None:
-    """Say that a profile alone exceeds a limit, rather than that the picture does.
+    """Check that a profile alone does not exceed a limit, for a clear message.
 
     Raises:
-        InputError: it does.
+        InputError: it exceeds the limit.
     """
     if icc_profile is not None and len(icc_profile) > limit_bytes:
         raise InputError(

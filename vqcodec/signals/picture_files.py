@@ -31,7 +31,7 @@ __all__ = [
     "write_picture",
 ]
 
-# What can be written, by file name. Reading goes by content: see `picture_reading`.
+# Formats to write, by file name. Reading decides by content: see `picture_reading`.
 SUFFIXES = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -44,7 +44,7 @@ SUFFIXES = {
     ".ppm": "PPM",
     ".pgm": "PPM",
 }
-# A decoded picture has been through one lossy codec: a second one should not show.
+# A decoded picture has passed one lossy codec: the loss of a second should be invisible.
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "PNG": {"compress_level": 2},  # a third of the time of the default, for 2 % more bytes
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
@@ -60,7 +60,7 @@ _ALWAYS_RGB = {"WEBP", "AVIF"}  # no grey, so a profile of greys would be wrong 
 def write_picture(
     picture: Picture, file: BinaryIO, format: str, options: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a picture in one of the formats of `SUFFIXES`, with its profile where there is room.
+    """Write a picture in one of the formats of `SUFFIXES`, with its profile if there is room.
 
     16 bits are kept for grey without transparency in PNG, TIFF and PGM, and rounded to 8 elsewhere.
 
@@ -68,7 +68,7 @@ def write_picture(
         picture: what to write.
         file: open for writing; need not seek.
         format: Pillow's name of the format.
-        options: Pillow's options for it; without, lossless or as good as.
+        options: Pillow's options for it; by default, lossless or nearly so.
 
     Raises:
         UsageError: the format is unknown, or cannot hold transparency and the picture has some.
@@ -105,10 +105,10 @@ def encode_alpha(alpha: NDArray[np.uint8]) -> bytes:
 
 
 def decode_alpha(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
-    """Return alpha [height, width] out of a PNG of 8-bit greys.
+    """Return alpha [height, width] from a PNG of 8-bit greys.
 
     Raises:
-        CorruptStreamError: it is damaged, or not such a PNG of just this size.
+        CorruptStreamError: it is damaged, or not such a PNG of this size.
     """
     try:
         with (

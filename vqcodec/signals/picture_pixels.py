@@ -37,10 +37,10 @@ _METADATA = {"exif": "EXIF", "xmp": "XMP", "photoshop": "IPTC", "comment": "a co
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return the picture as EXIF says it is to be seen; it may be the same image, turned."""
+    """Return the picture with its EXIF orientation applied; it may be the same image object."""
     try:
         ImageOps.exif_transpose(image, in_place=True)
-    except DAMAGE:  # unreadable EXIF says nothing against the pixels
+    except DAMAGE:  # unreadable EXIF does not affect the pixels
         return image
     return image
 
@@ -48,7 +48,7 @@ def upright(image: Image.Image) -> Image.Image:
 def pixels_of(
     image: Image.Image,
 ) -> tuple[NDArray[np.uint8] | NDArray[np.uint16], NDArray[np.uint8] | None]:
-    """Return pixels [H, W, 1 or 3] and opacity [H, W], None where everything is opaque."""
+    """Return pixels [H, W, 1 or 3] and opacity [H, W], None if everything is opaque."""
     alpha = None
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         pixels = _deep_greys(image)[:, :, None]
@@ -68,21 +68,21 @@ def pixels_of(
 
 
 def _deep_greys(image: Image.Image) -> NDArray[np.uint16]:
-    """Return greys [H, W] of more than 8 bits as 16."""
+    """Return greys [H, W] of more than 8 bits as 16-bit values."""
     values = np.asarray(image)
     if image.mode == "F":
         values = np.rint(values * 65535.0)
-    if not (values.min() >= 0 and values.max() <= 65535):  # also where any is not a number
+    if not (values.min() >= 0 and values.max() <= 65535):  # also for NaN
         limits = "0 … 1" if image.mode == "F" else "0 … 65535"
-        raise InputError(f"has values outside {limits}, which stand for no grey")
+        raise InputError(f"has values outside {limits}, which are not greys")
     return values.astype(np.uint16)
 
 
 def depth_of(image: Image.Image, structure: PictureStructure) -> int:
-    """Return the bits of a channel, as far as the file says."""
+    """Return the bits of a channel, as far as the file tells."""
     if structure.depth is not None:
         return structure.depth
-    if isinstance(image.info.get("bit_depth"), int):  # as pillow-heif says it
+    if isinstance(image.info.get("bit_depth"), int):  # set by pillow-heif
         return int(image.info["bit_depth"])
     tags = getattr(image, "tag_v2", None)
     depth = tags.get(258) if image.format == "TIFF" and tags is not None else None
@@ -92,7 +92,7 @@ def depth_of(image: Image.Image, structure: PictureStructure) -> int:
 
 
 def take_metadata(image: Image.Image, options: ReadOptions, notes: list[Note]) -> dict[str, bytes]:
-    """Return what is to be kept, and note what is dropped: quietly, most photos have some."""
+    """Return the metadata to keep, and note the rest: quietly, because most photos have some."""
     found: dict[str, bytes] = {}
     words = []
     for key, word in _METADATA.items():
@@ -112,7 +112,7 @@ def take_metadata(image: Image.Image, options: ReadOptions, notes: list[Note]) -
 
 
 def _exif_without_turn(image: Image.Image) -> bytes | None:
-    """Return EXIF without the orientation, which is applied; None where nothing else is there."""
+    """Return EXIF without the applied orientation; None if EXIF holds nothing else."""
     try:
         exif = Image.Exif()
         exif.load(image.info.get("exif") or b"")

@@ -32,20 +32,20 @@ from vqcodec.signals.picture_structure import PictureStructure, read_structure
 from vqcodec.signals.views import read_at
 
 # Formats of pixels that Pillow decodes by itself. Others start programs (PostScript), need Windows
-# (WMF), or have no mark by which they are known.
+# (WMF), or have no magic number.
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "DIB", "PPM", "JPEG2000"),
     *("ICO", "ICNS", "PCX", "QOI", "SGI", "DDS", "PSD"),
 )
-_BY_SUFFIX = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}  # TGA has no mark
+_BY_SUFFIX = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}  # no magic number
 
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors go to stderr
-_LOCK = threading.RLock()  # Pillow has its settings in globals
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise its errors go to stderr
+_LOCK = threading.RLock()  # Pillow's settings are global
 
 
 @contextmanager
 def pillow_settings(*, salvage: bool) -> Iterator[None]:
-    """Let Pillow open pictures of any size, and damaged ones if wanted, without warnings.
+    """Let Pillow open pictures of any size, and damaged ones with `salvage`, without warnings.
 
     The size is checked against the limits of streams instead, before pixels are read.
     """
@@ -61,7 +61,7 @@ def pillow_settings(*, salvage: bool) -> Iterator[None]:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Send what C libraries write to stderr nowhere: libtiff tells of damage there, too."""
+    """Discard the stderr output of C libraries: libtiff reports damage there, too."""
     try:
         kept = os.dup(2)
     except OSError:  # stderr is closed
@@ -79,15 +79,15 @@ def _quiet_stderr() -> Iterator[None]:
 def read_picture(
     source: Path | BinaryIO, name: str | None = None, *, options: ReadOptions = DEFAULT
 ) -> Picture:
-    """Return a picture of a file, turned upright; docs/INPUTS.md says what is kept of each kind.
+    """Return a picture of a file, turned upright; docs/INPUTS.md lists what is kept.
 
     Grey pictures have one channel and keep 16 bits; everything else becomes 8-bit RGB. Integers of
     32 bits count as 16-bit grey, floats as grey from 0 to 1. Colour under transparent pixels is
-    kept. Whatever is left out or converted is in `Picture.notes`.
+    kept. `Picture.notes` lists everything that is left out or converted.
 
     Args:
         source: a path, or a file that can seek.
-        name: what messages call the file.
+        name: of the file, for messages.
         options: which frame, and what to do with damage, profile and metadata.
 
     Raises:
@@ -110,10 +110,10 @@ def read_picture(
 
 
 def picture_of_image(image: Image.Image) -> Picture:
-    """Return a Pillow image as a picture, upright, just as if it were read from a file.
+    """Return a Pillow image as a picture, upright, as if it were read from a file.
 
     Raises:
-        InputError: the format holds no picture of this size, or Pillow cannot load it.
+        InputError: the format does not support this size, or Pillow cannot load it.
     """
     try:
         ImageFacts(width=image.width, height=image.height, grey=False)
@@ -126,7 +126,7 @@ def picture_of_image(image: Image.Image) -> Picture:
 
 
 def is_picture(source: Path | BinaryIO, name: str = "") -> bool:
-    """Return whether the content begins like a picture; a file is left where it was."""
+    """Return whether the content begins like a picture; the position of a file is kept."""
     if isinstance(source, Path):
         with source.open("rb") as file:
             return is_picture(file, source.name)
@@ -137,7 +137,7 @@ def is_picture(source: Path | BinaryIO, name: str = "") -> bool:
     except UnidentifiedImageError:
         return False
     except (InputError, *DAMAGE):
-        return True  # known, but damaged or too large: reading it says what is wrong
+        return True  # known, but damaged or too large: reading it raises the error
     finally:
         source.seek(start)
 
@@ -162,7 +162,7 @@ def _first_line(text: str) -> str:
 
 @dataclass(slots=True)
 class _Reading:
-    """One file on its way to a Picture."""
+    """Reads one file as a Picture."""
 
     file: BinaryIO
     name: str
@@ -186,7 +186,7 @@ class _Reading:
     def _read(self, *, salvage: bool, notes: list[Note]) -> Picture:
         with _open(self.file, self.name) as image:
             ImageFacts(width=image.width, height=image.height, grey=False)  # raises InputError
-            position = self.file.tell()  # where Pillow goes on
+            position = self.file.tell()  # from here Pillow continues
             structure = read_structure(self.file)
             self.file.seek(position)
             if structure.damage is not None and not salvage:
@@ -201,7 +201,7 @@ class _Reading:
             return _to_picture(image, structure, self.options, notes)
 
     def _choose_frame(self, image: Image.Image, notes: list[Note], *, salvage: bool) -> None:
-        """Go to the frame that is wanted, and say how many there are besides."""
+        """Go to the chosen frame, and add a note on the other frames."""
         try:
             count = int(getattr(image, "n_frames", 1))
         except DAMAGE:
@@ -229,7 +229,7 @@ class _Reading:
 def _to_picture(
     image: Image.Image, structure: PictureStructure, options: ReadOptions, notes: list[Note]
 ) -> Picture:
-    """Return a picture of pixels that are loaded, and all notes."""
+    """Return a picture of the loaded pixels, with all notes."""
     metadata = take_metadata(image, options, notes)
     icc_profile = image.info.get("icc_profile") or None
     image = upright(image)

@@ -1,4 +1,4 @@
-"""What Pillow does not say of a picture file: checksums, cut ends, colour chunks, depth."""
+"""Facts of a picture file that Pillow does not report: checksums, cut ends, colour, depth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # not stuffing, not a r
 _MOST_COLOUR_BYTES = 1 << 16  # in which AVIF and HEIC have their "colr" box
 _PIECE = 1 << 20
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_MOST_PACKED = 1032  # bytes that one byte of zlib's format can stand for
+_MOST_PACKED = 1032  # bytes that one byte of zlib data can expand to
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,17 @@ class Cicp:
 
 @dataclass(slots=True)
 class PictureStructure:
-    """What a file says beside its pixels.
+    """The facts of a file besides its pixels.
 
     Attributes:
-        damage: what is wrong with it; None where nothing is.
+        damage: its description; None if the file is intact.
         trailing: bytes after the picture that are not all zero.
         cicp: colour as code points.
         gamma: of a PNG: the exponent from light to values, as 1 / 2.2.
         chromaticities: of a PNG: x and y of white, red, green and blue.
         is_srgb: whether a PNG says that it is sRGB.
         depth: bits of a channel, of a PNG or an AVIF.
-        is_png: whether it is one.
+        is_png: whether the file is a PNG.
         raw_bytes: of a PNG's pixels.
     """
 
@@ -54,7 +54,7 @@ class PictureStructure:
 
 
 def read_structure(file: BinaryIO) -> PictureStructure:
-    """Return what a PNG, JPEG, AVIF or HEIC says; the position is moved."""
+    """Return the facts of a PNG, JPEG, AVIF or HEIC; the position is moved."""
     start = read_at(file, 0, 16)
     if start.startswith(_PNG):
         return _read_png(file)
@@ -68,7 +68,7 @@ def read_structure(file: BinaryIO) -> PictureStructure:
 
 
 def _read_png(file: BinaryIO) -> PictureStructure:
-    """Check every chunk of a PNG: Pillow passes over the checksums of pixels."""
+    """Check every chunk of a PNG: Pillow does not verify the checksums of pixels."""
     structure = PictureStructure()
     position, length, packed = len(_PNG), length_of(file), 0
     while position + 12 <= length:
@@ -118,16 +118,16 @@ def _take_png_chunk(structure: PictureStructure, name: bytes, content: bytes) ->
 
 
 def _read_jpeg(file: BinaryIO) -> PictureStructure:
-    """Go from marker to marker up to the end of the picture: Pillow fills up what is missing."""
+    """Read all markers up to the end of the picture: Pillow fills missing pixels silently."""
     structure = PictureStructure()
     position, length = 2, length_of(file)
-    data, base = b"", 0  # what is held of the file, so that many markers are not as many reads
+    data, base = b"", 0  # a buffer, so that each marker does not need a read
     while position < length:
         if not base <= position <= base + len(data) - 4:
             data, base = read_at(file, position, _PIECE), position
         match = _JPEG_MARKER.search(data, position - base)
         if match is None or match.end() + 2 > len(data) < length - base:
-            # A marker may begin with the last byte, and its size may not be there yet.
+            # The buffer may end within a marker or its size.
             position = base + (match.start() if match else max(position - base + 1, len(data) - 1))
             data, base = read_at(file, position, _PIECE), position
             if match is None and len(data) < 2:
@@ -146,7 +146,7 @@ def _read_jpeg(file: BinaryIO) -> PictureStructure:
 
 
 def _read_colour_box(data: bytes) -> Cicp | None:
-    """Return the code points of the first "colr" box that has some."""
+    """Return the code points of the first "colr" box that has code points."""
     at = data.find(b"colrnclx")
     if at < 0 or len(data) < at + 12:
         return None

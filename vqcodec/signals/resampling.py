@@ -12,8 +12,8 @@ from vqcodec.signals.sound import ForwardReader, Waveform, blocks_of
 
 BLOCK = 1 << 15  # samples computed at once, at the higher of the two rates; more for long periods
 
-# libsoxr's SOXR_STEEP_FILTER, which soxr.resample cannot pass on: flat to 97 % of the lower band
-# and not to 91 %. Aliases are below -120 dB with and without it.
+# libsoxr's SOXR_STEEP_FILTER, which soxr.resample cannot set: flat to 97 % of the lower band
+# instead of 91 %. Aliases are below -120 dB with and without it.
 _STEEP = 0x40
 _FILTER_REACH = 512  # samples at the lower rate; beyond, the filter is below 1e-7 of its peak
 
@@ -39,15 +39,15 @@ def resample_blocks(
 ) -> Iterator[Waveform]:
     """Yield samples of a sound at another rate, from blocks [C, n] that come in order.
 
-    A sample depends on the sound alone: not on how the blocks are cut, nor on where `wanted`
-    starts. Each stretch of output is computed by libsoxr from its own stretch of input, and
-    stretches start at multiples of one length.
+    A sample depends only on the sound, not on the sizes of the blocks or the start of `wanted`.
+    libsoxr computes each stretch of output from its own stretch of input. Stretches start at
+    multiples of one length.
 
     Args:
-        blocks: what lies before and after them is silent.
+        blocks: silence is assumed before and after them.
         num_channels: C.
         from_rate: of the blocks, in Hz.
-        to_rate: of what is yielded, in Hz.
+        to_rate: of the output, in Hz.
         wanted: numbers of the samples to yield, at `to_rate`.
         first: number of the first sample in the blocks, at `from_rate`.
     """
@@ -67,22 +67,22 @@ def resample_blocks(
 
 
 def to_length(waveform: Waveform, num_samples: int) -> Waveform:
-    """Return waveform [C, T] cut, or continued by silence, to [C, num_samples]."""
+    """Return waveform [C, T] cut, or padded with zeros, to [C, num_samples]."""
     missing = num_samples - waveform.shape[1]
     return np.pad(waveform, ((0, 0), (0, max(0, missing))))[:, :num_samples]
 
 
 def reach_of(from_rate: int, to_rate: int) -> int:
-    """Return how many samples at from_rate on each side a sample at to_rate depends on, at most.
+    """Return how many samples at `from_rate` on each side can affect a sample at `to_rate`.
 
-    A sample depends on its whole stretch and the margins. Sounds that keep their rate get a margin.
+    A sample depends on its whole stretch and the margins. If the rate stays, this is a margin.
     """
     old, new = _ratio(from_rate, to_rate)
     return sum(_periods(old, new)) * old if old != new else _FILTER_REACH
 
 
 def _ratio(from_rate: int, to_rate: int) -> tuple[int, int]:
-    """Return the smallest numbers of old and new samples that last equally long: one period."""
+    """Return the smallest numbers of old and new samples of equal duration: one period."""
     divisor = math.gcd(from_rate, to_rate)
     return from_rate // divisor, to_rate // divisor
 
@@ -90,7 +90,7 @@ def _ratio(from_rate: int, to_rate: int) -> tuple[int, int]:
 def _periods(old: int, new: int) -> tuple[int, int]:
     """Return the length of a stretch and its margin on each side, in periods.
 
-    At the start of a period a new sample falls on an old one, so the phase there is exact.
+    At the start of a period a new sample coincides with an old one, so the phase is exact.
     """
     length = max(1, BLOCK // max(old, new))
     margin = -(-_FILTER_REACH * max(1, math.ceil(old / new)) // old)

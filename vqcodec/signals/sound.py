@@ -17,7 +17,7 @@ BLOCK = 1 << 16  # samples
 
 @runtime_checkable
 class Sound(Protocol):
-    """What is known of a sound, and its samples in order: it need not be in memory."""
+    """The facts of a sound, and its samples in order: it need not be in memory."""
 
     @property
     def sample_rate(self) -> int:
@@ -98,23 +98,23 @@ def blocks_of(waveform: Waveform) -> Iterator[Waveform]:
         yield waveform[:, start : start + BLOCK]
 
 
-Reader = Callable[[int, int], Waveform]  # gives samples from a start to a stop, [C, stop - start]
+Reader = Callable[[int, int], Waveform]  # (start, stop) -> samples [C, stop - start]
 
 
 class ForwardReader:
     """A `Reader` of blocks that come in order, with silence before the first and after the last.
 
-    It keeps only what may still be asked for: no stretch may begin before the one read last.
+    It keeps only samples that can still be read: no read may start before the previous one.
     """
 
     def __init__(self, blocks: Iterator[Waveform], num_channels: int, start: int = 0) -> None:
         """Take blocks [C, n]; the number of their first sample is `start`."""
         self._blocks = blocks
         self._held = np.zeros((num_channels, 0), np.float32)
-        self._start = start  # of what is held
+        self._start = start  # of the samples that are kept
 
     def __call__(self, start: int, stop: int) -> Waveform:
-        """Return samples start … stop; either may lie beyond the blocks."""
+        """Return samples start … stop; both may lie outside the blocks."""
         parts, end = [self._held], self._start + self._held.shape[1]
         while end < stop and (block := next(self._blocks, None)) is not None:
             parts.append(block)

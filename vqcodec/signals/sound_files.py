@@ -19,7 +19,7 @@ from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform
 from vqcodec.signals.sound_formats import open_sound
 
-# What can be written, by file name. Reading goes by content: see `sound_formats`.
+# Formats to write, by file name. Reading decides by content: see `sound_formats`.
 SUFFIXES = {
     ".wav": "WAV",
     ".flac": "FLAC",
@@ -35,9 +35,9 @@ _SUBTYPES = {
     "MP3": "MPEG_LAYER_III",
     "AIFF": "PCM_16",
 }
-_INTEGERS_ABOVE = 100  # no recording is that much beyond full scale
-_PLAIN = {"WAV", "AIFF"}  # every sample takes its bytes
-_NEVER_EMPTY = {"FLAC", "MP3"}  # without a sample, libsndfile writes what nothing can read
+_INTEGERS_ABOVE = 100  # times full scale: no recording is so loud
+_PLAIN = {"WAV", "AIFF"}  # without compression
+_NEVER_EMPTY = {"FLAC", "MP3"}  # libsndfile writes unreadable files without samples
 _MAX_OGG_RATE = 192_000  # Hz; libsndfile's Vorbis writer crashes above 200,000
 _MAX_BYTES = (1 << 31) - (1 << 16)  # of samples; lengths in AIFF and WAV are 32-bit fields
 
@@ -46,7 +46,7 @@ class AudioFile:
     """A `Sound` in a file that is open for reading."""
 
     def __init__(self, file: BinaryIO, name: str, options: ReadOptions = DEFAULT) -> None:
-        """Find out what the file holds, and how many samples; `name` is what messages call it.
+        """Read the facts of the file and count its samples; `name` is for messages.
 
         Raises:
             InputError: it is damaged, not a sound, or too large for a stream.
@@ -74,7 +74,7 @@ class AudioFile:
 
     @property
     def num_samples(self) -> int:
-        """Samples of each channel: as many as there are, whatever the header says."""
+        """Samples of each channel, counted if the header may be wrong."""
         return self._facts.num_samples
 
     @property
@@ -83,7 +83,7 @@ class AudioFile:
         return (*self._sound.notes, *self._notes_of_samples)
 
     def blocks(self) -> Iterator[Waveform]:
-        """Yield all samples in order, clipped to -1 … 1; the same ones every time.
+        """Yield all samples in order, clipped to -1 … 1; every call yields the same.
 
         Raises:
             InputError: the file is damaged, or has samples that are not numbers.
@@ -96,7 +96,7 @@ class AudioFile:
                 if not finite.all():
                     block = self._without_odd_values(block, finite, notes)  # noqa: PLW2901
                 yield clipping.clip(block)
-            # Replaced at the end, so that reading twice does not say everything twice.
+            # Replaced at the end, so that a second reading does not repeat notes.
             self._notes_of_samples = [*notes, *clipping.notes()]
 
     def _without_odd_values(
@@ -111,7 +111,7 @@ class AudioFile:
 
 
 class _Clipping:
-    """Clips blocks, and counts what that changes."""
+    """Clips blocks, and counts the clipped samples."""
 
     def __init__(self) -> None:
         self._num_samples, self._num_clipped, self._peak = 0, 0, 1.0
@@ -126,7 +126,7 @@ class _Clipping:
         return block.clip(-1, 1)
 
     def notes(self) -> list[Note]:
-        """Return what was clipped."""
+        """Return a note if samples were clipped."""
         if not self._num_clipped:
             return []
         text = (
@@ -140,7 +140,7 @@ class _Clipping:
 
 @contextmanager
 def _naming_failures(name: str) -> Iterator[None]:
-    """Begin the message of an InputError with the file's name; make one of an OSError."""
+    """Add the file's name to an InputError; turn an OSError into an InputError."""
     try:
         yield
     except OSError as error:
@@ -156,7 +156,7 @@ def read_clip(
 
     Args:
         source: a path, or a file open for reading that can seek.
-        name: what messages call the file.
+        name: of the file, for messages.
         options: how to read.
 
     Raises:
@@ -175,7 +175,7 @@ def read_clip(
 
 
 def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
-    """Write a sound in one of the formats of `SUFFIXES`, 16 bits a sample where it is lossless.
+    """Write a sound in one of the formats of `SUFFIXES`, with 16 bits if it is lossless.
 
     Args:
         clip: what to write, block by block; samples beyond -1 … 1 are clipped.
@@ -199,7 +199,7 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
             subtype=_SUBTYPES[format],
         ) as sound:
             for block in clip.blocks():
-                for start in range(0, block.shape[1], BLOCK):  # Vorbis overflows the stack else
+                for start in range(0, block.shape[1], BLOCK):  # Vorbis would overflow the stack
                     sound.write(_to_16_bits(block[:, start : start + BLOCK]).T)
                     target.check()
         target.check()
@@ -211,7 +211,7 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
 
 
 def _check_format(clip: Sound, format: str) -> None:
-    """Raise what is wrong with a format for a sound before anything is written."""
+    """Check that a format can hold a sound, before anything is written."""
     if format not in _SUBTYPES:
         raise UsageError(f"{format}: sounds are written as {', '.join(sorted(_SUBTYPES))}")
     if format in _NEVER_EMPTY and not clip.num_samples:
@@ -224,7 +224,7 @@ def _check_format(clip: Sound, format: str) -> None:
 
 
 def least_bytes(clip: Sound, format: str) -> int:
-    """Return what a sound takes at least in a file of a format, as far as that is known before."""
+    """Return the least bytes of a sound in a file of a format; 0 if that is not known before."""
     return 2 * clip.num_samples * clip.num_channels if format in _PLAIN else 0
 
 

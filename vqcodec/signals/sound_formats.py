@@ -1,4 +1,4 @@
-"""Which decoder reads a sound file: its content says so, never its name."""
+"""The choice of a decoder for a sound file: by its content, never by its name."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class OpenSound(Protocol):
     sample_rate: int
     num_channels: int
     num_samples: int
-    notes: list[Note]  # what the header gives rise to
+    notes: list[Note]  # on the header
 
     def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
-        """Yield all samples [C, n] from the first on, as stored; append what is to be said."""
+        """Yield all samples [C, n] in order, as stored; append notes."""
 
 
 def begins_like_sound(file: BinaryIO) -> bool:
@@ -53,11 +53,11 @@ def begins_like_sound(file: BinaryIO) -> bool:
 
 
 def open_sound(file: BinaryIO, *, salvage: bool) -> OpenSound:
-    """Return the sound in a file, with the number of samples that are really there.
+    """Return the sound in a file, with its true number of samples.
 
     Args:
-        file: open for reading; has to seek, and to stay open.
-        salvage: read damaged files as far as they go, with a note.
+        file: open for reading; it must be seekable and stay open.
+        salvage: read damaged files as far as possible, with a note.
 
     Raises:
         InputError: it is damaged, or not a sound.
@@ -97,7 +97,7 @@ def _open_chunked(file: BinaryIO, start: int, chunked: ChunkedSound, *, salvage:
 
 
 def _open_plain(file: BinaryIO, *, is_mpeg: bool, salvage: bool) -> OpenSound:
-    """Leave it to libsndfile, unless it would look for MPEG frames that are not there."""
+    """Open a file with libsndfile, unless it would search for missing MPEG frames."""
     if is_mpeg:
         raise NotASoundError("cannot be read as a sound: no MPEG frames after its start")
     _check_sample_dump(file)
@@ -107,7 +107,7 @@ def _open_plain(file: BinaryIO, *, is_mpeg: bool, salvage: bool) -> OpenSound:
 
 
 def _check_sample_dump(file: BinaryIO) -> None:
-    """Refuse a damaged MIDI sample dump (SDS): libsndfile would write to stdout about it."""
+    """Refuse a damaged MIDI sample dump (SDS): libsndfile would print to stdout."""
     head = read_at(file, 0, _DUMP_HEADER_BYTES)
     if head[:1] + head[1:2] + head[3:4] != b"\xf0\x7e\x01":
         return
@@ -120,13 +120,13 @@ def _check_sample_dump(file: BinaryIO) -> None:
 def begins_like_frame(data: bytes) -> bool:
     """Return whether bytes look like the start of MPEG audio to libsndfile.
 
-    Its decoder writes to stderr where it finds no frames; such files are not given to it.
+    Its decoder writes to stderr if it finds no frames; it does not receive such files.
     """
     return len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0
 
 
 def _after_tag(file: BinaryIO) -> int:
-    """Return where an ID3 tag at the start ends; 0 where there is none."""
+    """Return the end of an ID3 tag at the start; 0 if there is none."""
     start = read_at(file, 0, 32)
     return tag_size(start) if start.startswith(b"ID3") else 0
 
@@ -183,7 +183,7 @@ class _Chain:
 
 
 def _compare_with_header(file: BinaryIO, sound: SndfileSound) -> None:
-    """Note what libsndfile does not say: headers of VOC, NIST and AVR that claim more samples."""
+    """Add a note that libsndfile lacks: a header of VOC, NIST or AVR claims more samples."""
     head, claimed, found = read_at(file, 0, 1024), 0, sound.num_samples
     if sound.format == "NIST":
         match = re.search(rb"sample_count -i (\d{1,15})", head)

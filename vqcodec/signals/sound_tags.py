@@ -1,4 +1,4 @@
-"""Which tags a sound file has: they are left out of streams, and named."""
+"""The tags of a sound file: streams leave them out, and a note names them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from vqcodec.notes import Note, NoteCode
 
-# What encoders write about themselves: nobody misses it.
+# Tags that encoders write about themselves: no note names them.
 _OF_ENCODERS = {"encoder", "software", "vendor", "encoded_by", "encoding"}
 _ID3_FRAMES = {
     b"TIT2": "title",
@@ -23,7 +23,7 @@ _ID3_FRAMES = {
 
 
 def note_on_tags(names: Iterable[str]) -> list[Note]:
-    """Return a quiet note that names the tags of a file; none for what an encoder adds."""
+    """Return a quiet note that names the tags of a file, except those of encoders."""
     kept = list(dict.fromkeys(name.lower() for name in names))
     kept = [name for name in kept if name not in _OF_ENCODERS and name.isprintable()]
     if not kept:
@@ -32,12 +32,12 @@ def note_on_tags(names: Iterable[str]) -> list[Note]:
 
 
 def names_in_id3(tag: bytes) -> list[str]:
-    """Return the names of what an ID3v2 tag holds, as far as they are usual ones."""
+    """Return the names of the common frames in an ID3v2 tag."""
     return [name for frame, name in _ID3_FRAMES.items() if frame in tag]
 
 
 def names_in_comments(block: bytes) -> list[str]:
-    """Return the names in a block of Vorbis comments, as FLAC has it."""
+    """Return the names in a block of Vorbis comments, as in FLAC."""
     position = 4 + int.from_bytes(block[:4], "little")
     count = int.from_bytes(block[position : position + 4], "little")
     position += 4

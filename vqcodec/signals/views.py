@@ -11,7 +11,7 @@ Part: TypeAlias = tuple[int, int] | bytes  # start and stop in the file, or the 
 
 
 class FileView(io.RawIOBase):
-    """Parts one after the other, as one file that can seek."""
+    """Parts in order, as one seekable file."""
 
     def __init__(self, file: BinaryIO, parts: Sequence[Part]) -> None:
         """Show `parts` of `file`, which must stay open; its position is moved."""
@@ -35,7 +35,7 @@ class FileView(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position; a place before the start is the start."""
+        """Go to a position; a position before the start becomes the start."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._starts[-1]}
         self._position = max(0, base[whence] + offset)
         return self._position
@@ -48,14 +48,14 @@ class FileView(io.RawIOBase):
         while size > 0:
             data = self._read_within_part(size)
             if not data:
-                break  # the file below has become shorter
+                break  # the underlying file has become shorter
             found.append(data)
             size -= len(data)
             self._position += len(data)
         return b"".join(found)
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill a buffer as far as there are bytes, and return their number."""
+        """Fill a buffer with the next bytes, and return their number."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)

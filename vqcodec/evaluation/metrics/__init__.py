@@ -1,1 +1,1 @@
-"""How close a decoded signal is to its original."""
+"""Metrics of a reconstruction against its original."""

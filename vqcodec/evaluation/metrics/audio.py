@@ -1,4 +1,4 @@
-"""How close a decoded sound is to the original."""
+"""Metrics of a decoded sound against the original."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from vqcodec.signals.resampling import resample, to_length
 from vqcodec.signals.sound import AudioClip
 
 _MEL_SCALES = {2048: 320, 1024: 160, 512: 80, 256: 40, 128: 20, 64: 10, 32: 5}  # window: bands
-_QUIETEST = 1e-5  # magnitudes below count as this one
+_QUIETEST = 1e-5  # lower magnitudes are raised to this
 _SPEECH_RATE = 16_000  # Hz
 _MAX_PESQ_SAMPLES = 20 * _SPEECH_RATE
 _MIN_PESQ_SAMPLES = _SPEECH_RATE // 4
 _MIN_VISQOL_SAMPLES = _SPEECH_RATE
-_MIN_STOI_SAMPLES = _SPEECH_RATE // 2  # 30 frames of 12.8 ms are needed
-_BATCH = 1 << 18  # samples in all windows that are transformed at once
+_MIN_STOI_SAMPLES = _SPEECH_RATE // 2  # STOI needs 30 frames of 12.8 ms
+_BATCH = 1 << 18  # samples in the windows that are transformed at once
 
-# What has to be installed for a metric; of ViSQOL its newer model of listeners, too.
+# The packages that each metric needs; ViSQOL needs a second one for its lattice network.
 _PACKAGES = {
     "pesq_wb": ["pesq"],
     "stoi": ["pystoi"],
@@ -38,12 +38,12 @@ _PACKAGES = {
 
 
 def compare(reference: AudioClip, decoded: AudioClip) -> dict[str, float | None]:
-    """Return si_sdr_db, mel_distance and, where installed, metrics of speech.
+    """Return si_sdr_db, mel_distance and, if they are installed, metrics of speech.
 
-    These are pesq_wb, stoi, visqol and speaker_similarity.
-    The decoded clip is first brought to the rate and the length of the reference, as codecs that
-    work at a rate of their own need it. Every metric is the mean of the channels. None stands for
-    a metric without a value, such as PESQ of silence.
+    The metrics of speech are pesq_wb, stoi, visqol and speaker_similarity.
+    The decoded clip is first converted to the rate and the length of the reference, because some
+    codecs have their own sample rate. Every metric is the mean over the channels. A metric without
+    a value is None, such as PESQ of silence.
     """
     waveform = resample(decoded.waveform, decoded.sample_rate, reference.sample_rate)
     waveform = to_length(waveform, reference.num_samples)
@@ -63,7 +63,7 @@ def compare(reference: AudioClip, decoded: AudioClip) -> dict[str, float | None]
 
 
 def missing() -> list[str]:
-    """Return the names of the metrics that `compare` leaves out: they are not installed."""
+    """Return the names of the metrics that are not installed; `compare` leaves them out."""
     return [name for name in _PACKAGES if not _is_installed(name)]
 
 
@@ -72,10 +72,10 @@ def _is_installed(name: str) -> bool:
 
 
 def si_sdr(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> float | None:
-    """Return the scale-invariant ratio of signal to distortion in dB (Le Roux 2019).
+    """Return the scale-invariant signal-to-distortion ratio in dB (Le Roux 2019).
 
-    arXiv:1811.02508. Both are [T] and lose their mean first. Equal sounds have an infinite ratio,
-    sounds with nothing in common a negative infinite one; next to silence there is none.
+    arXiv:1811.02508. Both are [T]; their means are subtracted first. The ratio is infinite for
+    equal sounds and minus infinity for orthogonal sounds. It is None if a sound is silent.
     """
     if not reference.any() or not decoded.any():
         return None
@@ -97,9 +97,9 @@ def mel_distance(
     """Return the mean absolute difference of log10 mel magnitudes over seven resolutions.
 
     The multi-scale mel loss of DAC (Kumar et al. 2023, arXiv:2306.06546): Hann windows of 32 to
-    2048 samples, a quarter of one between two, 5 to 320 Slaney mel bands up to half the sample
-    rate, magnitudes of at least 1e-5. This is the mean over the scales where DAC takes the sum, so
-    that 0.1 is 2 dB. Both waveforms are [C, T]; a short one is continued by silence to a window.
+    2048 samples, a hop of a quarter window, 5 to 320 Slaney mel bands up to half the sample rate,
+    magnitudes of at least 1e-5. DAC takes the sum over the scales; this is the mean, so that 0.1
+    is 2 dB. Both waveforms are [C, T]; a short waveform is padded with zeros to one window.
     """
     num_samples = max(reference.shape[1], *_MEL_SCALES)
     first, second = (to_length(waveform, num_samples) for waveform in (reference, decoded))
@@ -122,8 +122,8 @@ def speaker_similarity(
 def pesq_wb(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> float | None:
     """Return PESQ (ITU-T P.862.2, wide band: 1.0 … 4.6) of waveforms [T] at 16 kHz.
 
-    P.862 is for clips of up to 20 s, and its reference code crashes beyond 50 utterances: a longer
-    clip scores the mean of equal pieces. None for silence, or less than 0.25 s.
+    P.862 is for clips of up to 20 s, and its reference code crashes beyond 50 utterances. The
+    score of a longer clip is the mean over equal pieces. None for silence, or less than 0.25 s.
     """
     from pesq import PesqError, pesq
 
@@ -136,7 +136,7 @@ def pesq_wb(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> flo
             return None
         try:
             return float(pesq(_SPEECH_RATE, *pair, "wb"))
-        except (PesqError, ValueError):  # no utterance found, on one side or the other
+        except (PesqError, ValueError):  # no utterance found in one of the sounds
             return None
 
     pieces = (np.array_split(waveform, num_pieces) for waveform in (reference, decoded))
@@ -144,9 +144,9 @@ def pesq_wb(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> flo
 
 
 def stoi(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> float | None:
-    """Return STOI (Taal 2011; 0 … 1), for intelligibility, of waveforms [T] at 16 kHz.
+    """Return STOI (Taal 2011; 0 … 1), an intelligibility score, of waveforms [T] at 16 kHz.
 
-    None for silence, or less than half a second that is not silent.
+    None for silence, or less than half a second of sound.
     """
     from pystoi import stoi as measure
 
@@ -178,14 +178,14 @@ def visqol(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> floa
 @lru_cache(maxsize=1)
 def _visqol() -> Any:
     api = import_module("visqol").VisqolApi()
-    with _silent_stderr():  # its runtime has something to say of processors
+    with _silent_stderr():  # its runtime prints messages about processors
         api.create(mode="speech", use_lattice_model=True)
     return api
 
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Drop what programs in C write to stderr."""
+    """Discard the stderr output of C libraries."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
@@ -207,7 +207,7 @@ def _mel_distance(
     window: int,
     bands: NDArray[np.float32],
 ) -> float:
-    """Return `mel_distance` of one resolution, batch by batch of windows."""
+    """Return `mel_distance` at one resolution; windows are processed in batches."""
     step = window // 4
     pairs = [
         sliding_window_view(_padded(channel, window), window)[::step]  # [frames, window]

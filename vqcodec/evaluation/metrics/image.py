@@ -1,4 +1,4 @@
-"""How close a decoded picture is to the original."""
+"""Metrics of a decoded picture against the original."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _C1, _C2 = np.float32(0.01**2), np.float32(0.03**2)  # for values in 0 … 1
 def compare(reference: Picture, decoded: Picture) -> dict[str, float | None]:
     """Return psnr_db, ms_ssim, ms_ssim_db and ssimulacra2 of two pictures of one size.
 
-    ms_ssim_db is -10 log10(1 - ms_ssim). Both are taken as 8-bit RGB, grey as three equal channels,
-    without alpha. Equal pictures have an infinite psnr_db and ms_ssim_db.
+    ms_ssim_db is -10 log10(1 - ms_ssim). Both pictures are compared as 8-bit RGB without alpha;
+    grey becomes three equal channels. Equal pictures have an infinite psnr_db and ms_ssim_db.
     """
     similarity = ms_ssim_of_pictures(reference, decoded)
     return {
@@ -33,7 +33,7 @@ def compare(reference: Picture, decoded: Picture) -> dict[str, float | None]:
 
 
 def missing() -> list[str]:
-    """Return the names of the metrics that `compare` leaves out: none, they need no package."""
+    """Return no names: the metrics of pictures need no package."""
     return []
 
 
@@ -45,7 +45,7 @@ def psnr(reference: Picture, decoded: Picture) -> float:
 
 
 def ms_ssim_of_pictures(reference: Picture, decoded: Picture) -> float:
-    """Return `ms_ssim` of the 8-bit RGB values, mean of the channels."""
+    """Return `ms_ssim` of the 8-bit RGB values, as the mean over the channels."""
     pairs = zip(_rgb(reference).transpose(2, 0, 1), _rgb(decoded).transpose(2, 0, 1), strict=True)
     similarities = [ms_ssim(*(_unit_range(channel) for channel in pair)) for pair in pairs]
     return sum(similarities) / len(similarities)
@@ -78,14 +78,14 @@ def ms_ssim(image: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> 
 
 
 def _mean_similarity(pair: Maps, *, with_luminance: bool) -> float:
-    """Return the mean similarity of contrast and structure, and of luminance, if wanted."""
+    """Return the mean similarity of contrast and structure, and of luminance on request."""
     first, second = pair
     difference = first - second
     stacked = np.stack([first, difference, np.square(difference), first * second])
     across, down = (_window(side) for side in (first.shape[1], first.shape[0]))
     mean_1, shift, squares, product = weighted_means(stacked, across, down)
     mean_2 = mean_1 - shift
-    # From differences, as variances and covariance would cancel each other but for rounding.
+    # Computed from differences: variance minus covariance would lose precision.
     unlike = squares - np.square(shift)
     similarity = 1 - unlike / (unlike + 2 * (product - mean_1 * mean_2) + _C2)
     if with_luminance:

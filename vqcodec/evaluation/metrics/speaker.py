@@ -1,4 +1,4 @@
-"""How much two sounds are of the same speaker, to the ear of Resemblyzer's network."""
+"""Speaker similarity of two sounds, by Resemblyzer's network."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PACKAGE = "resemblyzer"
 
 _SAMPLE_RATE = 16_000  # Hz
 _WINDOW, _HOP, _NUM_BANDS = 400, 160, 40  # 25 and 10 ms
-_WIDTH = 256  # of the network and of what it gives
-_PIECE = 160  # frames that are judged at once
+_WIDTH = 256  # of the network and of its embeddings
+_PIECE = 160  # frames of a piece
 _STEP = 77  # frames from one piece to the next: 1.3 a second
 _LEAST_COVERAGE = 0.75  # of the last piece, unless it is the only one
-_LOUDNESS_DB = -30.0  # of the full scale, to which quieter sounds are raised
+_LOUDNESS_DB = -30.0  # of full scale; quieter sounds are amplified to this
 
 
 def speaker_similarity(
@@ -31,10 +31,9 @@ def speaker_similarity(
 ) -> float | None:
     """Return the cosine between speaker embeddings of waveforms [T] at 16 kHz, 0 … 1.
 
-    The network is the GE2E speaker encoder (Wan et al. 2018, arXiv:1710.10467) that the package
-    Resemblyzer holds; only its weights are read. Pauses are left in, on both sides, where the
-    package would cut them out by a detector's choice. Two speakers have about 0.4 … 0.7. None for
-    silence.
+    The network is the GE2E speaker encoder (Wan et al. 2018, arXiv:1710.10467) of the package
+    Resemblyzer; only its weights are read. Pauses are kept in both sounds; the package would remove
+    them with a voice activity detector. Two speakers have about 0.4 … 0.7. None for silence.
     """
     if not reference.any() or not decoded.any():
         return None
@@ -76,8 +75,8 @@ def _mel_frames(waveform: Tensor) -> Tensor:
 def _network() -> tuple[nn.LSTM, nn.Linear]:
     """Return the layers with the weights that are installed."""
     spec = find_spec(PACKAGE)
-    assert spec is not None and spec.origin is not None, "callers ask whether it is installed"
-    # Not imported: that needs a detector of voices, and that a part of setuptools which is gone.
+    assert spec is not None and spec.origin is not None, "callers check that it is installed"
+    # Not imported: its voice activity detector needs a removed part of setuptools.
     path = Path(spec.origin).with_name("pretrained.pt")
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
     lstm = nn.LSTM(_NUM_BANDS, _WIDTH, num_layers=3, batch_first=True)

@@ -1,4 +1,4 @@
-"""SSIMULACRA 2: how close a picture looks to its original, from 100 down."""
+"""SSIMULACRA 2: the visual similarity of a picture to its original, at most 100."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SMALLEST_SIDE = 8  # pixels of a scale
 _C2 = np.float32(0.0009)
 _SIGMA = 1.5  # pixels
 
-# Linear RGB to LMS, and XYB from the cube roots of that: the colours of JPEG XL.
+# Linear RGB to LMS; the cube roots of LMS give XYB, the colour space of JPEG XL.
 _ABSORBANCE = (
     (0.30, 0.622, 0.078),
     (0.23, 0.692, 0.078),
@@ -23,7 +23,7 @@ _ABSORBANCE = (
 )
 _BIAS = np.float32(0.0037930732552754493)
 
-# Of version 2.1, fitted by its author to what viewers said. By channel X, Y, B, then by scale, then
+# The weights of version 2.1, fitted to ratings by viewers. By channel X, Y, B, then by scale, then
 # mean and 4-norm, each of three maps: structure, artefacts, lost detail.
 _WEIGHTS = (
     0.0,
@@ -138,10 +138,10 @@ _WEIGHTS = (
 
 
 def ssimulacra2(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> float | None:
-    """Return the score of a picture [H, W, 3] beside its original, both sRGB of 8 bits.
+    """Return the score of a picture [H, W, 3] against its original; both are 8-bit sRGB.
 
-    100 is an equal picture, 90 cannot be told from it, 70 is high quality, 50 medium, 30 low; there
-    is no lowest. None for a picture with a side below 8 pixels, which is too small.
+    100 is an equal picture, 90 is visually lossless, 70 is high quality, 50 medium, 30 low; there
+    is no lower bound. None for a picture with a side below 8 pixels.
 
     Sneyers, "SSIMULACRA 2" (Cloudinary 2022), version 2.1, as libjxl's tool of that name measures
     it: maps of differences in structure, of edges that were added and of edges that were lost, in
@@ -173,12 +173,12 @@ def _errors(first: Maps, second: Maps) -> NDArray[np.float64]:
 def _errors_of_channel(
     first: NDArray[np.float32], second: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Return the same of one channel [H, W] and its copy, [2 norms, 3 maps]."""
+    """Return `_errors` of one channel [H, W] and its copy, [2 norms, 3 maps]."""
     difference = first - second
     stacked = np.stack([first, difference, np.square(difference), first * second])
     mean_1, shift, squares, product = _blurred(stacked)
     mean_2 = mean_1 - shift
-    # From differences, as variances and covariance would cancel each other but for rounding.
+    # Computed from differences: variance minus covariance would lose precision.
     unlike = squares - np.square(shift)
     twice_covariance = 2 * (product - mean_1 * mean_2) + _C2
     structure = unlike + np.square(shift) * twice_covariance
@@ -192,20 +192,20 @@ def _errors_of_channel(
 
 
 def _linear(pixels: NDArray[np.uint8]) -> Maps:
-    """Return light [3, H, W] in 0 … 1."""
+    """Return linear light [3, H, W] in 0 … 1."""
     values = np.arange(256) / 255
     curve = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     return curve.astype(np.float32)[pixels.transpose(2, 0, 1)]
 
 
 def _halved(image: Maps) -> Maps:
-    """Return the means of 2 x 2 pixels; a last row or column that is alone counts twice."""
+    """Return the means of 2 x 2 pixels; an odd last row or column counts twice."""
     height, width = image.shape[1:]
     return mean_of_pairs(np.pad(image, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge"))
 
 
 def _xyb(image: Maps) -> Maps:
-    """Return the three channels of XYB, moved and stretched to be positive and of similar range."""
+    """Return the three channels of XYB, shifted and scaled to be positive and of similar range."""
     absorbance = np.array(_ABSORBANCE, np.float32)
     light = np.tensordot(absorbance, image, axes=1) + _BIAS
     long, medium, short = np.cbrt(np.maximum(light, 0)) - np.cbrt(_BIAS)
@@ -225,7 +225,8 @@ def _kernel() -> list[float]:
     """Return a Gaussian as a sum of three truncated cosines.
 
     Charalampidis 2016, "Recursive implementation of the Gaussian filter using truncated cosine
-    functions"; numbers of equations are of that paper. It differs from a Gaussian enough to matter.
+    functions"; numbers of equations are of that paper. The sum differs enough from a
+    Gaussian to change the score.
     """
     radius = round(3.2795 * _SIGMA + 0.2546)  # (57)
     omegas = [k * pi / (2 * radius) for k in (1, 3, 5)]

@@ -1,4 +1,4 @@
-"""Means over a window that slides across a picture, as the metrics of pictures weight them."""
+"""Weighted means over a sliding window, for the metrics of pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Maps = NDArray[np.float32]  # [N, H, W]
 Weights = Sequence[float] | NDArray[np.float64]
 
-_STRIP = 32  # positions computed by one product of matrices
+_STRIP = 32  # positions that one matrix product computes
 
 
 def weighted_means(maps: Maps, across: Weights, down: Weights) -> Maps:

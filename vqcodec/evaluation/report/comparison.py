@@ -1,4 +1,4 @@
-"""A model beside its peers: settings of equal size, gaps between curves."""
+"""A model and its peers: settings of equal size, gaps between curves."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _LABELS = {
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class Comparison:
-    """What one model and its peers did to the files of one modality.
+    """A model, its peers and their records on the files of one modality.
 
     Attributes:
-        modality: what the files are, "image" or "audio".
+        modality: of the files, "image" or "audio".
         files: all of them.
-        model: compared with
-        peers: each of these.
+        model: is compared with the peers.
+        peers: the other codecs.
         quality: the model's setting whose size the peers' settings are matched to.
         records: of all codecs on all files at all settings.
     """
@@ -55,7 +55,7 @@ class Comparison:
 
     @property
     def title(self) -> str:
-        """What the files are, for readers; captions begin with it, as each is to be unique."""
+        """The kind of files, for readers. Captions begin with it, so that they are unique."""
         return _TITLES[self.modality]
 
     @property
@@ -71,7 +71,7 @@ class Comparison:
 
 
 def label_of(metric: str) -> str:
-    """Return what readers call a metric."""
+    """Return the label of a metric, for readers."""
     return _LABELS.get(metric, metric)
 
 
@@ -89,7 +89,7 @@ def unit_of(modality: str) -> str:
 
 
 def match_qualities(comparison: Comparison) -> dict[str, float]:
-    """Return for each codec the setting whose mean size is closest, by ratio, to the model's."""
+    """Return the setting of each codec whose mean size is closest, by ratio, to the model's."""
     means = mean_records(comparison.records)
     model = comparison.model.name
     target_bytes = next(
@@ -108,7 +108,7 @@ def match_qualities(comparison: Comparison) -> dict[str, float]:
 def rate_gap(comparison: Comparison, peer: str, metric: str) -> float | None:
     """Return the model's BD-rate in per cent against a peer; below 0 the model needs fewer bits.
 
-    None stands for curves that share no quality, or of fewer points than a curve needs.
+    It is None if the curves share no quality or have too few points.
     """
     own = comparison.model.name
     curves = known_curves(comparison.records, [peer, own], metric)

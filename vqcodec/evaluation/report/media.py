@@ -20,7 +20,7 @@ from vqcodec.evaluation.report.comparison import (
     rate_of,
     unit_of,
 )
-from vqcodec.evaluation.report.spectrogram import build_spectrogram, loudest_level
+from vqcodec.evaluation.report.spectrogram import build_spectrogram, highest_power_db
 from vqcodec.evaluation.report.tables import format_number
 from vqcodec.evaluation.run import try_codec
 from vqcodec.signals.files import Signal
@@ -30,10 +30,10 @@ from vqcodec.signals.sound import AudioClip
 from vqcodec.signals.sound_files import write_clip
 
 MAX_FILES = {"image": 6, "audio": 4}
-MAX_SIDE = 1024  # pixels; of larger pictures the middle is shown
+MAX_SIDE = 1024  # pixels; larger pictures are cropped to their middle
 MAX_DURATION_S = 10.0
 
-# What is tried in turn until the budget holds: how WebP stores pictures, and how much of them.
+# These WebP settings and sizes of pictures are tried in order until the budget is met.
 _LOSSLESS: Mapping[str, Any] = {"lossless": True, "method": 3}
 _CLOSE: Mapping[str, Any] = {"quality": 95, "method": 4}
 _PICTURE_STORES = (
@@ -42,7 +42,7 @@ _PICTURE_STORES = (
     ("WebP at quality 95", _CLOSE, MAX_SIDE // 2),
 )
 _DURATIONS_S = (MAX_DURATION_S, 5.0, 2.5)
-_MAX_FLAC_RATE = 192_000  # Hz, as browsers play it
+_MAX_FLAC_RATE = 192_000  # Hz; browsers play no higher rate
 
 # Ready for JSON: name, uri and codecs, each with name, facts and uri; sounds have a spectrogram.
 Shown: TypeAlias = dict[str, Any]
@@ -50,7 +50,7 @@ Shown: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class Trial:
-    """A file beside what a codec makes of it, and what was measured of that."""
+    """A file, its reconstruction by a codec, and the record."""
 
     signal: Signal
     decoded: Signal
@@ -59,7 +59,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Files as the page's script takes them, and a sentence on what of them is kept."""
+    """Files for the page's script, and a sentence that says which parts are shown."""
 
     files: Sequence[Shown]
     note: str
@@ -69,8 +69,8 @@ def build_media(comparison: Comparison, budget_bytes: int) -> Media:
     """Return up to `MAX_FILES` files of a comparison by every codec at matched sizes.
 
     Args:
-        comparison: its codecs run once more over these files.
-        budget_bytes: of all data URIs; files are dropped if even the smallest form has more.
+        comparison: its codecs code these files once more.
+        budget_bytes: for all data URIs; files are dropped if even the smallest setting exceeds it.
     """
     paths = _spread(comparison.files, MAX_FILES[comparison.modality])
     qualities = match_qualities(comparison)
@@ -144,7 +144,7 @@ def _show_sounds(rows: Sequence[Sequence[Trial]], budget_bytes: int) -> tuple[li
 
 
 def _shown(trials: Sequence[Trial], uris: Sequence[str]) -> Shown:
-    """Return a file by all codecs, still without its original."""
+    """Return a file by all codecs, without its original."""
     codecs = [
         {"name": trial.record.codec, "facts": _facts(trial.record), "uri": uri}
         for trial, uri in zip(trials, uris, strict=True)
@@ -169,7 +169,7 @@ def _facts(record: Record) -> str:
 
 
 def _kept(trial: Trial, side: int, duration_s: float) -> Trial:
-    """Return a trial with no more of its signals than is shown."""
+    """Return a trial whose signals are cut to the part that is shown."""
     signal, decoded = trial.signal, trial.decoded
     if isinstance(signal, Picture):
         assert isinstance(decoded, Picture)
@@ -189,7 +189,7 @@ def _middle(picture: Picture, side: int) -> Picture:
 
 
 def _start(clip: AudioClip, duration_s: float) -> AudioClip:
-    """Return the start of a sound, two channels at most, which browsers play."""
+    """Return the start of a sound, with at most two channels: browsers play no more."""
     samples = clip.waveform[:2, : round(duration_s * clip.sample_rate)]
     return AudioClip(np.ascontiguousarray(samples), clip.sample_rate)
 
@@ -210,11 +210,11 @@ def _sound_uri(clip: object) -> str:
 
 
 def _add_spectrograms(file: Shown, trials: Sequence[Trial]) -> None:
-    """Add a picture of the original and of each codec's sound, all with the same axes."""
+    """Add a spectrogram of the original and of each reconstruction, all with the same axes."""
     original = trials[0].signal
     assert isinstance(original, AudioClip)
     duration_s, highest_hz = original.duration_s, original.sample_rate / 2
-    top_db = loudest_level(original)
+    top_db = highest_power_db(original)
 
     def picture_of(clip: object) -> str:
         assert isinstance(clip, AudioClip)

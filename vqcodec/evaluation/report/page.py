@@ -1,4 +1,4 @@
-"""The whole page: figures in text, tables and plots; pictures and sounds as data for its script."""
+"""The report page: text, tables and plots; its script shows pictures and sounds."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ from vqcodec.evaluation.table import tabulate
 
 MAX_PAGE_BYTES = 15_000_000
 MAX_ROWS = 3000  # of a table
-_RESERVE_BYTES = 100_000  # for what stands around pictures and sounds
+_RESERVE_BYTES = 100_000  # for everything except pictures and sounds
 
 
 def build_page(comparisons: Sequence[Comparison], missing: Sequence[str] = ()) -> bytes:
     """Return an HTML page of at most `MAX_PAGE_BYTES` that needs no other file and no network.
 
     Args:
-        comparisons: one for each modality; their codecs run once more over the files that are
-            shown.
+        comparisons: one for each modality; their codecs code the shown files once more.
         missing: sentences on peers that could not be measured.
     """
     figures = [_figures(comparison) for comparison in comparisons]
@@ -62,7 +61,7 @@ def build_page(comparisons: Sequence[Comparison], missing: Sequence[str] = ()) -
             }
         ),
     )
-    return page.encode("utf-8", "replace")  # a file's name may hold what is no character
+    return page.encode("utf-8", "replace")  # a file name may not be valid text
 
 
 def _resource(name: str) -> str:
@@ -70,7 +69,7 @@ def _resource(name: str) -> str:
 
 
 def _embedded(value: object) -> str:
-    """Return JSON that can stand in a script element, whatever names it holds."""
+    """Return JSON that is safe in a script element, with any file names."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
 
 
@@ -84,7 +83,7 @@ def _link(comparison: Comparison) -> str:
 
 
 def _section(comparison: Comparison, figures: str, media: Media) -> str:
-    """Return all that is said of one modality."""
+    """Return the section of one modality."""
     modality = comparison.modality
     shown = ""
     if media.files:
@@ -145,15 +144,15 @@ def _gaps(comparison: Comparison) -> str:
     return (
         f"<h3>BD-rate</h3>{build_table(caption, header, rows)}"
         "<p>The mean difference in rate at equal quality; below 0, the model needs fewer bits. "
-        f"Curves of means, logarithmic rate, {FIT.value.upper()} interpolation over the qualities "
-        "that both reach; - where they share none.</p>"
+        f"The curves are of means, with logarithmic rate and {FIT.value.upper()} interpolation. "
+        "They are compared over the qualities that both reach; - if they share none.</p>"
     )
 
 
 def _records(caption: str, records: Sequence[Record]) -> str:
-    """Return a table of records, or of as many as a page takes."""
+    """Return a table of records, of at most MAX_ROWS."""
     header, *rows = tabulate(records[:MAX_ROWS])
     table = build_table(caption, list(map(str, header)), rows)
     if len(records) > MAX_ROWS:
-        table += f"<p>The first {MAX_ROWS} of {len(records)}; -o writes all of them.</p>"
+        table += f"<p>The first {MAX_ROWS} of {len(records)}; -o writes all records.</p>"
     return table

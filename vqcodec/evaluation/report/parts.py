@@ -9,14 +9,14 @@ from vqcodec.evaluation.parts import PartSizes, level_names, levels_of, part_siz
 from vqcodec.evaluation.report.comparison import Comparison
 from vqcodec.evaluation.report.tables import build_table, format_number
 
-_WIDTH, _LEFT, _RIGHT = 640, 120, 160  # margins that hold settings and sums on a telephone, too
+_WIDTH, _LEFT, _RIGHT = 640, 120, 160  # margins with room for settings and sums on a phone
 _ROW, _BAR = 30, 20  # heights
 _FAINTEST = 0.25  # opacity of the last level's colour
 _HEADER = "header and sections"
 
 
 def build_parts(comparison: Comparison) -> str:
-    """Return where the bits of our streams go, or nothing if no stream is ours."""
+    """Return the bits of our streams by part; empty if no stream is ours."""
     sizes = part_sizes(comparison.records)
     if not sizes:
         return ""
@@ -37,20 +37,20 @@ def _table(comparison: Comparison, sizes: Sequence[PartSizes]) -> str:
     ]
     header = ["quality", _HEADER, "payload", f"{_HEADER}, %", *names]
     text = (
-        "<p>Header and sections are all bits but those of the entropy-coded indices: frames, "
+        "<p>Header and sections are all bits except the entropy-coded indices: frames, "
         "checksums, transparency, colour profiles."
     )
     if names:
         text += (
             " Levels are the groups of codebooks that the prior predicts together, in the order "
-            "of coding; they add up to the payload but for its rounding to whole bytes."
+            "of coding. Their sum is the payload before it is rounded to whole bytes."
         )
     caption = f"{comparison.title}: mean bits of a stream of {comparison.model.name} by part"
     return build_table(caption, header, rows) + text + "</p>"
 
 
 def _bars(kind: str, sizes: Sequence[PartSizes]) -> str:
-    """Return a bar for each setting, divided by the shares of the parts; none without levels."""
+    """Return a bar for each setting, divided by the shares of the parts; empty without levels."""
     names = level_names(sizes)
     if not names:
         return ""
@@ -97,5 +97,5 @@ def _swatch(name: str, kind: str, opacity: float) -> str:
 
 
 def _opacity(level: int, num_levels: int) -> float:
-    """Return how strong a level's colour is: the first is the strongest."""
+    """Return the opacity of a level's colour; that of the first level is the highest."""
     return 1 - (1 - _FAINTEST) * level / max(1, num_levels - 1)

@@ -1,4 +1,4 @@
-"""Rate-distortion plots as SVG: a logarithmic rate, one line and one marker a codec."""
+"""Rate-distortion plots as SVG: logarithmic rate, one line and one marker shape for each codec."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vqcodec.evaluation.ticks import logarithmic_ticks, ticks_between
 
 _WIDTH, _HEIGHT = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 52  # margins
-_MARKER_PATHS = (  # told apart without colours, too
+_MARKER_PATHS = (  # distinct without colours, too
     "M-5,0a5,5 0 1,0 10,0a5,5 0 1,0 -10,0z",
     "M-4.5,-4.5h9v9h-9z",
     "M0,-6L5.5,4.5H-5.5z",
@@ -28,7 +28,7 @@ class Point:
 
     rate: float  # above 0
     value: float
-    description: str  # what the tooltip says
+    description: str  # the text of the tooltip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Line:
 def build_plot(title: str, rate_label: str, value_label: str, lines: Sequence[Line]) -> str:
     """Return a figure with a legend; lines without points are only in the legend.
 
-    Markers carry their description as `data-tip`, for the page's script to show.
+    Markers have their description in `data-tip`; the page's script shows it.
     """
     points = [point for line in lines for point in line.points]
     if not points:
@@ -132,6 +132,6 @@ def _marker(number: int) -> str:
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
-    """Return the range with a margin of a twentieth on both sides, or of 0.5 around one value."""
+    """Return the range with a margin of a twentieth on both sides; a single value gets 0.5."""
     margin = (high - low) / 20 or 0.5
     return low - margin, high + margin

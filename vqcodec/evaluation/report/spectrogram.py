@@ -17,9 +17,9 @@ _RANGE_DB = 80.0
 _FLOOR_DB = -120.0  # silence
 
 
-def loudest_level(clip: AudioClip) -> float:
-    """Return the level in dB that spectrograms of this clip and its copies begin at."""
-    return float(_levels_db(clip, clip.duration_s).max(initial=_FLOOR_DB + _RANGE_DB))
+def highest_power_db(clip: AudioClip) -> float:
+    """Return the highest power in dB, for the colour scale of this clip and its copies."""
+    return float(_power_db(clip, clip.duration_s).max(initial=_FLOOR_DB + _RANGE_DB))
 
 
 def build_spectrogram(
@@ -27,13 +27,13 @@ def build_spectrogram(
 ) -> bytes:
     """Return a PNG of time to the right and frequency upwards, from 0 Hz to `highest_hz`.
 
-    Colours span the 80 dB below `top_db`. Beyond what the clip holds, in time or in frequency, it
-    is silent.
+    Colours span the 80 dB below `top_db`. Times and frequencies that the clip does
+    not have are silent.
     """
-    levels = _levels_db(clip, duration_s)  # [F, bins]
-    bins_hz = np.linspace(0, clip.sample_rate / 2, levels.shape[1])
+    power_db = _power_db(clip, duration_s)  # [WIDTH, bins]
+    bins_hz = np.linspace(0, clip.sample_rate / 2, power_db.shape[1])
     rows_hz = np.linspace(highest_hz, 0, HEIGHT)
-    rows = [np.interp(rows_hz, bins_hz, frame, right=-np.inf) for frame in levels]
+    rows = [np.interp(rows_hz, bins_hz, frame, right=-np.inf) for frame in power_db]
     shares = (np.array(rows).T - (top_db - _RANGE_DB)) / _RANGE_DB  # [HEIGHT, WIDTH]
     image = Image.fromarray(np.rint(255 * shares.clip(0, 1)).astype(np.uint8))
     image.putpalette(PALETTE)
@@ -42,8 +42,8 @@ def build_spectrogram(
     return file.getvalue()
 
 
-def _levels_db(clip: AudioClip, duration_s: float) -> NDArray[np.float64]:
-    """Return levels in dB [WIDTH, bins] of windows spread evenly over the duration."""
+def _power_db(clip: AudioClip, duration_s: float) -> NDArray[np.float64]:
+    """Return the power in dB [WIDTH, bins] of windows spread evenly over the duration."""
     window = max(16, round(_WINDOW_S * clip.sample_rate))
     samples = clip.waveform.mean(axis=0, dtype=np.float64)
     length = max(round(duration_s * clip.sample_rate), 1)

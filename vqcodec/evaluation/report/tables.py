@@ -25,7 +25,7 @@ def build_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Cel
 
 
 def format_number(value: float) -> str:
-    """Return four significant digits, or all that stand before the point."""
+    """Return four significant digits, or all digits before the point."""
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
