@@ -21,7 +21,6 @@ import vqcodec
 from vqcodec.codec.model import Model
 from vqcodec.evaluation.curves import Curve, build_curve, gap_or_none
 from vqcodec.evaluation.metrics.audio import pesq_wb
-from vqcodec.evaluation.metrics.image import psnr
 from vqcodec.files import find_files
 from vqcodec.priors.coding import LogisticCoding
 from vqcodec.priors.grid import GridPrior
@@ -30,7 +29,7 @@ from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.signals import picture_files as image
 from vqcodec.signals import sound_files as audio
 from vqcodec.signals.files import Signal, read_signal
-from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture import Picture, psnr
 from vqcodec.signals.sound import AudioClip
 from vqcodec.training.autoencoder import recipe_tables
 from vqcodec.training.export import save_model

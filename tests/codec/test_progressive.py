@@ -23,7 +23,7 @@ from vqcodec.errors import (
     TruncatedStreamError,
     UsageError,
 )
-from vqcodec.evaluation.metrics.image import psnr
+from vqcodec.signals.picture import psnr
 
 SIZES = [(1, 1), (1, 17), (17, 33), (70, 50), (64 * PATCH + 5, 3)]
 NUM_LEVELS = {"image": 3, "residual-image": 2, "certain-image": 3}

@@ -7,7 +7,7 @@ from tiny import noise_clip, noise_picture
 
 from vqcodec.codec.search import compress_to_psnr, compress_to_target
 from vqcodec.errors import UsageError
-from vqcodec.evaluation.metrics.image import psnr
+from vqcodec.signals.picture import psnr
 
 
 @pytest.fixture(params=["image", "speech", "residual-image"])

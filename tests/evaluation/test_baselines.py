@@ -7,8 +7,7 @@ import pytest
 from vqcodec.errors import InputError, MissingCodecError, UsageError
 from vqcodec.evaluation import baselines
 from vqcodec.evaluation.baselines import BASELINES, load_baseline
-from vqcodec.evaluation.metrics.image import psnr
-from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture import Picture, psnr
 from vqcodec.signals.sound import AudioClip
 
 PROGRAMS = {"opus": "opusenc", "codec2": "c2enc", "mp3": "lame"}

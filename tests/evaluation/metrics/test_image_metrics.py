@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from vqcodec.evaluation.metrics.image import compare, ms_ssim, ms_ssim_of_pictures, psnr
+from vqcodec.evaluation.metrics.image import compare, ms_ssim, ms_ssim_of_pictures
 from vqcodec.evaluation.metrics.windows import weighted_means
-from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture import Picture, psnr
 
 
 def waves(height=200, width=180, channels=3):

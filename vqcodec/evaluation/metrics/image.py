@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vqcodec.evaluation.metrics.ssimulacra2 import ssimulacra2
 from vqcodec.evaluation.metrics.windows import Maps, mean_of_pairs, weighted_means
-from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture import Picture, psnr
 
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW_SIDE = 11
@@ -28,7 +28,7 @@ def compare(reference: Picture, decoded: Picture) -> dict[str, float | None]:
         "psnr_db": psnr(reference, decoded),
         "ms_ssim": similarity,
         "ms_ssim_db": math.inf if similarity >= 1 else -10 * math.log10(1 - similarity),
-        "ssimulacra2": ssimulacra2(_rgb(reference), _rgb(decoded)),
+        "ssimulacra2": ssimulacra2(reference.to_rgb(), decoded.to_rgb()),
     }
 
 
@@ -37,16 +37,10 @@ def missing() -> list[str]:
     return []
 
 
-def psnr(reference: Picture, decoded: Picture) -> float:
-    """Return the ratio of peak to noise in dB, over all channels of the 8-bit RGB values."""
-    difference = _rgb(reference).astype(np.int32) - _rgb(decoded)
-    noise = float(np.mean(np.square(difference), dtype=np.float64))
-    return 10 * math.log10(255**2 / noise) if noise else math.inf
-
-
 def ms_ssim_of_pictures(reference: Picture, decoded: Picture) -> float:
     """Return `ms_ssim` of the 8-bit RGB values, as the mean over the channels."""
-    pairs = zip(_rgb(reference).transpose(2, 0, 1), _rgb(decoded).transpose(2, 0, 1), strict=True)
+    channels = (picture.to_rgb().transpose(2, 0, 1) for picture in (reference, decoded))
+    pairs = zip(*channels, strict=True)
     similarities = [ms_ssim(*(_unit_range(channel) for channel in pair)) for pair in pairs]
     return sum(similarities) / len(similarities)
 
@@ -113,7 +107,3 @@ def _halved(pair: Maps) -> Maps:
 
 def _unit_range(channel: NDArray[np.uint8]) -> NDArray[np.float32]:
     return channel.astype(np.float32) / np.float32(255)
-
-
-def _rgb(picture: Picture) -> NDArray[np.uint8]:
-    return np.broadcast_to(picture.to_8_bits(), (picture.height, picture.width, 3))
