@@ -1,9 +1,9 @@
-"""What each idea is worth: a codec built up step by step, every file compressed at every step.
+"""The gain of each idea: a codec is extended step by step, and each step codes every file.
 
-The runs are trained by recipes that differ in one thing, for equally many steps. With residual
-codebooks trained on distortion alone there are indices of fixed width, then frequencies, then a
-prior; with networks, codebooks and prior trained together, fewer bits; with a lattice in place of
-the codebooks, fewer again; and at last indices of pictures are chosen by what they cost.
+The recipes of the runs differ in one setting, and the numbers of training steps are equal. The
+first steps have residual codebooks trained on distortion alone: with indices at fixed width, with
+frequencies, with a prior. Then networks, codebooks and prior are trained jointly. Then a lattice
+replaces the codebooks. The last step chooses indices of pictures by rate and distortion.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from vqcodec.training.prior import TrainedRun, freeze_prior, load_run
 
 METRICS = {"pictures": "psnr_db", "voices": "pesq_wb"}
 QUALITIES = "1,3,5,7,10"
-CHOICE_WEIGHT = GridPrior.bit_weight  # of a bit beside a squared error, as `image` has it
+CHOICE_WEIGHT = GridPrior.bit_weight  # of a bit against a squared error, as in `image`
 
 
 def steps_of(distortion: Path, joint: Path, lattice: Path) -> Iterator[tuple[str, Model]]:
-    """Yield what each step is called, and the model of it, out of three runs."""
+    """Yield the name and the model of each step, from three runs."""
     run = load_run(distortion)
     yield "fixed width", model_of(run, "uniform")
     yield "histogram", model_of(run, "histogram")
@@ -54,7 +54,7 @@ def steps_of(distortion: Path, joint: Path, lattice: Path) -> Iterator[tuple[str
 
 
 def model_of(run: TrainedRun, kind: str | None = None) -> Model:
-    """Return the model of a run, with its own prior or one that sees nothing, of this kind."""
+    """Return the model of a run, with its own prior, or with a static prior of this kind."""
     table = {"kind": kind} if kind else run.recipe.prior
     prior = freeze_prior(run, kind)
     tables = {**recipe_tables(run.recipe), "prior": table}
@@ -72,7 +72,7 @@ def model_of(run: TrainedRun, kind: str | None = None) -> Model:
 
 
 def with_choice(model: Model, bit_weight: float) -> Model:
-    """Return a model that takes indices by what their bits weigh; 0 takes the nearest."""
+    """Return a model that chooses indices with this weight of a bit; 0 chooses the nearest."""
     assert isinstance(model.prior, LearntPrior)
     assert isinstance(model.prior.coding, LogisticCoding)
     model.prior.coding.bit_weight = bit_weight
@@ -80,7 +80,7 @@ def with_choice(model: Model, bit_weight: float) -> Model:
 
 
 def curve_of(name: str, model: Model, files: Sequence[Path], qualities: Sequence[float]) -> Curve:
-    """Return mean rates, from whole streams, and the means of the metric."""
+    """Return the curve of mean rates of whole streams and mean values of the metric."""
     points = []
     for quality in qualities:
         measured = []
@@ -95,7 +95,7 @@ def curve_of(name: str, model: Model, files: Sequence[Path], qualities: Sequence
 
 
 def value_of(signal: Signal, decoded: Signal) -> float:
-    """Return the one metric that curves are of."""
+    """Return the metric of the curves."""
     if isinstance(signal, Picture):
         assert isinstance(decoded, Picture)
         return psnr(signal, decoded)
@@ -112,7 +112,7 @@ def _rate(stream: bytes, signal: Signal) -> float:
 
 
 def gaps(curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    """Return the BD-rate of each curve to the first and to the one before; None shares nothing."""
+    """Return the BD-rate of each curve to the first and to the one before; None without overlap."""
     rows = []
     for number, curve in enumerate(curves):
         rows.append({

@@ -1,7 +1,7 @@
-"""Seconds and peak memory of whole commands: imports, loading and files count.
+"""Seconds and peak memory of whole commands, with imports, loading and files.
 
-With --base, a checkout of another version, its commands take turns with these, so that a busy
-machine slows both. The base runs in the same environment, which has to hold what it needs.
+With --base, a checkout of another version, its commands alternate with these, so that load on the
+machine affects both. The base runs in the same environment, which must have its packages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from result import ROOT, write_result
 
 SAMPLES = ROOT / "assets" / "samples"
 THUMBNAIL = 128  # pixels each way
-# Runs a command of a checkout, whose cli/ and assets/ lie beside its package.
+# Runs a command of a checkout, whose cli/ and assets/ are beside its package.
 START = """
 import importlib.util, sys
 root = sys.argv.pop(1)
@@ -42,14 +42,14 @@ main()
 
 
 class Run(NamedTuple):
-    """What a command took."""
+    """The seconds and the peak memory of a command."""
 
     seconds: float
     peak_bytes: int
 
 
 def run(root: Path, *arguments: str | Path) -> Run:
-    """Return what a command of a checkout took.
+    """Return the seconds and the peak memory of a command of a checkout.
 
     Raises:
         SystemExit: it failed.
@@ -66,7 +66,7 @@ def run(root: Path, *arguments: str | Path) -> Run:
 
 
 def inputs(folder: Path, picture: Path, voice: Path) -> dict[str, Path]:
-    """Return the files to compress by what they are: picture, thumbnail, ten seconds of speech."""
+    """Return the files to compress by name: picture, thumbnail, ten seconds of speech."""
     with Image.open(picture) as image:
         image.convert("RGB").resize((768, 512)).save(folder / "picture.png")
         image.convert("RGB").resize((THUMBNAIL, THUMBNAIL)).save(folder / "thumbnail.png")

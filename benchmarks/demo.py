@@ -1,4 +1,4 @@
-"""Compress and restore the bundled samples with the command line, and say how well that went."""
+"""Compress and restore the bundled samples with the command line, and print the results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUALITY = {
 
 
 def vqcodec(*arguments: str | Path) -> None:
-    """Run the command, and show it as it could be typed."""
+    """Run the command, and print it as a user would type it."""
     words = [os.path.relpath(word) if isinstance(word, Path) else word for word in arguments]
     print("$ vqcodec", *words, flush=True)
     subprocess.run([sys.executable, "-m", "vqcodec.cli", *words], check=True)
@@ -45,7 +45,7 @@ def row(original: Path, stream: Path, restored: Path) -> list[str]:
         rate = f"{bits_per_pixel(size_bytes, signal.width, signal.height):.3f} bit/pixel"
     else:
         rate = f"{bits_per_second(size_bytes, signal.duration_s):.0f} bit/s"
-    metrics = compare(signal, decoded)  # those of sounds only where they are installed
+    metrics = compare(signal, decoded)  # metrics of sounds only if they are installed
     scores = [text.format(value) for name, text in QUALITY.items() if (value := metrics.get(name))]
     return [original.name, str(original.stat().st_size), str(size_bytes), rate, ", ".join(scores)]
 
@@ -59,7 +59,7 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def side_by_side(pairs: Sequence[tuple[Path, Path]]) -> Image.Image:
-    """Return one picture: originals on the left, what was restored of them on the right."""
+    """Return one picture: originals on the left, reconstructions on the right."""
     rows = [[Image.open(path).convert("RGB") for path in pair] for pair in pairs]
     width = sum(picture.width for picture in rows[0]) + GAP
     height = sum(original.height for original, _ in rows) + GAP * (len(rows) - 1)

@@ -1,7 +1,7 @@
 """Put the figures of benchmarks/results into the tables of the documents.
 
-A table stands between two comments, `<!-- table: NAME -->` and `<!-- end -->`; what is between them
-is replaced.
+A table stands between two comments, `<!-- table: NAME -->` and `<!-- end -->`; this program
+replaces the text between them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NOT_MEASURED = "Not measured yet.\n"
 
 
 def rebuilt(text: str, results: Results, cards: Mapping[str, ModelCard]) -> str:
-    """Return a document with its tables made anew."""
+    """Return a document with new tables."""
 
     def table(match: re.Match[str]) -> str:
         kind, _, name = match[2].partition(" ")

@@ -1,4 +1,4 @@
-"""Tables of what ideas are worth: steps of an ablation, and decoding as another speaker."""
+"""Tables of the gains of ideas: steps of an ablation, and decoding as another speaker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPOKEN_AS = {
 
 
 def ablation_table(name: str) -> Callable[[Results], str]:
-    """Return a function that shows what each step of an ablation is worth."""
+    """Return a function that shows the gain of each step of an ablation."""
 
     def table(results: Results) -> str:
         result = results.get(name)
@@ -35,7 +35,7 @@ def ablation_table(name: str) -> Callable[[Results], str]:
 
 
 def speakers_table(results: Results) -> str:
-    """Return how like source and target a voice is, by who is to speak."""
+    """Return the similarity of a decoded voice to source and target, by chosen speaker."""
     result = results.get("speakers")
     if result is None:
         return ""

@@ -1,7 +1,7 @@
 """Peak memory and seconds of the command on large files: 24 megapixels, and hours of speech.
 
-Without options the picture is made of the bundled pictures and the speech of the bundled voices,
-over and over. Each command is a process of its own, so that imports and reading count.
+Without options, the bundled pictures and the bundled voices are repeated. Each command is a process
+of its own, so that imports and reading count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Figures = dict[str, float]
 
 
 def make_picture(sources: Sequence[Path], target: Path) -> None:
-    """Write a picture of WIDTH x HEIGHT pixels, each tile another of the sources."""
+    """Write a picture of WIDTH x HEIGHT pixels, each tile from the next source."""
     canvas = Image.new("RGB", (WIDTH, HEIGHT))
     corners = [(x, y) for y in range(0, HEIGHT, TILE) for x in range(0, WIDTH, TILE)]
     for number, corner in enumerate(corners):
@@ -38,7 +38,7 @@ def make_picture(sources: Sequence[Path], target: Path) -> None:
 
 
 def make_speech(sources: Sequence[Path], target: Path, duration_s: float) -> None:
-    """Write the sources one after the other, from the first again, for a duration."""
+    """Write the sources one after the other, repeatedly, up to a duration."""
     left = round(duration_s * SAMPLE_RATE)
     with soundfile.SoundFile(target, "w", SAMPLE_RATE, 1) as file:
         while left:

@@ -1,8 +1,8 @@
-"""Damages thousands of sounds and pictures, and reads them: only errors of this program may come.
+"""Damages thousands of sounds and pictures, and reads them: only a VqcodecError may be raised.
 
     python benchmarks/mutate_inputs.py --count 30000 --seed 0
 
-Every input comes from its number and the seed alone, so that a finding can be repeated:
+Every input depends only on its number and the seed, so that a finding can be repeated:
 `--first N --count 1`. A worker process reads them; it is replaced when it dies or hangs.
 """
 
@@ -55,7 +55,7 @@ _PICTURES = (
 
 
 def build_originals() -> list[tuple[str, bytes]]:
-    """Return small files of all kinds that can be written here: a name and the content."""
+    """Return small files of all kinds that can be written here, each with a name."""
     rng = np.random.default_rng(0)
     tone = 0.3 * np.sin(np.arange(8000) * 0.1) + 0.05 * rng.standard_normal(8000)
     files = []
@@ -76,7 +76,7 @@ def build_originals() -> list[tuple[str, bytes]]:
 
 
 def _joined(files: dict[str, bytes]) -> list[tuple[str, bytes]]:
-    """Return files of several parts, and those whose length a writer did not know."""
+    """Return files of several parts, and files whose writer did not know the length."""
     mp3, ogg = files["sound-MP3-MPEG_LAYER_III"], files["sound-OGG-VORBIS"]
     flac, wav = files["sound-FLAC-PCM_16"], files["sound-WAV-PCM_16"]
     found = parse_frame_header(mp3)
@@ -97,7 +97,7 @@ def _joined(files: dict[str, bytes]) -> list[tuple[str, bytes]]:
 
 
 def _containers(tone: NDArray[np.float64]) -> list[tuple[str, bytes]]:
-    """Return files that only PyAV reads, where it is installed."""
+    """Return files that only PyAV reads, if it is installed."""
     if importlib.util.find_spec("av") is None:
         return []
     import av
@@ -118,7 +118,7 @@ def _containers(tone: NDArray[np.float64]) -> list[tuple[str, bytes]]:
 
 
 def _pictures(picture: Image.Image, format: str) -> list[tuple[str, bytes]]:
-    """Return a picture in one format: plain, and with what that format has besides."""
+    """Return a picture in one format: plain, and with the extras of that format."""
     second = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     variants: list[tuple[str, Image.Image, dict[str, object]]] = [("rgb", picture, {})]
     if format in ("PNG", "TIFF", "JPEG", "PCX", "SGI", "TGA", "JPEG2000"):
@@ -155,7 +155,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
 
 
 def _place(data: bytes, rng: random.Random) -> int:
-    """Return a place; every second one within the first bytes, where headers are."""
+    """Return a position; every second one is within the first bytes, where headers are."""
     return rng.randrange(max(1, min(len(data), 128) if rng.random() < 0.5 else len(data)))
 
 
@@ -206,7 +206,7 @@ _CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 
 
 def read(number: int, seed: int, originals: list[tuple[str, bytes]]) -> dict[str, object]:
-    """Read one damaged input and return what came of it."""
+    """Read one damaged input and return the result."""
     rng = random.Random(f"{seed}/{number}")
     name, data = originals[rng.randrange(len(originals))]
     data = mutate(data, rng)
@@ -233,7 +233,7 @@ def work(first: int, count: int, seed: int) -> None:
     """Read inputs and print a line for each."""
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is a finding, wherever it goes
+    os.dup2(2, 1)  # output of a library is a finding
     originals = build_originals()
     for number in range(first, first + count):
         outcome = read(number, seed, originals)
@@ -286,7 +286,7 @@ def watch(first: int, count: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Print what came of all inputs, and return 1 where there are findings."""
+    """Print the results of all inputs, and return 1 if there are findings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=30_000)
     parser.add_argument("--first", type=int, default=0)

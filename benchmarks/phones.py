@@ -1,9 +1,9 @@
-"""How well the indices of a model for sounds tell phones, on voices of other speakers.
+"""How well the indices of a model for sounds predict phones, on voices of other speakers.
 
 After section 4.3 of the VQ-VAE paper (van den Oord et al. 2017, arXiv:1711.00937): every index is
-mapped to the phone it stands for most often. There, phones come from transcripts; here, from what
-the recogniser pocketsphinx hears (the package `pocketsphinx` with its US-English model): words
-first, then their pronunciations aligned in a second pass. So they are not ground truth.
+mapped to its most frequent phone. In the paper, phones are from transcripts. Here they are from the
+recogniser pocketsphinx (the package `pocketsphinx` with its US-English model): it finds words, and
+a second pass aligns their pronunciations. So they are not ground truth.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ SILENCE = PHONES.index("SIL")
 NOT_COUNTED = -1  # in place of a phone
 TRAINING_FILES = 60
 VOTERS = 11  # indices around a position: 44 ms of the paper's 64 samples an index
-PRIOR_WEIGHT = 1.0  # frames that every index is taken to have been seen in besides
+PRIOR_WEIGHT = 1.0  # frames that are added to the count of every index
 RECOGNISER_RATE = 16_000  # Hz
 RECOGNISER_HOP, RECOGNISER_WINDOW = 160, 410  # samples
-WIDEST_SEARCH = 3_000  # hidden Markov models a frame: takes a third off the time
+WIDEST_SEARCH = 3_000  # hidden Markov models for each frame: saves a third of the time
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A recording: its indices [F] and the phones [F] heard there, as numbers in PHONES."""
+    """A recording: its indices [F] and the phones [F] at them, as numbers in PHONES."""
 
     indices: NDArray[np.int64]
     phones: NDArray[np.int64]
@@ -58,7 +58,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class PhoneMap:
-    """Probabilities of phones: [P] whatever the index, and [N, P] given each index."""
+    """Probabilities of phones: [P] for any index, and [N, P] given each index."""
 
     prior: NDArray[np.float64]
     given_index: NDArray[np.float64]
@@ -66,8 +66,8 @@ class PhoneMap:
     def predict(self, indices: NDArray[np.int64], num_voters: int = 1) -> NDArray[np.int64]:
         """Return the likeliest phones [F] at indices [F].
 
-        An odd number of indices around a position vote with their log-probabilities; alone, an
-        index gives the phone it was seen with most often.
+        An odd number of indices around a position vote with their log-probabilities. A single
+        index gives its most frequent phone.
         """
         votes = np.log2(self.given_index)[indices]  # [F, P]
         reach = num_voters // 2
@@ -78,7 +78,7 @@ class PhoneMap:
 
 
 def learn_map(voices: Sequence[Voice], codebook_size: int) -> PhoneMap:
-    """Return how often phones are heard at each index; at an unseen one, as often as anywhere."""
+    """Return the frequencies of phones at each index; at an unseen index, those of all indices."""
     counts = np.zeros((codebook_size, len(PHONES)))
     for voice in voices:
         counted = voice.phones != NOT_COUNTED
@@ -90,12 +90,12 @@ def learn_map(voices: Sequence[Voice], codebook_size: int) -> PhoneMap:
 
 
 def score_map(phone_map: PhoneMap, voices: Sequence[Voice]) -> dict[str, Any]:
-    """Return shares of positions whose phone is told right, and bits of it that an index tells.
+    """Return the shares of positions with the right phone, and the bits that an index gives.
 
-    `chance` is always saying the phone that was the most frequent where the map was learnt, and
-    `voices_above_chance` the number of voices in which the map is right more often than that.
+    `chance` is the share if the answer is always the most frequent phone of the training voices.
+    `voices_above_chance` is the number of voices in which the map is right more often than that.
     `information_bits` is a lower bound of the mutual information of phone and index: the entropy
-    of the phones less their cost under the map, which has not seen these voices.
+    of the phones minus their bits under the map, which has not seen these voices.
     """
     counted = [voice.phones != NOT_COUNTED for voice in voices]
 
@@ -138,14 +138,14 @@ def phones_at(
     A frame of the recogniser stands for the middle of its window.
 
     Args:
-        segments: name, first frame and number of frames; what is no phone, and what no segment
-            covers, counts as silence.
+        segments: name, first frame and number of frames; anything that is not a phone, and frames
+            without a segment, count as silence.
         num_positions: F.
         hop_length: at RECOGNISER_RATE.
     """
     segments = list(segments)
     num_frames = max((start + count for _, start, count in segments), default=0)
-    heard = np.full(num_frames + 1, SILENCE)  # the last frame is for all that follows
+    heard = np.full(num_frames + 1, SILENCE)  # the last frame is for all later positions
     for name, start, count in segments:
         heard[start : start + count] = PHONES.index(name) if name in PHONES else SILENCE
     middles = (np.arange(num_positions) + 0.5) * hop_length
@@ -155,7 +155,7 @@ def phones_at(
 
 
 class Recogniser:
-    """Hears phones in English speech; every recording is heard afresh."""
+    """Recognises phones in English speech; no state is kept between recordings."""
 
     def __init__(self) -> None:
         from pocketsphinx import Decoder
@@ -165,7 +165,7 @@ class Recogniser:
         )
 
     def segments(self, clip: AudioClip) -> list[tuple[str, int, int]]:
-        """Return the name, first frame and number of frames of all that is heard, silence too."""
+        """Return the name, first frame and number of frames of all segments, silence included."""
         mono = clip.waveform.mean(axis=0, keepdims=True)
         waveform = resample(mono, clip.sample_rate, RECOGNISER_RATE)[0]
         data = np.rint(waveform.clip(-1, 1) * 32767).astype("<i2").tobytes()
@@ -193,12 +193,12 @@ def read_voice(path: Path, model: Model, recogniser: Recogniser) -> Voice:
 
 
 def speakers_of(files: Iterable[Path]) -> set[str]:
-    """Return the speakers, who are the first part of a name."""
+    """Return the speakers: the first part of each name."""
     return {path.stem.split("-")[0] for path in files}
 
 
 def main() -> None:
-    """Learn the map on some of the files of one folder, score it on those of another."""
+    """Learn the map on files of one folder, and score it on files of another."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="name or file, of one codebook")
     parser.add_argument("training", type=Path, help="speech to learn the map from")

@@ -21,8 +21,8 @@ def main() -> None:
     """Measure and write the result as prior_RUN.
 
     `saved` is the share of fixed-width bytes that the integer prior saves, and `integer_excess`
-    what integers cost beside floats. For a model of one codebook, which has one rate, `ratio` is
-    how many times smaller than 8-bit values (16-bit for sounds) its indices are at fixed width and
+    the bits of integers relative to floats. A model of one codebook has one rate; its `ratio` is
+    how many times smaller than 8-bit values (16-bit for sounds) the indices are, at fixed width and
     under the integer prior. `usage` and `perplexity` are means over codebooks, at the highest rate.
     """
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def hours_of(log: Path) -> float:
-    """Return the hours of training that a log tells of, over all its interruptions."""
+    """Return the hours of training in a log, over all interruptions."""
     if not log.exists():
         return 0.0
     total_s = last_s = 0.0

@@ -1,10 +1,10 @@
-"""JPEG and WebP as measured here beside published points of the same pictures.
+"""JPEG and WebP as measured here, compared with published points of the same pictures.
 
-The points are read from a table (CSV) with the columns dataset, codec, bpp and psnr_rgb, as made
+The points are read from a table (CSV) with the columns dataset, codec, bpp and psnr_rgb, made
 from the figures that CompressAI publishes: means over all pictures, one row for each quality of
-QUALITIES, of files that Pillow writes with its defaults. Beside them stand the means of the result
-`pictures`, whose settings are those of `vqcodec eval`; with --pictures, files with the defaults are
-measured, too.
+QUALITIES, of files that Pillow writes with its defaults. They are compared with the means of the
+result `pictures`, which has the settings of `vqcodec eval`. With --pictures, files with Pillow's
+defaults are measured, too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read_published(path: Path, dataset: str) -> dict[str, Curve]:
     """Return the published curves of a dataset by codec.
 
     Raises:
-        InputError: the file cannot be read, or has not a row for each quality.
+        InputError: the file cannot be read, or lacks a row for a quality.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -67,7 +67,7 @@ def read_published(path: Path, dataset: str) -> dict[str, Curve]:
 
 
 def recorded_curves(pictures: Mapping[str, Any]) -> dict[str, Curve]:
-    """Return what the result `pictures` has of the codecs, by codec."""
+    """Return the curves of the codecs in the result `pictures`, by codec."""
     curves: dict[str, dict[int, Point]] = {}
     for mean in pictures["means"]:
         if mean["codec"].upper() in FORMATS:
@@ -77,7 +77,7 @@ def recorded_curves(pictures: Mapping[str, Any]) -> dict[str, Curve]:
 
 
 def measured_curve(codec: PillowCodec, files: Sequence[Path]) -> Curve:
-    """Return the means of files of pictures at all qualities."""
+    """Return the means over picture files at all qualities."""
     pictures = [read_picture(path) for path in files]
     curve = {}
     for quality in QUALITIES:
@@ -94,7 +94,7 @@ def measured_curve(codec: PillowCodec, files: Sequence[Path]) -> Curve:
 
 
 def compare(codec: str, settings: str, own: Curve, published: Curve) -> dict[str, Any]:
-    """Return relative differences of rate and of PSNR where both curves have a point."""
+    """Return relative differences of rate and of PSNR at qualities that both curves have."""
     points = [
         {
             "quality": quality,

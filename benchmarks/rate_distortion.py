@@ -1,6 +1,6 @@
-"""Rates and quality of a model beside those of other codecs, on a folder of files.
+"""Rates and quality of a model and of other codecs, on a folder of files.
 
-It runs `vqcodec eval` as a user would, and notes how long that took.
+It runs `vqcodec eval` as a user would, and records the time.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ LOWEST_DB, HIGHEST_DB = 24.0, 30.0  # where bytes are compared
 def gap(records: Sequence[Record], model: str, peer: str, metric: str) -> dict[str, Any]:
     """Return how many bytes the model saves against a peer at equal quality.
 
-    `bytes_saved` is the mean share over as much of LOWEST_DB … HIGHEST_DB as both curves cover, and
-    `range_db` says how much that is; `bd_rate_percent` is over all that they share. None stands for
-    curves that share nothing, or of a single point.
+    `bytes_saved` is the mean share over `range_db`: the part of LOWEST_DB … HIGHEST_DB that both
+    curves cover. `bd_rate_percent` is over the whole range that they share. They are None if the
+    curves share no range or one has a single point.
     """
     found: dict[str, Any] = {"against": peer, "metric": metric, "bd_rate_percent": None}
     curves = known_curves(records, [model, peer], metric)

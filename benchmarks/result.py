@@ -1,4 +1,4 @@
-"""What every result file says besides its figures: commit, machine and command."""
+"""The facts that every result file has besides its figures: commit, machine and command."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write_result(name: str, figures: Mapping[str, Any]) -> Path:
 
 
 def _command() -> str:
-    """Return the command line; of what lies elsewhere on this machine only the names."""
+    """Return the command line; paths outside the repository are cut to their names."""
     words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
 

@@ -1,4 +1,4 @@
-"""Draw from a model's prior, to look at and to hear: a sheet of pictures, or a row of sounds."""
+"""Draw samples from a model's prior: a sheet of pictures, or a row of sounds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether the tiles of a large picture show: errors across their borders and elsewhere.
+"""Whether the tiles of a large picture are visible: errors across their borders and elsewhere.
 
 A picture of 24 megapixels, made of many, is compressed and decompressed by the command. An error is
-decoded minus original; what counts is by how much it jumps from a pixel to the next, across the
+decoded minus original. The jump of the error from a pixel to the next is measured across the
 borders of tiles, across those of other blocks, and across all other lines.
 """
 
@@ -29,9 +29,9 @@ def jumps(errors: NDArray[np.int16]) -> NDArray[np.float64]:
 
 
 def by_kind(change: NDArray[np.float64], border: int) -> dict[str, NDArray[np.float64]]:
-    """Return the jumps [W - 1] by kind of line, without those where a picture meets another.
+    """Return the jumps [W - 1] by kind of line, without those between two pictures.
 
-    What is left of those at the borders of tiles without the mean beside them is a kind, too.
+    One more kind is the jumps at the borders of tiles minus the mean of the borders beside them.
 
     Args:
         change: what `jumps` returns.

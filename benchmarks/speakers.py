@@ -1,8 +1,8 @@
-"""Whose voice decoded speech has: a model with voices, told to speak as other speakers.
+"""The voice of decoded speech: a model with voices decodes speech as other speakers.
 
-The first half of every recording is compressed, and decoded as it is, as its own speaker and as
-other speakers of the folder; who they are, the first halves of their recordings say. Similarity is
-measured to second halves, in which something else is said, by the speaker embeddings of `eval`.
+The first half of every recording is compressed, and decoded without a speaker, as its own
+speaker and as other speakers of the folder. The first halves of their recordings define these
+speakers. The speaker embeddings of `eval` measure similarity to second halves, with other words.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Scores = dict[str, float]
 def halves_of(path: Path) -> Halves:
     """Return the two halves of a mono recording."""
     clip = read_clip(path)
-    assert clip.sample_rate == SAMPLE_RATE and clip.num_channels == 1, f"{path}: not as needed"
+    assert clip.sample_rate == SAMPLE_RATE and clip.num_channels == 1, f"{path}: not mono at 16 kHz"
     middle = clip.num_samples // 2
     first, second = clip.waveform[:, :middle], clip.waveform[:, middle:]
     return AudioClip(first, SAMPLE_RATE), AudioClip(second, SAMPLE_RATE)
@@ -83,7 +83,7 @@ def measure(
 
 
 def judge(sound: AudioClip, original: AudioClip) -> Callable[[Tensor, Tensor], Scores]:
-    """Return what scores a sound, given the embeddings of its source's voice and a target's."""
+    """Return a function that scores a sound, given the embeddings of source and target."""
     voice = embedding_of(sound.waveform[0])
     heard = stoi(original.waveform[0], sound.waveform[0])
     assert heard is not None

@@ -1,6 +1,6 @@
-"""Seconds of both ways, imports and files left out: a picture, and 10 s and 60 s of speech.
+"""Seconds of both ways, without imports and files: a picture, and 10 s and 60 s of speech.
 
-The picture is a bundled one at 768 x 512 pixels; the speech is a bundled voice, over and over.
+The picture is a bundled one at 768 x 512 pixels; the speech is a bundled voice, repeated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Seconds = dict[str, float]
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return the seconds that something takes."""
+    """Return the seconds that a function takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -47,7 +47,7 @@ def ways(model: Model, signal: Signal) -> Seconds:
 
 
 def medians(model: Model, signal: Signal) -> Seconds:
-    """Return the median of each way over REPEATS runs, after one that is not counted."""
+    """Return the median of each way over REPEATS runs, after a warm-up run."""
     runs = [ways(model, signal) for _ in range(REPEATS + 1)][1:]
     return {way: statistics.median(run[way] for run in runs) for way in runs[0]}
 

@@ -1,4 +1,4 @@
-"""Tables of seconds and memory, as the documents have them."""
+"""Tables of seconds and memory, for the documents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def speed_table(results: Results) -> str:
 
 
 def commands_table(results: Results) -> str:
-    """Return the seconds and the memory of whole commands, and where they are from."""
+    """Return the seconds and the memory of whole commands, and the origin of the figures."""
     table = commands_summary_table(results)
     return table and table + origin(results["commands"])
 
@@ -37,7 +37,7 @@ def commands_summary_table(results: Results) -> str:
 
 
 def evaluation_table(results: Results) -> str:
-    """Return how long an evaluation with all that it writes takes."""
+    """Return the minutes of a whole evaluation."""
     result = results.get("pictures-four")
     if result is None:
         return ""

@@ -1,9 +1,9 @@
 """Seconds of each stage of both ways, by size of the file and by number of cores.
 
-Files are made of the bundled picture and voice, read from disk and written to it. A stage's seconds
-are its own, without those of stages in it. In decompression, the prior and its range decoder work
-in a thread beside the network; what it waits for them is a stage of its own, and the sum of all
-stages may be more than the seconds of the whole.
+Files are made of the bundled picture and voice, read from disk and written to it. The seconds of a
+stage exclude those of nested stages. In decompression, the prior and its range decoder work in a
+thread beside the network. The network's wait for them is a stage of its own, and the sum of all
+stages may be more than the total.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from vqcodec.signals.sound_files import write_clip
 SAMPLES = ROOT / "assets" / "samples"
 MEGAPIXELS = (0.1, 0.4, 1.5, 6.0, 24.0)
 DURATIONS_S = (1, 10, 60, 600, 3600)
-ON_ONE_CORE = ("1.5 MP", "60 s")  # are measured with one core as well
+ON_ONE_CORE = ("1.5 MP", "60 s")  # also measured with one core
 STAGES = ("read", "networks", "search", "prior", "range coder", "wait", "write")
 
 Figures = dict[str, float]
 
 
 class StageClock:
-    """Adds up the seconds of functions by stage, in each thread without those called in them."""
+    """Adds up the seconds of functions by stage; nested ones in the same thread are excluded."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._local = threading.local()
 
     def in_order(self) -> Figures:
-        """Return the seconds of the stages that there were, in the order of STAGES."""
+        """Return the seconds of the stages that ran, in the order of STAGES."""
         return {stage: self.seconds[stage] for stage in STAGES if stage in self.seconds}
 
     def time(self, owner: Any, name: str, stage: str) -> None:
@@ -110,13 +110,13 @@ def both_ways(model: Model, source: Path, target: Path, clock: StageClock) -> di
 
 
 def use_cores(number: int) -> None:
-    """Run on the first cores that there are, with a thread of the networks on each."""
+    """Run on the first `number` cores, with a thread of the networks on each."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:number])
     torch.set_num_threads(number)
 
 
 def make_files(folder: Path, most_megapixels: float, most_s: float) -> dict[str, Path]:
-    """Write the files, and return them by what they are called."""
+    """Write the files, and return them by name."""
     files = {}
     with Image.open(SAMPLES / "tulips.png") as picture:
         for megapixels in (size for size in MEGAPIXELS if size <= most_megapixels):

@@ -1,4 +1,4 @@
-"""What all tables of results are made with: Markdown, where figures are from, numbers."""
+"""Helpers for all tables of results: Markdown, the origin of figures, numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def markdown(header: Row, rows: Sequence[Row]) -> str:
 
 
 def origin(*results: Result) -> str:
-    """Return a line that says where figures are from."""
+    """Return a line with the origin of figures."""
     lines = dict.fromkeys(
         f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads; "
         f"commit {result['commit']}: `{result['command']}`"

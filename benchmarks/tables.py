@@ -1,4 +1,4 @@
-"""Tables of results, as the documents have them."""
+"""Tables of results, for the documents."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SUMMARY = {  # result: kind of files, metrics
 
 
 def samples_table(results: Results) -> str:
-    """Return what `make demo` makes of the bundled samples."""
+    """Return the results of `make demo` on the bundled samples."""
     if "demo" not in results:
         return ""
     return markdown(results["demo"]["header"], results["demo"]["rows"])
@@ -90,7 +90,7 @@ def rate_table(name: str) -> Callable[[Results], str]:
 
 
 def gaps_table(name: str) -> Callable[[Results], str]:
-    """Return a function that shows what a model saves against other codecs."""
+    """Return a function that shows the bytes that a model saves against other codecs."""
 
     def table(results: Results) -> str:
         result = results.get(name)
@@ -112,7 +112,7 @@ def gaps_table(name: str) -> Callable[[Results], str]:
 
 
 def published_table(results: Results) -> str:
-    """Return how far other codecs' curves are from published points of the same pictures."""
+    """Return the differences of other codecs' curves to published points of the same pictures."""
     result = results.get("published")
     if result is None:
         return ""
@@ -157,7 +157,7 @@ def priors_table(results: Results) -> str:
 
 
 def phones_table(results: Results) -> str:
-    """Return how well indices tell phones."""
+    """Return how well indices predict phones."""
     result = results.get("phones")
     if result is None:
         return ""
@@ -185,7 +185,7 @@ def phones_table(results: Results) -> str:
 
 
 def model_table(card: ModelCard, results: Results) -> str:
-    """Return what a model file says of itself, and what was measured of it."""
+    """Return the facts of a model file, and its measurements."""
     facts: dict[str, object] = {
         "fingerprint": card.fingerprint,
         "file": f"`{card.path.name}`, {card.size_bytes / 1e6:.1f} MB",

@@ -1,4 +1,4 @@
-"""The files that memory is measured with, and the measure."""
+"""The files for the measurement of memory, and the measurement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What indices say about phones, from made-up indices and phones."""
+"""How indices predict phones, with artificial indices and phones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def scores(**options):
     return score_map(learn_map(learnt_from, SIZE), [voice(20_000, seed=2, **options)])
 
 
-def test_indices_of_one_phone_each_tell_it():
+def test_an_index_of_a_single_phone_predicts_it():
     found = scores()
     assert found["accuracy"] == 1
     assert found["information_bits"] == pytest.approx(found["entropy_bits"], abs=0.01)
@@ -53,14 +53,14 @@ def test_chance_is_the_share_of_the_most_frequent_phone():
     assert found["chance"] == pytest.approx(0.4, abs=0.05)
 
 
-def test_shuffled_phones_are_told_no_better_than_by_chance():
+def test_shuffled_phones_are_predicted_no_better_than_by_chance():
     found = scores(shuffled=True)
     assert found["accuracy"] == pytest.approx(found["chance"], abs=0.005)
     assert found["accuracy_of_votes"] == pytest.approx(found["chance"], abs=0.005)
     assert found["information_bits"] == pytest.approx(0, abs=0.02)
 
 
-def test_indices_that_are_often_wrong_tell_less_and_votes_make_up_for_it():
+def test_wrong_indices_predict_less_and_votes_compensate():
     found = scores(right=0.5, shares=EVEN)
     # An index that was drawn anew is still right for its phone in one of ten.
     assert found["accuracy"] == pytest.approx(0.55, abs=0.02)

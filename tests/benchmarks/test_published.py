@@ -1,4 +1,4 @@
-"""Curves beside published ones: read, measured, compared."""
+"""Published curves and our own: read, measured, compared."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_rows_of_a_codec_are_its_qualities_in_order(tmp_path):
     assert curves["jpeg"][95] == published.Point(pytest.approx(1.9), 39)
 
 
-def test_what_is_no_table_of_all_points_is_reported(tmp_path):
+def test_a_table_without_all_points_is_reported(tmp_path):
     path = tmp_path / "points.csv"
     with pytest.raises(InputError, match="No such file"):
         published.read_published(path, "kodak")
@@ -49,7 +49,7 @@ def test_what_is_no_table_of_all_points_is_reported(tmp_path):
         published.read_published(path, "kodak")
 
 
-def test_differences_are_relative_and_only_where_both_are():
+def test_differences_are_relative_and_only_at_common_points():
     own = {5: published.Point(0.9, 20.2), 7: published.Point(1, 1), 10: published.Point(2.1, 30)}
     theirs = {5: published.Point(1.0, 20), 10: published.Point(2.0, 30), 15: published.Point(3, 3)}
     found = published.compare("jpeg", "so", own, theirs)
@@ -82,9 +82,7 @@ def test_a_curve_is_of_means_over_pictures(pictures):
     assert both[95].bits_per_pixel > both[5].bits_per_pixel
 
 
-def test_the_result_has_what_was_recorded_and_what_was_measured(
-    pictures, tmp_path, monkeypatch, capsys
-):
+def test_the_result_has_recorded_and_measured_curves(pictures, tmp_path, monkeypatch, capsys):
     mean = {"quality": 5.0, "bits_per_pixel": 0.05, "metrics": {"psnr_db": 21.0}}
     means = [{"codec": codec, **mean} for codec in ("image", "jpeg", "avif")]
     (tmp_path / "pictures.json").write_text(json.dumps({"means": means}))

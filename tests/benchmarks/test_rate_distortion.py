@@ -1,4 +1,4 @@
-"""What a model saves against other codecs, from records of files."""
+"""The savings of a model against other codecs, from records of files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_bytes_are_compared_where_both_codecs_are():
     assert found["bytes_saved"] == pytest.approx(0, abs=1e-9)
 
 
-def test_curves_that_share_nothing_have_no_gap():
+def test_curves_without_overlap_have_no_gap():
     records = curve("image", 0, 1) + curve("webp", 27, 1)
     found = rate_distortion.gap(records, "image", "webp", "psnr_db")
     assert found == {"against": "webp", "metric": "psnr_db", "bd_rate_percent": None}

@@ -1,4 +1,4 @@
-"""How jumps of errors are told apart."""
+"""The kinds of jumps of errors."""
 
 from __future__ import annotations
 

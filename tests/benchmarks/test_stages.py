@@ -1,4 +1,4 @@
-"""Seconds of stages are their own, and add up to those of what calls them."""
+"""The seconds of a stage exclude nested stages; all stages add up to the caller."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_every_table_is_in_a_document():
     assert named == {*tables.TABLES, *(f"model {name}" for name in documents.read_cards())}
 
 
-def test_what_has_no_figures_says_so():
+def test_a_table_without_figures_says_so():
     text = "before\n<!-- table: speed -->\nold\n<!-- end -->\nafter\n"
     assert documents.rebuilt(text, {}, {}) == (
         "before\n<!-- table: speed -->\n\nNot measured yet.\n\n<!-- end -->\nafter\n"
@@ -100,7 +100,7 @@ def test_making_tables_again_changes_nothing():
     assert documents.rebuilt(once, {"pictures": PICTURES}, {}) == once
 
 
-def test_gaps_show_what_there_is():
+def test_gaps_show_known_values():
     rows = tables.gaps_table("pictures")({"pictures": PICTURES}).splitlines()
     assert rows[2:] == [
         "| JPEG | psnr_db | -33.3 % | 31.4 % | 24 … 30 dB |",
@@ -108,7 +108,7 @@ def test_gaps_show_what_there_is():
     ]
 
 
-def test_the_summary_shows_the_bd_rates_that_there_are():
+def test_the_summary_shows_known_bd_rates():
     voices = {
         **VOICES,
         "gaps": [
@@ -133,7 +133,7 @@ def test_commands_show_time_and_memory():
     assert tables.TABLES["commands"]({}) == tables.TABLES["summary of commands"]({}) == ""
 
 
-def test_a_card_shows_what_was_measured(tmp_path):
+def test_a_card_shows_its_measurements(tmp_path):
     path = tmp_path / "image.safetensors"
     summary = {"recipe": "long", "num_training_files": 3}
     card = ModelCard("image", "01234567", "image", path, 12_345_678, summary)
@@ -168,7 +168,7 @@ def test_priors_show_the_ratio_of_models_of_one_rate():
     )
 
 
-def test_speakers_are_shown_by_who_is_to_speak():
+def test_speakers_are_shown_by_chosen_speaker():
     scores = {"to_source": 0.6, "to_target": 0.7, "nearer": 0.875, "stoi": 0.81}
     work = {"n": 30, "pairs": 150, "quality": 1.0, "bits_per_second": 401.6}
     works = [{**work, "spoken_as": {"original": scores, "target": scores}}]
@@ -179,7 +179,7 @@ def test_speakers_are_shown_by_who_is_to_speak():
     assert "| 402 | the target | 0.600 | 0.700 | 87.5 % | 0.810 |" in table
 
 
-def test_an_ablation_shows_what_each_step_is_worth():
+def test_an_ablation_shows_the_gain_of_each_step():
     first = {"step": "fixed width", "rates": [1.0, 2.0], "values": [1.5, 2.5]}
     steps = [
         {**first, "to_previous": 0.0, "to_first": 0.0},

@@ -37,7 +37,7 @@ def in_parts(comparison):
 
 
 def browse(text, folder, *options):
-    """Return what the browser makes of a page, and what its log says."""
+    """Return the page as the browser renders it, and the log of the browser."""
     if BROWSER is None:
         pytest.skip("chromium is not installed")
     page = folder / "page.html"

@@ -1,4 +1,4 @@
-"""A codec, files and comparisons that are made up, without torch."""
+"""An artificial codec, files and comparisons, without torch."""
 
 import io
 import math

@@ -118,7 +118,7 @@ def test_an_unknown_baseline_is_a_usage_error():
     ("name", "hint"),
     [("opus", "opus-tools"), ("codec2", "codec2"), ("mp3", "lame"), ("jxl", "pip install")],
 )
-def test_a_missing_baseline_says_how_to_get_it(monkeypatch, name, hint):
+def test_a_missing_baseline_says_how_to_install_it(monkeypatch, name, hint):
     monkeypatch.setattr(baselines.shutil, "which", lambda _: None)
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     with pytest.raises(MissingCodecError, match=f"{name}: .*{hint}"):

@@ -1,4 +1,4 @@
-"""Where bits went, as pictures and as numbers."""
+"""Bits by place and time, as pictures and as numbers."""
 
 import io
 
@@ -31,7 +31,7 @@ def drawn(bit_map, facts):
     return np.asarray(image)
 
 
-def test_a_map_shows_each_position_where_it_is():
+def test_a_map_shows_each_position_in_its_place():
     plane = np.array([[0.0, 256.0], [0.0, 0.0], [128.0, 0.0]])
     pixels = drawn(BitMap(planes=[plane], step=16.0), picture_facts(30, 40))
     found = pixels[MARGIN : MARGIN + 40, MARGIN : MARGIN + 30]
@@ -53,7 +53,7 @@ def test_a_map_is_as_large_as_the_picture_up_to_a_limit(width, height):
     assert not shown[MARGIN + high :, :wide].any()
 
 
-def test_a_picture_that_costs_nothing_is_drawn():
+def test_a_picture_without_bits_is_drawn():
     pixels = drawn(BitMap(planes=[np.zeros((2, 2))], step=16.0), picture_facts(32, 32))
     assert np.all(pixels[MARGIN : MARGIN + 32, MARGIN : MARGIN + 32] == COLOURS[0])
 
@@ -78,11 +78,11 @@ def test_seconds_add_up_to_all_bits():
 
 
 def columns_of(pixels, top):
-    """How high the bar is in each column of a plot."""
+    """Return the height of the bar in each column of a plot."""
     return (pixels[top : top + 140, 76 : 76 + 880] == (87, 16, 110)).all(axis=2).sum(axis=0)
 
 
-def test_a_timeline_is_high_where_bits_went():
+def test_a_timeline_is_high_where_bits_are():
     frames = np.concatenate([np.zeros(50), np.full(50, 20.0)])
     pixels = drawn(BitMap(planes=[frames], step=0.02), sound_facts(16_000))
     heights = columns_of(pixels, 34)
@@ -99,7 +99,7 @@ def test_each_channel_has_a_plot_on_the_same_scale():
 
 
 @pytest.mark.parametrize("num_samples", [0, 1])
-def test_a_sound_of_no_length_is_drawn(num_samples):
+def test_an_empty_sound_is_drawn(num_samples):
     planes = [np.ones(1)] * num_samples
     bit_map, facts = BitMap(planes=planes, step=0.02), sound_facts(num_samples)
     assert drawn(bit_map, facts).shape == (34 + 140 + 44, 76 + 880 + 24, 3)

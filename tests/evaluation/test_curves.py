@@ -41,7 +41,7 @@ def test_swapping_the_curves_inverts_the_ratio(fit):
 
 
 @pytest.mark.parametrize("fit", Fit)
-def test_straight_lines_give_the_gap_in_the_middle_of_what_they_share(fit):
+def test_straight_lines_give_the_gap_in_the_middle_of_their_overlap(fit):
     qualities = np.array([30.0, 31, 33, 34, 36])
     slow = build_curve("a", zip(np.exp(0.1 * (qualities - 30)), qualities, strict=True))
     fast = build_curve("b", zip(np.exp(0.3 * (qualities - 31)), qualities + 1, strict=True))
@@ -65,7 +65,7 @@ def test_the_monotonic_fit_keeps_its_values_at_turns_and_ends(rates, gap, saving
     assert bytes_at_equal_quality(flat, bumpy, PSNRS[0], PSNRS[-1]) == pytest.approx(saving)
 
 
-def test_without_scipy_a_sentence_says_how_to_get_it_and_the_rest_goes_on(monkeypatch):
+def test_without_scipy_a_sentence_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.interpolate", None)
     monkeypatch.setattr(curves, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"scipy: pip install 'vqcodec\[eval\]'"):
@@ -93,7 +93,7 @@ def test_points_may_come_in_any_order():
 @pytest.mark.parametrize(
     "points", [[], [(1, 30)], [(1, 30), (2, 30)], [(0, 30), (1, 31)], [(-1, 30), (1, 31)]]
 )
-def test_points_that_make_no_curve_are_refused(points):
+def test_points_that_are_not_a_curve_are_refused(points):
     with pytest.raises(UsageError, match="b: "):
         build_curve("b", points)
 
@@ -115,7 +115,7 @@ def test_a_cubic_needs_four_points_and_the_monotonic_fit_two():
 
 
 @pytest.mark.parametrize("unit", ["bits_per_pixel", "bits_per_second"])
-def test_the_curve_of_a_codec_is_through_its_means(unit):
+def test_the_curve_of_a_codec_goes_through_its_means(unit):
     rates = {"bits_per_pixel": None, "bits_per_second": None}
     records = [
         Record(
@@ -170,7 +170,7 @@ def records_of(codec, factor, metric="psnr_db", points=6):
     ][:points]
 
 
-def test_gaps_are_told_for_each_two_codecs_and_both_fits():
+def test_every_pair_of_codecs_has_gaps_by_both_fits():
     matrix = rate_gaps(records_of("a", 1) + records_of("b", 2) + records_of("c", 1, points=3))
     assert list(matrix) == ["psnr_db"]
     rows = matrix["psnr_db"]

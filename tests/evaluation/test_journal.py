@@ -1,4 +1,4 @@
-"""Records that come and stay, whenever a run is stopped."""
+"""Records are written one by one, and survive an interruption of the run."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def test_a_record_has_the_key_of_its_task(tasks, records):
     assert keys_of_tasks(tasks)[1:] == keys[1:]
 
 
-def test_networks_that_were_trained_on_have_another_key(image_model, tasks, tmp_path):
+def test_further_training_changes_the_key(image_model, tasks, tmp_path):
     def keys(model):
         return keys_of_tasks([Task(tasks[0].path, model, 5)])
 
@@ -52,9 +52,7 @@ def test_networks_that_were_trained_on_have_another_key(image_model, tasks, tmp_
 
 
 @pytest.mark.parametrize("cut", [1, 20])
-def test_what_was_written_when_a_run_was_stopped_is_read_and_added_to(
-    tasks, records, tmp_path, cut
-):
+def test_an_interrupted_run_is_read_and_resumed(tasks, records, tmp_path, cut):
     path, keys = tmp_path / "records.jsonl", keys_of_tasks(tasks)
     journal = Journal(path, resume=False)
     for record in records[:2]:
@@ -69,14 +67,14 @@ def test_what_was_written_when_a_run_was_stopped_is_read_and_added_to(
     assert parse_json_lines(path.read_text()) == [records[1]]
 
 
-def test_a_file_is_not_begun_without_a_record(tmp_path):
+def test_no_file_is_written_without_a_record(tmp_path):
     Journal(tmp_path / "records.jsonl", resume=False)
     assert not (tmp_path / "records.jsonl").exists()
     with pytest.raises(OutputError, match="records"):
         Journal(tmp_path / "no" / "records.jsonl", resume=False).append(None)
 
 
-def test_records_of_something_else_are_refused(tasks, records, tmp_path):
+def test_records_of_other_tasks_are_refused(tasks, records, tmp_path):
     path = tmp_path / "records.jsonl"
     for change in ({"file": "d.png"}, {"codec_digest": "1"}, {"quality": 3}, {"file_digest": "2"}):
         path.write_text(build_json_lines([records[0], replace(records[1], **change)]))

@@ -53,7 +53,7 @@ def test_a_level_is_the_bits_of_a_group_of_codebooks(tiny_models, name):
 
 
 @pytest.mark.parametrize("name", ["residual-image", "residual-speech"])
-def test_a_level_that_is_not_coded_takes_nothing(tiny_models, name):
+def test_a_level_that_is_not_coded_has_no_bits(tiny_models, name):
     model = tiny_models[name]
     coarse, fine = (
         metered(model, model.compress(signal_for(model), quality=quality))[1] for quality in (1, 10)
@@ -63,12 +63,12 @@ def test_a_level_that_is_not_coded_takes_nothing(tiny_models, name):
     assert fine[-1] > 0
 
 
-def test_without_samples_no_level_takes_bits(audio_model):
+def test_without_samples_no_level_has_bits(audio_model):
     empty = AudioClip(noise_clip(1).waveform[:, :0], 16_000)
     assert metered(audio_model, audio_model.compress(empty))[1] == [0.0, 0.0]
 
 
-def test_a_meter_forgets_the_stream_before(image_model):
+def test_a_meter_forgets_the_previous_stream(image_model):
     meter = LevelMeter(image_model)
     streams = [image_model.compress(noise_picture(*size)) for size in ((80, 48), (16, 16))]
     for stream in streams:

@@ -1,4 +1,4 @@
-"""Peaks of memory: of this process, of programs, and forgotten in between."""
+"""Peaks of memory: of this process and of programs, with resets between them."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def watch():
     return watch
 
 
-def test_the_peak_is_that_since_the_watch_was_made_beyond_what_was_held(watch):
+def test_the_peak_excludes_memory_in_use_before_the_watch(watch):
     before = watch.peak_bytes()
     big = np.ones(200 * MIB, np.uint8)
     with_big = MemoryWatch()
@@ -33,7 +33,7 @@ def test_the_peak_is_that_since_the_watch_was_made_beyond_what_was_held(watch):
     assert 50 * MIB < during.peak_bytes() < 110 * MIB
 
 
-def test_memory_that_was_freed_before_counts_again_when_it_is_taken_again():
+def test_reused_memory_counts_again():
     for _ in range(2):
         watch = MemoryWatch()
         pieces = [bytes(10_000) + b"1" for _ in range(5000)]  # too small to be mapped
@@ -63,7 +63,7 @@ def test_a_program_that_takes_more_than_this_process_counts():
     )
     large_bytes, later_bytes = map(int, run.stdout.split())
     assert large_bytes >= 700 * MIB
-    assert later_bytes < 700 * MIB  # the large one is over
+    assert later_bytes < 700 * MIB  # the large program has ended
 
 
 def test_where_the_peak_cannot_be_reset_there_is_none(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Curves as a picture: it has every codec, and what cannot be drawn is said."""
+"""Curves as a picture: it has every codec, and errors say why nothing can be drawn."""
 
 import io
 
@@ -47,6 +47,6 @@ def test_a_drawing_is_a_picture_with_lines():
     assert build_plots(records("ours"), ".pdf").startswith(b"%PDF")
 
 
-def test_no_curve_is_said():
+def test_records_without_a_curve_are_reported():
     with pytest.raises(UsageError, match="two settings"):
         build_plots(records("ours", points=1), ".png")

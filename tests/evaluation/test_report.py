@@ -1,4 +1,4 @@
-"""The report: one page that needs nothing else, whatever the files are called."""
+"""The report: one page that needs no other file, for any file names."""
 
 import json
 import re
@@ -64,7 +64,7 @@ def both(tmp_path):
     return build_page(parts, ["jxl: needs imagecodecs"]).decode()
 
 
-def test_a_report_is_one_whole_page_with_its_landmarks(both):
+def test_a_report_is_one_complete_page_with_landmarks(both):
     outline = Outline(both)
     tags = [tag for tag, _ in outline.elements]
     assert outline.all("html") == [{"lang": "en"}]
@@ -92,7 +92,7 @@ def test_torch_is_not_needed_to_build_a_page():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_everything_that_is_referred_to_is_there_once(both):
+def test_every_referenced_id_exists_once(both):
     outline = Outline(both)
     ids = [attributes["id"] for _, attributes in outline.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -112,7 +112,7 @@ def test_names_of_files_are_only_text(tmp_path):
     assert sorted(names) == sorted([HOSTILE, '"><img src=x>.png'])
 
 
-def test_a_name_that_is_no_text_is_shown_as_far_as_it_is():
+def test_the_valid_part_of_an_invalid_name_is_shown():
     record = Record(
         file="\udcff.png", codec="ours", quality=1, size_bytes=1, payload_bytes=None,
         bits_per_pixel=1.0, bits_per_second=None, compress_s=0, decompress_s=0,

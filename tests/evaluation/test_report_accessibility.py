@@ -1,7 +1,7 @@
-"""The report as axe-core sees it: nothing that keeps a reader out, narrow or wide, light or dark.
+"""The report has no violations in axe-core: narrow or wide, light or dark.
 
-axe-core is looked for where the environment variable AXE_CORE says, a path to axe.min.js, and then
-in the project's `node_modules`.
+The environment variable AXE_CORE is the path of axe.min.js. Without it, the file is searched in the
+project's `node_modules`.
 """
 
 import json
@@ -20,7 +20,7 @@ AXE = Path(
 WIDTHS = (390, 1280)  # pixels: of a telephone, and of a desktop
 SCHEMES = {"light": [], "dark": ["--blink-settings=preferredColorScheme=0"]}
 
-# Everything that can be opened or comes with use is there to be looked at.
+# Opens every part of the page that a reader can open.
 CHECK = """
 <script>
 document.querySelectorAll("details").forEach((details) => { details.open = true; });
@@ -44,7 +44,7 @@ def examined(text, folder, *options):
     """Return what axe-core finds on a page, by width."""
     if not AXE.is_file():
         pytest.skip(f"axe-core is not at {AXE}: npm install --no-save axe-core")
-    # The script stands inside the page, which loads nothing, and so inside an element.
+    # The page loads nothing, so the script is inside an element of the page.
     script = AXE.read_text(encoding="utf-8").replace("</script", r"<\/script")
     page = text.replace("</body>", f"<script>{script}</script>{CHECK}")
     # A window of the browser is 500 pixels wide or more; a frame may be narrower.
@@ -67,7 +67,7 @@ def test_a_report_breaks_no_rule(tmp_path, scheme):
         assert {"color-contrast", "image-alt", "select-name"} <= set(found[width]["passes"])
 
 
-def test_what_is_wrong_is_found(tmp_path):
+def test_violations_are_found(tmp_path):
     page = (
         '<!DOCTYPE html><html lang="en"><title>t</title><body><main><h1>t</h1>'
         '<p style="color:#ccc;background:#fff">faint</p><img src="data:,"></main></body>'

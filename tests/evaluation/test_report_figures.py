@@ -1,4 +1,4 @@
-"""What a report says in figures: tables, plots, gaps, parts."""
+"""The figures of a report: tables, plots, gaps, parts."""
 
 import re
 from dataclasses import replace
@@ -50,7 +50,7 @@ def record(codec, quality, size_bytes, psnr_db, payload_bytes=None):
 
 
 def made_up():
-    """A model that needs half of a peer's bytes at equal quality, and a peer of other qualities."""
+    """A model that needs half of a peer's bytes at equal quality, and a peer at other qualities."""
     return Comparison(
         modality="image",
         files=[],
@@ -116,7 +116,7 @@ def test_a_single_level_is_drawn_in_full_colour():
     assert re.findall(r'class="level" fill-opacity="([\d.]+)" x=', text) == ["1.00"]
 
 
-def test_what_has_no_peers_or_no_stream_of_ours_has_no_such_table():
+def test_without_peers_or_our_streams_there_is_no_such_table():
     one = replace(made_up(), peers=[])
     assert page._gaps(one) == ""
     assert build_parts(replace(one, records=[record("ours", 2, 100, 30.0)])) == ""
@@ -128,7 +128,7 @@ def test_metrics_have_names_for_readers():
     assert comparisons.label_of("new") == "new"
 
 
-def test_of_very_many_records_the_first_are_listed(monkeypatch):
+def test_a_page_lists_the_first_of_very_many_records(monkeypatch):
     monkeypatch.setattr(page, "MAX_ROWS", 2)
     text = page._records("c", made_up().records)
     assert text.count("<tr>") == 3

@@ -1,11 +1,11 @@
-"""The report in a browser: its script works, and complains of nothing."""
+"""The report in a browser: its script works without errors."""
 
 import re
 
 import pytest
 from browsing import browse, report_of_both_kinds
 
-# What a reader might do, and then what they would find, as attributes of the page.
+# Actions of a reader; the results become attributes of the page.
 USE = """
 <script>
 const found = document.body.dataset;
@@ -48,7 +48,7 @@ found.wide = document.documentElement.scrollWidth > window.innerWidth;
 
 @pytest.fixture(scope="module")
 def visit(tmp_path_factory):
-    """What the browser makes of a used report, and what its log says."""
+    """The page after a reader used it, and the log of the browser."""
     folder = tmp_path_factory.mktemp("report")
     text = report_of_both_kinds(folder)
     return browse(text.replace("</body>", USE), folder, "--window-size=500,900")
@@ -66,12 +66,12 @@ def test_the_script_runs_to_its_end_and_the_console_stays_empty(visit):
     assert "CONSOLE" not in visit.stderr
 
 
-def test_a_click_sorts_and_another_turns_the_order_round(visit):
+def test_a_click_sorts_and_a_second_click_reverses_the_order(visit):
     assert found(visit, "rises") == "true ascending"
     assert found(visit, "falls") == "true descending"
 
 
-def test_arrow_keys_walk_over_the_points_of_a_plot(visit):
+def test_arrow_keys_move_over_the_points_of_a_plot(visit):
     assert found(visit, "tip").startswith("ours, quality 4: ")
 
 

@@ -1,4 +1,4 @@
-"""What a report shows and plays, and how much of it."""
+"""The pictures and sounds of a report, and their size."""
 
 import base64
 import io
@@ -100,7 +100,7 @@ def test_a_tone_is_a_line_at_its_frequency_whatever_the_rate(sample_rate):
     assert levels[0, WIDTH // 2] == 0
 
 
-def test_silence_and_what_is_beyond_the_end_are_dark():
+def test_silence_and_times_after_the_end_are_dark():
     silent = AudioClip(np.zeros((1, 16_000), np.float32), 16_000)
     axes = {"duration_s": 2.0, "highest_hz": 8000}
     png = build_spectrogram(silent, **axes, top_db=highest_power_db(silent))

@@ -43,7 +43,7 @@ class Coarse:
 
 
 class OneSection(Coarse):
-    """Writes a stream of ours that says nothing."""
+    """Writes a stream of ours with one empty section."""
 
     name = "ours"
 
@@ -155,7 +155,7 @@ def test_records_come_in_the_order_of_tasks(folder):
     assert told == records
 
 
-def test_what_cannot_be_measured_is_reported(folder, tmp_path):
+def test_failed_measurements_are_reported(folder, tmp_path):
     for path in (tmp_path / "missing.png", folder / "notes.txt"):
         with pytest.raises(InputError):
             measure_all([Task(path, Coarse(), 5)])
@@ -165,7 +165,7 @@ def test_what_cannot_be_measured_is_reported(folder, tmp_path):
         measure_all([Task(folder / "a.png", Coarse(), 5)], jobs=0)
 
 
-def test_after_a_failure_the_rest_is_not_begun(folder):
+def test_after_a_failure_no_other_task_starts(folder):
     begun = []
 
     class Failing(Coarse):
@@ -178,7 +178,7 @@ def test_after_a_failure_the_rest_is_not_begun(folder):
     assert len(begun) == 1
 
 
-def test_a_mean_is_of_every_column_where_there_is_a_value():
+def test_a_mean_is_over_the_values_of_each_column():
     mean = mean_record(
         [
             record(),
@@ -212,13 +212,13 @@ def test_a_mean_is_of_every_column_where_there_is_a_value():
     )
 
 
-def test_a_mean_of_nothing_or_of_different_settings_is_refused():
+def test_a_mean_of_no_records_or_different_settings_is_refused():
     for records in ([], [record(), record(quality=3)], [record(), record(codec="x")]):
         with pytest.raises(UsageError):
             mean_record(records)
 
 
-def test_means_come_by_setting():
+def test_each_setting_has_a_mean():
     records = [record(quality=quality, file=name) for name in "ab" for quality in (3, 1)]
     assert [(mean.quality, mean.file) for mean in mean_records(records)] == [
         (3, "mean of 2 files"),

@@ -43,7 +43,7 @@ def test_records_come_back_from_json_lines():
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "3", "{}", '{"file": "a", "other": 1}'])
-def test_a_line_that_is_no_record_is_reported(line):
+def test_a_line_that_is_not_a_record_is_reported(line):
     with pytest.raises(InputError, match="line 3"):
         parse_json_lines(build_json_lines(RECORDS) + line)
 
@@ -54,7 +54,7 @@ def test_records_from_before_processor_times_can_still_be_read():
     assert parse_json_lines(json.dumps(line)) == RECORDS[:1]
 
 
-def test_a_markdown_table_has_the_columns_that_hold_something():
+def test_a_markdown_table_has_only_columns_with_values():
     assert build_markdown(RECORDS).splitlines() == [
         "| file | codec | quality | size_bytes | bits_per_pixel | compress_s | decompress_s "
         "| psnr_db | extra |",

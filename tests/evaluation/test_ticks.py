@@ -1,4 +1,4 @@
-"""Ticks of axes: few, round, and where the values are."""
+"""Ticks of axes: few, round, and in the range of the values."""
 
 import pytest
 

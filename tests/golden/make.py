@@ -71,7 +71,7 @@ def signals() -> dict[str, tuple[str, Signal, dict[str, Any]]]:
 
 
 def main() -> None:
-    """Write the streams that the folder has not yet, and their models and indices."""
+    """Write the streams that the folder lacks, and their models and indices."""
     FOLDER.mkdir(exist_ok=True)
     make_models_and_streams()
     for name in PROGRESSIVE:
@@ -90,7 +90,7 @@ def progressive_stream(name: str) -> bytes:
 
 
 def make_models_and_streams() -> None:
-    """Write tiny models, streams of theirs, and the indices in them; keep those that are there."""
+    """Write tiny models, their streams, and the indices in them; existing files are kept."""
     missing = {
         name: recipe for name, recipe in signals().items() if not (FOLDER / f"{name}.vqc").exists()
     }
@@ -112,7 +112,7 @@ def make_models_and_streams() -> None:
 
 
 def add_models(names: list[str]) -> None:
-    """Add tiny models to the archive of models; those that are in it stay."""
+    """Add tiny models to the archive of models; existing models are kept."""
     path = FOLDER / "models.tar.xz"
     with TemporaryDirectory() as folder:
         if path.exists():

@@ -1,7 +1,7 @@
 """Decodes every golden stream by the priors alone, without torch, and compares the indices.
 
-Exits with 0 if every index is as it was written and every index is written as it was. With an
-argument, int64, the reference arithmetic takes the place of float64.
+Exits with 0 if all indices and all written bytes are the same. With the argument int64, the
+reference arithmetic replaces float64.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def split_planes(planes: list[Indices], modality: str) -> list[Indices]:
 def check_levels(
     prior: Prior, levels: tuple[bytes, ...], segments: list[Indices], rate: int
 ) -> None:
-    """Check that levels hold the indices of segments, and are the only way to write them."""
+    """Check that levels hold the indices of segments, and that their bytes are unique."""
     parsed = [parse_level(body, len(segments)) for body in levels]
     payloads = [list(own) for own in zip(*parsed, strict=True)]
     decoded = prior.decompress_levels(payloads, [segment.shape for segment in segments], rate)
@@ -84,7 +84,7 @@ def check_levels(
 
 
 def main() -> None:
-    """Check every stream: its segments one at a time, and side by side with those of others."""
+    """Check the segments of every stream: one at a time, and side by side with others."""
     models = read_models(np.int64 if sys.argv[1:] == ["int64"] else np.float64)
     side_by_side: dict[Any, list[tuple[bytes, Any]]] = {}
     for path in sorted(FOLDER.glob("*.vqc")):

@@ -53,7 +53,7 @@ class PriorCase:
         return np.where(generator.random(shape) < 0.9, near, anywhere).astype(np.int64)
 
     def float_bits(self, indices: Indices, rate: int) -> float:
-        """What the float network makes of indices [K', ...]."""
+        """The bits of indices [K', ...] by the float network."""
         missing = self.quantizer.num_codebooks - len(indices)
         whole = np.concatenate([indices, np.zeros((missing, *indices.shape[1:]), np.int64)])
         rates = torch.tensor([rate])

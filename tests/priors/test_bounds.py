@@ -1,4 +1,4 @@
-"""A model file is a stranger's: what it may ask for is bounded, and any integers are exact."""
+"""A model file is untrusted: its memory is bounded, and all its integers are exact."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_uniform_prior_takes_no_memory_for_its_codebooks():
 
 
 def test_symbols_in_parts_are_coded_as_all_at_once(case, monkeypatch):
-    """As they are where a segment times a codebook is large."""
+    """Symbols are coded in parts if the segment times the codebook is large."""
     rate = case.rates[-1]
     segments = [case.indices(rate, grid) for grid in case.grids]
     shapes = [segment.shape for segment in segments]
@@ -114,7 +114,7 @@ def test_memory_does_not_grow_with_the_segment_times_the_codebook(table, shape):
     finally:
         tracemalloc.stop()
     assert np.allclose(bits[0], 12)
-    assert peak < 8 * np.prod(shape) * size  # less than the outputs alone take
+    assert peak < 8 * np.prod(shape) * size  # less than the outputs alone need
 
 
 def test_any_sixteen_bits_are_exact(case):

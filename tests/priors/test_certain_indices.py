@@ -53,7 +53,7 @@ class Counter(SymbolEncoder):
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("groups", range(len(GROUPS) + 1))
-def test_what_is_chosen_comes_back_and_is_written_in_one_way(prior, rate, grid, groups):
+def test_chosen_indices_come_back_and_are_written_in_one_way(prior, rate, grid, groups):
     targets = any_targets(grid, groups=groups)
     (chosen,) = prior.choose([targets], rate)
     payloads = prior.compress([targets], rate)
@@ -175,7 +175,7 @@ def test_samples_use_all_groups_and_come_back(prior):
         assert np.array_equal(sample, again)
 
 
-def test_what_training_stores_does_not_depend_on_the_option(prior, tensors):
+def test_the_stored_tensors_do_not_depend_on_the_option(prior, tensors):
     plain = build_prior(TABLE, SIZES, tensors)
     assert plain.tensors().keys() == prior.tensors().keys()
     targets = any_targets((3, 5))

@@ -110,7 +110,7 @@ def test_a_payload_that_leads_past_the_codebook_is_refused(logistic):
 
 
 @pytest.mark.parametrize("mean", [-200.0, -LIMIT, LIMIT, 200.0])
-def test_what_is_drawn_past_the_codebook_is_clamped(logistic, mean):
+def test_samples_past_the_codebook_are_clamped(logistic, mean):
     sampler = SymbolSampler(np.random.default_rng(0))
     drawn = logistic.code(sampler, outputs(np.full(200, mean), 4.0), None)
     assert 0 <= drawn.min() <= drawn.max() <= 2 * LIMIT
@@ -270,7 +270,7 @@ def test_an_index_is_certain_from_a_frequency_on(freq, is_coded):
 
 
 @pytest.mark.parametrize("size", [1, 3, 31, 511])
-def test_uniform_frequencies_are_next_to_equal(size):
+def test_uniform_frequencies_are_nearly_equal(size):
     freqs = uniform_freqs(size)
     assert freqs.sum() == TOTAL
     assert freqs.max() - freqs.min() <= size
@@ -297,7 +297,7 @@ def test_features_of_codebooks_out_of_use_are_zero():
     assert torch.equal(alone, features(indices, 0, None)[:, 2:4])
 
 
-def test_no_index_costs_more_than_the_coder_can_say():
+def test_no_index_has_more_bits_than_the_coder_allows():
     bits = logistic_bits(torch.tensor([1000.0]), torch.tensor([0.0]), torch.tensor([-5.0]))
     assert bits.tolist() == [16]
 

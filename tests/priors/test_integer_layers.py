@@ -1,4 +1,4 @@
-"""Integer layers: float64 carries them exactly, and what a stranger's file holds is checked."""
+"""Integer layers: they are exact in float64, and tensors of an untrusted file are checked."""
 
 import numpy as np
 import pytest

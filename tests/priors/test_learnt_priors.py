@@ -1,4 +1,4 @@
-"""The learnt priors in integers: what goes in comes out, nothing looks ahead, floats agree."""
+"""The learnt priors in integers: indices come back, coding is causal, floats agree."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_indices_come_back_at_every_size_and_rate(case):
             assert np.array_equal(decoded[0], indices)
 
 
-def test_a_segment_without_frames_costs_nothing(case):
+def test_a_segment_without_frames_has_no_bits(case):
     if case.table["kind"] == "frames":
         nothing = case.indices(case.rates[-1], (0,))
         assert case.prior.compress([nothing], case.rates[-1]) == [b""]
@@ -86,7 +86,7 @@ def random(shape, size, rate):
 @pytest.mark.parametrize(
     ("kind", "tolerance"), [("likely", 0.005), ("random", 0.01), ("structured", 0.02)]
 )
-def test_freezing_costs_next_to_nothing(case, kind, tolerance):
+def test_freezing_adds_few_bits(case, kind, tolerance):
     grid = (20, 20) if case.table["kind"] == "grid" else (300,)
     size = case.quantizer.codebook_sizes[0]
     float_bits = payload_bits = 0.0
@@ -151,7 +151,7 @@ def recorded(case, indices, rate):
 
 
 class Meter(SymbolEncoder):
-    """Keeps what each symbol costs, in order of place in the call."""
+    """Keeps the bits of each symbol, in order of place in the call."""
 
     def __init__(self):
         super().__init__()
@@ -169,7 +169,7 @@ class Meter(SymbolEncoder):
         self.bits.extend(np.log2(rows.sum(axis=1) / rows[np.arange(len(symbols)), symbols]))
 
 
-def test_each_index_costs_what_its_symbol_does(case):
+def test_each_index_has_the_bits_of_its_symbol(case):
     rate, middle = case.rates[-1], case.quantizer.codebook_sizes[0] // 2
     indices = case.indices(rate, case.grids[-1]).clip(middle - 2, middle + 2)  # no escapes
     meter = Meter()
@@ -229,7 +229,7 @@ def test_indices_at_the_ends_of_the_codebook_come_back(case):
 
 @in_session
 @given(payload=st.binary(max_size=60), number=st.integers(0, 3))
-def test_a_made_up_payload_is_refused_or_decodes_within_the_codebook(case, payload, number):
+def test_a_random_payload_is_refused_or_decodes_within_the_codebook(case, payload, number):
     rate = case.rates[number]
     shape = (case.quantizer.config.codebooks_at(rate), *case.grids[-2])
     try:
@@ -297,7 +297,7 @@ def test_a_likely_sample_costs_less_than_a_random_one(case):
     assert len(small) < len(large)
 
 
-def test_what_is_stored_makes_the_same_prior(case):
+def test_the_stored_tensors_give_the_same_prior(case):
     sizes = case.quantizer.codebook_sizes
     again = build_prior(case.table, sizes, case.prior.tensors())
     indices = case.indices(case.rates[-1], case.grids[-1])

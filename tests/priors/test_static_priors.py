@@ -1,4 +1,4 @@
-"""Priors that look at nothing, and which kinds of prior there are."""
+"""Priors without context, and the kinds of priors."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def test_samples_are_indices_and_depend_on_the_seed(prior):
     assert 0 <= min(map(np.min, drawn)) <= max(map(np.max, drawn)) < 8
 
 
-def test_a_payload_with_more_to_say_is_refused(prior):
+def test_a_payload_with_data_left_is_refused(prior):
     payload = prior.compress([skewed((3, 7))], 0)[0]
     with pytest.raises(CorruptStreamError):
         prior.decompress([payload + b"\x01"], [(3, 7)], 0)
 
 
-def test_what_is_stored_makes_the_same_prior(prior):
+def test_the_stored_tensors_give_the_same_prior(prior):
     again = build_prior({"kind": prior.kind}, SIZES, prior.tensors())
     assert again.compress([skewed((3, 7))], 0) == prior.compress([skewed((3, 7))], 0)
 

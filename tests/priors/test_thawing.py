@@ -1,4 +1,4 @@
-"""A frozen prior back to one that trains: it predicts the same, and freezes to the same again."""
+"""A frozen prior becomes a trainable one: same predictions, same integers when frozen again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def positions(case):
     return case.quantizer.rate_fraction(torch.arange(256)).clamp(0, 1)
 
 
-def test_it_predicts_what_was_frozen(case, thawed):
+def test_a_thawed_prior_predicts_like_the_frozen_one(case, thawed):
     for rate in case.rates:
         indices = case.indices(rate, case.grids[-1])
         assert thawed.float_bits(indices, rate) == pytest.approx(
@@ -33,7 +33,7 @@ def test_it_predicts_what_was_frozen(case, thawed):
         )
 
 
-def test_it_freezes_to_the_same_integers_again(case, thawed):
+def test_a_thawed_prior_freezes_to_the_same_integers(case, thawed):
     again = thawed.network.freeze(positions(case))
     for name, tensor in case.prior.tensors().items():
         assert again[name].dtype == tensor.dtype

@@ -1,4 +1,4 @@
-"""How long a player plays a sound: FFmpeg's libraries, where PyAV is installed."""
+"""The length of a sound in a player: by FFmpeg's libraries, if PyAV is installed."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Small files of the kinds that people have, made here: each a function that gives bytes."""
+"""Small files of common kinds, made here: each function returns bytes."""
 
 import io
 import struct
@@ -49,7 +49,7 @@ def mp3_frames(data):
 def mp3(num_samples=44_100 * 2, mode="VARIABLE", **options):
     samples = options.pop("samples", None)
     if samples is None:
-        # First quiet, then loud: what an estimate from the first frames gets wrong.
+        # First quiet, then loud: an estimate from the first frames is wrong.
         samples = noisy_tone(num_samples, rate=44_100)
         samples[num_samples // 4 :] += 0.3 * np.random.default_rng(1).standard_normal(
             samples[num_samples // 4 :].shape

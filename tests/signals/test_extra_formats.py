@@ -1,4 +1,4 @@
-"""Formats of optional packages: read where those are installed, else a message that helps."""
+"""Formats of optional packages: read if they are installed, otherwise a helpful message."""
 
 import importlib.util
 import io

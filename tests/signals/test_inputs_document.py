@@ -145,7 +145,7 @@ def avif_of_pq():
 
 
 def rows():
-    """Return the rows of both tables of inputs: the kind, and what is noted."""
+    """Return the rows of both tables of inputs: the kind and the notes."""
     found = {}
     for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]

@@ -1,4 +1,4 @@
-"""What a mix-down and the model's band lose of a sound."""
+"""The loss of a sound by a mix-down and by the model's band."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_channels_that_cancel_are_noted_when_they_are_mixed_down():
 
 
 @pytest.mark.parametrize("samples", [np.zeros((2, 9000), np.float32), np.zeros((1, 0), np.float32)])
-def test_silence_is_no_reason_for_a_note(samples):
+def test_silence_has_no_note(samples):
     assert not measured(samples).notes()
 
 
@@ -53,7 +53,7 @@ def test_energy_above_the_band_is_noted():
 
 
 @pytest.mark.parametrize("block", [100, 2048, 4097, 40_000])
-def test_the_result_hardly_depends_on_how_blocks_are_cut(block):
+def test_the_result_hardly_depends_on_the_block_sizes(block):
     samples = (tone(1000) + tone(10_000, 0.2))[None]
     share = measured(samples, block=max(block, 2048)).share_above_band()
     assert abs(share - 0.04 / 0.13) < 0.01

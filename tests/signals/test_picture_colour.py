@@ -1,4 +1,4 @@
-"""What pixel values mean is kept, or applied with a note; never dropped without a word."""
+"""A colour description is kept, or applied with a note; never dropped silently."""
 
 import io
 import struct
@@ -63,7 +63,7 @@ def test_a_gamma_that_means_srgb_changes_nothing(chunks):
     assert not result.notes
 
 
-def test_srgb_goes_before_gamma():
+def test_srgb_takes_precedence_over_gamma():
     result = read(png_with(gama(1.0), (b"sRGB", b"\0"), image=RAMP))
     assert np.array_equal(result.pixels, np.array(RAMP))
 
@@ -90,7 +90,7 @@ def test_a_profile_of_srgb_primaries_is_srgb(gamma):
 
 
 @pytest.mark.parametrize("values", [(0,) * 8, (0.3, 0.3) * 4, (21474.8,) * 8])
-def test_chromaticities_without_sense_are_noted(values):
+def test_invalid_chromaticities_are_noted(values):
     result = read(png_with(chrm(values), image=RAMP))
     assert codes(result) == ["colour-dropped"]
     assert np.array_equal(result.pixels, np.array(RAMP))
@@ -124,8 +124,8 @@ def test_cmyk_is_converted_with_a_note(format):
     assert codes(read(picture(format, image, icc_profile=damaged))) == ["colour-converted"]
 
 
-def test_cmyk_with_a_profile_goes_by_it(monkeypatch):
-    # Pillow makes no CMYK profile: that one is used is seen from the call.
+def test_cmyk_with_a_profile_is_converted_by_it(monkeypatch):
+    # Pillow makes no CMYK profile: the call shows that a profile is used.
     calls = []
 
     def convert(image, source, target, *, outputMode):  # noqa: N803 - Pillow's name

@@ -1,4 +1,4 @@
-"""Pictures: damage is told, nothing starts a program, frames and pages are named."""
+"""Pictures: damage is reported, no program is started, frames and pages are named."""
 
 import io
 
@@ -41,7 +41,7 @@ def test_a_wrong_checksum_in_a_png_is_damage(name):
         read(spoilt)
 
 
-def test_every_flipped_bit_of_the_pixels_of_a_png_is_told():
+def test_every_flipped_bit_in_the_pixels_of_a_png_is_reported():
     data = picture()
     start, stop = data.index(b"IDAT"), data.index(b"IEND") - 8
     for at in range(start, stop, 37):
@@ -68,7 +68,7 @@ def test_a_jpeg_without_its_last_bytes_is_refused():
         read(progressive[:-40])
 
 
-def test_salvage_reads_what_there_is():
+def test_salvage_reads_the_intact_part():
     data = picture("PNG", Image.fromarray(np.full((64, 64), 200, np.uint8)), compress_level=0)
     cut = read(data[: len(data) // 2], salvage=True)
     assert codes(cut) == ["damaged"]
@@ -144,7 +144,7 @@ def test_metadata_is_dropped_with_a_quiet_note():
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_metadata_is_kept_without_the_turn_that_is_applied(format):
+def test_metadata_is_kept_without_the_applied_orientation(format):
     kept = read(with_exif(), keep_metadata=True)
     assert set(kept.metadata) == {"exif"}
     assert not kept.notes

@@ -110,13 +110,13 @@ def test_floats_from_0_to_1_become_16_bit_grey():
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, np.nan, np.inf])
-def test_floats_that_stand_for_no_grey_are_refused(value):
+def test_floats_that_are_not_greys_are_refused(value):
     image = Image.fromarray(np.array([[0, value]], np.float32))
     with pytest.raises(InputError, match=r"outside 0 … 1"):
         read_picture(file_of(image, "TIFF"))
 
 
-def test_integers_that_stand_for_no_grey_are_refused():
+def test_integers_that_are_not_greys_are_refused():
     image = Image.fromarray(np.array([[0, 65536]], np.int32))
     with pytest.raises(InputError, match=r"outside 0 … 65535"):
         read_picture(file_of(image, "TIFF"))
@@ -228,7 +228,7 @@ def test_a_missing_file_and_a_folder_are_reported(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"BM", bytes(100)])
-def test_what_is_not_a_picture_is_reported_with_its_name(content):
+def test_a_file_that_is_not_a_picture_is_reported_with_its_name(content):
     with pytest.raises(InputError, match=r"^this\.png: "):
         read_picture(io.BytesIO(content), "this.png")
 
@@ -326,7 +326,7 @@ def test_alpha_of_another_size_or_kind_is_refused():
             decode_alpha(data, width, height)
 
 
-def test_damaged_alpha_raises_nothing_else():
+def test_damaged_alpha_raises_no_other_error():
     data = encode_alpha(noise(3, 5))
     for length in range(len(data)):
         for bit in range(8):

@@ -50,7 +50,7 @@ def test_a_file_that_cannot_seek_is_read():
 
 
 @pytest.mark.parametrize("content", [b"", b"neither", bytes(1000)])
-def test_content_of_no_kind_goes_by_its_name(content):
+def test_unknown_content_is_read_by_its_name(content):
     for name, kind in (
         ("x.MP3", "cannot be read as a sound"),
         ("x.png", "not a picture"),

@@ -1,4 +1,4 @@
-"""Resampling block by block: the same as in one go."""
+"""Resampling block by block gives the same result as at once."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def test_blocks_of_any_length_give_the_same_samples(rates):
 
 @pytest.mark.parametrize("rates", RATES)
 @pytest.mark.parametrize("share", [(1 / 3, 1 / 2), (0, 1e-3), (0.9, 1)])
-def test_a_part_needs_no_more_than_its_reach_and_is_that_of_the_whole(rates, share, monkeypatch):
+def test_a_part_needs_only_its_reach_and_equals_that_of_the_whole(rates, share, monkeypatch):
     monkeypatch.setattr(resampling, "BLOCK", 4000)
     waveform = noise_at(rates)
     whole = resample(waveform, *rates)
@@ -83,7 +83,7 @@ def test_a_tone_stays_in_place_up_to_95_per_cent_of_the_lower_band(rates):
 
 @pytest.mark.parametrize("rates", [rates for rates in RATES if rates[0] > rates[1]])
 @pytest.mark.parametrize("share", [1.01, 1.1, 1.9])
-def test_what_the_new_rate_cannot_hold_is_below_90_db(rates, share):
+def test_frequencies_above_the_new_band_are_below_90_db(rates, share):
     phase = np.pi * share * rates[1] / rates[0] * np.arange(3 * rates[0] // 2)
     aliased = resample(np.sin(phase)[None].astype(np.float32), *rates)[0]
     middle = slice(len(aliased) // 3, -len(aliased) // 3)
@@ -129,7 +129,7 @@ def test_a_reader_gives_silence_around_the_blocks():
     assert np.array_equal(read(130, 140), np.zeros((1, 10)))
 
 
-def test_a_reader_keeps_only_what_may_still_be_asked_for():
+def test_a_reader_keeps_only_samples_that_can_still_be_read():
     waveform = noise(1 << 18, 1)
     read = ForwardReader(AudioClip(waveform, 16_000).blocks(), 1)
     for start in range(0, waveform.shape[1], 5000):

@@ -79,7 +79,7 @@ def test_samples_beyond_full_scale_are_clipped_both_ways():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_samples_that_are_no_numbers_are_refused(value):
+def test_samples_that_are_not_finite_are_refused(value):
     file = io.BytesIO()
     soundfile.write(file, np.array([0, value], np.float32), 8000, format="WAV", subtype="FLOAT")
     with pytest.raises(InputError, match="not finite"):
@@ -87,7 +87,7 @@ def test_samples_that_are_no_numbers_are_refused(value):
 
 
 @pytest.mark.parametrize(("channels", "rate"), [(9, 16_000), (1, 900), (1, 800_000)])
-def test_a_sound_that_no_stream_holds_is_refused(channels, rate):
+def test_a_sound_that_the_format_does_not_support_is_refused(channels, rate):
     file = io.BytesIO()
     soundfile.write(file, np.zeros((4, channels)), rate, format="WAV")
     with pytest.raises(InputError, match=r"^loud\.wav: sound: .* needed"):
@@ -176,7 +176,7 @@ def test_resampling_keeps_a_tone_in_place(rates, frequency):
 
 
 @pytest.mark.parametrize("from_rate", [48_000, 47_999])
-def test_resampling_removes_what_the_new_rate_cannot_hold(from_rate):
+def test_resampling_removes_frequencies_above_the_new_band(from_rate):
     aliased = resample(tone(from_rate, frequency=9000), from_rate, 16_000)
     assert np.abs(aliased[:, 500:-500]).max() < 0.01
 
@@ -209,7 +209,7 @@ def test_a_sound_too_long_for_a_plain_wav_becomes_one_with_64_bit_lengths(monkey
 
 
 @pytest.mark.parametrize(("format", "expected"), [("WAV", 6000), ("AIFF", 6000), ("FLAC", 0)])
-def test_the_bytes_of_a_plain_file_are_known_before(format, expected):
+def test_the_size_of_a_plain_file_is_known_before_writing(format, expected):
     assert least_bytes(noise_clip(1000, 3), format) == expected
     assert len(file_of(noise_clip(1000, 3), format).getvalue()) >= expected
 

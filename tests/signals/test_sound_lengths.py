@@ -1,4 +1,4 @@
-"""Sounds are read to their real end: what a header says of the length is a hint."""
+"""Sounds are read to their true end: the length in a header is a hint."""
 
 import io
 
@@ -63,7 +63,7 @@ def test_a_tag_gives_the_exact_length_and_the_same_samples_as_libsndfile():
 
 
 @pytest.mark.parametrize("claimed", [1, 10, 0])
-def test_a_tag_that_says_too_little_cuts_nothing(claimed):
+def test_a_tag_with_too_few_frames_cuts_nothing(claimed):
     data = mp3()
     at = data.index(b"Xing") if b"Xing" in data else data.index(b"Info")
     num_frames = len(mp3_frames(data)) - 1
@@ -71,7 +71,7 @@ def test_a_tag_that_says_too_little_cuts_nothing(claimed):
     assert clip.num_samples > 1152 * (num_frames - 2)
 
 
-def test_a_tag_that_says_too_much_is_noted():
+def test_a_tag_with_too_many_frames_is_noted():
     data = mp3()
     clip = read(data[: len(data) // 2])
     assert codes(clip) == ["ends-early"]
@@ -138,7 +138,7 @@ def test_mp3_in_wav_is_read_whole():
     assert not clip.notes
 
 
-def test_mp3_is_as_long_as_players_play_it():
+def test_mp3_has_the_length_that_players_play():
     for data in (mp3_without_tag(), mp3_without_tag(mode="CONSTANT"), mp3_in_wav()):
         assert read(data).num_samples >= av_reference.num_samples(data)
 
@@ -277,7 +277,7 @@ def test_a_wav_of_unknown_length_is_read_to_its_end(subtype, size):
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "IMA_ADPCM"])
-def test_a_wav_that_says_too_little_is_read_whole_with_a_note(subtype):
+def test_a_wav_with_a_too_small_size_is_read_whole_with_a_note(subtype):
     data = sound("WAV", subtype)
     at = data.index(b"data") + 4
     clip = read(replaced(data, at, (3000).to_bytes(4, "little")))
@@ -293,7 +293,7 @@ def test_a_packed_wav_without_a_count_of_samples_is_read():
     assert read(replaced(data, at, b"\xff" * 4)).num_samples >= N
 
 
-def test_chunks_after_the_samples_are_no_samples():
+def test_chunks_after_the_samples_are_not_samples():
     data = sound("WAV")
     for more in (chunk(b"LIST", b"INFOISFT" + bytes(9)), chunk(b"id3 ", id3()), b"\0"):
         clip = read(data + more)
@@ -348,7 +348,7 @@ def test_samples_beyond_full_scale_are_counted():
     assert "divide them by 32768" in note.text
 
 
-def test_samples_that_are_no_numbers_are_refused_or_silent():
+def test_samples_that_are_not_finite_are_refused_or_silent():
     data = sound("WAV", "FLOAT", np.array([[0.5], [np.nan], [0.5]], np.float32))
     with pytest.raises(InputError, match="not finite"):
         read(data)
@@ -422,7 +422,7 @@ def test_tags_are_named_in_a_quiet_note():
     assert not read(mp3()).notes
 
 
-# Whatever is written where lengths stand
+# Any number in a length field
 
 NUMBERS = st.one_of(
     st.integers(0, 2**32 - 1), st.integers(0, 3 * N), st.sampled_from([0, 2**31, 2**32 - 1])
@@ -437,7 +437,7 @@ FILES = {
 
 
 def is_whole_or_noted(data, num_samples):
-    """Whether nothing is lost without a word: refused, noted, or all there."""
+    """Whether nothing is lost silently: the file is refused, noted, or complete."""
     try:
         clip = read(data)
     except InputError:
@@ -476,7 +476,7 @@ def test_any_length_in_flac(claimed):
 def test_any_position_in_ogg(number, granule):
     data, num_samples = FILES["OGG"]
     number = min(number, len(ogg_pages(data)) - 1)
-    # Players leave out the end of the last packet where the last page says so, and so do we.
+    # As in players, the last page may cut the end of the last packet.
     assert is_whole_or_noted(ogg_with_granule(data, number, granule), num_samples - 8192)
 
 

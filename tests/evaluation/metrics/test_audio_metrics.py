@@ -19,7 +19,7 @@ def babble(duration_s, sample_rate=16_000, seed=0):
     return (envelope * rng.normal(size=len(times))).astype(np.float32)
 
 
-def test_si_sdr_is_the_ratio_to_what_is_orthogonal():
+def test_si_sdr_is_the_ratio_to_the_orthogonal_part():
     reference = np.tile([1, -1, 1, -1], 100).astype(np.float32)
     error = np.tile([1, 1, -1, -1], 100).astype(np.float32)
     assert si_sdr(reference, reference + 0.1 * error) == pytest.approx(20)
@@ -144,7 +144,7 @@ def test_a_clip_is_compared_at_the_rate_and_length_of_the_original():
     assert scores["mel_distance"] < 0.2
 
 
-def test_every_metric_has_a_name_and_one_that_is_not_installed_is_left_out(monkeypatch):
+def test_a_metric_that_is_not_installed_is_left_out_and_named(monkeypatch):
     clip = AudioClip(babble(1)[None], 16_000)
     names = {"si_sdr_db", "mel_distance"}
     optional = {"pesq_wb", "stoi", "visqol", "speaker_similarity"}
@@ -168,7 +168,7 @@ def test_visqol_ranks_a_clean_sound_above_a_noisy_one_and_says_nothing(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_speakers_are_alike_as_the_package_finds_them():
+def test_speaker_similarity_is_that_of_the_package():
     if "speaker_similarity" in metrics.missing():
         pytest.skip("resemblyzer is not installed")
     from vqcodec.evaluation.metrics import speaker
@@ -188,7 +188,7 @@ def test_speakers_are_alike_as_the_package_finds_them():
     assert speaker.speaker_similarity(sound, np.zeros_like(sound)) is None
 
 
-def test_an_empty_clip_has_no_scores_but_its_distance():
+def test_an_empty_clip_has_only_a_mel_distance():
     clip = AudioClip(np.zeros((1, 0), np.float32), 16_000)
     scores = compare(clip, clip)
     assert scores.pop("mel_distance") == 0

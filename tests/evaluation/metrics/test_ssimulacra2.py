@@ -50,7 +50,7 @@ EXACT_SCORES = [
 
 
 @pytest.mark.parametrize(("height", "width", "step", "score"), EXACT_SCORES)
-def test_a_score_loses_nothing_by_single_precision(height, width, step, score):
+def test_single_precision_does_not_change_a_score(height, width, step, score):
     picture = waves(height, width)
     coarse = (picture // step * step + step // 2).clip(0, 255).astype(np.uint8)
     assert ssimulacra2(picture, coarse) == pytest.approx(score, abs=5e-4)
