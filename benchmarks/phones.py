@@ -99,11 +99,11 @@ def score_map(phone_map: PhoneMap, voices: Sequence[Voice]) -> dict[str, Any]:
     """
     counted = [voice.phones != NOT_COUNTED for voice in voices]
 
-    def told(num_voters: int) -> list[NDArray[np.int64]]:
+    def predicted(num_voters: int) -> list[NDArray[np.int64]]:
         pairs = zip(voices, counted, strict=True)
         return [phone_map.predict(voice.indices, num_voters)[kept] for voice, kept in pairs]
 
-    by_one = told(1)
+    by_one = predicted(1)
     heard = [voice.phones[kept] for voice, kept in zip(voices, counted, strict=True)]
     usual = np.argmax(phone_map.prior)
     phones, right = np.concatenate(heard), np.concatenate(by_one) == np.concatenate(heard)
@@ -117,7 +117,7 @@ def score_map(phone_map: PhoneMap, voices: Sequence[Voice]) -> dict[str, Any]:
         "num_phones": len(present),
         "chance": float(np.mean(phones == usual)),
         "accuracy": float(np.mean(right)),
-        "accuracy_of_votes": float(np.mean(np.concatenate(told(VOTERS)) == phones)),
+        "accuracy_of_votes": float(np.mean(np.concatenate(predicted(VOTERS)) == phones)),
         "voices_above_chance": sum(
             int(np.mean(one == own) > np.mean(own == usual))
             for one, own in zip(by_one, heard, strict=True)

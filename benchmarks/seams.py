@@ -34,7 +34,7 @@ def by_kind(change: NDArray[np.float64], border: int) -> dict[str, NDArray[np.fl
     One more kind is the jumps at the borders of tiles minus the mean of the borders beside them.
 
     Args:
-        change: what `jumps` returns.
+        change: the result of `jumps`.
         border: columns from one border of tiles to the next.
     """
     column = np.arange(1, len(change) + 1)

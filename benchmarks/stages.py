@@ -64,7 +64,7 @@ class StageClock:
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
             outside = getattr(self._local, "inside", 0.0)
-            self._local.inside = 0.0  # seconds of what this call calls
+            self._local.inside = 0.0  # seconds of nested calls
             start = time.perf_counter()
             try:
                 return function(*args, **kwargs)

@@ -108,7 +108,7 @@ def test_a_report_shows_both_kinds_of_file(vqc, zoo, photo, voice, tmp_path):
     assert outcome.exit_code == 0
     assert "| speech | 8 |" in outcome.stdout.decode()
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "vqcodec eval: image beside jpeg; speech" in page
+    assert "vqcodec eval: image compared with jpeg; speech" in page
     assert "photo.png" in page and "voice.wav" in page
     assert '"facts": "quality 5, ' in page  # the middle of the list
 

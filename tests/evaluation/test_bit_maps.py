@@ -66,7 +66,7 @@ def test_rows_add_up():
 def test_a_frame_across_two_seconds_counts_for_both():
     bit_map = BitMap(planes=[np.array([6.0, 4.0, 8.0])], step=0.8)
     (seconds,) = bits_by_second(bit_map, sound_facts(16_500))
-    assert seconds == pytest.approx([7.0, 7.0, 4.0])  # and what lies past the end, for the last
+    assert seconds == pytest.approx([7.0, 7.0, 4.0])  # the last includes bits after the end
 
 
 def test_seconds_add_up_to_all_bits():

@@ -73,7 +73,7 @@ def test_a_report_is_one_complete_page_with_landmarks(both):
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in outline.all(
         "meta"
     )
-    assert "ours beside jpeg, webp" in both
+    assert "ours compared with jpeg, webp" in both
     assert "Not measured: jxl: needs imagecodecs" in both
 
 

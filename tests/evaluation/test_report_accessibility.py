@@ -41,7 +41,7 @@ axe.run(document, { preload: false }).then((results) => {
 
 
 def examined(text, folder, *options):
-    """Return what axe-core finds on a page, by width."""
+    """Return the results of axe-core on a page, by width."""
     if not AXE.is_file():
         pytest.skip(f"axe-core is not at {AXE}: npm install --no-save axe-core")
     # The page loads nothing, so the script is inside an element of the page.

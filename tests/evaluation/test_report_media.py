@@ -88,7 +88,7 @@ def tone(frequency, sample_rate=16_000, amplitude=0.5):
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 16_000, 48_000])
-def test_a_tone_is_a_line_at_its_frequency_whatever_the_rate(sample_rate):
+def test_a_tone_is_a_line_at_its_frequency_at_any_rate(sample_rate):
     clip = tone(2000, sample_rate)
     top_db = highest_power_db(tone(2000))
     png = build_spectrogram(clip, duration_s=1.0, highest_hz=8000, top_db=top_db)

@@ -179,7 +179,7 @@ def test_each_index_has_the_bits_of_its_symbol(case):
     assert [bits[place] for place in places] == pytest.approx(meter.bits)
 
 
-def test_no_frequency_depends_on_what_comes_later(case):
+def test_no_frequency_depends_on_later_indices(case):
     for rate in case.rates[1::2]:
         grid = (5, 6) if case.table["kind"] == "grid" else (9,)
         middle = case.quantizer.codebook_sizes[0] // 2
@@ -199,7 +199,7 @@ def test_no_frequency_depends_on_what_comes_later(case):
         assert seen  # or the test proves nothing
 
 
-def test_no_float_prediction_depends_on_what_comes_later(case):
+def test_no_float_prediction_depends_on_later_indices(case):
     grid = (5, 6) if case.table["kind"] == "grid" else (9,)
     rate = case.rates[-1]
     indices = case.indices(rate, grid)
@@ -262,7 +262,7 @@ def test_a_payload_that_does_not_end_with_its_last_symbol_is_refused(case, chang
     with pytest.raises(CorruptStreamError):
         decoded = case.prior.decompress([changed], [indices.shape], rate)
         assert not np.array_equal(decoded[0], indices)
-        raise CorruptStreamError  # other indices: the section's CRC is what tells
+        raise CorruptStreamError  # other indices: the section's CRC detects them
 
 
 def test_samples_depend_on_the_seed_alone(case):

@@ -14,7 +14,7 @@ from vqcodec.networks.priors import build_prior_network
 
 @pytest.fixture
 def thawed(case):
-    """The case with a new network that knows of the old one only what was frozen."""
+    """The case with a new network, made only from the frozen tensors of the old one."""
     torch.manual_seed(99)
     network = build_prior_network(case.table, case.quantizer.codebook_sizes).eval()
     network.thaw(case.prior.tensors(), positions(case))

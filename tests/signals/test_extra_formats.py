@@ -30,7 +30,7 @@ def without_packages(monkeypatch):
         (HEIC, "photo.jpg", r"heif-convert picture\.heic picture\.png"),
     ],
 )
-def test_without_the_package_the_message_says_what_to_do(data, name, command, without_packages):
+def test_without_the_package_the_message_says_how_to_proceed(data, name, command, without_packages):
     with pytest.raises(
         InputError, match=rf"^{name}: .*pip install 'vqcodec\[formats\]'.*{command}"
     ):

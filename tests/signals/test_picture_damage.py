@@ -86,7 +86,7 @@ def test_bytes_after_a_picture_are_noted(format):
 
 @pytest.mark.parametrize("name", ["photo.eps", "photo.png", "photo", "photo.jpg", "sound.wav"])
 @pytest.mark.parametrize("data", [POSTSCRIPT, b"\xc5\xd0\xd3\xc6" + bytes(26) + POSTSCRIPT])
-def test_postscript_is_refused_whatever_its_name(name, data, monkeypatch):
+def test_postscript_is_refused_under_any_name(name, data, monkeypatch):
     def start(*arguments, **options):
         raise AssertionError("a program was started")
 

@@ -125,7 +125,7 @@ class ContainerSound:
                     raise InputError("cannot be read as a sound: it holds none")
                 others = len(container.streams) - 1
                 if others and notes is self.notes:
-                    text = f"{others} streams beside the first sound are left out"
+                    text = f"{others} streams other than the first sound are left out"
                     notes.append(Note(NoteCode.STREAM_LEFT_OUT, text))
                 resampler = None
                 for frame in container.decode(container.streams.audio[0]):

@@ -167,7 +167,7 @@ class SndfileSound:
         except InputError as error:
             if not self._salvage:
                 raise
-            notes.append(Note(NoteCode.DAMAGED, f"{error}; it is read up to there"))
+            notes.append(Note(NoteCode.DAMAGED, f"{error}; the sound ends there"))
 
     def _count(self) -> int:
         """Return the number of readable samples; with `salvage`, up to the damage."""
@@ -212,7 +212,7 @@ class FlacSound(SndfileSound):
     def _verify(self, notes: list[Note]) -> None:
         if self._facts.md5 is None or self._facts.md5 == self._md5.digest():
             return
-        text = "damaged: its samples have another MD5 sum than its header says"
+        text = "damaged: the MD5 sum of its samples differs from its header"
         if not self._salvage:
             raise InputError(text)
         if not notes:

@@ -130,7 +130,7 @@ def read_ogg_streams(
     notes = scan.notes
     if others:
         kinds = ", ".join(sorted({stream.kind for stream in others}))
-        text = f"{len(others)} Ogg streams beside the first sound are left out: {kinds}"
+        text = f"{len(others)} Ogg streams other than the first sound are left out: {kinds}"
         notes.append(Note(NoteCode.STREAM_LEFT_OUT, text))
     gaps = sum(stream.gaps for stream in streams)
     if gaps and not salvage:

@@ -25,7 +25,7 @@ class Picture:
         alpha: [H, W], 0 is transparent; None if everything is opaque.
         icc_profile: the colour profile of the pixels; None means sRGB.
         metadata: blocks by name, "exif" and "xmp", if its reader kept them.
-        notes: what its reader left out or changed.
+        notes: on parts that its reader left out or changed.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.uint16]

@@ -111,9 +111,7 @@ def _tone_mapped(pixels: Pixels, cicp: Cicp) -> Coloured:
         return _srgb_values(light)
 
     name = "PQ" if cicp.transfer == _PQ else "HLG"
-    text = (
-        f"high dynamic range ({name}) is tone-mapped to sRGB; what is brighter than white is lost"
-    )
+    text = f"high dynamic range ({name}) is tone-mapped to sRGB; values above white are compressed"
     note = Note(NoteCode.COLOUR_CONVERTED, text)
     return Coloured(_mapped(pixels, convert), None, [note])
 

@@ -79,7 +79,7 @@ def _deep_greys(image: Image.Image) -> NDArray[np.uint16]:
 
 
 def depth_of(image: Image.Image, structure: PictureStructure) -> int:
-    """Return the bits of a channel, as far as the file tells."""
+    """Return the bits of a channel; 8 if the file does not tell."""
     if structure.depth is not None:
         return structure.depth
     if isinstance(image.info.get("bit_depth"), int):  # set by pillow-heif

@@ -88,7 +88,7 @@ def read_picture(
     Args:
         source: a path, or a file that can seek.
         name: of the file, for messages.
-        options: which frame, and what to do with damage, profile and metadata.
+        options: the frame, and the handling of damage, profile and metadata.
 
     Raises:
         InputError: the file is missing, damaged, too large, or not a picture.
@@ -179,7 +179,7 @@ class _Reading:
                 raise
             self.file.seek(start)
             reason = _first_line(str(error)) or "damaged"
-            text = f"{reason}; what can be read is kept, and the rest is blank"
+            text = f"{reason}; the readable part is kept, and the rest is blank"
             with pillow_settings(salvage=True):
                 return self._read(salvage=True, notes=[Note(NoteCode.DAMAGED, text)])
 

@@ -42,7 +42,7 @@ class AudioClip:
     Attributes:
         waveform: [C, T] in -1 … 1; T may be 0.
         sample_rate: in Hz.
-        notes: what its reader left out or changed.
+        notes: on parts that its reader left out or changed.
     """
 
     waveform: Waveform

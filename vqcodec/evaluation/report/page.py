@@ -75,7 +75,7 @@ def _embedded(value: object) -> str:
 
 def _names(comparison: Comparison) -> str:
     peers = ", ".join(peer.name for peer in comparison.peers)
-    return f"{comparison.model.name} beside {peers}" if peers else comparison.model.name
+    return f"{comparison.model.name} compared with {peers}" if peers else comparison.model.name
 
 
 def _link(comparison: Comparison) -> str:
