@@ -36,5 +36,5 @@ def digest_of_codec(codec: Any) -> str | None:
 
 
 def is_model(codec: Any) -> TypeGuard[Model]:
-    """Return whether a codec is a model of ours; the codec is not imported to find that out."""
+    """Return whether a codec is one of our models; this needs no import of the codec package."""
     return hasattr(codec, "fingerprint")
