@@ -3,7 +3,7 @@
 The runs are trained by recipes that differ in one thing, for equally many steps. With residual
 codebooks trained on distortion alone there are indices of fixed width, then frequencies, then a
 prior; with networks, codebooks and prior trained together, fewer bits; with a lattice in place of
-the codebooks, fewer again; and at last indices are chosen by what they cost, as `image` does.
+the codebooks, fewer again; and at last indices of pictures are chosen by what they cost.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from vqcodec.codec.model import Model
 from vqcodec.evaluation.curves import Curve, build_curve, gap_or_none
 from vqcodec.evaluation.metrics.audio import pesq_wb
 from vqcodec.evaluation.metrics.image import psnr
+from vqcodec.files import find_files
 from vqcodec.priors.coding import LogisticCoding
 from vqcodec.priors.grid import GridPrior
 from vqcodec.priors.learnt import LearntPrior
@@ -33,7 +34,6 @@ from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
 from vqcodec.training.autoencoder import recipe_tables
 from vqcodec.training.export import save_model
-from vqcodec.training.manifest import find_files
 from vqcodec.training.prior import TrainedRun, freeze_prior, load_run
 
 METRICS = {"pictures": "psnr_db", "voices": "pesq_wb"}
@@ -50,7 +50,8 @@ def steps_of(distortion: Path, joint: Path, lattice: Path) -> Iterator[tuple[str
     yield "joint training", model_of(load_run(joint))
     run = load_run(lattice)
     yield "lattice for codebooks", with_choice(model_of(run), 0.0)
-    yield "choice by bits", with_choice(model_of(run), CHOICE_WEIGHT)
+    if run.recipe.prior["kind"] == GridPrior.kind:  # sounds take the nearest index
+        yield "choice by bits", with_choice(model_of(run), CHOICE_WEIGHT)
 
 
 def model_of(run: TrainedRun, kind: str | None = None) -> Model:

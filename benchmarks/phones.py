@@ -21,11 +21,11 @@ from result import write_result
 import vqcodec
 from vqcodec.codec.model import Model
 from vqcodec.errors import UsageError
+from vqcodec.files import find_files
 from vqcodec.modalities.audio.modality import AudioModality
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound import AudioClip
 from vqcodec.signals.sound_files import SUFFIXES, read_clip
-from vqcodec.training.manifest import find_files
 
 # Silence, then the 39 phones of the CMU pronouncing dictionary.
 PHONES = [

@@ -24,9 +24,9 @@ from result import write_result
 from vqcodec.errors import InputError
 from vqcodec.evaluation.baselines import PillowCodec
 from vqcodec.evaluation.metrics.image import psnr
+from vqcodec.files import find_files
 from vqcodec.rate import bits_per_pixel
 from vqcodec.signals.picture_files import SUFFIXES, read_picture
-from vqcodec.training.manifest import find_files
 
 FORMATS = ("JPEG", "WEBP")
 QUALITIES = tuple(range(5, 100, 5))

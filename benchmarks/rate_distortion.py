@@ -76,7 +76,7 @@ def main() -> None:
     options = parser.parse_args()
 
     modality = "image" if options.kind == "pictures" else "audio"
-    model = vqcodec.load(options.model or default_model_name(modality))  # type: ignore[arg-type]
+    model = vqcodec.load(options.model or default_model_name(modality))
     command = ["eval", str(options.folder), "--quality", options.quality, "--quiet"]
     command += ["--model", options.model] if options.model else []
     command += ["--jobs", str(options.jobs)] if options.jobs else []

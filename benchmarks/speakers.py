@@ -21,10 +21,10 @@ import vqcodec
 from vqcodec.codec.model import Model
 from vqcodec.evaluation.metrics.audio import stoi
 from vqcodec.evaluation.metrics.speaker import embedding_of
+from vqcodec.files import find_files
 from vqcodec.rate import bits_per_second
 from vqcodec.signals.sound import AudioClip
 from vqcodec.signals.sound_files import SUFFIXES, read_clip
-from vqcodec.training.manifest import find_files
 
 SAMPLE_RATE = 16_000  # Hz
 Halves = tuple[AudioClip, AudioClip]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,31 +12,41 @@ import typer
 from vqcodec.errors import UsageError
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
-from .console import Record, display_name, for_each, note, progress, signal_facts
+from .batch import Batch, Done, Report
+from .console import display_name, signal_facts
+from .hints import is_stream, refuse_stream
 from .models import load_model
 from .options import (
     Device,
     Force,
-    Inputs,
+    Jobs,
     Json,
     ModelName,
     Output,
     Quality,
     Quiet,
+    SkipExisting,
+    Sources,
     parse_amount,
+    parse_size,
     require_quality,
     require_within,
 )
-from .paths import Outputs, open_source, open_target
+from .outputs import Outputs, Source, find_sources
+from .paths import STDIO, open_source, open_target
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
     from vqcodec.signals.files import LazySignal
 
+SUFFIX = ".vqc"
+# Files in folders go by name. These are read, though nothing is written as them.
+_MORE_SUFFIXES = {".gif", ".jfif", ".jp2", ".opus", ".oga", ".au", ".caf", ".aifc"}
+
 
 def compress(
     *,
-    inputs: Inputs,
+    inputs: Sources,
     output: Output = None,
     model: ModelName = None,
     quality: Quality = None,
@@ -49,7 +60,9 @@ def compress(
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option(metavar="BYTES", help="At most so many bytes a file, as 20000 or 20k."),
+        typer.Option(
+            metavar="BYTES", help="At most so many bytes a file, as 20000, 20kB or 20KiB."
+        ),
     ] = None,
     psnr: Annotated[
         float | None,
@@ -62,6 +75,8 @@ def compress(
         bool,
         typer.Option("--progressive", help="Code a picture in levels: see 'decompress --level'."),
     ] = False,
+    jobs: Jobs = 1,
+    skip_existing: SkipExisting = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -69,23 +84,46 @@ def compress(
 ) -> None:
     """Compress sounds and pictures.
 
-    photo.png becomes photo.vqc beside it. --quality decides how large that is; --bitrate, --bpp or
-    --size set a limit instead, and the best quality that keeps it is found; --psnr finds the least
-    that reaches it.
+    photo.png becomes photo.vqc beside it; a folder, all pictures and sounds in it. --quality
+    decides how large that is; --bitrate, --bpp or --size set a limit instead, and the best quality
+    that keeps it is found; --psnr finds the least that reaches it.
     """
-    outputs = Outputs(output, inputs, force=force)
-    if as_json and outputs.to_stdout:
-        raise UsageError("--json and the stream cannot both go to stdout: use -o")
+    goal = Goal.parse(quality=quality, bitrate=bitrate, bpp=bpp, size=size, psnr=psnr)
+    found = find_sources(inputs, _suffixes(inputs), left_out=output)
+    outputs = Outputs(output, found.sources, force=force)
     work = _Compression(
         outputs=outputs,
-        goal=Goal.parse(quality=quality, bitrate=bitrate, bpp=bpp, size=size, psnr=psnr),
+        goal=goal,
         model_name=model,
         device=device,
         stereo=stereo,
         progressive=progressive,
-        quiet=quiet,
     )
-    for_each(inputs, work.compress_input, as_json=as_json)
+    Batch(
+        found=found,
+        outputs=outputs,
+        suffix_of=_suffix_of,
+        work=work.compress_input,
+        verb="compressed",
+        jobs=jobs,
+        skip_existing=skip_existing,
+        quiet=quiet,
+        as_json=as_json,
+    ).run()
+
+
+def _suffix_of(source: Source) -> str | None:
+    """Return how the result's name ends; None for a stream, which the work will refuse."""
+    return None if Path(source.name).suffix == SUFFIX and is_stream(source.name) else SUFFIX
+
+
+def _suffixes(inputs: Sequence[str]) -> Collection[str]:
+    """Return what names of sounds and pictures end in; it matters only if there is a folder."""
+    if all(name == STDIO or Path(name).is_file() for name in inputs):
+        return ()
+    from vqcodec.signals import picture_files, sound_files
+
+    return {*picture_files.SUFFIXES, *sound_files.SUFFIXES, *_MORE_SUFFIXES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +166,7 @@ class Goal:
         if bpp is not None:
             return cls(bits_per_pixel=parse_amount("--bpp", bpp))
         if size is not None:
-            return cls(size_bytes=parse_amount("--size", size))
+            return cls(size_bytes=parse_size("--size", size))
         if psnr is not None:
             return cls(psnr_db=require_within("--psnr", psnr, 1, 100))
         return cls(quality=require_quality(quality))
@@ -156,7 +194,7 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Compression:
-    """What stays the same from input to input."""
+    """The settings that all inputs share."""
 
     outputs: Outputs
     goal: Goal
@@ -164,27 +202,28 @@ class _Compression:
     device: str
     stereo: bool
     progressive: bool
-    quiet: bool
 
-    def compress_input(self, source: str) -> Record:
+    def compress_input(self, source: Source, report: Report) -> Done:
         """Write the stream of one input and return what came of it."""
         from vqcodec.signals.files import open_signal
 
-        name = display_name(source)
-        with open_source(source) as file:
+        name = display_name(source.name)
+        target = self.outputs.target(source, SUFFIX)
+        with open_source(source.name) as file:
+            refuse_stream(file, name)
             signal = open_signal(file, name)
             limit_bytes = self.goal.limit_bytes(signal)
-            target = self.outputs.choose(source, ".vqc")
-            self._check_options(signal, name)
+            self.outputs.check(target)
+            self._check_options(signal)
             model = self._model_for(signal)
-            with progress(name, quiet=self.quiet) as report:
-                stream = self._stream(model, signal, limit_bytes, report)
+            stream = self._stream(model, signal, limit_bytes, report)
+        self.outputs.make_folder(target)
         with open_target(target, force=self.outputs.force) as file:
             file.write(stream)
         rate = _rate(signal, len(stream))
         words = ", ".join(f"{value:.4g} {unit.replace('_', ' ')}" for unit, value in rate.items())
-        note(f"{name} -> {target}: {len(stream)} bytes, {words}", quiet=self.quiet)
-        return {
+        notes = [*self._losses(signal, name), f"{name} -> {target}: {len(stream)} bytes, {words}"]
+        record = {
             "output": target,
             "model": model.name,
             "fingerprint": model.fingerprint,
@@ -192,9 +231,10 @@ class _Compression:
             "size_bytes": len(stream),
             **rate,
         }
+        return Done(record, tuple(notes))
 
-    def _check_options(self, signal: LazySignal, name: str) -> None:
-        """Refuse options for the other kind of signal, and say what is lost without one."""
+    def _check_options(self, signal: LazySignal) -> None:
+        """Refuse options for the other kind of signal."""
         from vqcodec.signals.picture import Picture
 
         if isinstance(signal, Picture):
@@ -202,9 +242,15 @@ class _Compression:
                 raise UsageError("--stereo is for sounds")
         elif self.progressive:
             raise UsageError("--progressive is for pictures")
-        elif signal.num_channels > 1 and not self.stereo:
-            what = f"its {signal.num_channels} channels are mixed down to one"
-            note(f"{name}: {what}; --stereo keeps them apart", quiet=self.quiet)
+
+    def _losses(self, signal: LazySignal, name: str) -> list[str]:
+        """Return notes on what is lost, where an option would keep it."""
+        from vqcodec.signals.picture import Picture
+
+        if isinstance(signal, Picture) or signal.num_channels == 1 or self.stereo:
+            return []
+        what = f"its {signal.num_channels} channels are mixed down to one"
+        return [f"{name}: {what}; --stereo keeps them apart"]
 
     def _model_for(self, signal: LazySignal) -> Model:
         from vqcodec.codec.zoo import default_model_name
@@ -220,7 +266,7 @@ class _Compression:
         model: Model,
         signal: LazySignal,
         limit_bytes: int | None,
-        report: Callable[[float], None],
+        report: Report,
     ) -> bytes:
         from vqcodec.codec.search import compress_to_psnr, compress_to_target
         from vqcodec.signals.picture import Picture

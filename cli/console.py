@@ -116,6 +116,33 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
         yield lambda fraction: bar.update(task, completed=fraction)
 
 
+@contextmanager
+def progress_of_many(total: int, *, quiet: bool) -> Iterator[Callable[[float, str], None]]:
+    """Give a function that takes the number done, parts of one included, and a label.
+
+    A terminal is shown a bar, how many are done, and the time left.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda _number, _label: None
+        return
+    from rich.console import Console  # here: rich takes a tenth of a second
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    name = TextColumn("{task.description}", markup=False)  # file names may hold brackets
+    count = TextColumn("{task.fields[num_done]}/{task.total:.0f}")
+    columns = (BarColumn(), count, TimeRemainingColumn(), name)
+    console = Console(stderr=True)
+    # Estimated from all of them so far: they take very different times.
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=math.inf) as bar:
+        task = bar.add_task("", total=total, num_done=0)
+
+        def show(number: float, label: str) -> None:
+            bar.update(task, completed=number, description=label, num_done=math.floor(number))
+
+        show(0, "")  # the clock starts
+        yield show
+
+
 def display_name(source: str) -> str:
     """Return what messages call an input."""
     return "stdin" if source == "-" else source

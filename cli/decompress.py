@@ -9,30 +9,39 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqcodec.errors import UsageError
+from vqcodec.errors import UsageError, VqcodecError
 
-from .console import Record, display_name, for_each, note, progress, signal_facts
+from .batch import Batch, Done, Report
+from .console import display_name, signal_facts
+from .hints import read_stream
 from .models import load_model
 from .options import (
     Device,
     FileFormat,
     Force,
-    Inputs,
+    Jobs,
     Json,
     ModelName,
     Output,
     Quiet,
+    SkipExisting,
+    Sources,
     require_within,
 )
-from .paths import Outputs, check_space, choose_format, open_source, open_target, read_source
+from .outputs import Outputs, Source, find_sources
+from .paths import STDIO, check_space, choose_format, open_source, open_target
 
 if TYPE_CHECKING:
+    from vqcodec.bitstream.header import Modality
     from vqcodec.signals.sound import Sound
+
+STREAM_SUFFIX = ".vqc"
+_HEADER_BYTES = 64  # more than a header has
 
 
 def decompress(
     *,
-    inputs: Inputs,
+    inputs: Sources,
     output: Output = None,
     file_format: FileFormat = None,
     model: ModelName = None,
@@ -50,6 +59,8 @@ def decompress(
         str | None,
         typer.Option(metavar="FILE", help="Speak as this recording does; for models with voices."),
     ] = None,
+    jobs: Jobs = 1,
+    skip_existing: SkipExisting = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -57,16 +68,16 @@ def decompress(
 ) -> None:
     """Restore sounds and pictures.
 
-    photo.vqc becomes photo.decoded.png beside it; the suffix of PATH decides what kind of file it
-    is. A stream names its model; --model is for a file of it that is not installed. --level takes
-    a coarser picture out of a stream, which may be cut after that level if it is progressive.
-    --speaker takes some seconds of anybody's voice, and has what is said spoken with it.
+    photo.vqc becomes photo.decoded.png beside it; a folder, all streams in it. The suffix of PATH
+    decides what kind of file it is. A stream names its model; --model is for a file of it that is
+    not installed. --level takes a coarser picture out of a stream, which may be cut after that
+    level if it is progressive.
+    --speaker takes some seconds of anybody's voice, and speaks the words with that voice.
     """
     if duration is not None:
         require_within("--duration", duration, 1e-6, 1e9)
-    outputs = Outputs(output, inputs, force=force)
-    if as_json and outputs.to_stdout:
-        raise UsageError("--json and the result cannot both go to stdout: use -o")
+    found = find_sources(inputs, {STREAM_SUFFIX}, left_out=output)
+    outputs = Outputs(output, found.sources, force=force)
     work = _Decompression(
         outputs=outputs,
         file_format=file_format,
@@ -76,14 +87,23 @@ def decompress(
         level=level,
         speaker=speaker,
         device=device,
-        quiet=quiet,
     )
-    for_each(inputs, work.decompress_input, as_json=as_json)
+    Batch(
+        found=found,
+        outputs=outputs,
+        suffix_of=work.suffix_of,
+        work=work.decompress_input,
+        verb="decompressed",
+        jobs=jobs,
+        skip_existing=skip_existing,
+        quiet=quiet,
+        as_json=as_json,
+    ).run()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Decompression:
-    """What stays the same from input to input."""
+    """The settings that all inputs share."""
 
     outputs: Outputs
     file_format: str | None
@@ -93,22 +113,39 @@ class _Decompression:
     level: int | None
     speaker: str | None
     device: str
-    quiet: bool
 
-    def decompress_input(self, source: str) -> Record:
+    def suffix_of(self, source: Source) -> str | None:
+        """Return how the result's name ends, by the stream's header; None if it is unreadable."""
+        from vqcodec.bitstream.fields import FieldReader
+        from vqcodec.bitstream.header import parse_header
+
+        if source.name == STDIO:
+            return None
+        try:
+            with open_source(source.name) as file:
+                header = parse_header(FieldReader(file.read(_HEADER_BYTES)))
+            return self._format_of(header.modality)[0]
+        except (VqcodecError, OSError):  # the work will meet it again, and report it
+            return None
+
+    def _format_of(self, modality: Modality) -> tuple[str, str]:
+        """Return how the result's name ends, and its format."""
+        named = self.outputs.named
+        suffix, file_format = choose_format(modality.name.lower(), named, self.file_format)
+        return f".decoded{suffix}", file_format
+
+    def decompress_input(self, source: Source, report: Report) -> Done:
         """Write the file of one stream and return what came of it."""
         from vqcodec.bitstream.stream import parse_stream
         from vqcodec.signals.files import least_bytes, write_signal
 
-        stream = read_source(source)
+        stream = read_stream(source.name)
         header = parse_stream(stream, self.level).header
-        suffix, file_format = choose_format(
-            header.modality.name.lower(), self.outputs.named, self.file_format
-        )
-        target = self.outputs.choose(source, f".decoded{suffix}")
+        suffix, file_format = self._format_of(header.modality)
+        target = self.outputs.target(source, suffix)
+        self.outputs.check(target)
         model = load_model(self.model_name or header.fingerprint.hex(), self.device)
-        name = display_name(source)
-        with progress(name, quiet=self.quiet) as report, _open_speaker(self.speaker) as speaker:
+        with _open_speaker(self.speaker) as speaker:
             signal = model.open(
                 stream,
                 start_s=self.start_s,
@@ -117,16 +154,17 @@ class _Decompression:
                 speaker=speaker,
                 progress=report,
             )
+            self.outputs.make_folder(target)
             check_space(target, least_bytes(signal, file_format))
             with open_target(target, force=self.outputs.force) as file:
                 write_signal(signal, file, file_format)  # a sound is decoded here
-        note(f"{name} -> {target}", quiet=self.quiet)
-        return {"output": target, "model": model.name, **signal_facts(signal)}
+        record = {"output": target, "model": model.name, **signal_facts(signal)}
+        return Done(record, (f"{display_name(source.name)} -> {target}",))
 
 
 @contextmanager
 def _open_speaker(name: str | None) -> Iterator[Sound | None]:
-    """Give the recording of who is to speak for as long as the block lasts, if there is one.
+    """Open the recording of the speaker for the block; None if no speaker is named.
 
     Raises:
         UsageError: it is a picture.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import itertools
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vqcodec.errors import MissingCodecError, UsageError
+from vqcodec.files import find_files
 
-from .console import complain, note, write_json, write_stdout
+from .console import complain, note, progress_of_many, write_json, write_stdout
 from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
 from .models import load_model
 from .options import Device, Force, Json, ModelName, Quiet, require_quality
@@ -75,7 +74,7 @@ def evaluate_folders(
     """Measure sizes, quality and times on whole folders."""
     from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_summary
-    from vqcodec.evaluation.workers import default_jobs
+    from vqcodec.pool import default_jobs
 
     qualities = _parse_qualities(quality)
     check_outputs(output, report, plot, force=force, resume=resume)
@@ -140,7 +139,7 @@ def _compare(
     peers = [baseline for baseline in baselines if baseline.modality == model.modality]
     names = {model.name, *(peer.name for peer in peers)}
     return Comparison(
-        modality=model.modality,
+        modality="image" if model.modality == "image" else "audio",
         files=files[model.modality],
         model=model,
         peers=peers,
@@ -160,7 +159,6 @@ def _find(sources: Sequence[Path]) -> Files:
     """Return the files to measure, by modality."""
     from vqcodec.signals import picture_files as image
     from vqcodec.signals import sound_files as audio
-    from vqcodec.training.manifest import find_files
 
     files = find_files(sources, {*image.SUFFIXES, *audio.SUFFIXES})
     sounds = {path for path in files if path.suffix.lower() in audio.SUFFIXES}
@@ -225,13 +223,14 @@ def _measure(
     journal = Journal(path, resume=resume) if path is not None else None
     # File by file, so that fast and slow codecs take turns and the time left can be told.
     work = sorted(left.values(), key=lambda task: task.path)
-    with _progress(len(work), quiet=quiet) as advance:
+    with progress_of_many(len(work), quiet=quiet) as show:
+        num_done = itertools.count(1)
 
         def finished(record: Record) -> None:
             done[key_of_record(record)] = record
             if journal is not None:
                 journal.append(record)
-            advance()
+            show(next(num_done), record.file)
 
         try:
             measure_all(work, jobs=jobs, finished=finished)
@@ -239,21 +238,3 @@ def _measure(
             if journal is not None and 0 < journal.num_written < len(work):
                 note(f"{path}: keeps what was measured; --resume goes on from there", quiet=quiet)
     return [done[key] for key in keys]
-
-
-@contextmanager
-def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Give a function to call after each record; a terminal is shown how many, and time left."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console  # here: rich takes a tenth of a second
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    # Estimated from all records so far: they take very different times.
-    with Progress(*columns, console=console, transient=True, speed_estimate_period=math.inf) as bar:
-        task = bar.add_task("", total=total)
-        bar.advance(task, 0)  # the clock starts
-        yield lambda: bar.advance(task)

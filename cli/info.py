@@ -11,15 +11,16 @@ import typer
 from vqcodec.errors import UsageError
 
 from .console import Record, display_name, naming, write_json, write_line
+from .hints import read_stream
 from .models import load_model
 from .options import Device, Force, Json
-from .paths import STDIO, check_target, open_target, read_source
+from .paths import STDIO, check_target, open_target
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
 
 BITS_SUFFIX = ".png"
-MAX_NUMBERS = 1000  # of rows or seconds in a record: it is to be read, too
+MAX_NUMBERS = 1000  # of rows or seconds in a record, so that people can read it
 
 
 def info(
@@ -43,7 +44,7 @@ def info(
         if bits == STDIO or Path(bits).suffix.lower() != BITS_SUFFIX:
             raise UsageError(f"--bits {bits}: the drawing is written to a file as {BITS_SUFFIX}")
         check_target(bits, force=force)
-    stream = read_source(source)
+    stream = read_stream(source)
     with naming(source):
         record: Record = {"input": display_name(source), **describe(stream)}
         if bits is not None:

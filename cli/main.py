@@ -5,38 +5,63 @@ from __future__ import annotations
 import io
 import signal
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from vqcodec import __version__
-from vqcodec.errors import VqcodecError
+from vqcodec.errors import UsageError, VqcodecError
 
-from .compress import compress
 from .console import complain, write_line
-from .decompress import decompress
-from .eval import evaluate_folders
-from .info import info
-from .models import models
-from .sample import sample
-from .train import train
-from .verify import verify
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,  # plain help starts in half the time
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(compress)
-app.command()(decompress)
-app.command()(info)
-app.command()(verify)
-app.command()(models)
-app.command()(sample)
-app.add_typer(train, name="train")
-app.command("eval")(evaluate_folders)
+# Where each command is: module and name. Only the one that is asked for is imported.
+COMMANDS = {
+    "compress": ("compress", "compress"),
+    "decompress": ("decompress", "decompress"),
+    "info": ("info", "info"),
+    "verify": ("verify", "verify"),
+    "models": ("models", "models"),
+    "sample": ("sample", "sample"),
+    "train": ("train", "train"),
+    "eval": ("eval", "evaluate_folders"),
+}
+
+# \b keeps the lines as they are.
+EXIT_CODES = """\b
+Exit codes:
+  0  done
+  1  a bug, with a traceback to report
+  2  wrong usage, or a wrong recipe
+  3  an input cannot be read
+  4  a stream or a model is damaged, or is none
+  5  a stream needs a newer version, or a model that is not installed
+  6  an output cannot be written
+  130  interrupted (143: terminated)
+\b
+One failing file does not stop the others; the code is that of the first that failed."""
+
+
+def build_app(arguments: Sequence[str]) -> typer.Typer:
+    """Return the app with the command that the arguments name, or with all if they name none."""
+    app = typer.Typer(
+        epilog=EXIT_CODES,
+        no_args_is_help=True,
+        rich_markup_mode=None,  # plain help starts in half the time
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(about)
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    for name in [named] if named in COMMANDS else COMMANDS:
+        module, attribute = COMMANDS[name]
+        command = getattr(import_module(f".{module}", __package__), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def _show_version(wanted: bool) -> None:
@@ -45,7 +70,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def about(
     version: Annotated[
         bool,
@@ -68,7 +92,16 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
-        app(prog_name="vqcodec")  # answers Ctrl-C with 130 and a usage error with 2
+        # It answers Ctrl-C with 130 and a usage error with 2.
+        build_app(sys.argv[1:])(prog_name="vqcodec")
     except VqcodecError as error:
         complain(str(error))
         sys.exit(error.exit_code)
+    except SystemExit as stop:
+        if stop.code == UsageError.exit_code:
+            from .hints import hint_at_dashes
+
+            hint = hint_at_dashes(sys.argv[1:])
+            if hint is not None:
+                complain(hint)
+        raise

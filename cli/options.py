@@ -4,30 +4,59 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
-from vqcodec.errors import UsageError
+from vqcodec.errors import UsageError, VqcodecError
 
 DEFAULT_QUALITY = 5.0
 
+
+def _model_names() -> list[str]:
+    """Return the names of installed models, for shell completion."""
+    from vqcodec.codec.zoo import list_models
+
+    try:
+        return [card.name for card in list_models()]
+    except VqcodecError:
+        return []
+
+
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT", help="Files; - is stdin.")]
+Sources = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT", help="Files, or folders with all files in them; - is stdin."),
+]
 Output = Annotated[
     str | None,
     typer.Option(
         "--output",
         "-o",
         metavar="PATH",
-        help="File to write, a folder to write into, or - for stdout. Default: beside the input.",
+        help="File to write, a folder to write into, which mirrors a folder of inputs, or - for "
+        "stdout. Default: beside the input.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite existing files.")]
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave out inputs whose result exists.")
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", metavar="N", min=1, help="Processes at once, with many inputs.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 ModelName = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME", help="Name, fingerprint or file; see 'models'."),
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Name, fingerprint or file; see 'models'.",
+        autocompletion=_model_names,
+    ),
 ]
 FileFormat = Annotated[
     str | None,
@@ -42,8 +71,12 @@ Seed = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="Where networks run: cpu, cuda, ...")]
 
-_AMOUNT = re.compile(r"(\d+\.?\d*|\.\d+)([kM]?)")
-_FACTORS = {"": 1, "k": 1_000, "M": 1_000_000}
+_AMOUNT = re.compile(r"(\d+\.?\d*|\.\d+) ?([a-zA-Z/]*)")
+_FACTORS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000}
+_SIZES = {"k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+_BINARY_SIZES = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+_BYTES = {"": 1, "B": 1, **_SIZES}
+_BYTES |= {f"{unit}B": factor for unit, factor in (_SIZES | _BINARY_SIZES).items()}
 
 
 def parse_amount(option: str, text: str) -> float:
@@ -52,10 +85,24 @@ def parse_amount(option: str, text: str) -> float:
     Raises:
         UsageError: it is not such a number.
     """
+    return _parse(option, text, _FACTORS, "not a number above 0 like 3000, 3k or 1.5M")
+
+
+def parse_size(option: str, text: str) -> float:
+    """Return the number of bytes that `text` writes, as 20000, 20k, 20KB, 1.5MB or 20KiB.
+
+    Raises:
+        UsageError: it is not such a number.
+    """
+    hint = "not a number of bytes above 0 like 20000, 20kB (20000) or 20KiB (20480)"
+    return _parse(option, text, _BYTES, hint)
+
+
+def _parse(option: str, text: str, factors: Mapping[str, int], hint: str) -> float:
     match = _AMOUNT.fullmatch(text)
-    value = float(match[1]) * _FACTORS[match[2]] if match else 0.0
+    value = float(match[1]) * factors.get(match[2], 0) if match else 0.0
     if not 0 < value < math.inf:
-        raise UsageError(f"{option} {text}: not a number above 0 like 3000, 3k or 1.5M")
+        raise UsageError(f"{option} {text}: {hint}")
     return value
 
 
@@ -71,13 +118,11 @@ def require_quality(quality: float | None) -> float:
     return require_within("--quality", DEFAULT_QUALITY if quality is None else quality, 1, 10)
 
 
-def require_device(device: str) -> None:
-    """Raise UsageError unless torch can compute there."""
-    if device == "cpu":
-        return
-    import torch  # here: importing torch takes seconds
+def require_torch(device: str = "cpu") -> None:
+    """Raise UsageError unless PyTorch is installed and can compute on a device."""
+    if find_spec("torch") is None or find_spec("onnxscript") is None:
+        raise UsageError("train: needs PyTorch; install it with: pip install 'vqcodec[train]'")
+    if device != "cpu":
+        from vqcodec.training.device import check_device  # here: importing torch takes seconds
 
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: torch built without CUDA
-        raise UsageError(f"--device {device}: torch cannot compute there") from error
+        check_device(device)

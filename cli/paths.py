@@ -1,19 +1,20 @@
-"""Names on the command line: "-", where results go, and writing them whole or not at all."""
+"""Names on the command line: "-", formats, and writing files whole or not at all."""
 
 from __future__ import annotations
 
-import os
+import shlex
 import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
 from typing import BinaryIO
 
 from vqcodec.errors import InputError, OutputError, UsageError
+from vqcodec.files import final_path, naming_failures, writing
 
 from .console import write_stdout
 
@@ -87,58 +88,6 @@ def choose_format(modality: str, named: str | None, file_format: str | None) -> 
     return suffix, SUFFIXES[suffix]
 
 
-class Outputs:
-    """Where the results of one command go: beside their inputs, to one name, or into a folder."""
-
-    def __init__(self, output: str | None, sources: Sequence[str], *, force: bool) -> None:
-        """Take the value of -o and all inputs.
-
-        Raises:
-            UsageError: there are many inputs, and no folder for what becomes of them.
-        """
-        self.output = output
-        self.force = force
-        self.to_stdout = output == STDIO or (output is None and STDIO in sources)
-        self.in_folder = output not in (None, STDIO) and _kind(str(output)) is Kind.FOLDER
-        self.named = None if self.to_stdout or self.in_folder else output  # for one input only
-        self.kept = {_final(source) for source in sources if source != STDIO}
-        self.used: set[Path] = set()
-        if len(sources) > 1:
-            if output is not None and not self.in_folder:
-                raise UsageError(f"-o {output}: not a folder, which many inputs need")
-            if STDIO in sources:
-                raise UsageError("-: stdin cannot be one of many inputs")
-
-    def choose(self, source: str, suffix: str) -> str:
-        """Return what to write for `source`: "-", or a path that `check_target` accepts.
-
-        Args:
-            source: an input's name.
-            suffix: replaces the input's own where the output has no name yet.
-
-        Raises:
-            UsageError: the result would replace an input, or another result of this command.
-            OutputError: as `check_target`.
-        """
-        if self.to_stdout:
-            target = STDIO
-        elif self.named is not None:
-            target = self.named
-        elif source == STDIO:
-            raise UsageError(f"-o {self.output}: a folder, and stdin has no name to use in it")
-        else:
-            beside = Path(source).with_suffix(suffix)
-            target = str(Path(self.output or beside.parent) / beside.name)
-        final = _final(target)
-        if target != STDIO and final in self.kept:
-            raise UsageError(f"{target}: is an input, and inputs are kept")
-        if target != STDIO and final in self.used:
-            raise UsageError(f"{target}: is what another input becomes, too; use another folder")
-        check_target(target, force=self.force)
-        self.used.add(final)
-        return target
-
-
 class Kind(Enum):
     """What a path leads to."""
 
@@ -148,7 +97,12 @@ class Kind(Enum):
     SPECIAL = auto()  # a pipe or a device: written into, never replaced
 
 
-def _kind(name: str) -> Kind:
+def kind_of(name: str) -> Kind:
+    """Return what a path leads to.
+
+    Raises:
+        OutputError: that cannot be told.
+    """
     try:
         mode = Path(name).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -158,11 +112,6 @@ def _kind(name: str) -> Kind:
     if stat.S_ISDIR(mode):
         return Kind.FOLDER
     return Kind.FILE if stat.S_ISREG(mode) else Kind.SPECIAL
-
-
-def _final(name: str) -> Path:
-    """Return the path without links: a link stays, and what it leads to is replaced."""
-    return Path(os.path.realpath(name))
 
 
 def check_target(name: str, *, force: bool) -> None:
@@ -176,13 +125,14 @@ def check_target(name: str, *, force: bool) -> None:
         if sys.stdout.isatty():
             raise UsageError("stdout: is a terminal; use -o, or a pipe")
         return
-    kind = _kind(name)
+    kind = kind_of(name)
     if kind is Kind.FOLDER:
         raise OutputError(f"{name}: is a folder")
     if kind is Kind.FILE and not force:
         raise OutputError(f"{name}: exists; -f overwrites it")
-    if kind is Kind.NOTHING and (name.endswith("/") or not _final(name).parent.is_dir()):
-        raise OutputError(f"{name}: no such folder")
+    if kind is Kind.NOTHING and (name.endswith("/") or not final_path(name).parent.is_dir()):
+        folder = shlex.quote(name if name.endswith("/") else str(Path(name).parent))
+        raise OutputError(f"{name}: no such folder; make it with: mkdir -p {folder}")
 
 
 @contextmanager
@@ -194,13 +144,13 @@ def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
         OutputError: as `check_target`; or writing failed, and nothing is left of it.
     """
     check_target(name, force=force)
-    if name == STDIO or _kind(name) is Kind.SPECIAL:
-        with _naming_failures(name), tempfile.TemporaryFile() as spool:
+    if name == STDIO or kind_of(name) is Kind.SPECIAL:
+        with naming_failures(name), tempfile.TemporaryFile() as spool:
             yield spool
             spool.seek(0)
             _send(name, spool)
     else:
-        with replacing(name) as temporary, temporary.open("x+b") as file:
+        with writing(name, overwrite=force) as file:
             yield file
 
 
@@ -223,33 +173,8 @@ def check_space(name: str, num_bytes: int) -> None:
     Raises:
         OutputError: there are fewer free bytes where a target from `check_target` will lie.
     """
-    folder = tempfile.gettempdir() if name == STDIO else _final(name).parent
-    with _naming_failures(name):
+    folder = tempfile.gettempdir() if name == STDIO else final_path(name).parent
+    with naming_failures(name):
         free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise OutputError(f"{name}: needs {num_bytes} bytes, but only {free} are free")
-
-
-@contextmanager
-def replacing(name: str) -> Iterator[Path]:
-    """Give a new path in the same folder; what the block leaves there becomes `name`, or goes.
-
-    Raises:
-        OutputError: it cannot be written or moved.
-    """
-    final = _final(name)
-    temporary = final.with_name(f".vqcodec-{os.urandom(8).hex()}{final.suffix}")
-    with _naming_failures(name):
-        try:
-            yield temporary
-            temporary.replace(final)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _naming_failures(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{name}: {error.strerror or error}") from error

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from vqcodec.errors import MissingModelError, UsageError
+from vqcodec.files import replacing
 
 from .console import note, write_json, write_table
-from .options import Device, Force, Json, Quiet, Seed, require_device
-from .paths import check_target, replacing
+from .options import Device, Force, Json, Quiet, Seed, require_torch
+from .paths import check_target
 
 train = typer.Typer(
     no_args_is_help=True,
@@ -49,10 +50,10 @@ def vqvae(
     device: Device = "cpu",
 ) -> None:
     """Train networks and codebooks."""
+    require_torch(device)
     from vqcodec.training.commands import train_vqvae
 
     _require_run(run, needed=resume)
-    require_device(device)
     train_vqvae(data=data, recipe=recipe, run=run, steps=steps, seed=seed, device=device)
 
 
@@ -77,12 +78,12 @@ def joint(
 
     What the indices cost then counts beside what they lose.
     """
+    require_torch(device)
     from vqcodec.training.commands import train_joint
 
     _require_run(run, needed=resume)
     if start_from is not None:
         _require_start(start_from)
-    require_device(device)
     train_joint(
         data=data,
         recipe=recipe,
@@ -110,10 +111,10 @@ def prior(
 
     Prints bits per index on held-out files, for simpler priors too.
     """
+    require_torch(device)
     from vqcodec.training.commands import train_prior
 
     _require_run(run, needed=True)
-    require_device(device)
     bits = train_prior(run=run, data=data or (), steps=steps, device=device)
     if as_json:
         write_json({"run": run, "bits_per_index": bits})
@@ -135,6 +136,7 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Make a model file of a run."""
+    require_torch()
     from vqcodec.codec.model_file import SUFFIX
     from vqcodec.training.commands import export_model
 
@@ -142,7 +144,7 @@ def export(
         raise UsageError(f"-o {output}: the name of a model file ends in {SUFFIX}")
     _require_run(run, needed=True)
     check_target(str(output), force=force)
-    with replacing(str(output)) as temporary:
+    with replacing(output, overwrite=force) as temporary:
         fingerprint = export_model(run=run, output=temporary, name=name or output.stem)
     note(f"{run} -> {output}: model {fingerprint}", quiet=quiet)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .console import Record, display_name, for_each, write_line
+from .hints import read_stream
 from .options import Inputs, Json, Quiet
-from .paths import read_source
 
 
 def verify(*, inputs: Inputs, quiet: Quiet = False, as_json: Json = False) -> None:
@@ -15,7 +15,7 @@ def verify(*, inputs: Inputs, quiet: Quiet = False, as_json: Json = False) -> No
     from vqcodec.codec.inspect import verify as verify_stream
 
     def verify_input(source: str) -> Record:
-        stream = read_source(source)
+        stream = read_stream(source)
         verify_stream(stream)
         if not quiet and not as_json:
             write_line(f"{display_name(source)}: ok")

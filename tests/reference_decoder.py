@@ -101,7 +101,7 @@ class ModelFile:
         start = 8 + int.from_bytes(data[:8], "little")
         header = json.loads(data[8:start])
         facts = json.loads(header.pop("__metadata__")["vqcodec"])
-        assert facts["format"] == 1
+        assert facts["format"] == 2
         self.fingerprint: str = facts["fingerprint"]
         tables = facts["tables"]
         self.modality: str = tables["modality"]
@@ -110,6 +110,8 @@ class ModelFile:
         )
         self.tensors = {}
         for name, entry in header.items():
+            if name.startswith(("graph.", "constant.")):
+                continue
             begin, end = entry["data_offsets"]
             flat = np.frombuffer(data[start + begin : start + end], DTYPES[entry["dtype"]])
             self.tensors[name] = flat.reshape(entry["shape"])
@@ -179,6 +181,9 @@ class Layer:
         self.weight = model.integers(f"{name}.weight")
         self.bias = model.integers(f"{name}.bias")
         self.shift = int(model.integers(f"{name}.shift"))
+        assert 0 <= self.shift <= 48
+        assert np.abs(self.bias).max() <= 1 << 50
+        assert self.weight.size // self.bias.size <= 1 << 19
 
     def __call__(self, values: Ints) -> Ints:
         return self.round(self.bias + values @ self.weight)
@@ -196,8 +201,6 @@ def equal_freqs(size: int) -> list[int]:
 
 def rows_of(tables: Ints) -> list[list[int]]:
     """The frequencies of each stored table of a logistic head."""
-    if tables.ndim == 2:
-        return [[freq for freq in row if freq] for row in tables.tolist()]
     rows: list[list[int]] = []
     total = 0
     for freq in tables.tolist():

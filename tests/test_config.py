@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from vqcodec.config import build_config
+from vqcodec.config import build_config, check_least, check_positive, check_range, check_share
 from vqcodec.errors import ConfigError
 
 
@@ -91,3 +91,51 @@ def test_what_is_left_out_has_its_usual_value():
 def test_what_is_wrong_is_named(table, message):
     with pytest.raises(ConfigError, match=message):
         build_config(Outer, table, "outer")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Numbers:
+    size: int = 3
+    share: float = 0.5
+    sizes: tuple[int, ...] = (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        (lambda numbers: check_range(numbers, "x", 3, 4, "size"), None),
+        (lambda numbers: check_range(numbers, "x", 4, 5, "size"), "x.size: 3 is not 4 … 5"),
+        (lambda numbers: check_range(numbers, "x", 1, 2, "sizes"), None),
+        (lambda numbers: check_range(numbers, "x", 2, 9, "size", "sizes"), "x.sizes: 1 is not"),
+        (lambda numbers: check_least(numbers, "x", 3, "size"), None),
+        (lambda numbers: check_least(numbers, "x", 4, "size"), "x.size: 3 is not 4 or more"),
+        (lambda numbers: check_positive(numbers, "x", "size", "share", "sizes"), None),
+        (lambda numbers: check_share(numbers, "x", "share"), None),
+        (lambda numbers: check_share(numbers, "x", "sizes"), "x.sizes: 1 is not 0 … 1, without 1"),
+    ],
+)
+def test_a_value_out_of_its_range_is_named(check, message):
+    if message is None:
+        check(Numbers())
+    else:
+        with pytest.raises(ConfigError, match=f"^{message}"):
+            check(Numbers())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), -1.0])
+def test_what_is_no_number_of_a_range_is_refused_by_every_check(value):
+    numbers = Numbers(share=value)
+    for check in (
+        lambda: check_range(numbers, "x", 0, 1, "share"),
+        lambda: check_least(numbers, "x", 0, "share"),
+        lambda: check_positive(numbers, "x", "share"),
+        lambda: check_share(numbers, "x", "share"),
+    ):
+        with pytest.raises(ConfigError, match=r"^x\.share: "):
+            check()
+
+
+@pytest.mark.parametrize("value", [0.0, float("inf")])
+def test_what_is_positive_is_more_than_nothing_and_finite(value):
+    with pytest.raises(ConfigError, match="not more than 0"):
+        check_positive(Numbers(share=value), "x", "share")

@@ -14,6 +14,7 @@ from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.entropy import frequencies
 from vqcodec.entropy.frequencies import freqs_from_exponents, make_exp2_table
 from vqcodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
+from vqcodec.priors import config as prior_config
 
 sys.path.insert(0, str(Path(__file__).parent / "entropy"))
 
@@ -70,6 +71,16 @@ def test_limits_match():
         limits.MAX_SAMPLE_RATE,
         limits.MAX_SECTION_BYTES,
         limits.MAX_NUM_SECTIONS,
+    ]
+
+
+def test_the_limits_of_priors_match():
+    limits_of_priors = [int(row[1]) for row in rows("Integer networks") if len(row) == 2]
+    assert limits_of_priors == [
+        prior_config.MOST_WEIGHTS,
+        prior_config.MOST_FEATURES,
+        prior_config.MOST_OUTPUTS,
+        prior_config.MOST_EARLIER,
     ]
 
 

@@ -1,114 +1,273 @@
-"""Who imports whom: a layer knows the layers below it and its own folder, nothing else."""
+"""Who imports whom: layers, what is not ours, circles, and the wall between runtime and torch."""
 
 from __future__ import annotations
 
 import ast
+import functools
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tiny import TABLES, noise_clip, noise_picture, tiny_model_path
+
+from vqcodec.signals.files import write_signal
 
 ROOT = Path(__file__).parents[1]
 
 # Each part, and the parts besides itself that it may import.
-ONE = {"errors", "rate", "config"}
+ONE = {"errors", "notes", "registry", "config", "rate", "files", "cores", "pool"}
 TWO = ONE | {"entropy", "bitstream"}
-THREE = TWO | {"nn", "data"}
-FOUR = THREE | {"modalities", "quantizers", "priors"}
-FIVE = FOUR | {"codec"}
+THREE = TWO | {"signals", "layout"}
+RUNTIME_FOUR = THREE | {"modalities", "quantizers", "priors"}
+FIVE = RUNTIME_FOUR | {"codec"}
+BEHIND_THE_WALL = {"networks", "training"}
 MAY_IMPORT = {
-    "errors": set(),
-    "rate": {"errors"},
-    "config": {"errors"},
+    **dict.fromkeys(ONE, ONE),
     "entropy": ONE,
     "bitstream": ONE,
-    "nn": ONE,
-    "data": ONE,
+    "signals": TWO | {"layout"},
+    "layout": TWO | {"signals"},
     "modalities": THREE,
     "quantizers": THREE,
     "priors": THREE,
-    "codec": FOUR,
-    "training": FIVE,
+    "networks": RUNTIME_FOUR,
+    "codec": RUNTIME_FOUR,
+    "training": FIVE | {"networks"},
     "evaluation": FIVE,
-    "cli": FIVE | {"training", "evaluation", ""},
-    "": {"codec"},  # vqcodec/__init__.py: `load`, as the entrance
+    "api": FIVE,
+    "cli": FIVE | {"training", "evaluation", "api", ""},
+    "__main__": {"cli"},
+    "": {"api", "codec", "signals", "errors"},  # vqcodec/__init__.py: the entrance
 }
 
 # What is not of this program and not Python's own.
 MAY_USE = {
-    "errors": set(),
-    "rate": set(),
-    "config": set(),
+    **{part: set() for part in ONE},
     "entropy": {"numpy", "constriction"},
     "bitstream": set(),
-    "nn": {"numpy", "torch", "threadpoolctl"},
-    "data": set(),
-    "modalities": {"numpy", "torch", "torchaudio", "soundfile", "PIL", "pesq", "pystoi"},
-    "quantizers": {"numpy", "torch"},
-    "priors": {"numpy", "torch"},
-    "codec": {"numpy", "torch", "safetensors"},
-    "training": {"numpy", "torch", "matplotlib"},
-    "evaluation": {"numpy", "torch", "matplotlib", "PIL"},
-    "cli": {"typer", "rich", "numpy", "torch"},
+    "signals": {"numpy", "PIL", "soundfile", "miniaudio", "soxr", "av", "pillow_heif"},
+    "layout": {"numpy"},
+    "modalities": {"numpy"},
+    "quantizers": {"numpy"},
+    "priors": {"numpy", "threadpoolctl"},
+    "networks": {"numpy", "torch"},
+    "codec": {"numpy", "onnxruntime", "safetensors"},
+    "training": {"numpy", "torch", "torchaudio", "onnx", "matplotlib", "safetensors", "PIL"},
+    "evaluation": {"numpy", "scipy", "matplotlib", "PIL", "pesq", "pystoi"},
+    "api": {"numpy", "PIL"},
+    "cli": {"typer", "rich", "numpy"},
+    "__main__": set(),
     "": set(),
 }
 
+# Single metrics that need what only training needs otherwise.
+TORCH_METRICS = {
+    "vqcodec/evaluation/metrics/speaker.py",
+}
+HEAVY = {"torch", "torchaudio", "onnx", "onnxscript"}
+CONCRETE = ("vqcodec.modalities.image", "vqcodec.modalities.audio")
+CONCRETE_CLASSES = {"ImageModality", "AudioModality", "ImageTraining", "AudioTraining"}
 
-def modules():
+
+@functools.cache
+def modules() -> dict[str, Path]:
+    """Every module of the package by the name that it is imported by."""
+    found = {}
     for folder in ("vqcodec", "cli"):
-        yield from sorted((ROOT / folder).rglob("*.py"))
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            parts = ("vqcodec", *parts) if folder == "cli" else parts
+            found[".".join(parts).removesuffix(".__init__")] = path
+    return found
 
 
-def part_of(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    if parts[0] == "cli":
-        return "cli"
-    return "" if parts[1] == "__init__" else parts[1]
+def part_of(module: str) -> str:
+    """The part of the package that a module belongs to."""
+    return module.split(".")[1] if "." in module else ""
 
 
-def absolute(path, node):
-    """The names of the modules that an import reads."""
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def targets(module: str, node: ast.AST) -> list[str]:
+    """The modules that an import statement reads; others' by their first name."""
     if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    base = node.module or ""
-    if node.level:  # only the modules of cli/, which installs as vqcodec.cli
-        package = ["vqcodec", *path.relative_to(ROOT).parts][: -node.level]
-        base = ".".join([*package, *filter(None, [node.module])])
-    if base in ("vqcodec", "vqcodec.cli"):
-        return [f"{base}.{alias.name}" for alias in node.names]
-    return [base]
+        named = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            is_package = modules()[module].name == "__init__.py"
+            package = module.split(".") if is_package else module.split(".")[:-1]
+            base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [base])])
+        named = [
+            inner if (inner := f"{base}.{alias.name}") in modules() else base
+            for alias in node.names
+        ]
+    else:
+        return []
+    return [name if name.startswith("vqcodec") else name.partition(".")[0] for name in named]
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from absolute(path, node)
+def imports(module: str) -> list[str]:
+    """What a module imports anywhere."""
+    return [name for node in ast.walk(tree(modules()[module])) for name in targets(module, node)]
 
 
-@pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_imports_what_its_layer_may(path):
-    part = part_of(path)
-    for name in imports(path):
-        first, _, rest = name.partition(".")
-        if first == "vqcodec":
-            target = rest.partition(".")[0]
-            target = "" if target in ("__version__", "load") else target
-            assert target == part or target in MAY_IMPORT[part], f"{part} imports {name}"
-        elif first not in sys.stdlib_module_names:
-            assert first in MAY_USE[part], f"{part} uses {name}"
+def imports_at_once(module: str) -> list[str]:
+    """What has to be imported before a module: not in functions, not for types alone."""
+
+    def walk(nodes):
+        for node in nodes:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                yield from walk(node.orelse)
+                continue
+            yield from targets(module, node)
+            yield from walk(ast.iter_child_nodes(node))
+
+    return list(walk(tree(modules()[module]).body))
+
+
+every_module = pytest.mark.parametrize("module", list(modules()))
+
+
+@every_module
+def test_a_module_imports_what_its_layer_may(module):
+    part = part_of(module)
+    for name in imports(module):
+        if name.startswith("vqcodec"):
+            other = part_of(name)
+            assert other == part or other in MAY_IMPORT[part], f"{part} imports {name}"
+
+
+@every_module
+def test_a_module_uses_what_its_layer_may(module):
+    allowed = MAY_USE[part_of(module)]
+    if modules()[module].relative_to(ROOT).as_posix() in TORCH_METRICS:
+        allowed = allowed | HEAVY
+    for name in imports(module):
+        if not name.startswith("vqcodec") and name not in sys.stdlib_module_names:
+            assert name in allowed, f"{module} uses {name}"
+
+
+def test_every_part_is_in_the_tables():
+    assert {part_of(module) for module in modules()} <= set(MAY_IMPORT)
+    assert set(MAY_IMPORT) == set(MAY_USE)
+
+
+@every_module
+def test_the_wall_stands(module):
+    """Only networks, training and single metrics use torch, and no other part imports those."""
+    if part_of(module) in BEHIND_THE_WALL:
+        return
+    used = set(imports(module))
+    if modules()[module].relative_to(ROOT).as_posix() not in TORCH_METRICS:
+        assert not used & HEAVY
+    # A command that trains asks for training when it runs; nothing has it imported before.
+    if part_of(module) == "cli":
+        used = set(imports_at_once(module))
+    behind = {name for name in used if part_of(name) in BEHIND_THE_WALL}
+    assert not behind
+
+
+def test_listed_metrics_are_there_and_need_it():
+    for place in TORCH_METRICS:
+        module = place.removesuffix(".py").replace("/", ".")
+        assert set(imports(module)) & HEAVY, place
+
+
+def test_there_are_no_circles():
+    edges = {
+        module: {name for name in imports_at_once(module) if name in modules() and name != module}
+        for module in modules()
+    }
+    done: set[str] = set()
+
+    def visit(module: str, above: list[str]) -> None:
+        assert module not in above, " -> ".join([*above[above.index(module) :], module])
+        if module not in done:
+            for other in sorted(edges[module]):
+                visit(other, [*above, module])
+            done.add(module)
+
+    for module in edges:
+        visit(module, [])
+
+
+@every_module
+def test_nobody_asks_which_modality_it_has(module):
+    if part_of(module) in ("codec", "bitstream"):
+        assert not [name for name in imports(module) if name.startswith(CONCRETE)]
+    kinds = [kind for kind in ("image", "audio") if f".{kind}" in module]
+    for node in ast.walk(tree(modules()[module])):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            names = {inner.id for inner in ast.walk(node.args[1]) if isinstance(inner, ast.Name)}
+            assert kinds or not names & CONCRETE_CLASSES, ast.unparse(node)
 
 
 @pytest.mark.parametrize(("folder", "other"), [("audio", "image"), ("image", "audio")])
-def test_modalities_do_not_know_of_each_other(folder, other):
-    for path in (ROOT / "vqcodec" / "modalities" / folder).glob("*.py"):
-        assert not [name for name in imports(path) if f"modalities.{other}" in name], path
+@pytest.mark.parametrize("part", ["modalities", "networks", "training"])
+def test_modalities_do_not_know_of_each_other(part, folder, other):
+    for module in modules():
+        if module.startswith(f"vqcodec.{part}.{folder}"):
+            known = f"vqcodec.{part}.{other}", f"vqcodec.modalities.{other}"
+            assert not [name for name in imports(module) if name.startswith(known)], module
 
 
 def test_constriction_is_imported_once():
-    users = [path.name for path in modules() if "constriction" in set(imports(path))]
-    assert users == ["range_coder.py"]
+    users = [module for module in modules() if "constriction" in imports(module)]
+    assert users == ["vqcodec.entropy.range_coder"]
 
 
-def test_every_part_is_in_the_table():
-    assert {part_of(path) for path in modules()} <= set(MAY_IMPORT)
-    assert set(MAY_IMPORT) == set(MAY_USE)
+WITHOUT_TORCH = """
+import sys
+
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "torchaudio", "onnx"):
+            raise ImportError(f"{name} is on the other side of the wall")
+
+sys.meta_path.insert(0, Wall())
+from vqcodec.cli.main import main
+
+model, source, suffix, size = sys.argv[1:]
+for words in (
+    ["compress", source, "--model", model, "-o", "x.vqc", "-q"],
+    ["decompress", "x.vqc", "-o", "back" + suffix, "-q"],
+    ["info", "x.vqc", "--json"],
+    ["verify", "x.vqc"],
+    ["models"],
+    ["sample", "--model", model, "--seed", "1", *size.split(), "-o", "new" + suffix, "-q"],
+):
+    sys.argv = ["vqcodec", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, (words, end.code)
+assert "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_whatever_codes_runs_without_torch(name, tiny_folder, tmp_path):
+    is_image = TABLES[name]["modality"] == "image"
+    signal = noise_picture(33, 17) if is_image else noise_clip(3_000)
+    suffix, kind = (".png", "PNG") if is_image else (".wav", "WAV")
+    with (tmp_path / f"source{suffix}").open("wb") as file:
+        write_signal(signal, file, kind)
+    size = "--width 24 --height 16" if is_image else "--duration 0.1"
+    words = [str(tiny_model_path(name)), f"source{suffix}", suffix, size]
+    subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *words],
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "VQCODEC_MODELS": str(tiny_folder)},
+        timeout=120,
+    )
+    assert (tmp_path / f"back{suffix}").stat().st_size > 0
+    assert (tmp_path / f"new{suffix}").stat().st_size > 0

@@ -17,10 +17,10 @@ from vqcodec.networks.audio.encoder import MdctConfig
 from vqcodec.networks.audio.paper import PaperAudioConfig
 from vqcodec.networks.image.encoder import PatchesConfig
 from vqcodec.networks.image.paper import PaperImageConfig
+from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
 from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
 from vqcodec.quantizers.lattice import LatticeConfig
 from vqcodec.quantizers.residual import ResidualConfig
-from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
 from vqcodec.training.audio.dataset import AudioDataConfig
 from vqcodec.training.image.dataset import ImageDataConfig
 from vqcodec.training.recipe import ObjectiveConfig, ScheduleConfig, shipped_recipes

@@ -16,7 +16,7 @@ import torch
 from vqcodec.codec.loading import read_model
 from vqcodec.modalities.audio.config import MdctConfig
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.priors import build_prior_network
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
 from vqcodec.priors.static import count_indices
 from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
@@ -100,8 +100,11 @@ MODELS = {
 }
 
 
-def write_model(path, tables):
-    """Write a tiny untrained model whose prior has random opinions of its own."""
+def write_model(path, tables, *, extreme=False):
+    """Write a tiny untrained model whose prior has random opinions of its own.
+
+    Where it is extreme, a third of its weights, features and rate states are -32768.
+    """
     torch.manual_seed(len(json.dumps(tables)))
     autoencoder = Autoencoder(tables)
     sizes = autoencoder.quantizer.codebook_sizes
@@ -117,6 +120,10 @@ def write_model(path, tables):
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
         prior = network.freeze(autoencoder.quantizer.rate_fraction(torch.arange(256)).clamp(0, 1))
+    if extreme:
+        for tensor in prior.values():
+            if tensor.dtype == np.int16:
+                tensor.flat[::3] = -32768
     save_model(path, name="tiny", tables=tables, autoencoder=autoencoder, prior=prior, card={})
 
 
@@ -144,6 +151,16 @@ def test_indices_are_those_of_the_document(name, tmp_path):
             planes = assert_same(model, path, stream)
             if max(plane.size for plane in planes or [np.zeros(0)]) > 50:
                 assert len(np.unique(planes[0])) > 3
+
+
+@pytest.mark.parametrize("name", ["grid logistic", "frames categorical"])
+def test_the_least_of_all_16_bit_integers_is_read_as_the_document_says(name, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, MODELS[name], extreme=True)
+    model = read_model(path)
+    signal = noise_clip(1400) if model.modality == "audio" else noise_picture(50, 70)
+    for quality in (1, 10):
+        assert_same(model, path, model.compress(signal, quality=quality))
 
 
 def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):

@@ -16,9 +16,9 @@ from tiny import ARCHIVE, HOP, MORE_TABLES, TABLES, noise_clip, noise_picture
 from torch import nn
 
 from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.quantizers import QuantizerModule
-from vqcodec.priors import build_prior_network
 from vqcodec.priors.static import count_indices
 from vqcodec.signals.picture import Picture
 from vqcodec.training.export import save_model

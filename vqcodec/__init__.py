@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vqcodec.api import compress, decompress, load, read, write
     from vqcodec.codec.model import Model
+    from vqcodec.errors import VqcodecError
+    from vqcodec.signals.picture import Picture
+    from vqcodec.signals.sound import AudioClip, Sound
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = [
+    "AudioClip",
+    "Model",
+    "Picture",
+    "Sound",
+    "VqcodecError",
+    "__version__",
+    "compress",
+    "decompress",
+    "load",
+    "read",
+    "write",
+]
+
+_MODULES = {
+    "AudioClip": "vqcodec.signals.sound",
+    "Model": "vqcodec.codec.model",
+    "Picture": "vqcodec.signals.picture",
+    "Sound": "vqcodec.signals.sound",
+    "VqcodecError": "vqcodec.errors",
+    "compress": "vqcodec.api",
+    "decompress": "vqcodec.api",
+    "load": "vqcodec.api",
+    "read": "vqcodec.api",
+    "write": "vqcodec.api",
+}
 
 
-def load(name: str) -> Model:
-    """Return the model with this name, fingerprint or file path, ready to compress and decompress.
+if not TYPE_CHECKING:  # a type checker would take any name for one of this module
 
-    Raises:
-        MissingModelError: no such model is installed.
-        ModelFileError: the file is damaged or is not a model.
-    """
-    from vqcodec.codec.zoo import load_model  # here: importing torch takes seconds
+    def __getattr__(name: str) -> object:
+        """Import a public name on first use, so that `import vqcodec` loads nothing heavy."""
+        if name not in _MODULES:
+            raise AttributeError(f"module 'vqcodec' has no attribute {name!r}")
+        value = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value
 
-    return load_model(name)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

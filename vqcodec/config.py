@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from vqcodec.errors import ConfigError
@@ -34,6 +35,58 @@ def build_config(cls: type[Config], table: Mapping[str, Any], where: str) -> Con
         if required and name not in values:
             raise ConfigError(f"{where}.{name}: missing")
     return cls(**values)
+
+
+def check_range(config: object, where: str, least: float, most: float, *names: str) -> None:
+    """Check that the values of these names, or all items of a list, are `least` … `most`.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for name, value in _values(config, names):
+        if not least <= value <= most:  # NaN included
+            raise ConfigError(f"{where}.{name}: {value} is not {least} … {most}")
+
+
+def check_least(config: object, where: str, least: float, *names: str) -> None:
+    """Check that the values of these names are `least` or more.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for name, value in _values(config, names):
+        if not value >= least:
+            raise ConfigError(f"{where}.{name}: {value} is not {least} or more")
+
+
+def check_positive(config: object, where: str, *names: str) -> None:
+    """Check that the values of these names are more than 0, and finite.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for name, value in _values(config, names):
+        if not 0 < value < math.inf:
+            raise ConfigError(f"{where}.{name}: {value} is not more than 0")
+
+
+def check_share(config: object, where: str, *names: str) -> None:
+    """Check that the values of these names are 0 … 1, but not 1 itself.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    for name, value in _values(config, names):
+        if not 0 <= value < 1:
+            raise ConfigError(f"{where}.{name}: {value} is not 0 … 1, without 1")
+
+
+def _values(config: object, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Yield names and values; a name with a list comes with every item."""
+    for name in names:
+        value = getattr(config, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            yield name, item
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

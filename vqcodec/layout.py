@@ -67,7 +67,8 @@ def encode_windows(
     region = region or whole(grid)
     result: Array | None = None
     for piece in _pieces_of(region, geometry.window):
-        wide, inner = _widen(piece, grid, geometry.encoder_reach)
+        wide = widened(piece, grid, geometry.encoder_reach)
+        inner = shifted(piece, wide)
         place = tuple(
             slice(axis.start * geometry.step, axis.stop * geometry.step - geometry.tail_trim)
             for axis in wide
@@ -97,7 +98,7 @@ def decode_windows(
         region: positions of the grid that are wanted; all by default.
     """
     for piece in _pieces_of(region or whole(grid), geometry.window):
-        wide, _ = _widen(piece, grid, geometry.decoder_reach)
+        wide = widened(piece, grid, geometry.decoder_reach)
         decoded = decode(latents(wide), tuple(axis.start for axis in wide))
         place, inner = [], []
         for axis, around, length in zip(piece, wide, grid, strict=True):
@@ -119,13 +120,12 @@ def _pieces_of(region: Place, size: int) -> Iterator[Place]:
         )
 
 
-def _widen(piece: Place, grid: tuple[int, ...], reach: int) -> tuple[Place, Place]:
-    """Return a piece widened by `reach` inside the grid, and where the piece lies in that."""
-    wide = tuple(
+def widened(place: Place, grid: tuple[int, ...], reach: int) -> Place:
+    """Return a place with `reach` positions more on each side, as far as the grid has them."""
+    return tuple(
         slice(max(0, axis.start - reach), min(length, axis.stop + reach))
-        for axis, length in zip(piece, grid, strict=True)
+        for axis, length in zip(place, grid, strict=True)
     )
-    return wide, shifted(piece, wide)
 
 
 def whole(grid: tuple[int, ...]) -> Place:

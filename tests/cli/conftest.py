@@ -40,6 +40,15 @@ class FakeModel:
         self.calls: list[dict[str, Any]] = []
         self.device = "cpu"
 
+    @property
+    def parts(self) -> FakeModel:
+        """What the stand-ins of `vqcodec.codec.search` take."""
+        return self
+
+    @property
+    def digest(self) -> str:
+        return 16 * self.fingerprint[0]
+
     def to(self, device: str) -> FakeModel:
         if device == "nonsense":
             raise UsageError("device 'nonsense': not available")

@@ -180,9 +180,9 @@ def test_many_results_go_into_a_folder(vqc, zoo, photo, voice, tmp_path):
 def test_a_damaged_sound_is_reported_and_leaves_no_file(vqc, zoo, tmp_path):
     path = tmp_path / "voice.flac"
     soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 40_000), 16_000)
-    content = bytearray(path.read_bytes())
-    content[40_000] ^= 1
-    path.write_bytes(content)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
     outcome = vqc("compress", path)
     assert outcome.exit_code == 3
     assert outcome.stderr.startswith(f"vqcodec: {path}: ")

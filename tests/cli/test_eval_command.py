@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from vqcodec import pool
 from vqcodec.evaluation import run as evaluation
-from vqcodec.evaluation import workers
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,8 @@ def metrics(monkeypatch):
     """One metric, and one process, so that torch is not needed."""
     monkeypatch.setattr(evaluation, "compare", lambda *_: {"psnr_db": float("inf")})
     monkeypatch.setattr(evaluation, "missing_metrics", lambda _: [])
-    monkeypatch.setattr(workers, "default_jobs", lambda _: 1)
+    monkeypatch.setattr(evaluation, "is_model", lambda _: False)  # one has a prior to measure
+    monkeypatch.setattr(pool, "default_jobs", lambda _: 1)
 
 
 def test_means_are_a_table_on_stdout(vqc, zoo, photo, tmp_path):

@@ -147,15 +147,16 @@ def make_stream() -> bytes:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["models"], ["info"], ["verify"]])
-def test_quick_commands_never_import_torch(tmp_path, arguments):
+def test_quick_commands_import_nothing_heavy(tmp_path, arguments):
     stream = tmp_path / "photo.vqc"
     stream.write_bytes(make_stream())
     if arguments[0] in ("info", "verify"):
         arguments = [*arguments, str(stream)]
     script = (
         "import sys; from vqcodec.cli.main import main\n"
+        "HEAVY = {'torch', 'onnxruntime', 'numpy', 'rich', 'PIL'}\n"
         "try: main()\n"
-        "finally: print(*sorted({'torch', 'rich', 'PIL'} & set(sys.modules)), file=sys.stderr)"
+        "finally: print(*sorted(HEAVY & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
@@ -169,3 +170,79 @@ def test_the_folder_runs_as_a_program_in_a_checkout():
         [sys.executable, "-m", "cli", "--version"], cwd=root, capture_output=True, check=False
     )
     assert done.stdout.startswith(b"vqcodec ")
+
+
+def test_the_package_runs_as_a_program():
+    command = [sys.executable, "-m", "vqcodec", "--version"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.stdout.startswith(b"vqcodec ")
+
+
+def test_help_and_readme_name_the_exit_codes(vqc):
+    help_lines = vqc("--help").stdout.decode().split("Exit codes:")[1].splitlines()
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for code in sorted({0, 1, 130, *(error.exit_code for error in ERRORS)}):
+        assert [line for line in help_lines if line.split()[:1] == [str(code)]], code
+        assert f"| {code} | " in readme
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_had(shell):
+    script = run_process(
+        "--show-completion",
+        shell,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
+    )
+    assert script.returncode == 0
+    assert "_VQCODEC_COMPLETE" in script.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("vqcodec comp", "compress"), ("vqcodec compress --skip", "--skip-existing")],
+)
+def test_a_shell_completes_commands_and_options(line, expected):
+    completed = run_process(
+        stdout=subprocess.PIPE,
+        env={
+            **os.environ,
+            "_VQCODEC_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(line.count(" ")),
+        },
+    )
+    assert completed.stdout.split() == [expected]
+
+
+def test_a_shell_completes_the_names_of_models(tiny_folder):
+    completed = run_process(
+        stdout=subprocess.PIPE,
+        env={
+            **os.environ,
+            "VQCODEC_MODELS": str(tiny_folder),
+            "_VQCODEC_COMPLETE": "complete_bash",
+            "COMP_WORDS": "vqcodec compress --model residual",
+            "COMP_CWORD": "3",
+        },
+    )
+    assert completed.stdout.split() == ["residual-image", "residual-speech"]
+
+
+def test_a_command_imports_no_other_command():
+    script = (
+        "import sys; from vqcodec.cli.main import main\n"
+        "try: main()\n"
+        "finally: print(*sorted(name for name in sys.modules if name.startswith('vqcodec.cli.')))"
+    )
+    command = [sys.executable, "-c", script, "verify", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    loaded = {name.removeprefix("vqcodec.cli.") for name in done.stdout.splitlines()[-1].split()}
+    assert "verify" in loaded
+    assert not loaded & {"compress", "decompress", "eval", "train", "sample", "info"}
+
+
+def test_an_unknown_command_gets_a_suggestion(vqc):
+    outcome = vqc("compres")
+    assert outcome.exit_code == 2
+    assert "compress" in outcome.stderr

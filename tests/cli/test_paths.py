@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from vqcodec.cli.paths import (
-    Outputs,
     check_space,
     check_target,
     choose_format,
     open_source,
     open_target,
     read_source,
-    replacing,
 )
 
 from vqcodec.errors import InputError, OutputError, UsageError
@@ -58,68 +56,6 @@ def test_nothing_is_read_from_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stdin", Terminal(io.BytesIO()))
     with pytest.raises(UsageError, match="terminal"):
         read_source("-")
-
-
-@pytest.mark.parametrize(
-    ("source", "output", "expected"),
-    [
-        ("photo.png", None, "photo.vqc"),
-        ("a/photo.png", None, "a/photo.vqc"),
-        ("a/photo", None, "a/photo.vqc"),
-        ("a/photo.png", "other.vqc", "other.vqc"),
-        ("a/photo.png", "b", "b/photo.vqc"),
-        ("a/photo.png", "b/", "b/photo.vqc"),
-        ("a/photo.png", "-", "-"),
-        ("-", None, "-"),
-        ("-", "other.vqc", "other.vqc"),
-    ],
-)
-def test_a_result_goes_where_the_options_say(source, output, expected):
-    Path("a").mkdir()
-    Path("b").mkdir()
-    outputs = Outputs(output, [source], force=False)
-    assert outputs.choose(source, ".vqc") == expected
-    assert outputs.to_stdout == (expected == "-")
-
-
-def test_many_inputs_go_into_a_folder_or_beside_themselves():
-    Path("out").mkdir()
-    sources = ["a.png", "b.png"]
-    for output, folder in ((None, ""), ("out", "out/")):
-        outputs = Outputs(output, sources, force=False)
-        chosen = [outputs.choose(source, ".vqc") for source in sources]
-        assert chosen == [f"{folder}a.vqc", f"{folder}b.vqc"]
-
-
-@pytest.mark.parametrize("output", ["-", "file.vqc", "missing/"])
-def test_many_inputs_need_a_folder(output):
-    with pytest.raises(UsageError, match="folder"):
-        Outputs(output, ["a.png", "b.png"], force=True)
-
-
-def test_stdin_is_not_one_of_many_inputs():
-    with pytest.raises(UsageError, match="stdin"):
-        Outputs(None, ["a.png", "-"], force=False)
-
-
-def test_stdin_has_no_name_for_a_folder():
-    with pytest.raises(UsageError, match="stdin"):
-        Outputs(".", ["-"], force=False).choose("-", ".vqc")
-
-
-def test_an_input_is_never_the_output_even_by_force():
-    Path("photo.vqc").write_bytes(b"kept")
-    Path("link.vqc").symlink_to("photo.vqc")
-    for output in ("photo.vqc", "./photo.vqc", "link.vqc"):
-        with pytest.raises(UsageError, match="inputs are kept"):
-            Outputs(output, ["photo.vqc"], force=True).choose("photo.vqc", ".vqc")
-
-
-def test_two_inputs_never_become_one_output_even_by_force():
-    outputs = Outputs(None, ["photo.png", "photo.jpg"], force=True)
-    outputs.choose("photo.png", ".vqc")
-    with pytest.raises(UsageError, match="another input"):
-        outputs.choose("photo.jpg", ".vqc")
 
 
 def test_an_existing_file_is_overwritten_by_force_only():
@@ -217,17 +153,21 @@ def test_a_terminal_on_stdout_gets_no_bytes(monkeypatch):
         check_target("-", force=True)
 
 
-def test_replacing_moves_what_the_block_wrote():
-    with replacing("model.vqm") as temporary:
-        assert temporary.suffix == ".vqm"
-        temporary.write_bytes(b"model")
-    assert Path("model.vqm").read_bytes() == b"model"
-    assert names() == ["model.vqm"]
+def test_a_file_that_appears_meanwhile_is_replaced_by_force_only():
+    with pytest.raises(OutputError, match="exists"), open_target("a.vqc", force=False) as file:
+        file.write(b"ours")
+        Path("a.vqc").write_bytes(b"theirs")
+    assert Path("a.vqc").read_bytes() == b"theirs"
+    with open_target("a.vqc", force=True) as file:
+        file.write(b"ours")
+    assert Path("a.vqc").read_bytes() == b"ours"
 
 
-def test_replacing_by_nothing_is_an_output_error():
-    with pytest.raises(OutputError, match=r"^model.vqm: "), replacing("model.vqm"):
-        pass
+def test_a_file_that_is_overwritten_keeps_its_permissions():
+    Path("a.vqc").touch(mode=0o600)
+    with open_target("a.vqc", force=True) as file:
+        file.write(b"secret")
+    assert Path("a.vqc").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_bits_of_a_long_sound_are_drawn_and_not_listed(vqc, zoo, tmp_path):
         ("-", 2, "--bits -: the drawing is written to a file as .png"),
         ("map.jpg", 2, "--bits map.jpg: the drawing is written to a file as .png"),
         ("taken.png", 6, "taken.png: exists; -f overwrites it"),
-        ("nowhere/map.png", 6, "nowhere/map.png: no such folder"),
+        ("nowhere/map.png", 6, "nowhere/map.png: no such folder; make it with: mkdir -p nowhere"),
     ],
 )
 def test_bits_have_to_go_to_a_new_picture(vqc, photo_stream, tmp_path, target, exit_code, message):

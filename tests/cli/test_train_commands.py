@@ -1,11 +1,13 @@
 """`vqcodec train`: what the options hand to the library."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from vqcodec.errors import ConfigError
 
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 BITS = {"uniform": 9.0, "histogram": 8.5, "float": 6.25, "integer": 6.26}
 
 
@@ -41,6 +43,7 @@ def run(tmp_path):
     return folder
 
 
+@needs_torch
 def test_vqvae_hands_its_options_over(vqc, calls):
     options = ["--recipe", "paper-image", "-o", "new", "--steps", "10", "--seed", "3"]
     assert vqc("train", "vqvae", "a", "b", *options).exit_code == 0
@@ -55,6 +58,7 @@ def test_vqvae_hands_its_options_over(vqc, calls):
     assert calls == [("train_vqvae", settings)]
 
 
+@needs_torch
 def test_joint_can_start_from_another_run_or_a_model(vqc, calls, run):
     assert vqc("train", "joint", "a", "--recipe", "image", "-o", "new").exit_code == 0
     options = ["--recipe", "image", "-o", "new", "--from", run]
@@ -66,6 +70,7 @@ def test_joint_can_start_from_another_run_or_a_model(vqc, calls, run):
 
 
 @pytest.mark.parametrize("kind", ["vqvae", "joint"])
+@needs_torch
 def test_resume_never_begins_a_run(vqc, calls, run, kind):
     options = ["a", "--recipe", "image", "--resume"]
     assert vqc("train", kind, *options, "-o", "mistyped").exit_code == 2
@@ -73,6 +78,7 @@ def test_resume_never_begins_a_run(vqc, calls, run, kind):
     assert len(calls) == 1
 
 
+@needs_torch
 def test_prior_prints_bits_per_index(vqc, calls, run):
     outcome = vqc("train", "prior", run, "a", "b")
     lines = [line.split() for line in outcome.stdout.decode().splitlines()]
@@ -81,16 +87,19 @@ def test_prior_prints_bits_per_index(vqc, calls, run):
     assert calls == [("train_prior", settings)]
 
 
+@needs_torch
 def test_prior_takes_the_files_of_the_run_if_none_are_named(vqc, calls, run):
     assert vqc("train", "prior", run, "--steps", "5").exit_code == 0
     assert calls == [("train_prior", {"run": run, "data": (), "steps": 5, "device": "cpu"})]
 
 
+@needs_torch
 def test_prior_prints_bits_as_json(vqc, calls, run):
     record = vqc("train", "prior", "--json", run, "a").json
     assert record == {"run": str(run), "bits_per_index": BITS}
 
 
+@needs_torch
 def test_export_writes_a_model_named_after_its_file(vqc, calls, run, tmp_path):
     outcome = vqc("train", "export", run, "-o", "mine.safetensors")
     assert outcome.exit_code == 0
@@ -116,11 +125,13 @@ def test_export_writes_a_model_named_after_its_file(vqc, calls, run, tmp_path):
         ["vqvae", "a", "-o", "new"],
     ],
 )
+@needs_torch
 def test_wrong_usage_reaches_no_training(vqc, calls, arguments):
     assert vqc("train", *arguments).exit_code == 2
     assert calls == []
 
 
+@needs_torch
 def test_an_error_of_the_library_is_one_line(vqc, stand_in):
     def train_vqvae(**settings):
         raise ConfigError("quantizer.levels: 4 is not odd")
@@ -128,3 +139,12 @@ def test_an_error_of_the_library_is_one_line(vqc, stand_in):
     stand_in("vqcodec.training.commands", train_vqvae=train_vqvae)
     outcome = vqc("train", "vqvae", "a", "--recipe", "image", "-o", "new")
     assert (outcome.exit_code, outcome.stderr) == (2, "vqcodec: quantizer.levels: 4 is not odd\n")
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="torch is installed")
+def test_train_says_how_to_get_torch(vqc, run):
+    for command in (["vqvae", "data", "--recipe", "image", "-o", "new"], ["prior", run]):
+        result = vqc("train", *command)
+        assert result.exit_code == 2
+        assert "pip install 'vqcodec[train]'" in result.stderr
+    assert not Path("new").exists()

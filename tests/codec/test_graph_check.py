@@ -66,7 +66,9 @@ def test_every_weight_of_a_real_graph_is_found():
     assert wanted
 
 
-@pytest.mark.parametrize("name", ["If", "Loop", "Scan", "RandomNormal", "StringNormalizer", "Conv2"])
+@pytest.mark.parametrize(
+    "name", ["If", "Loop", "Scan", "RandomNormal", "StringNormalizer", "Conv2"]
+)
 def test_operators_that_are_not_listed_are_refused(name):
     with pytest.raises(ModelFileError, match=f"has an operator '{name}'"):
         check(serialized(helper.make_node(name, ["x"], ["y"])))

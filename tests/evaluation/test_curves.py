@@ -1,7 +1,10 @@
+import sys
+
 import numpy as np
 import pytest
 
 from vqcodec.errors import UsageError
+from vqcodec.evaluation import curves
 from vqcodec.evaluation.curves import (
     Fit,
     bjontegaard_rate,
@@ -11,6 +14,7 @@ from vqcodec.evaluation.curves import (
     rate_gaps,
 )
 from vqcodec.evaluation.record import Record
+from vqcodec.evaluation.table import build_gaps_markdown
 
 # Kodak, as CompressAI publishes them: bits per pixel and PSNR in dB.
 RATES = np.array([0.0557, 0.1100, 0.1700, 0.2456, 0.3563, 0.5021])
@@ -46,30 +50,34 @@ def test_straight_lines_give_the_gap_in_the_middle_of_what_they_share(fit):
     assert bjontegaard_rate(slow, fast, fit) == pytest.approx(100 * np.expm1(expected))
 
 
-def test_the_monotonic_fit_is_that_of_scipy():
-    interpolate = pytest.importorskip("scipy.interpolate")
-    other = build_curve("b", zip([0.1, 0.2, 0.3, 0.32, 0.6], [26, 28, 29.5, 31, 33], strict=True))
-    low, high = 26, 33
-    means = [
-        interpolate.PchipInterpolator(c.qualities, np.log(c.rates)).integrate(low, high) / 7
-        for c in (curve(), other)
-    ]
-    expected = 100 * np.expm1(means[1] - means[0])
-    assert bjontegaard_rate(curve(), other) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("rates", [[1, 3, 2, 2, 5, 4], [5, 4, 4, 4, 1, 2], [1, 1, 1, 9, 9, 8]])
-def test_the_monotonic_fit_is_that_of_scipy_at_turns_and_ends(rates):
-    interpolate = pytest.importorskip("scipy.interpolate")
+@pytest.mark.parametrize(
+    ("rates", "gap", "saving"),
+    [
+        ([1, 3, 2, 2, 5, 4], 170.74709, -1.9218564),
+        ([5, 4, 4, 4, 1, 2], 182.21929, -2.2068034),
+        ([1, 1, 1, 9, 9, 8], 183.23983, -3.5589394),
+    ],
+)
+def test_the_monotonic_fit_keeps_its_values_at_turns_and_ends(rates, gap, saving):
     bumpy = build_curve("b", zip(rates, PSNRS, strict=True))
-    reference = interpolate.PchipInterpolator(PSNRS, np.log(rates))
-    span = PSNRS[-1] - PSNRS[0]
     flat = build_curve("a", [(1, PSNRS[0]), (1, PSNRS[-1])])
-    expected = np.expm1(reference.integrate(PSNRS[0], PSNRS[-1]) / span)
-    assert bjontegaard_rate(flat, bumpy) == pytest.approx(100 * expected)
-    levels = np.linspace(PSNRS[0], PSNRS[-1], 101)
-    saving = bytes_at_equal_quality(flat, bumpy, PSNRS[0], PSNRS[-1])
-    assert saving == pytest.approx(1 - np.exp(reference(levels)).mean())
+    assert bjontegaard_rate(flat, bumpy) == pytest.approx(gap)
+    assert bytes_at_equal_quality(flat, bumpy, PSNRS[0], PSNRS[-1]) == pytest.approx(saving)
+
+
+def test_without_scipy_a_sentence_says_how_to_get_it_and_the_rest_goes_on(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.interpolate", None)
+    monkeypatch.setattr(curves, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"scipy: pip install 'vqcodec\[eval\]'"):
+        bjontegaard_rate(curve(), curve("b", 2))
+    with pytest.raises(UsageError, match="scipy"):
+        bytes_at_equal_quality(curve(), curve("b", 2), 27, 32)
+    assert bjontegaard_rate(curve(), curve("b", 2), Fit.CUBIC) == pytest.approx(100)
+    assert curves.gap_or_none(curve(), curve("b", 2)) is None
+    records = records_of("a", 1) + records_of("b", 2)
+    assert rate_gaps(records)["psnr_db"]["b"][0] == [None, pytest.approx(100)]
+    assert build_gaps_markdown(records) == f"\n{curves.NEEDS_SCIPY}\n"
+    assert build_gaps_markdown(records[:6]) == ""
 
 
 def test_bytes_at_equal_quality_are_a_share_of_the_first():

@@ -34,13 +34,6 @@ def test_a_plot_stays_inside_its_frame():
     assert plots.build_plot("t", "rate", "quality", [plots.Line("a", [])]) == ""
 
 
-def test_axes_have_a_few_round_numbers():
-    assert plots._rate_ticks(-1.1, 0.4) == pytest.approx([0.1, 0.2, 0.5, 1, 2])
-    assert plots._rate_ticks(-2, 2) == pytest.approx([0.01, 0.1, 1, 10, 100])
-    assert plots._value_ticks(23.7, 36.1) == [25, 30, 35]
-    assert plots._value_ticks(0.95, 0.96) == [0.95, 0.955, 0.96]
-
-
 def record(codec, quality, size_bytes, psnr_db, payload_bytes=None):
     return Record(
         file="a.png",

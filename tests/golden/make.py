@@ -17,12 +17,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from read import PROGRESSIVE_SUFFIX, read_models, read_planes, split_planes
-from tiny import HOP, MORE_TABLES, PATCH, TABLES, noise_clip, noise_picture, tiny_model_path
+from tiny import HOP, PATCH, load_tiny_model, noise_clip, noise_picture, tiny_model_path
 
 from vqcodec.bitstream.header import VERSION
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.codec.compress import coded_sections
-from vqcodec.codec.loading import build_model
 from vqcodec.codec.model_file import read_model_file, write_model_file
 from vqcodec.signals.files import Signal
 
@@ -82,29 +81,27 @@ def progressive_stream(name: str) -> bytes:
 def make_models_and_streams() -> None:
     """Write tiny models, streams of theirs, and the indices in them."""
     indices = {}
-    with TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        tables = TABLES | MORE_TABLES
-        files = {name: read_model_file(tiny_model_path(name)) for name in tables}
-        models = {name: build_model(file) for name, file in files.items()}
-        for stream_name, (model_name, signal, options) in signals().items():
-            stream = models[model_name].compress(signal, **options)
-            (FOLDER / f"{stream_name}.vqc").write_bytes(stream)
-            for number, plane in enumerate(models[model_name].indices_of(stream)):
-                indices[f"{stream_name}/{number}"] = plane.astype(np.int16)
-        with tarfile.open(FOLDER / "models.tar.xz", "w:xz") as archive:
-            for name, file in files.items():
-                # Any decoder network will do, so they are zeros, which take no space.
-                tensors = {
-                    key: value * 0 if key.startswith(("encoder.", "decoder.")) else value
-                    for key, value in file.tensors.items()
-                }
-                path = folder / f"{name}.safetensors"
-                fingerprint = write_model_file(
-                    path, name=name, tables=tables[name], tensors=tensors, card={}
-                )
-                assert fingerprint == file.fingerprint
-                archive.add(path, path.name)
+    used = sorted({model_name for model_name, _, _ in signals().values()})
+    models = {name: load_tiny_model(name) for name in used}
+    for stream_name, (model_name, signal, options) in signals().items():
+        stream = models[model_name].compress(signal, **options)
+        (FOLDER / f"{stream_name}.vqc").write_bytes(stream)
+        for number, plane in enumerate(models[model_name].indices_of(stream)):
+            indices[f"{stream_name}/{number}"] = plane.astype(np.int16)
+    with TemporaryDirectory() as folder, tarfile.open(FOLDER / "models.tar.xz", "w:xz") as archive:
+        for name in used:
+            file = read_model_file(tiny_model_path(name))
+            # Any decoder network will do, so the weights are zeros, which take no space.
+            tensors = {
+                key: value * 0 if key.startswith(("encoder.", "decoder.")) else value
+                for key, value in file.tensors.items()
+            }
+            path = Path(folder) / f"{name}.safetensors"
+            fingerprint = write_model_file(
+                path, name=name, tables=file.tables, tensors=tensors, card={}
+            )
+            assert fingerprint == file.fingerprint
+            archive.add(path, path.name)
     np.savez_compressed(FOLDER / "indices.npz", allow_pickle=False, **indices)
 
 

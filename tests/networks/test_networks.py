@@ -78,9 +78,7 @@ def networks(request: pytest.FixtureRequest) -> Networks:
         for parameter in network.parameters():
             if parameter.dim() > 1:  # what starts at zero or small would hide what it reaches
                 nn.init.normal_(parameter, std=1.5 * parameter[0].numel() ** -0.5)
-    return Networks(
-        request.param, modality, pair, encoder.double().eval(), decoder.double().eval()
-    )
+    return Networks(request.param, modality, pair, encoder.double().eval(), decoder.double().eval())
 
 
 def modality_of(name: str) -> Modality[Any]:
@@ -212,9 +210,7 @@ def test_a_sound_of_any_length_fits_its_grid(name, num_samples):
 
 def test_a_first_batch_sets_the_start(networks):
     batch = torch.cat([signal_of(networks, (8,) * networks.modality.num_axes) for _ in range(32)])
-    networks.pair.init_from_data(
-        networks.encoder.float(), networks.decoder.float(), batch.float()
-    )
+    networks.pair.init_from_data(networks.encoder.float(), networks.decoder.float(), batch.float())
     with torch.no_grad():
         latents = networks.encoder(batch.float(), torch.ones(32))
     if "paper" in networks.name:

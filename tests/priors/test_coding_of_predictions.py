@@ -36,17 +36,15 @@ TABLES = make_logistic_tables()
 ROWS = read_logistic_tables(TABLES).freqs
 
 
-def older_tables(per_octave):
-    """Two axes, 16 fractions, rows that sum to 2 ** 16 and end in zeros."""
-    rows = np.zeros((num_scales(per_octave), 16, 2 * LARGEST_REACH + 2), np.uint32)
-    for number, row in enumerate(rows):
+def coarser_tables(per_octave, num_fractions):
+    """Tables with other numbers of scales and fractions than those of new models."""
+    offsets = np.arange(num_fractions) / num_fractions - 0.5
+    rows = []
+    for number in range(num_scales(per_octave)):
         scale = scale_of(number, per_octave)
-        offsets = np.arange(16) / 16 - 0.5
-        freqs = freqs_from_probabilities(
-            np.stack([logistic_probabilities(scale, offset) for offset in offsets])
-        )
-        row[:, : freqs.shape[1]] = freqs
-    return rows.reshape(-1, rows.shape[2])
+        shares = np.stack([logistic_probabilities(scale, offset) for offset in offsets])
+        rows.append(freqs_from_probabilities(shares, 1 << TOTAL_BITS).reshape(-1))
+    return np.concatenate(rows)
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +147,8 @@ def test_scales_reach_from_the_smallest_to_the_largest():
 
 
 @pytest.mark.parametrize("per_octave", [1, 2, 4, 8, 16])
-def test_coarser_tables_of_older_models_are_read(logistic, per_octave):
-    coding = LogisticCoding(older_tables(per_octave), 2 * LIMIT + 1)
+def test_coarser_tables_are_read(logistic, per_octave):
+    coding = LogisticCoding(coarser_tables(per_octave, 16), 2 * LIMIT + 1)
     generator = np.random.default_rng(0)
     means, scales = generator.normal(0, 3, 4000), generator.uniform(-1, 2, 4000)
     values = (means + generator.logistic(size=4000) * 2**scales).round().clip(-LIMIT, LIMIT)
@@ -164,27 +162,6 @@ def test_coarser_tables_of_older_models_are_read(logistic, per_octave):
 def test_a_mean_in_the_middle_is_symmetric():
     inside = logistic_probabilities(1.0, 0.0)[:-1]
     assert np.allclose(inside, inside[::-1])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda tables: tables[0], "not rows"),
-        (lambda tables: tables[:0], "shape"),
-        (lambda tables: tables[None], "shape"),
-        (lambda tables: tables[:-1], "no number of scales"),
-        (lambda tables: np.repeat(tables, 32, axis=0), "no number of scales"),
-        (lambda tables: tables[::2], "no number of scales"),
-        (lambda tables: np.roll(tables, 1, axis=0), "wrong length"),
-        (lambda tables: np.maximum(tables, 1)[:, :191], "wrong length"),
-        (lambda tables: tables + np.uint32(1), "sum"),
-        (lambda tables: tables * np.uint32(2), "sum"),
-        (lambda tables: tables[:, ::-1], "zero before"),
-    ],
-)
-def test_other_tables_with_two_axes_are_refused(change, message):
-    with pytest.raises(ModelFileError, match=message):
-        LogisticCoding(change(older_tables(8)), 2 * LIMIT + 1)
 
 
 def equal_tables(num_rows, length):
@@ -205,6 +182,8 @@ def one_lent_to_the_next_row(tables):
     ("change", "message"),
     [
         (lambda tables: tables[:0], "shape"),
+        (lambda tables: tables[None], "shape"),
+        (lambda _: ROWS, "shape"),
         (lambda tables: np.insert(tables, 6, np.uint32(0)), "not rows"),
         (lambda tables: tables + np.uint32(3 << TOTAL_BITS), "not rows"),
         (equal_tables(81 * 64, 1024), "too long"),
@@ -216,7 +195,7 @@ def one_lent_to_the_next_row(tables):
         (one_lent_to_the_next_row, "sum"),
     ],
 )
-def test_other_tables_end_to_end_are_refused(change, message):
+def test_other_tables_are_refused(change, message):
     with pytest.raises(ModelFileError, match=message):
         LogisticCoding(change(TABLES).astype(np.uint32), 2 * LIMIT + 1)
 
@@ -230,6 +209,9 @@ def test_other_tables_end_to_end_are_refused(change, message):
         np.array([1, 2], np.int64),
         np.array([1, -1], np.int64),
         np.array([(1 << 32) + 1, 0], np.int64),
+        # The differences of these overflow, and seem to fall.
+        np.array([1, -(1 << 62) - 1, 1 << 62, 0], np.int64),
+        np.array([0, -(1 << 63) + 1, 1 << 62, 0], np.int64),
     ],
 )
 def test_other_exponents_are_refused(table):

@@ -7,7 +7,8 @@ import pytest
 
 from vqcodec.entropy.frequencies import TOTAL
 from vqcodec.errors import ConfigError, CorruptStreamError, ModelFileError
-from vqcodec.priors import build_prior, build_prior_network
+from vqcodec.networks.priors import build_prior_network
+from vqcodec.priors import build_prior
 from vqcodec.priors.static import count_indices
 
 SIZES = (8, 8, 8)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import TABLES
 
-from vqcodec.priors import build_prior_network
+from vqcodec.networks.priors import build_prior_network
 
 
 @pytest.fixture

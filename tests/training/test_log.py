@@ -20,11 +20,6 @@ def test_a_report_is_a_line_of_json_and_a_line_of_words(tmp_path, capsys):
     assert not captured.out
 
 
-def test_a_quiet_log_says_nothing(tmp_path, capsys):
-    TrainingLog(tmp_path / "log.jsonl", quiet=True).report(1, 2, {"total": 1.0})
-    assert capsys.readouterr() == ("", "")
-
-
 def test_from_the_second_report_on_the_time_left_is_told(tmp_path, capsys, monkeypatch):
     seconds = iter([0.0, 10.0, 60.0, 110.0])
     monkeypatch.setattr("vqcodec.training.log.time.monotonic", lambda: next(seconds))

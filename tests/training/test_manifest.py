@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from vqcodec.errors import InputError
-from vqcodec.training.manifest import Manifest, find_files, read_manifest, split_files
+from vqcodec.errors import ConfigError, InputError
+from vqcodec.training.manifest import (
+    Manifest,
+    check_files,
+    check_split,
+    read_manifest,
+    split_files,
+)
 
 FILES = [Path(f"folder/{speaker}-{number}.wav") for speaker in "abcdefgh" for number in range(4)]
 
@@ -84,24 +90,32 @@ def test_a_missing_split_is_refused(tmp_path):
         read_manifest(tmp_path / "manifest.json")
 
 
-def test_files_are_found_at_any_depth_and_once(tmp_path):
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    for name in ("x.wav", "a/Y.WAV", "a/b/z.flac", "a/note.txt"):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "folder.wav").mkdir()
-    found = find_files([tmp_path, tmp_path / "a", tmp_path / "x.wav"], {".wav", ".flac"})
-    assert [str(path.relative_to(tmp_path)) for path in found] == ["a/Y.WAV", "a/b/z.flac", "x.wav"]
-
-
-def test_nothing_to_find_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"no file ending in \.flac, \.wav"):
-        find_files([tmp_path], {".wav", ".flac"})
-    with pytest.raises(InputError, match="no folder"):
-        find_files([], {".wav"})
-    with pytest.raises(InputError, match="no such file or folder"):
-        find_files([tmp_path / "none"], {".wav"})
-
-
 def test_a_manifest_may_be_empty(tmp_path):
     Manifest(train=(), valid=()).write(tmp_path / "manifest.json")
     assert read_manifest(tmp_path / "manifest.json") == Manifest(train=(), valid=())
+
+
+def test_the_same_files_by_another_path_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = split(FILES)
+    check_files(found, [tmp_path / path for path in FILES], tmp_path)
+    check_split(found, split([tmp_path / path for path in FILES]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (FILES[1:], r"/folder/a-0\.wav \(missing\)$"),
+        ([*FILES, Path("i.wav")], r"/i\.wav \(new\)$"),
+        ([Path("i.wav"), *FILES[1:]], r"/folder/a-0\.wav \(missing\), \S+/i\.wav \(new\)$"),
+        (FILES[5:], r"a-0\.wav, \S+a-1\.wav, \S+a-2\.wav and 2 more \(missing\)$"),
+    ],
+)
+def test_other_files_than_those_of_the_manifest_are_named(files, message):
+    with pytest.raises(ConfigError, match="^run: was begun with other files: .*" + message):
+        check_files(split(FILES), files, Path("run"))
+
+
+def test_another_split_of_the_same_files_is_refused():
+    with pytest.raises(ConfigError, match="another seed, which holds out other files"):
+        check_split(split(FILES), split(FILES, seed=1), Path("run"))

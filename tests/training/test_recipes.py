@@ -9,7 +9,8 @@ from training_recipes import IMAGE, RECIPES
 
 from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.priors import build_prior_network
+from vqcodec.networks.priors import build_prior_network
+from vqcodec.priors import is_learnt
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.recipe import ScheduleConfig, parse_recipe, read_recipe, shipped_recipes
 
@@ -20,7 +21,7 @@ def test_a_shipped_recipe_makes_a_model(name):
     assert text.startswith("#"), "the first line says what it is for"
     tables = recipe_tables(recipe)
     quantizer = Autoencoder(tables).quantizer
-    if recipe.prior["kind"] in ("grid", "frames"):
+    if is_learnt(recipe.prior):
         prior = build_prior_network(tables["prior"], quantizer.codebook_sizes)
         assert sum(prior.group_sizes) == quantizer.num_codebooks
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -12,10 +14,10 @@ import pytest
 import torch
 from training_recipes import AUDIO, IMAGE, RESIDUAL, SEED, same
 
-from vqcodec.errors import ConfigError, InputError, UsageError
-from vqcodec.modalities.image.modality import ImageModality
+from vqcodec.errors import ConfigError, InputError, OutputError, UsageError
 from vqcodec.training import state as training_state
-from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
+from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions, train_autoencoder
+from vqcodec.training.image.modality import ImageTraining
 from vqcodec.training.prior import PriorTraining, load_run
 from vqcodec.training.recipe import parse_recipe
 from vqcodec.training.state import AveragedWeights, load_state, save_state, uninterrupted
@@ -111,7 +113,7 @@ def test_an_interruption_while_judging_saves_the_weights_not_their_average(
         raise KeyboardInterrupt
 
     train(tmp_path / "whole", IMAGE, steps=2)
-    monkeypatch.setattr(ImageModality, "excerpt", interrupt)
+    monkeypatch.setattr(ImageTraining, "excerpt", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run", IMAGE, steps=2)
     assert same(checkpoint(tmp_path / "run"), checkpoint(tmp_path / "whole"))
@@ -167,18 +169,20 @@ def test_an_error_leaves_the_last_checkpoint(tmp_path, train, monkeypatch):
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
-def test_a_save_that_is_cut_short_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+@pytest.mark.parametrize("failure", [OSError("no space left"), RuntimeError("no space left")])
+def test_a_save_that_is_cut_short_leaves_the_last_checkpoint(tmp_path, monkeypatch, failure):
     path = tmp_path / "checkpoint.pt"
     save_state(path, {"step": 1})
 
-    def cut_short(value, target):
-        target.write_bytes(b"half a check")
-        raise OSError("no space left")
+    def cut_short(value, file):
+        file.write(b"half a check")
+        raise failure
 
     monkeypatch.setattr(training_state.torch, "save", cut_short)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OutputError, match=r"checkpoint\.pt: .*no space left"):
         save_state(path, {"step": 2})
     assert load_state(path) == {"step": 1}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04" + bytes(100)])
@@ -211,6 +215,70 @@ def test_a_run_does_not_go_on_in_another_way(joint_run, train, change, message):
         train(joint_run, **{"text": IMAGE, **change})
     assert same(checkpoint(joint_run), before[0])
     assert (joint_run / "manifest.json").read_text() == before[1]
+
+
+@pytest.fixture
+def own_data(tmp_path, data_folder):
+    """A folder of pictures that may change."""
+    return shutil.copytree(data_folder, tmp_path / "data")
+
+
+def train_on(data, run, *, seed=SEED, steps=None):
+    options = TrainingOptions(run=run, data=[data], seed=seed, steps=steps)
+    recipe = run.with_suffix(".toml")
+    recipe.write_text(IMAGE, encoding="utf-8")
+    train_autoencoder(str(recipe), options, joint=False)
+
+
+@pytest.mark.parametrize("change", ["missing", "new"])
+def test_a_run_does_not_go_on_with_other_files(own_data, tmp_path, change):
+    run = tmp_path / "run"
+    train_on(own_data, run, steps=2)
+    before = checkpoint(run), (run / "manifest.json").read_bytes()
+    picture = own_data / "picture0.png"
+    if change == "missing":
+        other = picture
+        picture.unlink()
+    else:
+        other = Path(shutil.copy(picture, own_data / "picture9.png"))
+    with pytest.raises(ConfigError, match=f"begun with other files: {other} .{change}.$"):
+        train_on(own_data, run)
+    assert same(checkpoint(run), before[0])
+    assert (run / "manifest.json").read_bytes() == before[1]
+
+
+def test_a_run_without_a_checkpoint_keeps_its_manifest_too(own_data, tmp_path):
+    run = tmp_path / "run"
+    train_on(own_data, run, steps=1)
+    before = (run / "manifest.json").read_bytes()
+    (run / "checkpoint.pt").unlink()
+    with pytest.raises(ConfigError, match="another seed, which holds out other files"):
+        train_on(own_data, run, seed=SEED + 2, steps=1)
+    train_on(own_data, run, steps=1)
+    assert (run / "manifest.json").read_bytes() == before
+
+
+def test_a_manifest_and_a_recipe_that_are_cut_short_leave_nothing(own_data, tmp_path, monkeypatch):
+    for number, name in enumerate(("manifest.json", "recipe.toml")):
+        run = tmp_path / f"run-{number}"
+        replace = Path.replace
+
+        def fail(self, target, name=name, replace=replace):
+            if target.name == name:
+                raise OSError("no space left")
+            return replace(self, target)
+
+        def fail_to_link(source, target, name=name, link=os.link):
+            if target.name == name:
+                raise OSError("no space left")
+            link(source, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", fail)
+            patch.setattr(os, "link", fail_to_link)
+            with pytest.raises(OutputError, match=f"{name}: no space left"):
+                train_on(own_data, run, steps=1)
+        assert not (run / name).exists()
 
 
 def test_a_distortion_is_one_that_the_modality_has(tmp_path, train):

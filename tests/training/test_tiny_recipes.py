@@ -9,7 +9,7 @@ from tiny import noise_clip, noise_picture
 
 from vqcodec.codec.loading import read_model
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.priors import build_prior_network
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.signals.picture_files import write_picture
 from vqcodec.signals.sound_files import write_clip
 from vqcodec.training.autoencoder import recipe_tables

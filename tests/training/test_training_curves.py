@@ -14,7 +14,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture
 def log(tmp_path):
-    log = TrainingLog(tmp_path / "log.jsonl", quiet=True)
+    log = TrainingLog(tmp_path / "log.jsonl")
     log.report(50, 200, {"total": 3.0, "rate": 1.0})
     log.report(100, 200, {"total": float("nan"), "rate": 0.9})
     log.report(100, 200, {"valid_rate@0": 0.5, "valid_rate@255": 2.0, "valid_mse": 4.0})

@@ -13,7 +13,7 @@ from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.parts import Parts, Progress
 from vqcodec.codec.segments import IndexReader, SegmentRows
 from vqcodec.errors import CorruptStreamError, MissingModelError, UsageError
-from vqcodec.layout import Place, decode_windows, sizes
+from vqcodec.layout import Place, decode_windows, sizes, widened
 from vqcodec.modalities.base import Array, Facts
 from vqcodec.priors.base import Indices
 from vqcodec.signals.files import LazySignal, Signal
@@ -48,7 +48,7 @@ def decompress_stream(
         vector = parts.networks.embed_speaker(parts.modality.speaker_features(speaker))
 
     def decode(region: Place) -> Decoded:
-        indices = IndexReader(stream, parts, region, level)
+        indices = IndexReader(stream, parts, seen(region), level)
         return decode_region(
             parts,
             indices,
@@ -60,6 +60,10 @@ def decompress_stream(
             spare_cores=int(indices.is_long),
             progress=progress,
         )
+
+    def seen(region: Place) -> Place:
+        reach, grid = parts.modality.geometry.decoder_reach, parts.modality.grid(header.facts)
+        return widened(region, grid, reach)
 
     return parts.modality.restore(decode, header.facts, stream)
 

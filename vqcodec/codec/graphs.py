@@ -53,6 +53,13 @@ class Networks:
         self._sessions: dict[tuple[str, int], onnxruntime.InferenceSession] = {}
         self._lock = Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to this process: another one makes its own sessions."""
+        return {"graphs": self._graphs, "weights": self.weights, "device": self.device}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
     def to(self, device: str) -> Networks:
         """Return the same networks on a device, "cpu" or "cuda".
 

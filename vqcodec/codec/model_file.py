@@ -7,15 +7,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vqcodec.errors import ModelFileError, OutputError
+from vqcodec.files import replacing
 from vqcodec.modalities import MODALITIES
 
-Tensors = dict[str, NDArray[Any]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Tensors: TypeAlias = "dict[str, NDArray[Any]]"
 
 MODEL_FORMAT = 2
 METADATA_KEY = "vqcodec"
@@ -146,6 +147,7 @@ def write_model_file(
         ModelFileError: a weight is not a finite number.
         OutputError: the file cannot be written.
     """
+    import numpy as np
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
@@ -159,24 +161,21 @@ def write_model_file(
         "card": dict(card),
     }
     facts["checksum"] = checksum_of(facts, tensors)
-    temporary = path.with_name(path.name + ".partial")
     contiguous = {
         key: np.ascontiguousarray(value).reshape(value.shape) for key, value in tensors.items()
     }
     try:
-        try:
+        with replacing(path, overwrite=True) as temporary:
             save_file(contiguous, temporary, metadata={METADATA_KEY: json.dumps(facts)})
-            temporary.chmod(0o644)  # safetensors leaves it to its owner alone
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise OutputError(f"{path}: cannot be written: {error}") from error
     return fingerprint
 
 
 def checksum_of(facts: Mapping[str, Any], tensors: Tensors) -> str:
     """Return the SHA-256 of facts as JSON and tensors by name."""
+    import numpy as np  # here: 'models' and 'info' read headers alone, and start faster without
+
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -187,6 +186,8 @@ def checksum_of(facts: Mapping[str, Any], tensors: Tensors) -> str:
 
 
 def _check_finite(path: Path, tensors: Tensors) -> None:
+    import numpy as np
+
     for key, value in tensors.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ModelFileError(f"{path}: tensor {key} has values that are not finite")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from vqcodec.evaluation.record import Record, mean_records
 Floats = NDArray[np.float64]
 _NUM_LEVELS = 101
 METRICS = ("psnr_db", "ms_ssim_db", "ssimulacra2", "pesq_wb", "stoi", "visqol")  # to be equal
+
+NEEDS_SCIPY = "BD-rate by PCHIP needs scipy: pip install 'vqcodec[eval]'"
 
 # By metric, codec and other codec: by each fit, or None for a codec and itself.
 Gaps = dict[str, dict[str, list[list[float | None] | None]]]
@@ -80,7 +83,8 @@ def bjontegaard_rate(reference: Curve, other: Curve, fit: Fit = Fit.PCHIP) -> fl
     The mean of log(rate) over the qualities that both curves reach, one minus the other.
 
     Raises:
-        UsageError: the curves share no range of quality, or have too few points for the fit.
+        UsageError: the curves share no range of quality, or have too few points for the fit; or
+            the fit's package is not installed.
     """
     low = max(reference.qualities[0], other.qualities[0])
     high = min(reference.qualities[-1], other.qualities[-1])
@@ -121,8 +125,16 @@ def known_curves(records: Sequence[Record], codecs: Sequence[str], metric: str) 
     return curves
 
 
+def missing_fits() -> list[str]:
+    """Return a sentence on each fit whose package is not installed."""
+    return [] if find_spec("scipy") else [NEEDS_SCIPY]
+
+
 def gap_or_none(reference: Curve, other: Curve, fit: Fit = Fit.PCHIP) -> float | None:
-    """Return `bjontegaard_rate`, or None for curves that cannot be compared."""
+    """Return `bjontegaard_rate`, or None for curves that cannot be compared.
+
+    Without the fit's package there is none either, which `missing_fits` reports.
+    """
     try:
         return bjontegaard_rate(reference, other, fit)
     except UsageError:
@@ -136,7 +148,7 @@ def bytes_at_equal_quality(curve_a: Curve, curve_b: Curve, lo_db: float, hi_db: 
     interpolated monotonically.
 
     Raises:
-        UsageError: one of the curves does not cover the range.
+        UsageError: one of the curves does not cover the range, or scipy is not installed.
     """
     _check_range(curve_a, curve_b, lo_db, hi_db)
     levels = np.linspace(lo_db, hi_db, _NUM_LEVELS)
@@ -168,48 +180,21 @@ def _fit(curve: Curve, fit: Fit) -> Callable[[Floats], Floats]:
     """Return log(rate) as a function of quality: one cubic between any two neighbouring points."""
     log_rates = np.log(curve.rates)
     if fit is Fit.PCHIP:
-        return lambda levels: _pchip(curve.qualities, log_rates, levels)
+        return _pchip(curve.qualities, log_rates)
     if len(log_rates) < 4:
         raise UsageError(f"{curve.name}: a cubic needs 4 points, not {len(log_rates)}")
     return np.polynomial.Polynomial.fit(curve.qualities, log_rates, 3)
 
 
-def _pchip(x: Floats, y: Floats, at: Floats) -> Floats:
-    """Return values at `at` of the monotonic piecewise cubic through (x, y)."""
-    width = np.diff(x)
-    index = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(width) - 1)
-    slopes = _pchip_slopes(width, np.diff(y) / width)
-    t = (at - x[index]) / width[index]
-    # Hermite's basis: the values and the slopes at both ends of the interval
-    return (
-        (1 + 2 * t) * (1 - t) ** 2 * y[index]
-        + t**2 * (3 - 2 * t) * y[index + 1]
-        + t * (1 - t) ** 2 * width[index] * slopes[index]
-        - t**2 * (1 - t) * width[index] * slopes[index + 1]
-    )
+def _pchip(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
+    """Return the monotonic piecewise cubic through (x, y).
 
-
-def _pchip_slopes(width: Floats, secants: Floats) -> Floats:
-    """Return the slopes [P] at the points: 0 at a turn, else weighted harmonic means of secants."""
-    if len(secants) == 1:
-        return np.repeat(secants, 2)
-    before, after = secants[:-1], secants[1:]
-    weight_before = width[:-1] + 2 * width[1:]
-    weight_after = 2 * width[:-1] + width[1:]
-    monotonic = before * after > 0
-    inverse = weight_before / np.where(monotonic, before, 1)
-    inverse += weight_after / np.where(monotonic, after, 1)
-    inner = np.where(monotonic, (weight_before + weight_after) / inverse, 0)
-    first = _end_slope(width[0], width[1], secants[0], secants[1])
-    last = _end_slope(width[-1], width[-2], secants[-1], secants[-2])
-    return np.concatenate([[first], inner, [last]])
-
-
-def _end_slope(width: float, next_width: float, secant: float, next_secant: float) -> float:
-    """Return the slope of the parabola through three points, limited so that it keeps the shape."""
-    slope = ((2 * width + next_width) * secant - width * next_secant) / (width + next_width)
-    if slope * secant <= 0:
-        return 0.0
-    if secant * next_secant <= 0 and abs(slope) > abs(3 * secant):
-        return 3 * secant
-    return slope
+    Raises:
+        UsageError: scipy is not installed.
+    """
+    try:
+        from scipy.interpolate import PchipInterpolator  # here: the extra [eval] brings it
+    except ImportError as error:
+        raise UsageError(NEEDS_SCIPY) from error
+    fit: Callable[[Floats], Floats] = PchipInterpolator(x, y)
+    return fit

@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vqcodec.bitstream.header import MAGIC
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.errors import UsageError
 from vqcodec.evaluation.identity import digest_of_codec, digest_of_file, is_model
 from vqcodec.evaluation.memory import MemoryWatch
+from vqcodec.evaluation.metrics import audio as audio_metrics
+from vqcodec.evaluation.metrics import image as image_metrics
 from vqcodec.evaluation.record import Record
-from vqcodec.evaluation.workers import run_in_processes
+from vqcodec.pool import run_in_processes
 from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.signals.files import Signal, read_signal
 from vqcodec.signals.picture import Picture
@@ -167,9 +169,6 @@ def _payload_bytes(stream: bytes) -> int | None:
 
 def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
     """Return the metrics of a decoded sound or picture beside its original."""
-    from vqcodec.evaluation.metrics import audio as audio_metrics  # here: torch takes seconds
-    from vqcodec.evaluation.metrics import image as image_metrics
-
     if isinstance(signal, Picture):
         assert isinstance(decoded, Picture)
         return image_metrics.compare(signal, decoded)
@@ -177,11 +176,8 @@ def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
     return audio_metrics.compare(signal, decoded)
 
 
-def missing_metrics(modality: Literal["image", "audio"]) -> list[str]:
+def missing_metrics(modality: str) -> list[str]:
     """Return for each metric that is not installed its name and how to get it."""
-    from vqcodec.evaluation.metrics import audio as audio_metrics  # here: torch takes seconds
-    from vqcodec.evaluation.metrics import image as image_metrics
-
     missing = (image_metrics if modality == "image" else audio_metrics).missing()
     return [f"{name}: pip install 'vqcodec[eval]'" for name in missing]
 

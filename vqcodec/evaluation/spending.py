@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.evaluation.palette import PALETTE
+from vqcodec.evaluation.ticks import ticks_from_zero
 
 if TYPE_CHECKING:
     from vqcodec.codec.bit_map import BitMap
@@ -66,7 +67,7 @@ def _draw_map(spending: BitMap, facts: ImageFacts) -> Image.Image:
     """Return a picture's positions in colours, and beside them what the colours mean."""
     (plane,) = spending.planes
     density = plane / spending.step**2  # bits per pixel, [h, w]
-    ticks = _ticks(float(density.max()), 4)
+    ticks = ticks_from_zero(float(density.max()), 4)
     shares = Image.fromarray(np.rint(255 * density / ticks[-1]).astype(np.uint8))
     scale = min(1.0, MAP_SIDE / max(facts.width, facts.height))
     width, height = (max(1, round(scale * side)) for side in (facts.width, facts.height))
@@ -103,8 +104,8 @@ def _draw_timeline(spending: BitMap, facts: AudioFacts) -> Image.Image:
     edges = np.linspace(0, duration_s, _PLOT_WIDTH + 1) / spending.step
     column_s = max(duration_s, 1e-9) / _PLOT_WIDTH
     rates = [_bits_between(plane, edges) / column_s for plane in spending.planes]  # bit/s
-    ticks = _ticks(max((float(rate.max()) for rate in rates), default=0.0), 4)
-    times_s = [time for time in _ticks(duration_s, 10) if time <= duration_s]
+    ticks = ticks_from_zero(max((float(rate.max()) for rate in rates), default=0.0), 4)
+    times_s = [time for time in ticks_from_zero(duration_s, 10) if time <= duration_s]
     panel = _ABOVE + _PLOT_HEIGHT
     size = (_LEFT + _PLOT_WIDTH + 2 * _MARGIN, max(1, len(rates)) * panel + _BELOW)
     canvas = Image.new("RGB", size, _PAPER)
@@ -151,14 +152,3 @@ class _Plot:
 
     def _y_of(self, rate: float) -> int:
         return self.bottom - round(_PLOT_HEIGHT * rate / self.highest)
-
-
-def _ticks(highest: float, count: int) -> list[float]:
-    """Return round numbers from 0 to `highest` or just above it, about `count` steps apart."""
-    if highest <= 0:
-        return [0.0, 1.0]
-    least = highest / count
-    power = 10.0 ** math.floor(math.log10(least))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
-    num_steps = math.ceil(highest / step * (1 - 1e-9))
-    return [float(f"{step * number:.6g}") for number in range(num_steps + 1)]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from vqcodec.errors import InputError
-from vqcodec.evaluation.curves import rate_gaps
+from vqcodec.evaluation.curves import missing_fits, rate_gaps
 from vqcodec.evaluation.parts import level_names, levels_of, part_sizes
 from vqcodec.evaluation.record import Record
 
@@ -71,10 +71,14 @@ def build_parts_markdown(records: Sequence[Record]) -> str:
 def build_gaps_markdown(records: Sequence[Record]) -> str:
     """Return a paragraph and a matrix of BD-rates for each metric; empty for a single codec.
 
-    Below 0 the codec of the row needs fewer bits than that of the column.
+    Below 0 the codec of the row needs fewer bits than that of the column. Without scipy, a sentence
+    stands in their place.
     """
+    gaps = rate_gaps(records)
+    if gaps and (sentences := missing_fits()):
+        return f"\n{'; '.join(sentences)}\n"
     text = ""
-    for metric, matrix in rate_gaps(records).items():
+    for metric, matrix in gaps.items():
         header = ["codec", *(f"against {codec}" for codec in matrix)]
         rows = [[codec, *map(_both_fits, row)] for codec, row in matrix.items()]
         text += f"\nBD-rate in per cent at equal {metric}, PCHIP (cubic):\n\n"

@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from vqcodec.config import build_config
-from vqcodec.errors import ConfigError
 from vqcodec.priors.base import Prior
-from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
 from vqcodec.priors.integer import Tensors
+from vqcodec.registry import Kind, Registry, imported
 
-if TYPE_CHECKING:
-    from vqcodec.networks.priors.base import PriorNetwork
+PRIORS = Registry(
+    "prior.kind",
+    {
+        "grid": Kind(
+            config="vqcodec.priors.config:GridPriorConfig",
+            runtime="vqcodec.priors.grid:GridPrior",
+            training="vqcodec.networks.priors.grid:GridPriorNetwork",
+        ),
+        "frames": Kind(
+            config="vqcodec.priors.config:FramesPriorConfig",
+            runtime="vqcodec.priors.frames:FramesPrior",
+            training="vqcodec.networks.priors.frames:FramesPriorNetwork",
+        ),
+        "histogram": Kind(
+            config="vqcodec.priors.config:StaticPriorConfig",
+            runtime="vqcodec.priors.static:HistogramPrior",
+        ),
+        "uniform": Kind(
+            config="vqcodec.priors.config:StaticPriorConfig",
+            runtime="vqcodec.priors.static:UniformPrior",
+        ),
+    },
+)
 
 
-def build_prior_network(table: Mapping[str, Any], codebook_sizes: tuple[int, ...]) -> PriorNetwork:
-    """Return the untrained network of the [prior] table of a recipe, for a grid or for frames.
+def is_learnt(table: Mapping[str, Any]) -> bool:
+    """Return whether the prior of a [prior] table is trained as a network.
 
     Raises:
-        ConfigError: there is no such kind, or a key or value is wrong.
+        ConfigError: there is no such kind.
     """
-    rest = dict(table)
-    kind = rest.pop("kind", None)
-    if kind == "grid":
-        from vqcodec.networks.priors.grid import GridPriorNetwork
-
-        return GridPriorNetwork(build_config(GridPriorConfig, rest, "prior"), codebook_sizes)
-    if kind == "frames":
-        from vqcodec.networks.priors.frames import FramesPriorNetwork
-
-        return FramesPriorNetwork(build_config(FramesPriorConfig, rest, "prior"), codebook_sizes)
-    raise ConfigError(f"prior.kind: {kind!r} is not 'grid' or 'frames'")
+    return bool(PRIORS.split(table)[0].training)
 
 
 def build_prior(
@@ -44,26 +54,17 @@ def build_prior(
 ) -> Prior:
     """Return the frozen prior of a model file's table and tensors.
 
+    Args:
+        table: [prior] of a recipe or a model file.
+        codebook_sizes: N of each of the K codebooks.
+        tensors: what the prior stores.
+        dtype: what its integers travel in.
+
     Raises:
         ConfigError: there is no such kind, or a key or value is wrong.
         ModelFileError: a tensor is missing or does not fit.
     """
-    rest = dict(table)
-    kind = rest.pop("kind", None)
-    if kind == "grid":
-        from vqcodec.priors.grid import GridPrior
-
-        config = build_config(GridPriorConfig, rest, "prior")
-        return GridPrior(config, codebook_sizes, tensors, dtype)
-    if kind == "frames":
-        from vqcodec.priors.frames import FramesPrior
-
-        frames = build_config(FramesPriorConfig, rest, "prior")
-        return FramesPrior(frames, codebook_sizes, tensors, dtype)
-    if kind in ("uniform", "histogram") and not rest:
-        from vqcodec.priors.static import HistogramPrior, UniformPrior
-
-        if kind == "uniform":
-            return UniformPrior(codebook_sizes)
-        return HistogramPrior(codebook_sizes, tensors)
-    raise ConfigError(f"prior.kind: {kind!r} is not 'grid', 'frames', 'histogram' or 'uniform'")
+    kind, rest = PRIORS.split(table)
+    config = build_config(imported(kind.config), rest, "prior")
+    prior: Prior = imported(kind.runtime)(config, codebook_sizes, tensors, dtype)
+    return prior

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,15 +18,26 @@ from vqcodec.entropy.frequencies import (
 from vqcodec.entropy.range_coder import Coder, FrequencyTables, SymbolDecoder, Symbols
 from vqcodec.errors import CorruptStreamError, ModelFileError
 from vqcodec.priors.integer import Array
-from vqcodec.priors.logistic import FRACTION_BITS, LOG2_SCALE_LIMIT, read_logistic_tables
+from vqcodec.priors.logistic import (
+    FRACTION_BITS,
+    LOG2_SCALE_LIMIT,
+    TOTAL_BITS,
+    read_logistic_tables,
+)
 
 # A logistic head speaks in fractions of a step and of an octave, a categorical one in 1/256 of a
 # halving.
 OUTPUT_BITS = {"logistic": FRACTION_BITS, "categorical": 8}
 
+# Outputs that become frequencies in one call, so that memory does not grow with the segment times
+# the size of the codebook.
+OUTPUTS_AT_ONCE = 1 << 22
+
 
 class LogisticCoding:
     """Codes scalar indices under stored tables of discretised logistics."""
+
+    outputs_at_once = sys.maxsize  # symbols that are coded together are sorted by table
 
     def __init__(self, stored: Freqs, codebook_size: int, bit_weight: float = 0.0) -> None:
         """Take the stored tables, as `read_logistic_tables` reads them, and N, an odd number.
@@ -37,7 +49,7 @@ class LogisticCoding:
         """
         tables = read_logistic_tables(stored)
         self.bit_weight = bit_weight
-        self.tables, self._total = FrequencyTables(tables.freqs, tables.total), tables.total
+        self.tables = FrequencyTables(tables.freqs, 1 << TOTAL_BITS)
         self._bits: NDArray[np.float64] | None = None  # made when indices are chosen by them
         self.limit = codebook_size // 2
         self.escape_bits = np.log2(codebook_size)
@@ -58,7 +70,7 @@ class LogisticCoding:
     def bits(self) -> NDArray[np.float64]:
         """What each symbol of each table costs."""
         if self._bits is None:
-            self._bits = bits_of_freqs(self.tables.freqs, self._total)
+            self._bits = bits_of_freqs(self.tables.freqs, 1 << TOTAL_BITS)
         return self._bits
 
     def code(self, coder: Coder, outputs: Array, indices: Array | None) -> NDArray[np.int64]:
@@ -71,10 +83,14 @@ class LogisticCoding:
             CorruptStreamError: a decoded index is none of the codebook's.
         """
         known = None if indices is None else indices[None]
-        (coded,) = self.code_side_by_side([coder], outputs[None], known)
+        (coded,) = self._code_rows([coder], outputs[None], known)
         return coded  # type: ignore[no-any-return]
 
-    def code_side_by_side(
+    def code_side_by_side(self, coders: Sequence[Coder], outputs: Array) -> NDArray[np.int64]:
+        """Return indices [R, S], each row found by its own coder, under outputs [R, S, 2]."""
+        return self._code_rows(coders, outputs, None)
+
+    def _code_rows(
         self, coders: Sequence[Coder], outputs: Array, indices: Array | None
     ) -> NDArray[np.int64]:
         """Return indices [R, S], each row by its own coder, under outputs [R, S, 2]; see `code`."""
@@ -188,6 +204,7 @@ class CategoricalCoding:
     """Codes indices of a codebook under a frequency for every entry."""
 
     bit_weight = 0.0  # no entry is next to another
+    outputs_at_once = OUTPUTS_AT_ONCE  # in parts, symbols are coded in the same order
 
     def __init__(self, exp2_table: NDArray[np.int64], codebook_size: int) -> None:
         """Take the stored table of 2 ** (-z / 256).
@@ -197,7 +214,8 @@ class CategoricalCoding:
         """
         if exp2_table.ndim != 1 or not 2 <= len(exp2_table) <= 1 << 16:
             raise ModelFileError(f"prior: exponent table of shape {exp2_table.shape}")
-        if np.any(np.diff(exp2_table) > 0) or not 0 <= exp2_table[-1] <= exp2_table[0] <= 1 << 32:
+        rises = np.any(exp2_table[1:] > exp2_table[:-1])  # a difference could overflow
+        if rises or not 0 <= exp2_table[-1] <= exp2_table[0] <= 1 << 32:
             raise ModelFileError("prior: exponent table that does not fall from 2 ** 32 or less")
         self.exp2_table = exp2_table
         self.codebook_size = codebook_size
@@ -213,12 +231,9 @@ class CategoricalCoding:
         coded: NDArray[np.int64] = coder.code(self.freqs(outputs), known).astype(np.int64)
         return coded
 
-    def code_side_by_side(
-        self, coders: Sequence[Coder], outputs: Array, indices: Array | None
-    ) -> NDArray[np.int64]:
-        """Return indices [R, S], each row by its own coder, under outputs [R, S, N]."""
-        known = [None] * len(coders) if indices is None else indices
-        rows = [self.code(*row) for row in zip(coders, outputs, known, strict=True)]
+    def code_side_by_side(self, coders: Sequence[Coder], outputs: Array) -> NDArray[np.int64]:
+        """Return indices [R, S], each row found by its own coder, under outputs [R, S, N]."""
+        rows = [self.code(coder, row, None) for coder, row in zip(coders, outputs, strict=True)]
         return np.stack(rows)
 
     def rows(self, outputs: Array, indices: Array) -> Callable[[Coder, int], None]:

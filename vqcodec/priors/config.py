@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
+from vqcodec.config import check_range, check_share
 from vqcodec.errors import ConfigError
 
 Head = Literal["logistic", "categorical"]
+
+LOGISTIC_NUMBERS = 2  # features of an index, and numbers that predict it
+
+# What one prior may ask for, in numbers of 64 bits.
+MOST_WEIGHTS = 1 << 26
+MOST_FEATURES = 1 << 11  # of one group, at every position
+MOST_OUTPUTS = 1 << 16  # of one group, at every position
+MOST_EARLIER = 1 << 18  # in states of earlier frames, for every segment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StaticPriorConfig:
+    """Priors without a network have nothing to set."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GridPriorConfig:
     """In which order, and with how much context, the indices of a grid are predicted."""
+
+    num_earlier: ClassVar[int] = 0
 
     groups: tuple[int, ...]  # codebooks that are predicted together; they add up to K
     head: Head = "logistic"
@@ -22,14 +38,20 @@ class GridPriorConfig:
     embedding_dim: int = 16  # of a categorical index; a logistic one has two fixed features
 
     def __post_init__(self) -> None:
-        if not self.groups or any(not 1 <= group <= 4096 for group in self.groups):
-            raise ConfigError(f"prior.groups: {self.groups} are not sizes of 1 … 4096")
+        _check_groups(self)
         if self.period not in (1, 2, 4, 8):
             raise ConfigError(f"prior.period: {self.period} is not 1, 2, 4 or 8")
         if self.kernel_size not in (1, 3, 5, 7, 9):
             raise ConfigError(f"prior.kernel_size: {self.kernel_size} is not 1, 3, 5, 7 or 9")
-        if not 8 <= self.width <= 1024 or not 1 <= self.embedding_dim <= 256:
-            raise ConfigError("prior.width is not 8 … 1024, or prior.embedding_dim not 1 … 256")
+
+    def num_weights(self, per_index: int, per_output: int) -> int:
+        """Return how many weights the prior has, for E features and O outputs of an index."""
+        taps, width = (self.period * self.kernel_size) ** 2, self.width
+        square = width * width
+        return sum(
+            size * width * (taps * per_index + 9 * per_index + per_output) + 12 * square
+            for size in self.groups
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,23 +66,52 @@ class FramesPriorConfig:
     dropout: float = 0.0  # of features, while training
 
     def __post_init__(self) -> None:
-        if not self.groups or any(not 1 <= group <= 4096 for group in self.groups):
-            raise ConfigError(f"prior.groups: {self.groups} are not sizes of 1 … 4096")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"prior.dropout: {self.dropout} is not 0 … 1")
-        if any(not 1 <= dilation <= 256 for dilation in self.dilations):
-            raise ConfigError(f"prior.dilations: {self.dilations} are not 1 … 256")
-        if not 8 <= self.width <= 1024 or not 1 <= self.embedding_dim <= 256:
-            raise ConfigError("prior.width is not 8 … 1024, or prior.embedding_dim not 1 … 256")
+        _check_groups(self)
+        check_share(self, "prior", "dropout")
+        check_range(self, "prior", 1, 256, "dilations")
+
+    @property
+    def num_earlier(self) -> int:
+        """Return how many numbers of earlier states are kept for every segment."""
+        return self.width * sum(self.dilations)
+
+    def num_weights(self, per_index: int, per_output: int) -> int:
+        """Return how many weights the prior has, for E features and O outputs of an index."""
+        width = self.width
+        square = width * width
+        groups = sum(
+            size * width * (2 * per_index + per_output) + 3 * square for size in self.groups
+        )
+        return groups + 3 * square * len(self.dilations)
+
+
+def _check_groups(config: GridPriorConfig | FramesPriorConfig) -> None:
+    """Check what both kinds have."""
+    if not config.groups:
+        raise ConfigError("prior.groups: is empty")
+    check_range(config, "prior", 1, 4096, "groups")
+    check_range(config, "prior", 8, 1024, "width")
+    check_range(config, "prior", 1, 256, "embedding_dim")
+
+
+def numbers_per_index(
+    config: GridPriorConfig | FramesPriorConfig, codebook_size: int
+) -> tuple[int, int]:
+    """Return E, the features of an index, and O, the numbers that predict one."""
+    if config.head == "logistic":
+        return LOGISTIC_NUMBERS, LOGISTIC_NUMBERS
+    return config.embedding_dim, codebook_size
 
 
 def check_codebooks(
     config: GridPriorConfig | FramesPriorConfig, codebook_sizes: tuple[int, ...]
 ) -> None:
-    """Check that a prior predicts just the codebooks that there are.
+    """Check that a prior predicts just the codebooks that there are, in a bounded memory.
+
+    The tables of a model are a stranger's: this is to be called before anything is allocated.
 
     Raises:
-        ConfigError: it predicts others.
+        ConfigError: it predicts others, or has too many weights or outputs.
     """
     if sum(config.groups) != len(codebook_sizes):
         raise ConfigError(
@@ -71,3 +122,22 @@ def check_codebooks(
         raise ConfigError(
             f"prior.head: 'logistic' is for a lattice, not for codebooks of {codebook_sizes[0]}"
         )
+    _check_size(config, codebook_sizes)
+
+
+def _check_size(
+    config: GridPriorConfig | FramesPriorConfig, codebook_sizes: tuple[int, ...]
+) -> None:
+    per_index, per_output = numbers_per_index(config, codebook_sizes[0])
+    num_weights = config.num_weights(per_index, per_output)
+    if config.head == "categorical":
+        num_weights += len(codebook_sizes) * codebook_sizes[0] * per_index  # the features
+    largest = max(config.groups)
+    for what, number, limit in (
+        ("weights", num_weights, MOST_WEIGHTS),
+        ("features in a group", largest * per_index, MOST_FEATURES),
+        ("outputs in a group", largest * per_output, MOST_OUTPUTS),
+        ("states of earlier frames", config.num_earlier, MOST_EARLIER),
+    ):
+        if number > limit:
+            raise ConfigError(f"prior: {number} {what}, but {limit} is the most")

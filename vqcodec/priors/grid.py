@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -130,29 +130,49 @@ class GridPrior(LearntPrior):
         num_codebooks, height, width = shape
         indices = np.zeros(shape, np.int64)
         state = np.broadcast_to(self.rate_state[rate], (height, width, self.config.width))
-        period, first = self.config.period, 0
+        first = 0
         for number, (size, group) in enumerate(zip(self.config.groups, self.groups, strict=True)):
             if first >= num_codebooks:
                 break
             num = min(size, num_codebooks - first)
             books = slice(first, first + num)
             features = np.zeros((height, width, size * self.per_index), self.dtype)
-            for phase, (row, column) in enumerate(self.offsets):
-                if row >= height or column >= width:
-                    continue
-                place = (books, slice(row, None, period), slice(column, None, period))
+            for phase, rows, columns in self._parts_of_phases(height, width, size):
                 outputs = group.predict(
-                    state[place[1:]], features, phase, (row, column), self.taps, period
+                    state[rows, columns],
+                    features,
+                    phase,
+                    (rows.start, columns.start),
+                    self.taps,
+                    self.config.period,
                 )
                 outputs = outputs.reshape(*outputs.shape[:2], size, self.per_output)
+                place = (books, rows, columns)
                 found = find(outputs[:, :, :num], place, number)
                 indices[place] = found.transpose(2, 0, 1)
                 known = slice(num * self.per_index)
-                features[(*place[1:], known)] = self.features_of(found, first)
+                features[rows, columns, known] = self.features_of(found, first)
             if first + size < num_codebooks:
                 state = group.advance(state, features)
             first += size
         return indices
+
+    def _parts_of_phases(
+        self, height: int, width: int, group_size: int
+    ) -> Iterator[tuple[int, slice, slice]]:
+        """Yield the positions of every phase, in parts as small as the coding wants them.
+
+        Each is a phase, and the rows and the columns of its positions.
+        """
+        period = self.config.period
+        for phase, (row, column) in enumerate(self.offsets):
+            if row >= height or column >= width:
+                continue
+            columns = slice(column, None, period)
+            outputs_of_row = len(range(column, width, period)) * group_size * self.per_output
+            step = max(1, self.coding.outputs_at_once // outputs_of_row) * period
+            for start in range(row, height, step):
+                yield phase, slice(start, min(start + step, height), period), columns
 
 
 class _Group(GroupLayers):

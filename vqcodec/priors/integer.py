@@ -1,7 +1,7 @@
 """Layers with integer weights and arithmetic, equal on every machine.
 
 Integers travel in float64, so that ordinary matrix products carry them: activations and weights
-have at most 15 bits and a sign, every sum of products stays below 2 ** 53, and so each is exact
+are 16-bit integers, every sum of products and bias stays within ±2 ** 51, and so each is exact
 whatever the order of summation, the threads or the library. Evaluated with `dtype=numpy.int64`, the
 same layers compute the same numbers in integers proper; that is the reference.
 """
@@ -19,7 +19,7 @@ from vqcodec.errors import ModelFileError
 
 ACTIVATION_BITS = 10  # an activation of 1.0 is the integer 2 ** 10
 ACTIVATION_LIMIT = 31 << ACTIVATION_BITS
-LARGEST_WEIGHT = (1 << 15) - 1
+LARGEST_WEIGHT = (1 << 15) - 1  # of what is frozen; a file may hold any 16-bit integer
 LARGEST_FAN_IN = 1 << 19
 LARGEST_BIAS = 1 << 50
 MOST_WEIGHT_BITS = 20
@@ -94,6 +94,15 @@ def freeze_linear(
         "bias": scaled_bias.clip(-LARGEST_BIAS, LARGEST_BIAS).astype(np.int64),
         "shift": np.array(bits + ACTIVATION_BITS - output_bits, np.int32),
     }
+
+
+def thaw_linear(
+    tensors: Tensors, name: str, output_bits: int = ACTIVATION_BITS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the real weight [..., I, O] and bias [..., O] of what `freeze_linear` made."""
+    bits = int(tensors[f"{name}.shift"]) - ACTIVATION_BITS + output_bits
+    weight = tensors[f"{name}.weight"] * 2.0**-bits
+    return weight, tensors[f"{name}.bias"] * 2.0 ** -(bits + ACTIVATION_BITS)
 
 
 def named(prefix: str, tensors: Tensors) -> dict[str, Array]:

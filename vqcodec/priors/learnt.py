@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from vqcodec.priors.base import Indices, Prior, Targets
 from vqcodec.priors.coding import CategoricalCoding, LogisticCoding
-from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig, check_codebooks
+from vqcodec.priors.config import (
+    FramesPriorConfig,
+    GridPriorConfig,
+    check_codebooks,
+    numbers_per_index,
+)
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, fetch
 
 NUM_RATES = 256  # one state for each value of the rate byte
-LOGISTIC_FEATURES = LOGISTIC_OUTPUTS = 2
 
 
 class LearntPrior(Prior):
@@ -24,10 +28,11 @@ class LearntPrior(Prior):
         features: [K or 1, N, E].
         rate_state: [NUM_RATES, W].
         per_output: O, the numbers that predict one index.
-        bit_weight: what a saved bit may cost when indices are chosen; see `LogisticCoding`.
+        bit_weight: what a saved bit may cost when indices are chosen; see `LogisticCoding`. With 0,
+            the nearest index is taken.
     """
 
-    bit_weight: float
+    bit_weight = 0.0
 
     def __init__(
         self,
@@ -47,11 +52,11 @@ class LearntPrior(Prior):
         self.coding: LogisticCoding | CategoricalCoding
         if config.head == "logistic":
             self.coding = LogisticCoding(fetch(tensors, "tables", np.uint32), size, self.bit_weight)
-            num_tables, self.per_index, self.per_output = 1, LOGISTIC_FEATURES, LOGISTIC_OUTPUTS
+            num_tables = 1
         else:
             self.coding = CategoricalCoding(fetch(tensors, "exponents", np.int64), size)
-            num_tables, self.per_index = len(codebook_sizes), config.embedding_dim
-            self.per_output = size
+            num_tables = len(codebook_sizes)
+        self.per_index, self.per_output = numbers_per_index(config, size)
         features = fetch(tensors, "features", np.int16, (num_tables, size, self.per_index))
         rate_state = fetch(tensors, "rate_state", np.int16, (NUM_RATES, config.width))
         self.features, self.rate_state = features.astype(dtype), rate_state.astype(dtype)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.entropy.frequencies import TOTAL, Freqs, freqs_from_probabilities
+from vqcodec.entropy.frequencies import Freqs, freqs_from_probabilities
 from vqcodec.errors import ModelFileError
 
 LOG2_SCALE_LIMIT = 5  # scales are 1/32 … 32 grid steps
-SCALES_PER_OCTAVE = 8  # of new tables; quarters of an octave cost a quarter per cent more bits
-FRACTION_BITS = 6  # of new tables: the mean is known to 1/64 of a grid step
-TOTAL_BITS = 20  # of new tables: a certain index costs next to nothing
+SCALES_PER_OCTAVE = 8  # quarters of an octave cost a quarter per cent more bits
+FRACTION_BITS = 6  # the mean is known to 1/64 of a grid step
+TOTAL_BITS = 20  # of the sum of a row: a certain index costs next to nothing
 LARGEST_REACH = 95  # how far from the rounded mean an index is coded without an escape
 
 
@@ -77,34 +77,29 @@ def make_logistic_tables() -> Freqs:
 
 @dataclass(frozen=True)
 class LogisticTables:
-    """Stored tables, row by row, and what their number and their sums say.
+    """Stored tables, row by row, and what their number says.
 
     Attributes:
-        freqs: [scales * fractions, N]; a row that is shorter than N ends in zeros.
-        total: what every row sums to.
+        freqs: [scales * fractions, N]; every row sums to 2**TOTAL_BITS, and one that is shorter
+            than N ends in zeros.
         fraction_bits: log2 of the number of fractions.
         per_octave: scales of an octave.
     """
 
     freqs: Freqs
-    total: int
     fraction_bits: int
     per_octave: int
 
 
 def read_logistic_tables(stored: Freqs) -> LogisticTables:
-    """Return the tables that `make_logistic_tables` writes, or those of older models.
-
-    Older ones have two axes: rows of 16 fractions, which sum to 2**16 and end in zeros.
+    """Return tables that `make_logistic_tables` wrote; there may be fewer scales or fractions.
 
     Raises:
-        ModelFileError: they are neither.
+        ModelFileError: they are not such tables.
     """
-    if stored.ndim not in (1, 2) or not stored.size:
+    if stored.ndim != 1 or not stored.size:
         raise ModelFileError(f"prior: logistic tables of shape {stored.shape}")
-    freqs, total = stored, TOTAL
-    if stored.ndim == 1:
-        freqs, total = _rows_of(stored), 1 << TOTAL_BITS
+    freqs = _rows_of(stored)
     num_rows = len(freqs)
     fraction_bits = (num_rows & -num_rows).bit_length() - 1  # the number of scales is odd
     count = num_rows >> fraction_bits
@@ -114,7 +109,7 @@ def read_logistic_tables(stored: Freqs) -> LogisticTables:
     lengths = np.count_nonzero(freqs, axis=1).reshape(count, -1)
     if np.any(lengths % 2) or np.any(lengths != lengths[:, :1]):
         raise ModelFileError("prior: logistic tables with rows of the wrong length")
-    return LogisticTables(freqs, total, fraction_bits, per_octave)
+    return LogisticTables(freqs, fraction_bits, per_octave)
 
 
 def _rows_of(stored: Freqs) -> Freqs:

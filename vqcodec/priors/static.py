@@ -13,6 +13,7 @@ from vqcodec.entropy.range_coder import Coder, FrequencyTables
 from vqcodec.errors import ModelFileError
 from vqcodec.priors.base import Bits, Indices, Prior, Shape, Targets
 from vqcodec.priors.coding import uniform_freqs
+from vqcodec.priors.config import StaticPriorConfig
 from vqcodec.priors.integer import Tensors, fetch
 
 
@@ -20,7 +21,7 @@ class StaticPrior(Prior):
     """One table of frequencies for each codebook, whatever came before."""
 
     def __init__(self, tables: NDArray[np.uint32]) -> None:
-        """Take frequencies [K, N], every row positive and summing to TOTAL."""
+        """Take frequencies [K or 1, N], every row positive and summing to TOTAL."""
         self.tables = FrequencyTables(tables)
 
     def code(
@@ -34,20 +35,20 @@ class StaticPrior(Prior):
         coded = []
         for number, (coder, shape) in enumerate(zip(coders, shapes, strict=True)):
             count = int(np.prod(shape[1:]))
-            books = np.repeat(np.arange(shape[0], dtype=np.uint16), count)
+            books = np.arange(shape[0], dtype=np.uint16) % len(self.tables.freqs)
             known = None
             if indices is not None:
                 nearest = np.rint(indices[number]).clip(0, self.tables.freqs.shape[1] - 1)
                 known = nearest.reshape(-1).astype(np.int32)
-            symbols = coder.code_with_tables(self.tables, books, known)
+            symbols = coder.code_with_tables(self.tables, books.repeat(count), known)
             coded.append(symbols.astype(np.int64).reshape(shape))
         return coded
 
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:  # noqa: ARG002
         """Return what each index of segments [K', ...] costs."""
-        bits = bits_of_freqs(self.tables.freqs)  # [K, N]
+        bits = bits_of_freqs(self.tables.freqs)  # [K or 1, N]
         return [
-            np.stack([costs[chosen] for costs, chosen in zip(bits, segment, strict=False)])
+            np.stack([bits[book % len(bits)][chosen] for book, chosen in enumerate(segment)])
             for segment in segments
         ]
 
@@ -57,8 +58,15 @@ class UniformPrior(StaticPrior):
 
     kind = "uniform"
 
-    def __init__(self, codebook_sizes: tuple[int, ...]) -> None:
-        super().__init__(np.repeat(uniform_freqs(codebook_sizes[0]), len(codebook_sizes), axis=0))
+    def __init__(
+        self,
+        config: StaticPriorConfig,  # noqa: ARG002
+        codebook_sizes: tuple[int, ...],
+        tensors: Tensors,  # noqa: ARG002
+        dtype: type[Any],  # noqa: ARG002
+    ) -> None:
+        """Take the sizes; there is no tensor."""
+        super().__init__(uniform_freqs(codebook_sizes[0]))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return nothing: the sizes of the codebooks say it all."""
@@ -70,7 +78,13 @@ class HistogramPrior(StaticPrior):
 
     kind = "histogram"
 
-    def __init__(self, codebook_sizes: tuple[int, ...], tensors: Tensors) -> None:
+    def __init__(
+        self,
+        config: StaticPriorConfig,  # noqa: ARG002
+        codebook_sizes: tuple[int, ...],
+        tensors: Tensors,
+        dtype: type[Any],  # noqa: ARG002
+    ) -> None:
         """Read the stored table.
 
         Raises:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.errors import ConfigError
+from vqcodec.config import check_positive, check_range
 from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors, fetch
 
 
@@ -24,15 +23,10 @@ class LatticeConfig:
     finest_step: float = 0.16  # the same at rate 255
 
     def __post_init__(self) -> None:
-        if not 1 <= self.dim <= 4096:
-            raise ConfigError(f"quantizer.dim: {self.dim} is not 1 … 4096")
-        if not 1 <= self.limit <= 255:
-            raise ConfigError(f"quantizer.limit: {self.limit} is not 1 … 255")
-        if not 2 <= self.num_knots <= 256:
-            raise ConfigError(f"quantizer.num_knots: {self.num_knots} is not 2 … 256")
-        for name in ("coarsest_step", "finest_step"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"quantizer.{name}: {getattr(self, name)} is not more than 0")
+        check_range(self, "quantizer", 1, 4096, "dim")
+        check_range(self, "quantizer", 1, 255, "limit")
+        check_range(self, "quantizer", 2, 256, "num_knots")
+        check_positive(self, "quantizer", "coarsest_step", "finest_step")
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.errors import ConfigError
+from vqcodec.config import check_least, check_range
 from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors, fetch
 
 Update = Literal["average", "gradient"]
@@ -28,17 +28,11 @@ class ResidualConfig:
     full_share: float = 0.25  # of items that train with every codebook; the rest with fewer
 
     def __post_init__(self) -> None:
-        if not 1 <= self.num_codebooks <= 64:
-            raise ConfigError(f"quantizer.num_codebooks: {self.num_codebooks} is not 1 … 64")
-        if not 2 <= self.codebook_size <= 4096:
-            raise ConfigError(f"quantizer.codebook_size: {self.codebook_size} is not 2 … 4096")
-        if not 1 <= self.dim <= 4096:
-            raise ConfigError(f"quantizer.dim: {self.dim} is not 1 … 4096")
-        for name in ("decay", "full_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"quantizer.{name}: {getattr(self, name)} is not 0 … 1")
-        if not self.commitment >= 0:
-            raise ConfigError(f"quantizer.commitment: {self.commitment} is not 0 or more")
+        check_range(self, "quantizer", 1, 64, "num_codebooks")
+        check_range(self, "quantizer", 2, 4096, "codebook_size")
+        check_range(self, "quantizer", 1, 4096, "dim")
+        check_range(self, "quantizer", 0, 1, "decay", "full_share")
+        check_least(self, "quantizer", 0, "commitment")
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:

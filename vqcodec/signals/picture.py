@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from vqcodec.notes import Note
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -59,6 +63,32 @@ class Picture:
     def to_rgb(self) -> NDArray[np.uint8]:
         """Return 8-bit RGB values [H, W, 3]; grey fills all three."""
         return np.broadcast_to(self.to_8_bits(), (self.height, self.width, 3))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the values of all channels, for `numpy.asarray(picture)`.
+
+        They are [H, W], [H, W, 3] or, with opacity as the last channel, [H, W, 2] or [H, W, 4].
+        """
+        values: NDArray[Any] = self.pixels
+        if self.alpha is not None:
+            alpha = self.alpha.astype(values.dtype) * (257 if values.dtype == np.uint16 else 1)
+            values = np.concatenate([values, alpha[:, :, None].astype(values.dtype)], axis=2)
+        elif self.grey:
+            values = values[:, :, 0]
+        return np.array(values, dtype, copy=copy)
+
+    def to_pil(self) -> Image.Image:
+        """Return a Pillow image with the same profile, of 16 bits only if it is grey and opaque."""
+        from PIL import Image  # here: reading a header should not load Pillow
+
+        values = np.asarray(self if self.grey and self.alpha is None else self._in_8_bits())
+        image = Image.fromarray(values)
+        if self.icc_profile is not None:
+            image.info["icc_profile"] = self.icc_profile
+        return image
+
+    def _in_8_bits(self) -> Picture:
+        return Picture(self.to_8_bits(), self.alpha, self.icc_profile)
 
 
 def psnr(reference: Picture, decoded: Picture) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from vqcodec.notes import Note
 
@@ -71,6 +71,10 @@ class AudioClip:
     def blocks(self) -> Iterator[Waveform]:
         """Yield all samples in order."""
         return blocks_of(self.waveform)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the samples [C, T], for `numpy.asarray(clip)`."""
+        return np.array(self.waveform, dtype, copy=copy)
 
     @classmethod
     def of_sound(cls, sound: Sound) -> AudioClip:

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError
+from vqcodec.files import find_files
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import gains_by_bfloat16, use_bfloat16
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.quantizers.usage import usage_of
-from vqcodec.priors import build_prior_network
 from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
-from vqcodec.training.manifest import find_files
+from vqcodec.training.manifest import MANIFEST, Manifest, check_files, check_split, read_manifest
 from vqcodec.training.modality import Batch, training_side
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
@@ -28,6 +29,7 @@ from vqcodec.training.start import start_from
 from vqcodec.training.state import (
     CHECKPOINT,
     AveragedWeights,
+    check_recipe,
     load_state,
     open_run,
     save_state,
@@ -68,6 +70,7 @@ class AutoencoderTraining:
             )
         files = find_files(options.data, self.modality.suffixes)
         self.manifest = split_by_recipe(files, recipe, options.seed)
+        self.kept_manifest = self._read_manifest(files)  # None in a new run
         self.dataset = self.modality.dataset(self.manifest.train, recipe.data)
         held_out = self.manifest.valid
         self.valid = held_out[:: max(1, len(held_out) // VALIDATION_FILES)]
@@ -102,21 +105,39 @@ class AutoencoderTraining:
             groups.append({"params": list(self.prior.parameters()), "base": base})
         return groups
 
+    def _read_manifest(self, files: Sequence[Path]) -> Manifest | None:
+        """Return the manifest of a run that has begun.
+
+        Raises:
+            ConfigError: it names other files than those given.
+        """
+        path = self.options.run / MANIFEST
+        if not path.exists():
+            return None
+        manifest = read_manifest(path)
+        check_files(manifest, files, self.options.run)
+        return manifest
+
     def begin(self) -> None:
         """Resume from the run's checkpoint, or start the networks and codebooks from data.
+
+        A run keeps the manifest that it was begun with.
 
         Raises:
             ConfigError: the run was begun in another way.
         """
-        checkpoint = self.options.run / CHECKPOINT
-        if checkpoint.exists():
-            self._resume(load_state(checkpoint))
+        run = self.options.run
+        if (run / CHECKPOINT).exists():
+            self._resume(load_state(run / CHECKPOINT))
         elif self.options.start_from is not None:
             start_from(self.module, self.options.start_from)
             self.average.load(self.module.state_dict())
         else:
             self._start_from_data()
-        self.manifest.write(self.options.run / "manifest.json")
+        if self.kept_manifest is None:
+            self.manifest.write(run / MANIFEST)
+        else:
+            check_split(self.kept_manifest, self.manifest, run)
 
     def _resume(self, state: dict[str, Any]) -> None:
         """Take everything that the next step depends on from a checkpoint."""
@@ -275,6 +296,7 @@ def learning_rate_factor(schedule: ScheduleConfig, step: int) -> float:
 def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool) -> None:
     """Train, or go on training, the networks and quantizer of a recipe in the folder of a run."""
     recipe, text = read_recipe(recipe_name)
+    check_recipe(options.run, text)
     training = AutoencoderTraining(recipe, options, joint=joint)
     open_run(options.run, text)  # once the recipe is known to be good
     training.run()

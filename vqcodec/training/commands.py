@@ -10,9 +10,11 @@ from typing import Any
 import torch
 
 from vqcodec.errors import UsageError
+from vqcodec.priors import is_learnt
 from vqcodec.training.autoencoder import TrainingOptions, recipe_tables, train_autoencoder
 from vqcodec.training.export import save_model
 from vqcodec.training.prior import PriorTraining, freeze_prior, judge_priors, load_run
+from vqcodec.training.state import RECIPE
 
 
 def train_vqvae(
@@ -65,7 +67,7 @@ def train_prior(
         device: "cpu" or "cuda".
     """
     trained = load_run(run)
-    if trained.recipe.prior.get("kind") in ("grid", "frames"):
+    if is_learnt(trained.recipe.prior):
         PriorTraining(run, data, device).run_to(steps)
     return judge_priors(load_run(run))
 
@@ -77,7 +79,7 @@ def export_model(*, run: Path, output: Path, name: str) -> str:
         raise UsageError(f"{output}: a model file ends in .safetensors")
     card: dict[str, Any] = {
         **trained.recipe.card,
-        "recipe": (run / "recipe.toml").read_text(encoding="utf-8"),
+        "recipe": (run / RECIPE).read_text(encoding="utf-8"),
         "steps": trained.step,
         "seed": trained.seed,
         "num_training_files": len(trained.manifest.train),

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from vqcodec.files import write_text
+
 Points = Sequence[tuple[float, float]]  # of step and value
 
 WIDTH, HEIGHT, GAP, COLUMNS = 300, 170, 16, 3
@@ -57,7 +59,7 @@ def draw_curves(curves: Mapping[str, Mapping[str, Points]]) -> str:
 
 def write_curves(log: Path) -> None:
     """Draw a log beside itself, as .svg."""
-    log.with_suffix(".svg").write_text(draw_curves(read_curves(log)), encoding="utf-8")
+    write_text(log.with_suffix(".svg"), draw_curves(read_curves(log)), overwrite=True)
 
 
 def _plot(name: str, lines: Mapping[str, Points]) -> str:

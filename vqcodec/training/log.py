@@ -13,9 +13,8 @@ from pathlib import Path
 class TrainingLog:
     """Appends reports to a file and prints them to stderr."""
 
-    def __init__(self, path: Path, *, quiet: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.quiet = quiet
         self.started = time.monotonic()
         self.begun_at: int | None = None  # the step of the first report
         self.started_there = 0.0  # its elapsed seconds
@@ -30,10 +29,9 @@ class TrainingLog:
         line = {"step": step, "elapsed_s": round(elapsed, 1), **known}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        if not self.quiet:
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-            left = self._time_left(step, steps, elapsed)
-            print(f"step {step}/{steps}{left}  {shown}", file=sys.stderr, flush=True)
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        left = self._time_left(step, steps, elapsed)
+        print(f"step {step}/{steps}{left}  {shown}", file=sys.stderr, flush=True)
 
     def _time_left(self, step: int, steps: int, elapsed: float) -> str:
         """Return how long the rest will take, from the second report on."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vqcodec.errors import InputError
+from vqcodec.errors import ConfigError, InputError
+from vqcodec.files import write_text
+
+MANIFEST = "manifest.json"  # in the folder of a run
+MOST_NAMED = 3  # files that an error names
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +25,13 @@ class Manifest:
     valid: tuple[Path, ...]
 
     def write(self, path: Path) -> None:
-        """Write the split as JSON."""
+        """Write the split as JSON.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         table = {"train": [str(p) for p in self.train], "valid": [str(p) for p in self.valid]}
-        path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(table, indent=1) + "\n", overwrite=True)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -38,23 +47,37 @@ def read_manifest(path: Path) -> Manifest:
         raise InputError(f"{path}: not a readable list of files") from error
 
 
-def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
-    """Return the files with one of the suffixes in folders (searched to any depth), sorted.
+def check_files(manifest: Manifest, files: Iterable[Path], run: Path) -> None:
+    """Check that the files given to a run are those that its manifest names.
 
     Raises:
-        InputError: a source does not exist, or there is no such file in any of them.
+        ConfigError: some of them are missing, or there are others.
     """
-    found: set[Path] = set()
-    sources = list(sources)
-    for source in sources:
-        if not source.exists():
-            raise InputError(f"{source}: no such file or folder")
-        candidates = [source] if source.is_file() else source.rglob("*")
-        found.update(p for p in candidates if p.suffix.lower() in suffixes and p.is_file())
-    if not found:
-        where = ", ".join(map(str, sources)) or "no folder"
-        raise InputError(f"{where}: no file ending in {', '.join(sorted(suffixes))}")
-    return sorted(found)
+    named, given = _absolute((*manifest.train, *manifest.valid)), _absolute(files)
+    differences = [("missing", sorted(named - given)), ("new", sorted(given - named))]
+    found = [f"{_enumerate(paths)} ({word})" for word, paths in differences if paths]
+    if found:
+        raise ConfigError(f"{run}: was begun with other files: {', '.join(found)}")
+
+
+def check_split(manifest: Manifest, split: Manifest, run: Path) -> None:
+    """Check that a split holds out the files that the manifest of a run holds out.
+
+    Raises:
+        ConfigError: it holds out others.
+    """
+    if _absolute(manifest.valid) != _absolute(split.valid):
+        raise ConfigError(f"{run}: was begun with another seed, which holds out other files")
+
+
+def _absolute(paths: Iterable[Path]) -> set[str]:
+    return {os.path.abspath(path) for path in paths}  # noqa: PTH100 - resolve() takes seconds
+
+
+def _enumerate(paths: Sequence[str]) -> str:
+    """Return a few of the paths, and how many more there are."""
+    more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+    return ", ".join(paths[:MOST_NAMED]) + more
 
 
 def split_files(

@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vqcodec.errors import UsageError
+from vqcodec.files import find_files
 from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
-from vqcodec.priors import build_prior, build_prior_network
+from vqcodec.priors import build_prior, is_learnt
 from vqcodec.priors.static import count_indices
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
-from vqcodec.training.manifest import Manifest, find_files, read_manifest
+from vqcodec.training.manifest import MANIFEST, Manifest, read_manifest
 from vqcodec.training.modality import Dataset, training_side
 from vqcodec.training.recipe import Recipe, parse_recipe
 from vqcodec.training.split import split_by_recipe
 from vqcodec.training.state import (
     CHECKPOINT,
+    RECIPE,
     AveragedWeights,
     load_state,
     save_state,
@@ -59,11 +62,11 @@ def load_run(run: Path) -> TrainedRun:
     """
     if not (run / CHECKPOINT).exists():
         raise UsageError(f"{run}: holds no training; begin with 'vqcodec train vqvae' or 'joint'")
-    recipe = parse_recipe((run / "recipe.toml").read_text(encoding="utf-8"))
+    recipe = parse_recipe((run / RECIPE).read_text(encoding="utf-8"))
     state = load_state(run / CHECKPOINT)
     autoencoder = Autoencoder(recipe_tables(recipe))
     module, prior = nn.ModuleDict({"autoencoder": autoencoder}), None
-    learnt = recipe.prior.get("kind") in ("grid", "frames")
+    learnt = is_learnt(recipe.prior)
     if learnt:
         prior = build_prior_network(recipe.prior, autoencoder.quantizer.codebook_sizes)
         module["prior"] = prior
@@ -77,7 +80,7 @@ def load_run(run: Path) -> TrainedRun:
     module.eval()
     return TrainedRun(
         recipe=recipe,
-        manifest=read_manifest(run / "manifest.json"),
+        manifest=read_manifest(run / MANIFEST),
         autoencoder=autoencoder,
         prior=prior if has_prior else None,
         step=state["step"],

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vqcodec.config import build_config
+from vqcodec.config import build_config, check_least, check_positive, check_range
 from vqcodec.errors import ConfigError
 
 
@@ -27,17 +26,10 @@ class ScheduleConfig:
     prior_learning_rate: float = 5e-4
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"schedule.{name}: {getattr(self, name)} is not 1 or more")
-        for name in ("learning_rate", "prior_learning_rate", "gradient_limit"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"schedule.{name}: {getattr(self, name)} is not more than 0")
-        for name in ("final_fraction", "average_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"schedule.{name}: {getattr(self, name)} is not 0 … 1")
-        if self.warmup_steps < 0:
-            raise ConfigError(f"schedule.warmup_steps: {self.warmup_steps} is not 0 or more")
+        check_least(self, "schedule", 1, "steps", "batch_size")
+        check_positive(self, "schedule", "learning_rate", "prior_learning_rate", "gradient_limit")
+        check_range(self, "schedule", 0, 1, "final_fraction", "average_decay")
+        check_least(self, "schedule", 0, "warmup_steps")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,11 +47,8 @@ class ObjectiveConfig:
     balance: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("coarsest_weight", "finest_weight"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"objective.{name}: {getattr(self, name)} is not more than 0")
-        if not 0 <= self.balance <= 1:
-            raise ConfigError(f"objective.balance: {self.balance} is not 0 … 1")
+        check_positive(self, "objective", "coarsest_weight", "finest_weight")
+        check_range(self, "objective", 0, 1, "balance")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vqcodec.config import build_config
-from vqcodec.errors import ConfigError
+from vqcodec.config import build_config, check_share
 from vqcodec.training.manifest import Manifest, split_files
 from vqcodec.training.recipe import Recipe
 
@@ -20,8 +19,7 @@ class SplitConfig:
     group_separator: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.valid_fraction < 1:
-            raise ConfigError(f"data.valid_fraction: {self.valid_fraction} is not 0 … 1")
+        check_share(self, "data", "valid_fraction")
 
 
 def split_by_recipe(files: Sequence[Path], recipe: Recipe, seed: int) -> Manifest:

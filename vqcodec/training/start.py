@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from vqcodec.codec.model_file import read_model_file
 from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
-from vqcodec.priors import build_prior_network
+from vqcodec.networks.priors import build_prior_network
+from vqcodec.priors import is_learnt
 from vqcodec.training.export import load_autoencoder
 from vqcodec.training.state import CHECKPOINT, load_state
 
@@ -39,7 +40,7 @@ def weights_of(source: str) -> dict[str, Tensor]:
     autoencoder, table = load_autoencoder(file), file.tables["prior"]
     module = nn.ModuleDict({"autoencoder": autoencoder})
     quantizer = autoencoder.quantizer
-    if table["kind"] in ("grid", "frames"):
+    if is_learnt(table):
         prior = build_prior_network(table, quantizer.codebook_sizes)
         fractions = quantizer.rate_fraction(torch.arange(256)).clamp(0, 1)
         prior.thaw(file.part("prior."), fractions)

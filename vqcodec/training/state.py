@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vqcodec.errors import ConfigError, InputError
+from vqcodec.errors import ConfigError, InputError, OutputError
+from vqcodec.files import naming_failures, write_text, writing
 
-CHECKPOINT = "checkpoint.pt"  # in the folder of a run
+CHECKPOINT, RECIPE = "checkpoint.pt", "recipe.toml"  # in the folder of a run
 
 
 class AveragedWeights:
@@ -61,10 +62,16 @@ class AveragedWeights:
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint; an interruption leaves the previous one whole."""
-    temporary = path.with_suffix(".partial")
-    torch.save(state, temporary)
-    temporary.replace(path)
+    """Write a checkpoint; an interruption leaves the previous one whole.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with writing(path, overwrite=True) as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # how torch reports a full disk
+            raise OutputError(f"{path}: cannot be written: {error}") from error
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -100,14 +107,26 @@ def uninterrupted() -> Iterator[None]:
         signal.raise_signal(held_back)
 
 
-def open_run(run: Path, recipe_text: str) -> None:
-    """Make the folder of a run, or check that it belongs to this recipe.
+def check_recipe(run: Path, recipe_text: str) -> None:
+    """Check that a run, if it has begun, was begun with this recipe.
 
     Raises:
         ConfigError: the run was begun with another recipe.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    kept = run / "recipe.toml"
+    kept = run / RECIPE
     if kept.exists() and kept.read_text(encoding="utf-8") != recipe_text:
         raise ConfigError(f"{run}: was begun with another recipe; choose another folder")
-    kept.write_text(recipe_text, encoding="utf-8")
+
+
+def open_run(run: Path, recipe_text: str) -> None:
+    """Make the folder of a run and keep its recipe there; a run that has begun stays as it is.
+
+    Raises:
+        ConfigError: the run was begun with another recipe.
+        OutputError: the folder or the recipe cannot be written.
+    """
+    check_recipe(run, recipe_text)
+    with naming_failures(run):
+        run.mkdir(parents=True, exist_ok=True)
+    if not (run / RECIPE).exists():
+        write_text(run / RECIPE, recipe_text, overwrite=False)

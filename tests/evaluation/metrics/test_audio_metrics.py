@@ -1,11 +1,11 @@
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from torchaudio.functional import melscale_fbanks
 
 from vqcodec.evaluation.metrics import audio as metrics
-from vqcodec.evaluation.metrics import speaker
 from vqcodec.evaluation.metrics.audio import compare, mel_distance, pesq_wb, si_sdr, stoi
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound import AudioClip
@@ -56,11 +56,44 @@ def test_a_short_sound_has_a_mel_distance(num_samples):
 @pytest.mark.parametrize("sample_rate", [8000, 44_100])
 @pytest.mark.parametrize(("window", "num_bands"), [(2048, 320), (32, 5)])
 def test_mel_bands_are_those_of_slaney(window, num_bands, sample_rate):
-    expected = melscale_fbanks(
+    functional = pytest.importorskip("torchaudio.functional")
+    expected = functional.melscale_fbanks(
         window // 2 + 1, 0, sample_rate / 2, num_bands, sample_rate, "slaney", "slaney"
     )
     bands = metrics.mel_bands(window, num_bands, sample_rate)
     assert np.allclose(bands, expected, atol=1e-5)
+
+
+# Samples, channels, sample rate, and the distance by torch.stft in float32.
+DISTANCES = [(1, 2, 8000, 0.0032914), (2047, 1, 44_100, 0.0757890), (30_001, 2, 48_000, 0.0698520)]
+
+
+def test_the_mel_distance_keeps_its_values():
+    generator = np.random.default_rng(3)
+    for num_samples, num_channels, sample_rate, distance in DISTANCES:
+        shape = (num_channels, num_samples)
+        sound = (generator.standard_normal(shape) * 0.1).astype(np.float32)
+        noise = (generator.standard_normal(shape) * 0.03).astype(np.float32)
+        found = mel_distance(sound, sound + noise, sample_rate)
+        assert found == pytest.approx(distance, abs=1e-6)
+
+
+def test_the_mel_distance_is_the_same_in_batches(monkeypatch):
+    sound, other = (babble(0.7, seed=seed)[None] for seed in (0, 1))
+    whole = mel_distance(sound, other, 16_000)
+    monkeypatch.setattr(metrics, "_BATCH", 5000)
+    assert mel_distance(sound, other, 16_000) == pytest.approx(whole, abs=1e-9)
+
+
+def test_metrics_without_packages_import_neither_torch_nor_scipy():
+    code = (
+        "import sys, numpy; from vqcodec.evaluation.metrics import audio\n"
+        "audio.find_spec = lambda name: None\n"
+        "from vqcodec.signals.sound import AudioClip\n"
+        "clip = AudioClip(numpy.ones((1, 3000), numpy.float32), 8000); audio.compare(clip, clip)\n"
+        "assert not {'torch', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_perceptual_metrics_rank_a_clean_sound_above_a_noisy_one():
@@ -138,6 +171,8 @@ def test_visqol_ranks_a_clean_sound_above_a_noisy_one_and_says_nothing(capfd):
 def test_speakers_are_alike_as_the_package_finds_them():
     if "speaker_similarity" in metrics.missing():
         pytest.skip("resemblyzer is not installed")
+    from vqcodec.evaluation.metrics import speaker
+
     times = np.arange(32_000) / 16_000
     tone = np.sin(2 * np.pi * 150 * times**1.1) * np.sin(2 * np.pi * 3 * times) / 100
     # Largest entries by resemblyzer 0.1.4, embed_utterance of normalize_volume.

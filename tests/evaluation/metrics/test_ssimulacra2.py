@@ -38,3 +38,19 @@ def test_an_equal_picture_has_100_and_a_very_small_one_no_score():
     assert ssimulacra2(picture, picture) == 100
     assert ssimulacra2(picture[:7], picture[:7]) is None
     assert ssimulacra2(picture[:, :7], picture[:, :7]) is None
+
+
+# Of the same steps in float64: height, width, step of the levels, score.
+EXACT_SCORES = [
+    (8, 8, 4, 97.515306),
+    (50, 17, 96, 35.239151),
+    (100, 133, 4, 93.092655),
+    (300, 280, 32, 70.059333),
+]
+
+
+@pytest.mark.parametrize(("height", "width", "step", "score"), EXACT_SCORES)
+def test_a_score_loses_nothing_by_single_precision(height, width, step, score):
+    picture = waves(height, width)
+    coarse = (picture // step * step + step // 2).clip(0, 255).astype(np.uint8)
+    assert ssimulacra2(picture, coarse) == pytest.approx(score, abs=5e-4)

@@ -13,9 +13,8 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vqcodec.signals.resampling import resample, to_length
 from vqcodec.signals.sound import AudioClip
@@ -27,13 +26,14 @@ _MAX_PESQ_SAMPLES = 20 * _SPEECH_RATE
 _MIN_PESQ_SAMPLES = _SPEECH_RATE // 4
 _MIN_VISQOL_SAMPLES = _SPEECH_RATE
 _MIN_STOI_SAMPLES = _SPEECH_RATE // 2  # 30 frames of 12.8 ms are needed
+_BATCH = 1 << 18  # samples in all windows that are transformed at once
 
 # What has to be installed for a metric; of ViSQOL its newer model of listeners, too.
 _PACKAGES = {
     "pesq_wb": ["pesq"],
     "stoi": ["pystoi"],
     "visqol": ["visqol", "ai_edge_litert"],
-    "speaker_similarity": ["resemblyzer"],
+    "speaker_similarity": ["resemblyzer", "torch"],
 }
 
 
@@ -56,7 +56,7 @@ def compare(reference: AudioClip, decoded: AudioClip) -> dict[str, float | None]
         resample(w, reference.sample_rate, _SPEECH_RATE) for w in (reference.waveform, waveform)
     )
     channels = list(zip(*pair, strict=True))
-    for name, metric in _speech_metrics().items():
+    for name, metric in _SPEECH_METRICS.items():
         if _is_installed(name):
             scores[name] = _mean(metric(*channel) for channel in channels)
     return scores
@@ -69,17 +69,6 @@ def missing() -> list[str]:
 
 def _is_installed(name: str) -> bool:
     return all(find_spec(package) for package in _PACKAGES[name])
-
-
-def _speech_metrics() -> dict[str, Callable[..., float | None]]:
-    from vqcodec.evaluation.metrics.speaker import speaker_similarity
-
-    return {
-        "pesq_wb": pesq_wb,
-        "stoi": stoi,
-        "visqol": visqol,
-        "speaker_similarity": speaker_similarity,
-    }
 
 
 def si_sdr(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> float | None:
@@ -113,16 +102,21 @@ def mel_distance(
     that 0.1 is 2 dB. Both waveforms are [C, T]; a short one is continued by silence to a window.
     """
     num_samples = max(reference.shape[1], *_MEL_SCALES)
-    first, second = (
-        torch.from_numpy(np.ascontiguousarray(to_length(w, num_samples)))
-        for w in (reference, decoded)
-    )
-    distances = []
-    for window, num_bands in _MEL_SCALES.items():
-        bands = mel_bands(window, num_bands, sample_rate)
-        difference = _log_mel(first, window, bands) - _log_mel(second, window, bands)
-        distances.append(float(difference.abs().mean()))
+    first, second = (to_length(waveform, num_samples) for waveform in (reference, decoded))
+    distances = [
+        _mel_distance(first, second, window, mel_bands(window, num_bands, sample_rate))
+        for window, num_bands in _MEL_SCALES.items()
+    ]
     return sum(distances) / len(distances)
+
+
+def speaker_similarity(
+    reference: NDArray[np.float32], decoded: NDArray[np.float32]
+) -> float | None:
+    """Return the cosine between speaker embeddings of waveforms [T] at 16 kHz, see `speaker`."""
+    from vqcodec.evaluation.metrics import speaker  # here: the only metric that needs torch
+
+    return speaker.speaker_similarity(reference, decoded)
 
 
 def pesq_wb(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -> float | None:
@@ -207,16 +201,50 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _log_mel(waveform: Tensor, window: int, bands: Tensor) -> Tensor:
-    """Return log10 mel magnitudes [C, bands, frames] of a waveform [C, T]."""
-    spectrum = torch.stft(
-        waveform, window, window // 4, window=torch.hann_window(window), return_complex=True
+def _mel_distance(
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    window: int,
+    bands: NDArray[np.float32],
+) -> float:
+    """Return `mel_distance` of one resolution, batch by batch of windows."""
+    step = window // 4
+    pairs = [
+        sliding_window_view(_padded(channel, window), window)[::step]  # [frames, window]
+        for channel in (*first, *second)
+    ]
+    num_frames, size = len(pairs[0]), max(1, _BATCH // window)
+    total = 0.0
+    for one, other in zip(pairs[: len(first)], pairs[len(first) :], strict=True):
+        for start in range(0, num_frames, size):
+            part = slice(start, start + size)
+            difference = _log_mel(one[part], bands) - _log_mel(other[part], bands)
+            total += float(np.abs(difference).sum(dtype=np.float64))
+    return total / (len(first) * num_frames * len(bands[0]))
+
+
+def _padded(channel: NDArray[np.float32], window: int) -> NDArray[np.float32]:
+    """Return a channel [T], mirrored at both ends so that a window is centred on each end."""
+    return np.pad(channel, window // 2, mode="reflect")
+
+
+def _log_mel(frames: NDArray[np.float32], bands: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return log10 mel magnitudes [frames, bands] of frames [frames, window]."""
+    spectrum = np.fft.rfft(frames * hann_window(frames.shape[1]), axis=1)
+    magnitudes = np.abs(spectrum).astype(np.float32)
+    logarithms: NDArray[np.float32] = np.log10(
+        np.maximum(magnitudes @ bands, np.float32(_QUIETEST))
     )
-    return torch.einsum("cft,fb->cbt", spectrum.abs(), bands).clamp(min=_QUIETEST).log10()
+    return logarithms
+
+
+def hann_window(length: int) -> NDArray[np.float32]:
+    """Return a periodic Hann window."""
+    return np.hanning(length + 1)[:-1].astype(np.float32)
 
 
 @lru_cache(maxsize=64)
-def mel_bands(window: int, num_bands: int, sample_rate: int) -> Tensor:
+def mel_bands(window: int, num_bands: int, sample_rate: int) -> NDArray[np.float32]:
     """Return the weights [window / 2 + 1, num_bands] of triangular bands of equal area.
 
     Slaney's scale: 200/3 Hz a mel up to 1 kHz, then 27 mels for a factor of 6.4.
@@ -227,7 +255,7 @@ def mel_bands(window: int, num_bands: int, sample_rate: int) -> Tensor:
     rising = (bins - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - bins) / np.diff(edges)[1:]
     weights = np.minimum(rising, falling).clip(min=0) * 2 / (edges[2:] - edges[:-2])
-    return torch.from_numpy(weights.astype(np.float32))
+    return weights.astype(np.float32)
 
 
 def _mels_of(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -239,3 +267,11 @@ def _mels_of(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _frequencies_of(mels: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
+
+
+_SPEECH_METRICS: dict[str, Callable[[NDArray[np.float32], NDArray[np.float32]], float | None]] = {
+    "pesq_wb": pesq_wb,
+    "stoi": stoi,
+    "visqol": visqol,
+    "speaker_similarity": speaker_similarity,
+}

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from vqcodec.evaluation.metrics.ssimulacra2 import ssimulacra2
+from vqcodec.evaluation.metrics.windows import Maps, mean_of_pairs, weighted_means
 from vqcodec.signals.picture import Picture
 
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW_SIDE = 11
 _WINDOW_SIGMA = 1.5
-_C1, _C2 = 0.01**2, 0.03**2  # for values in 0 … 1
+_C1, _C2 = np.float32(0.01**2), np.float32(0.03**2)  # for values in 0 … 1
 
 
 def compare(reference: Picture, decoded: Picture) -> dict[str, float | None]:
@@ -48,18 +46,13 @@ def psnr(reference: Picture, decoded: Picture) -> float:
 
 def ms_ssim_of_pictures(reference: Picture, decoded: Picture) -> float:
     """Return `ms_ssim` of the 8-bit RGB values, mean of the channels."""
-    similarities = []
-    for first, second in zip(_rgb(reference).T, _rgb(decoded).T, strict=True):  # [W, H] each
-        image, reconstruction = (
-            torch.from_numpy(np.ascontiguousarray(channel))[None, None].float() / 255
-            for channel in (first, second)
-        )
-        similarities.append(float(ms_ssim(image, reconstruction)))  # one channel: less memory
+    pairs = zip(_rgb(reference).transpose(2, 0, 1), _rgb(decoded).transpose(2, 0, 1), strict=True)
+    similarities = [ms_ssim(*(_unit_range(channel) for channel in pair)) for pair in pairs]
     return sum(similarities) / len(similarities)
 
 
-def ms_ssim(image: Tensor, reconstruction: Tensor) -> Tensor:
-    """Return the multi-scale structural similarity [B], mean of the channels; differentiable.
+def ms_ssim(image: NDArray[np.float32], reconstruction: NDArray[np.float32]) -> float:
+    """Return the multi-scale structural similarity of two channels [H, W] in 0 … 1.
 
     Wang, Simoncelli and Bovik 2003, "Multiscale structural similarity for image quality
     assessment": a Gaussian window of 11 pixels (sigma 1.5) without padding, five scales, each the
@@ -69,51 +62,57 @@ def ms_ssim(image: Tensor, reconstruction: Tensor) -> Tensor:
     A picture with a side below 161 pixels is too small for five windows: it has as many scales as
     fit, at least one, with weights scaled to the sum of all five. A side below 11 narrows the
     window.
-
-    Args:
-        image: [B, C, H, W] in 0 … 1.
-        reconstruction: the same shape.
     """
-    side = min(image.shape[-2:])
+    side = min(image.shape)
     num_scales = max(1, sum((_WINDOW_SIDE - 1) << scale < side for scale in range(5)))
     weights = _SCALE_WEIGHTS[:num_scales]
     stretch = sum(_SCALE_WEIGHTS) / sum(weights)
-    result = torch.ones_like(image[:, :, 0, 0])  # [B, C]
+    pair = np.stack([image, reconstruction])
+    result = 1.0
     for scale, weight in enumerate(weights):
         if scale:
-            padding = [side % 2 for side in image.shape[-2:]]
-            image = functional.avg_pool2d(image, 2, padding=padding)
-            reconstruction = functional.avg_pool2d(reconstruction, 2, padding=padding)
-        luminance, structure = _similarity(image, reconstruction)
-        if scale == num_scales - 1:
-            structure = structure * luminance
-        result = result * structure.mean(dim=(2, 3)).relu() ** (weight * stretch)
-    return result.mean(dim=1)
+            pair = _halved(pair)
+        similarity = _mean_similarity(pair, with_luminance=scale == num_scales - 1)
+        result *= max(0.0, similarity) ** (weight * stretch)
+    return result
 
 
-def _similarity(image: Tensor, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
-    """Return maps of luminance similarity, and of contrast and structure similarity."""
-    products = (image.square(), reconstruction.square(), image * reconstruction)
-    blurred = _blur(torch.cat([image, reconstruction, *products], dim=1))
-    mean_1, mean_2, square_1, square_2, product = blurred.chunk(5, dim=1)
-    variance_1 = square_1 - mean_1.square()
-    variance_2 = square_2 - mean_2.square()
-    covariance = product - mean_1 * mean_2
-    luminance = (2 * mean_1 * mean_2 + _C1) / (mean_1.square() + mean_2.square() + _C1)
-    return luminance, (2 * covariance + _C2) / (variance_1 + variance_2 + _C2)
+def _mean_similarity(pair: Maps, *, with_luminance: bool) -> float:
+    """Return the mean similarity of contrast and structure, and of luminance, if wanted."""
+    first, second = pair
+    difference = first - second
+    stacked = np.stack([first, difference, np.square(difference), first * second])
+    across, down = (_window(side) for side in (first.shape[1], first.shape[0]))
+    mean_1, shift, squares, product = weighted_means(stacked, across, down)
+    mean_2 = mean_1 - shift
+    # From differences, as variances and covariance would cancel each other but for rounding.
+    unlike = squares - np.square(shift)
+    similarity = 1 - unlike / (unlike + 2 * (product - mean_1 * mean_2) + _C2)
+    if with_luminance:
+        unlike = np.square(shift)
+        similarity *= 1 - unlike / (unlike + 2 * mean_1 * mean_2 + _C1)
+    return float(similarity.mean(dtype=np.float64))
 
 
-def _blur(image: Tensor) -> Tensor:
-    """Return the Gaussian means of all windows that lie inside: sides shrink by 10 pixels."""
-    num_channels, *sides = image.shape[1:]
-    for dim, side in enumerate(sides):
-        length = min(_WINDOW_SIDE, side)
-        offsets = torch.arange(length, dtype=image.dtype, device=image.device) - (length - 1) / 2
-        window = torch.exp(-offsets.square() / (2 * _WINDOW_SIGMA**2))
-        kernel = (window / window.sum()).view([-1, 1] if dim == 0 else [1, -1])
-        kernel = kernel.expand(num_channels, 1, -1, -1)
-        image = functional.conv2d(image, kernel, groups=num_channels)
-    return image
+def _window(side: int) -> NDArray[np.float64]:
+    """Return the weights of a Gaussian window that fits into a side."""
+    length = min(_WINDOW_SIDE, side)
+    offsets = np.arange(length) - (length - 1) / 2
+    weights: NDArray[np.float64] = np.exp(-np.square(offsets) / (2 * _WINDOW_SIGMA**2))
+    weights /= weights.sum()
+    return weights
+
+
+def _halved(pair: Maps) -> Maps:
+    """Return the means of 2 x 2 pixels; an odd side gets zeros before and after."""
+    rows, columns = (side % 2 for side in pair.shape[1:])
+    padded = np.pad(pair, ((0, 0), (rows, rows), (columns, columns)))
+    height, width = (side // 2 * 2 for side in padded.shape[1:])
+    return mean_of_pairs(padded[:, :height, :width])
+
+
+def _unit_range(channel: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return channel.astype(np.float32) / np.float32(255)
 
 
 def _rgb(picture: Picture) -> NDArray[np.uint8]:

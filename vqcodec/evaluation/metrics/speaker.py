@@ -68,7 +68,8 @@ def _mel_frames(waveform: Tensor) -> Tensor:
     spectrum = torch.stft(
         waveform, _WINDOW, _HOP, window=window, pad_mode="constant", return_complex=True
     )
-    return spectrum.abs().square().T @ mel_bands(_WINDOW, _NUM_BANDS, _SAMPLE_RATE)
+    bands = torch.from_numpy(mel_bands(_WINDOW, _NUM_BANDS, _SAMPLE_RATE))
+    return spectrum.abs().square().T @ bands
 
 
 @lru_cache(maxsize=1)

@@ -6,16 +6,14 @@ from itertools import pairwise
 from math import cos, exp, pi, sin, tan
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
+
+from vqcodec.evaluation.metrics.windows import Maps, mean_of_pairs, weighted_means
 
 _NUM_SCALES = 6
 _SMALLEST_SIDE = 8  # pixels of a scale
-_C2 = 0.0009
+_C2 = np.float32(0.0009)
 _SIGMA = 1.5  # pixels
-_AXES = ((1, 1, 1, -1), (1, 1, -1, 1))
 
 # Linear RGB to LMS, and XYB from the cube roots of that: the colours of JPEG XL.
 _ABSORBANCE = (
@@ -23,7 +21,7 @@ _ABSORBANCE = (
     (0.23, 0.692, 0.078),
     (0.24342268924547819, 0.20476744424496821, 0.55180986650955360),
 )
-_BIAS = 0.0037930732552754493
+_BIAS = np.float32(0.0037930732552754493)
 
 # Of version 2.1, fitted by its author to what viewers said. By channel X, Y, B, then by scale, then
 # mean and 4-norm, each of three maps: structure, artefacts, lost detail.
@@ -154,64 +152,73 @@ def ssimulacra2(reference: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> flo
     first, second = _linear(reference), _linear(decoded)
     scales = []
     for scale in range(_NUM_SCALES):
-        if min(first.shape[-2:]) < _SMALLEST_SIDE:
+        if min(first.shape[1:]) < _SMALLEST_SIDE:
             break
         if scale:
             first, second = _halved(first), _halved(second)
         scales.append(_errors(_xyb(first), _xyb(second)))
-    errors = torch.stack(scales, dim=1).flatten()  # [3 channels, scales, 2 norms, 3 maps]
-    weights = torch.tensor(_WEIGHTS[: len(errors)], dtype=torch.float64)
-    total = 0.9562382616834844 * float(errors.double() @ weights)
+    errors = np.stack(scales, axis=1).ravel()  # [3 channels, scales, 2 norms, 3 maps]
+    total = 0.9562382616834844 * float(errors @ np.array(_WEIGHTS[: len(errors)]))
     distance = total * (
         2.326765642916932 + total * (total * 6.248496625763138e-05 - 0.020884521182843837)
     )
     return 100 - 10 * distance**0.6276336467831387 if distance > 0 else 100.0
 
 
-def _errors(first: Tensor, second: Tensor) -> Tensor:
+def _errors(first: Maps, second: Maps) -> NDArray[np.float64]:
     """Return the mean and the 4-norm of three maps of errors, [3 channels, 2 norms, 3 maps]."""
-    stacked = torch.cat([first, second, first * first, second * second, first * second])
-    mean_1, mean_2, square_1, square_2, product = _blurred(stacked).chunk(5)
-    covariance = product - mean_1 * mean_2
-    variances = (square_1 - mean_1 * mean_1) + (square_2 - mean_2 * mean_2)
-    luminance = 1 - (mean_1 - mean_2).square()
-    structure = (1 - luminance * (2 * covariance + _C2) / (variances + _C2)).relu()
-    edges = (1 + (second - mean_2).abs()) / (1 + (first - mean_1).abs()) - 1
-    maps = torch.stack([structure, edges.relu(), (-edges).relu()], dim=1).double()
-    means = maps.mean(dim=(2, 3))  # [3 channels, 3 maps]
-    return torch.stack([means, maps.square().square().mean(dim=(2, 3)).pow(0.25)], dim=1)
+    return np.stack([_errors_of_channel(*channels) for channels in zip(first, second, strict=True)])
 
 
-def _linear(pixels: NDArray[np.uint8]) -> Tensor:
+def _errors_of_channel(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the same of one channel [H, W] and its copy, [2 norms, 3 maps]."""
+    difference = first - second
+    stacked = np.stack([first, difference, np.square(difference), first * second])
+    mean_1, shift, squares, product = _blurred(stacked)
+    mean_2 = mean_1 - shift
+    # From differences, as variances and covariance would cancel each other but for rounding.
+    unlike = squares - np.square(shift)
+    twice_covariance = 2 * (product - mean_1 * mean_2) + _C2
+    structure = unlike + np.square(shift) * twice_covariance
+    structure /= unlike + twice_covariance
+    blur_1, blur_2 = np.abs(first - mean_1), np.abs(second - mean_2)
+    edges = (blur_2 - blur_1) / (1 + blur_1)
+    maps = [np.maximum(structure, 0), np.maximum(edges, 0), np.maximum(-edges, 0)]
+    means = [values.mean(dtype=np.float64) for values in maps]
+    norms = [np.square(np.square(values)).mean(dtype=np.float64) ** 0.25 for values in maps]
+    return np.array([means, norms])
+
+
+def _linear(pixels: NDArray[np.uint8]) -> Maps:
     """Return light [3, H, W] in 0 … 1."""
     values = np.arange(256) / 255
     curve = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    return torch.from_numpy(curve.astype(np.float32)[pixels.transpose(2, 0, 1)])
+    return curve.astype(np.float32)[pixels.transpose(2, 0, 1)]
 
 
-def _halved(image: Tensor) -> Tensor:
+def _halved(image: Maps) -> Maps:
     """Return the means of 2 x 2 pixels; a last row or column that is alone counts twice."""
-    height, width = image.shape[-2:]
-    padded = functional.pad(image[None], (0, width % 2, 0, height % 2), mode="replicate")
-    return functional.avg_pool2d(padded, 2)[0]
+    height, width = image.shape[1:]
+    return mean_of_pairs(np.pad(image, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge"))
 
 
-def _xyb(image: Tensor) -> Tensor:
+def _xyb(image: Maps) -> Maps:
     """Return the three channels of XYB, moved and stretched to be positive and of similar range."""
-    light = torch.einsum("ij,jhw->ihw", image.new_tensor(_ABSORBANCE), image) + _BIAS
-    long, medium, short = light.clamp(min=0).pow(1 / 3) - _BIAS ** (1 / 3)
+    absorbance = np.array(_ABSORBANCE, np.float32)
+    light = np.tensordot(absorbance, image, axes=1) + _BIAS
+    long, medium, short = np.cbrt(np.maximum(light, 0)) - np.cbrt(_BIAS)
     x, y = (long - medium) / 2, (long + medium) / 2
-    return torch.stack([14 * x + 0.42, y + 0.01, short - y + 0.55])
+    return np.stack([14 * x + np.float32(0.42), y + np.float32(0.01), short - y + np.float32(0.55)])
 
 
-def _blurred(maps: Tensor) -> Tensor:
+def _blurred(maps: Maps) -> Maps:
     """Return Gaussian means of maps [N, H, W], which are 0 beyond their edges."""
-    kernel = maps.new_tensor(_kernel())
+    kernel = _kernel()
     radius = len(kernel) // 2
-    # Each map is a channel by itself, which is four times faster than a batch of single channels.
-    across, down = (kernel.view(shape).expand(len(maps), -1, -1, -1) for shape in _AXES)
-    rows = functional.conv2d(maps[None], across, padding=(0, radius), groups=len(maps))
-    return functional.conv2d(rows, down, padding=(radius, 0), groups=len(maps))[0]
+    padded = np.pad(maps, ((0, 0), (radius, radius), (radius, radius)))
+    return weighted_means(padded, kernel, kernel)
 
 
 def _kernel() -> list[float]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from vqcodec.evaluation.curves import Fit, gap_or_none, known_curves
 from vqcodec.evaluation.record import Record, mean_records
@@ -34,7 +33,7 @@ class Comparison:
     """What one model and its peers did to the files of one modality.
 
     Attributes:
-        modality: what the files are.
+        modality: what the files are, "image" or "audio".
         files: all of them.
         model: compared with
         peers: each of these.
@@ -42,7 +41,7 @@ class Comparison:
         records: of all codecs on all files at all settings.
     """
 
-    modality: Literal["image", "audio"]
+    modality: str
     files: Sequence[Path]
     model: Codec
     peers: Sequence[Codec]

@@ -8,6 +8,7 @@ from html import escape
 from importlib import resources
 from string import Template
 
+from vqcodec.evaluation.curves import missing_fits
 from vqcodec.evaluation.record import Record, mean_records
 from vqcodec.evaluation.report.comparison import (
     FIT,
@@ -50,7 +51,9 @@ def build_page(comparisons: Sequence[Comparison], missing: Sequence[str] = ()) -
         style=_resource("page.css"),
         script=_resource("page.js"),
         links="".join(_link(comparison) for comparison in comparisons),
-        notes="".join(f"<p>Not measured: {escape(sentence)}</p>" for sentence in missing),
+        notes="".join(
+            f"<p>Not measured: {escape(sentence)}</p>" for sentence in [*missing, *missing_fits()]
+        ),
         sections="".join(sections),
         media=_embedded(
             {

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from vqcodec.evaluation.ticks import logarithmic_ticks, ticks_between
+
 _WIDTH, _HEIGHT = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 52  # margins
 _MARKER_PATHS = (  # told apart without colours, too
@@ -57,8 +59,8 @@ def build_plot(title: str, rate_label: str, value_label: str, lines: Sequence[Li
         share = (value - low_value) / (high_value - low_value)
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
-    parts = [_x_axis(_rate_ticks(low_rate, high_rate), x_of, rate_label)]
-    parts.append(_y_axis(_value_ticks(low_value, high_value), y_of, value_label))
+    parts = [_x_axis(logarithmic_ticks(low_rate, high_rate), x_of, rate_label)]
+    parts.append(_y_axis(ticks_between(low_value, high_value), y_of, value_label))
     parts += [_line(line, number, x_of, y_of) for number, line in enumerate(lines)]
     summary = escape(f"{title}. The arrow keys go from point to point.")
     return (
@@ -133,20 +135,3 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     """Return the range with a margin of a twentieth on both sides, or of 0.5 around one value."""
     margin = (high - low) / 20 or 0.5
     return low - margin, high + margin
-
-
-def _rate_ticks(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 times the powers of ten between two logarithms; fewer in wide ranges."""
-    factors = (1, 2, 5) if high - low < 2.5 else (1,)
-    powers = range(math.floor(low), math.ceil(high) + 1)
-    ticks = [factor * 10.0**power for power in powers for factor in factors]
-    return [tick for tick in ticks if low <= math.log10(tick) <= high]
-
-
-def _value_ticks(low: float, high: float) -> list[float]:
-    """Return the multiples of a round step between two numbers: two to six of them."""
-    rough = (high - low) / 5
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = unit * next(factor for factor in (1, 2, 5, 10) if factor * unit >= rough)
-    first, last = math.ceil(low / step), math.floor(high / step)
-    return [round(number * step, 10) for number in range(first, last + 1)]

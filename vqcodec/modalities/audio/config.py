@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vqcodec.config import check_range
 from vqcodec.errors import ConfigError
 from vqcodec.layout import Geometry
 from vqcodec.registry import Kind, Registry
@@ -45,22 +46,14 @@ class MdctConfig:
     voice_dim: int = 0  # channels of a speaker's vector, for a decoder that takes one
 
     def __post_init__(self) -> None:
-        if not 4_000 <= self.sample_rate <= 96_000:
-            raise ConfigError(f"network.sample_rate: {self.sample_rate} is not 4000 … 96000 Hz")
-        if not 16 <= self.hop_length <= 4_096 or self.hop_length % 4:
-            raise ConfigError(
-                f"network.hop_length: {self.hop_length} is no multiple of 4 in 16 … 4096"
-            )
-        if not 1 <= self.dim <= self.hop_length:
-            raise ConfigError(f"network.dim: {self.dim} is not 1 … hop_length")
-        if not 0 <= self.voice_dim <= 1_024:
-            raise ConfigError(f"network.voice_dim: {self.voice_dim} is not 0 … 1024")
-        for name in ("encoder_width", "decoder_width"):
-            if not 8 <= getattr(self, name) <= 2_048:
-                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 8 … 2048")
-        for name in ("encoder_units", "decoder_units"):
-            if not 0 <= getattr(self, name) <= 32:
-                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 0 … 32")
+        check_range(self, "network", 4_000, 96_000, "sample_rate")
+        check_range(self, "network", 16, 4_096, "hop_length")
+        if self.hop_length % 4:
+            raise ConfigError(f"network.hop_length: {self.hop_length} is no multiple of 4")
+        check_range(self, "network", 1, self.hop_length, "dim")
+        check_range(self, "network", 0, 1_024, "voice_dim")
+        check_range(self, "network", 8, 2_048, "encoder_width", "decoder_width")
+        check_range(self, "network", 0, 32, "encoder_units", "decoder_units")
 
     def geometry(self) -> Geometry:
         """Return hop_length samples a frame; the reach is that of the convolutions over time."""
@@ -91,16 +84,11 @@ class PaperAudioConfig:
     num_units: int = 2  # residual units of each level of the decoder
 
     def __post_init__(self) -> None:
-        if not 4_000 <= self.sample_rate <= 96_000:
-            raise ConfigError(f"network.sample_rate: {self.sample_rate} is not 4000 … 96000 Hz")
-        if not 1 <= self.dim <= 1_024:
-            raise ConfigError(f"network.dim: {self.dim} is not 1 … 1024")
-        if not 4 <= self.narrow_width <= self.width <= 1_024:
-            raise ConfigError(
-                f"network.width: {self.narrow_width} … {self.width} is not within 4 … 1024"
-            )
-        if not 0 <= self.num_units <= len(DILATIONS):
-            raise ConfigError(f"network.num_units: {self.num_units} is not 0 … {len(DILATIONS)}")
+        check_range(self, "network", 4_000, 96_000, "sample_rate")
+        check_range(self, "network", 1, 1_024, "dim")
+        check_range(self, "network", 4, 1_024, "width")
+        check_range(self, "network", 4, self.width, "narrow_width")
+        check_range(self, "network", 0, len(DILATIONS), "num_units")
 
     def widths(self) -> list[int]:
         """Return the channels of each level, the finest (half the sample rate) first."""

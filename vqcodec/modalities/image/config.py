@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vqcodec.errors import ConfigError
+from vqcodec.config import check_range
 from vqcodec.layout import Geometry
 from vqcodec.registry import Kind, Registry
 
@@ -39,14 +39,9 @@ class PatchesConfig:
     gated: bool = False  # whether features scale the linear path's latents
 
     def __post_init__(self) -> None:
-        if not 1 <= self.dim <= 3 * PATCH * PATCH:
-            raise ConfigError(f"network.dim: {self.dim} is not 1 … {3 * PATCH * PATCH}")
-        for name in ("fine_width", "coarse_width"):
-            if not 8 <= getattr(self, name) <= 1024:
-                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 8 … 1024")
-        for name in ("fine_units", "coarse_units"):
-            if not 0 <= getattr(self, name) <= 32:
-                raise ConfigError(f"network.{name}: {getattr(self, name)} is not 0 … 32")
+        check_range(self, "network", 1, 3 * PATCH * PATCH, "dim")
+        check_range(self, "network", 8, 1024, "fine_width", "coarse_width")
+        check_range(self, "network", 0, 32, "fine_units", "coarse_units")
 
     def geometry(self) -> Geometry:
         """Return 16 pixels a position; the reach is that of the 3 x 3 convolutions."""
@@ -72,12 +67,9 @@ class PaperImageConfig:
     num_units: int = 2  # residual units of each network
 
     def __post_init__(self) -> None:
-        if not 1 <= self.dim <= 1024:
-            raise ConfigError(f"network.dim: {self.dim} is not 1 … 1024")
-        if not 4 <= self.width <= 1024:
-            raise ConfigError(f"network.width: {self.width} is not 4 … 1024")
-        if not 0 <= self.num_units <= 32:
-            raise ConfigError(f"network.num_units: {self.num_units} is not 0 … 32")
+        check_range(self, "network", 1, 1024, "dim")
+        check_range(self, "network", 4, 1024, "width")
+        check_range(self, "network", 0, 32, "num_units")
 
     def geometry(self) -> Geometry:
         """Return 4 pixels a position; two strided convolutions reach one position, a unit one."""

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vqcodec.networks.priors.heads import prediction_bits
+from vqcodec.networks.priors.heads import IndexFeatures, prediction_bits
+from vqcodec.networks.priors.storing import (
+    StoredLayer,
+    freeze_coding,
+    freeze_rates,
+    freeze_table,
+    thaw_rates,
+    thaw_table,
+)
 from vqcodec.priors.config import Head
 from vqcodec.priors.integer import Tensors
 
@@ -21,11 +30,15 @@ class PriorNetwork(nn.Module, ABC):
         head: the form of its predictions.
         group_sizes: codebooks that are predicted together; they add up to K.
         codebook_size: N.
+        features: what it sees of an index.
+        rate_state: [J, W], its first state at J rates, from coarse to fine.
     """
 
     head: Head
     group_sizes: tuple[int, ...]
     codebook_size: int
+    features: IndexFeatures
+    rate_state: nn.Parameter
 
     @abstractmethod
     def forward(self, indices: Tensor, rate: Tensor, in_use: Tensor | None) -> list[Tensor]:
@@ -38,14 +51,25 @@ class PriorNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
+    def stored_layers(self) -> Iterator[StoredLayer]:
+        """Yield every layer that a model file stores."""
+
     def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
         """Return the integer tensors that the frozen prior reads.
 
         Args:
             positions: [256], where each rate byte lies in 0 … 1.
-        """
 
-    @abstractmethod
+        Raises:
+            ModelFileError: a weight is not finite.
+        """
+        tensors = freeze_coding(self.head)
+        tensors["features"] = freeze_table(self.features.table)
+        tensors["rate_state"] = freeze_rates(self.rate_state, positions)
+        for layer in self.stored_layers():
+            tensors |= layer.freeze()
+        return tensors
+
     def thaw(self, tensors: Tensors, positions: Tensor) -> None:
         """Take the weights that `freeze` stored, as far as integers kept them.
 
@@ -53,6 +77,11 @@ class PriorNetwork(nn.Module, ABC):
             tensors: of a frozen prior of the same shape.
             positions: [256], where each rate byte lies in 0 … 1.
         """
+        if self.head == "categorical":  # the features of a logistic one are fixed
+            thaw_table(self.features.table, tensors["features"])
+        thaw_rates(self.rate_state, positions, tensors["rate_state"])
+        for layer in self.stored_layers():
+            layer.thaw(tensors)
 
     def bits(
         self,

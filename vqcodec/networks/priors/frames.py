@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.networks.priors.base import PriorNetwork
-from vqcodec.networks.priors.freezing import as_array, freeze_coding, freeze_layer, freeze_rates
 from vqcodec.networks.priors.heads import IndexFeatures, activate, saturate
-from vqcodec.networks.priors.thawing import assign, thaw_activations, thaw_layer, thaw_rates
+from vqcodec.networks.priors.storing import StoredLayer, linear
 from vqcodec.networks.residual import interpolate_knots
 from vqcodec.priors.config import FramesPriorConfig, check_codebooks
-from vqcodec.priors.integer import Tensors, freeze_activations
 
 
 class TimeLayer(nn.Module):
@@ -100,40 +97,17 @@ class FramesPriorNetwork(PriorNetwork):
                 first = last
         return predictions
 
-    def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
-        """Return the integer tensors of the frozen prior; see `PriorNetwork`."""
-        tensors = freeze_coding(self.config.head)
-        tensors["features"] = freeze_activations(as_array(self.features.table))
-        tensors["rate_state"] = freeze_rates(self.rate_state, positions)
-        tensors |= freeze_layer("first", self.first)
+    def stored_layers(self) -> Iterator[StoredLayer]:
+        """Yield every layer that a model file stores."""
+        yield linear("first", self.first)
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, TimeLayer)
-            tensors |= freeze_layer(f"layers.{number}.mix", layer.mix)
-            tensors |= freeze_layer(f"layers.{number}.merge", layer.merge)
+            yield linear(f"layers.{number}.mix", layer.mix)
+            yield linear(f"layers.{number}.merge", layer.merge)
         for number, group in enumerate(self.groups):
             assert isinstance(group, FrameGroup)
-            tensors |= freeze_layer(f"groups.{number}.hidden", group.hidden)
-            tensors |= freeze_layer(f"groups.{number}.head", group.head, self.config.head)
+            yield linear(f"groups.{number}.hidden", group.hidden)
+            yield linear(f"groups.{number}.head", group.head, self.head)
             if number + 1 < len(self.groups):
-                tensors |= freeze_layer(f"groups.{number}.update", group.update)
-                tensors |= freeze_layer(f"groups.{number}.merge", group.merge)
-        return tensors
-
-    def thaw(self, tensors: Tensors, positions: Tensor) -> None:
-        """Take the weights of a frozen prior of the same shape; see `PriorNetwork`."""
-        head = self.config.head
-        if head == "categorical":
-            assign(self.features.table, thaw_activations(tensors["features"]))
-        thaw_rates(self.rate_state, positions, tensors["rate_state"])
-        thaw_layer(self.first, tensors, "first")
-        for number, layer in enumerate(self.layers):
-            assert isinstance(layer, TimeLayer)
-            thaw_layer(layer.mix, tensors, f"layers.{number}.mix")
-            thaw_layer(layer.merge, tensors, f"layers.{number}.merge")
-        for number, group in enumerate(self.groups):
-            assert isinstance(group, FrameGroup)
-            thaw_layer(group.hidden, tensors, f"groups.{number}.hidden")
-            thaw_layer(group.head, tensors, f"groups.{number}.head", head)
-            if number + 1 < len(self.groups):
-                thaw_layer(group.update, tensors, f"groups.{number}.update")
-                thaw_layer(group.merge, tensors, f"groups.{number}.merge")
+                yield linear(f"groups.{number}.update", group.update)
+                yield linear(f"groups.{number}.merge", group.merge)

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.networks.priors.base import PriorNetwork
-from vqcodec.networks.priors.freezing import as_array, freeze_coding, freeze_layer, freeze_rates
 from vqcodec.networks.priors.heads import IndexFeatures, activate, saturate
-from vqcodec.networks.priors.thawing import (
-    assign,
-    thaw_activations,
-    thaw_layer,
-    thaw_linear,
-    thaw_rates,
-)
+from vqcodec.networks.priors.storing import StoredLayer, convolution, linear
 from vqcodec.networks.residual import interpolate_knots
 from vqcodec.priors.config import GridPriorConfig, check_codebooks
-from vqcodec.priors.integer import Tensors, freeze_activations, freeze_linear, named
 from vqcodec.priors.order import known_taps, phase_offsets
 
 
@@ -139,47 +130,16 @@ class GridPriorNetwork(PriorNetwork):
             first += size
         return predictions
 
-    def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
-        """Return the integer tensors of the frozen prior; see `PriorNetwork`."""
-        head = self.config.head
-        tensors = freeze_coding(head)
-        tensors["features"] = freeze_activations(as_array(self.features.table))
-        tensors["rate_state"] = freeze_rates(self.rate_state, positions)
+    def stored_layers(self) -> Iterator[StoredLayer]:
+        """Yield every layer that a model file stores."""
         for number, group in enumerate(self.predictors):
             assert isinstance(group, GroupPredictor)
             prefix = f"groups.{number}"
-            context = as_array(group.context).transpose(0, 3, 4, 2, 1)  # [P, k, k, C, W]
-            frozen = freeze_linear(context, as_array(group.phase_bias))
-            tensors |= named(f"{prefix}.context", frozen)
-            tensors |= freeze_layer(f"{prefix}.trunk", group.trunk)
-            tensors |= freeze_layer(f"{prefix}.hidden", group.hidden)
-            tensors |= freeze_layer(f"{prefix}.head", group.head, head)
+            axes = (0, 3, 4, 2, 1)  # [P, k, k, C, W]
+            yield StoredLayer(f"{prefix}.context", group.context, group.phase_bias, axes)
+            yield linear(f"{prefix}.trunk", group.trunk)
+            yield linear(f"{prefix}.hidden", group.hidden)
+            yield linear(f"{prefix}.head", group.head, self.head)
             if number + 1 < len(self.predictors):
-                update = as_array(group.update.get_parameter("weight")).transpose(
-                    2, 3, 1, 0
-                )  # [3, 3, C, W]
-                frozen = freeze_linear(update, as_array(group.update.get_parameter("bias")))
-                tensors |= named(f"{prefix}.update", frozen)
-                tensors |= freeze_layer(f"{prefix}.merge", group.merge)
-        return tensors
-
-    def thaw(self, tensors: Tensors, positions: Tensor) -> None:
-        """Take the weights of a frozen prior of the same shape; see `PriorNetwork`."""
-        head = self.config.head
-        if head == "categorical":
-            assign(self.features.table, thaw_activations(tensors["features"]))
-        thaw_rates(self.rate_state, positions, tensors["rate_state"])
-        for number, group in enumerate(self.predictors):
-            assert isinstance(group, GroupPredictor)
-            prefix = f"groups.{number}"
-            context, bias = thaw_linear(tensors, f"{prefix}.context")
-            assign(group.context, context.transpose(0, 4, 3, 1, 2))
-            assign(group.phase_bias, bias)
-            thaw_layer(group.trunk, tensors, f"{prefix}.trunk")
-            thaw_layer(group.hidden, tensors, f"{prefix}.hidden")
-            thaw_layer(group.head, tensors, f"{prefix}.head", head)
-            if number + 1 < len(self.predictors):
-                update, bias = thaw_linear(tensors, f"{prefix}.update")
-                assign(group.update.get_parameter("weight"), update.transpose(3, 2, 0, 1))
-                assign(group.update.get_parameter("bias"), bias)
-                thaw_layer(group.merge, tensors, f"{prefix}.merge")
+                yield convolution(f"{prefix}.update", group.update)
+                yield linear(f"{prefix}.merge", group.merge)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vqcodec.errors import ConfigError
+from vqcodec.config import check_range
 from vqcodec.training.audio.disguise import disguise
 from vqcodec.training.modality import Batch, Dataset
 
@@ -32,17 +32,11 @@ class AudioDataConfig:
     group_separator: str = ""
 
     def __post_init__(self) -> None:
-        if not 4 <= self.frames <= 10_000:
-            raise ConfigError(f"data.frames: {self.frames} is not 4 … 10000")
-        if not 0 <= self.speed_change <= 0.5:
-            raise ConfigError(f"data.speed_change: {self.speed_change} is not 0 … 0.5")
-        if not 0 <= self.formant_change <= 1:
-            raise ConfigError(f"data.formant_change: {self.formant_change} is not 0 … 1")
-        if not 0.5 <= self.recording_s <= 30:
-            raise ConfigError(f"data.recording_s: {self.recording_s} is not 0.5 … 30")
-        for name in ("speed_share", "mix_share", "quiet_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"data.{name}: {getattr(self, name)} is not 0 … 1")
+        check_range(self, "data", 4, 10_000, "frames")
+        check_range(self, "data", 0, 0.5, "speed_change")
+        check_range(self, "data", 0, 1, "formant_change")
+        check_range(self, "data", 0.5, 30, "recording_s")
+        check_range(self, "data", 0, 1, "speed_share", "mix_share", "quiet_share")
 
 
 QUIET_DB = -15.0  # an excerpt that is quieter than this beside its recording is passed over

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from vqcodec.config import check_range
 from vqcodec.errors import ConfigError, InputError
 from vqcodec.training.modality import Dataset
 
@@ -25,8 +26,9 @@ class ImageDataConfig:
     group_separator: str = ""
 
     def __post_init__(self) -> None:
-        if not 16 <= self.crop <= 2048 or self.crop % 16:
-            raise ConfigError(f"data.crop: {self.crop} is not a multiple of 16 in 16 … 2048")
+        check_range(self, "data", 16, 2048, "crop")
+        if self.crop % 16:
+            raise ConfigError(f"data.crop: {self.crop} is not a multiple of 16")
 
 
 class ImageCrops(Dataset):

@@ -1,4 +1,8 @@
-"""Work on many items in processes of their own, each with its share of the cores."""
+"""Work on many items in separate processes, each with its share of the cores.
+
+`concurrent.futures.ProcessPoolExecutor` cannot do this: on Ctrl-C it lets running work go on, it
+does not tell which signal ended a process, and its processes survive a parent that was killed.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +23,8 @@ from vqcodec.errors import VqcodecError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-MAX_DEFAULT_JOBS = 8  # each holds Python, torch and the models
-_MIN_ITEMS = 4  # for each process, which takes seconds to start
+MAX_DEFAULT_JOBS = 8  # each holds Python and the models
+_MIN_ITEMS = 4  # for each process, which takes a second to start
 _GRACE_S = 5.0  # from asking a process to end to ending it
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -56,22 +60,23 @@ def run_in_processes(
 ) -> None:
     """Call `work` on every item, each in the next process that is free.
 
-    The processes are started anew, not forked: threads and accelerators do not survive a fork.
-    They share the cores equally, do not hear Ctrl-C, and are gone when this returns or raises.
+    The processes are spawned, not forked: threads and accelerators do not survive a fork. They
+    share the cores equally and ignore Ctrl-C. All have ended when this returns or raises.
 
     Args:
-        work: pickled once for each process, in which it stays.
-        items: pickled one by one.
-        jobs: how many processes, at least 1.
-        finished: is called here with the index of an item and its result, as they come.
+        work: is pickled once and sent to every process.
+        items: are pickled one by one.
+        jobs: the number of processes, at least 1.
+        finished: is called in this process with the index of an item and its result, in the order
+            in which results arrive.
 
     Raises:
-        VqcodecError: the first that `work` raised; or a process was ended from outside.
+        VqcodecError: the first that `work` raised; or a signal ended a process.
         RuntimeError: `work` raised something else; its traceback is on stderr.
     """
     waiting = iter(enumerate(items))
     workers: list[_Worker] = []
-    held: dict[Connection, int] = {}  # the index of the item that is worked on behind a channel
+    held: dict[Connection, int] = {}  # channel of a process -> index of the item it works on
     try:
         _start(workers, pickle.dumps(work), min(jobs, len(items)))
         processes = {worker.channel: worker.process for worker in workers}
@@ -89,7 +94,7 @@ def run_in_processes(
 
 
 def _start(workers: list[_Worker], work: bytes, jobs: int) -> None:
-    """Start processes and add them to the list."""
+    """Start processes and add them to the list, so that a failure half-way leaves none behind."""
     context = get_context("spawn")
     resource_tracker.ensure_running()  # by itself it would unblock interrupts
     with _environment(max(1, num_cores() // max(1, jobs))), _interrupts_blocked():
@@ -97,23 +102,23 @@ def _start(workers: list[_Worker], work: bytes, jobs: int) -> None:
             channel, far_end = context.Pipe()
             process = context.Process(target=_serve, args=(far_end, work), daemon=True)
             process.start()
-            far_end.close()  # so that the end of the process is the end of the channel
+            far_end.close()  # the channel then closes when the process ends
             workers.append(_Worker(process, channel))
 
 
 def _hand_over(
     channel: Connection, waiting: Iterator[tuple[int, Item]], held: dict[Connection, int]
 ) -> None:
-    """Send the next item, if there is one, and note where it is."""
+    """Send the next item, if there is one, and note which process has it."""
     for index, item in waiting:
         held[channel] = index
-        with suppress(BrokenPipeError):  # the process has ended, as its channel will say
+        with suppress(ConnectionError):  # the process has ended: `_receive` reports that
             channel.send(item)
         return
 
 
 def _receive(channel: Connection, process: SpawnProcess) -> Any:
-    """Return what a process sends, or raise it."""
+    """Return the result that a process sends, or raise its error."""
     try:
         outcome = channel.recv()
     except (EOFError, ConnectionResetError) as error:
@@ -131,7 +136,7 @@ def _receive(channel: Connection, process: SpawnProcess) -> Any:
 
 
 def _end(workers: Sequence[_Worker]) -> None:
-    """Have all processes end, and wait for that."""
+    """End all processes and wait for them."""
     for worker in workers:
         worker.channel.close()
         worker.process.terminate()
@@ -143,30 +148,35 @@ def _end(workers: Sequence[_Worker]) -> None:
 
 
 def _serve(channel: Connection, work: bytes) -> None:
-    """Work on what comes until nothing comes any more; what a process does."""
+    """Work on items until the channel closes: the main function of a process."""
     signal.signal(signal.SIGTERM, _stop)
     try:
         function = pickle.loads(work)
-        with suppress(EOFError, BrokenPipeError):
-            while True:
+        while True:
+            try:
                 item = channel.recv()
-                try:
-                    outcome = function(item)
-                except VqcodecError as error:
-                    outcome = error
+            except (EOFError, ConnectionError):  # no more items, or the parent was killed
+                return
+            try:
+                outcome = function(item)
+            except VqcodecError as error:
+                outcome = error
+            try:
                 channel.send(outcome)
+            except ConnectionError:  # the parent was killed
+                return
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending; what ends it may not raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # do not raise while it ends
 
 
 def _stop(signal_number: int, _frame: object) -> None:
-    """Leave by an exception, so that temporary files go."""
+    """Leave by an exception, so that temporary files are removed."""
     raise SystemExit(128 + signal_number)
 
 
 @contextmanager
 def _environment(num_threads: int) -> Iterator[None]:
-    """Have processes that are started in this block use so many threads each."""
+    """Let each process that is started in this block use this number of threads."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(num_threads)))
     try:
@@ -181,9 +191,9 @@ def _environment(num_threads: int) -> Iterator[None]:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Have processes that are started in this block deaf to Ctrl-C: whoever started them answers.
+    """Let processes that are started in this block ignore Ctrl-C: this process answers it.
 
-    One that comes meanwhile is delivered afterwards.
+    A Ctrl-C during the block is delivered after it.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from working import Working
 
+from vqcodec import pool
 from vqcodec.errors import InputError, VqcodecError
-from vqcodec.evaluation import workers
-from vqcodec.evaluation.workers import default_jobs, run_in_processes
+from vqcodec.pool import default_jobs, run_in_processes
 
 
 def results(numbers, jobs):
@@ -36,7 +36,7 @@ def test_processes_that_end_already_when_they_are_asked_to_say_nothing(capfd, mo
 
 
 def test_every_item_is_worked_on_in_another_process_that_loads_the_work_once(monkeypatch):
-    monkeypatch.setattr(workers, "num_cores", lambda: 6)
+    monkeypatch.setattr(pool, "num_cores", lambda: 6)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     found = results([3, 1, 4, 1, 5], jobs=2)
     assert {index: result[0] for index, result in found.items()} == {0: 9, 1: 1, 2: 16, 3: 1, 4: 25}
@@ -91,7 +91,7 @@ def test_an_interrupt_ends_all_processes_and_removes_temporary_files(tmp_path, t
 
 
 def test_a_process_is_started_where_it_is_worth_it(monkeypatch):
-    monkeypatch.setattr(workers, "num_cores", lambda: 64)
+    monkeypatch.setattr(pool, "num_cores", lambda: 64)
     assert [default_jobs(count) for count in (0, 1, 7, 8, 31, 1000)] == [1, 1, 1, 2, 7, 8]
-    monkeypatch.setattr(workers, "num_cores", lambda: 2)
+    monkeypatch.setattr(pool, "num_cores", lambda: 2)
     assert default_jobs(1000) == 2

@@ -1,13 +1,10 @@
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from vqcodec.errors import InputError, UsageError
+from vqcodec.errors import InputError
 from vqcodec.signals.files import (
-    default_suffix,
-    format_of,
     least_bytes,
     open_signal,
     read_signal,
@@ -66,23 +63,6 @@ def test_content_of_no_kind_goes_by_its_name(content):
 def test_a_missing_file_is_reported_by_its_path(tmp_path):
     with pytest.raises(InputError, match=r"none\.wav: No such file"):
         read_signal(tmp_path / "none.wav")
-
-
-@pytest.mark.parametrize(("signal", "suffix"), [(CLIP, ".wav"), (PICTURE, ".png")])
-def test_the_usual_suffix_names_a_lossless_format(signal, suffix):
-    assert default_suffix(signal) == suffix
-    assert read_signal(io.BytesIO(bytes_of(signal, format_of(Path("a" + suffix), signal))))
-
-
-def test_the_suffix_of_an_output_names_its_format():
-    assert format_of(Path("a/b.JPG"), PICTURE) == "JPEG"
-    assert format_of(Path("b.ogg"), CLIP) == "OGG"
-
-
-@pytest.mark.parametrize(("path", "signal"), [("a.wav", PICTURE), ("a.png", CLIP), ("a", CLIP)])
-def test_a_suffix_of_the_other_kind_is_a_usage_error(path, signal):
-    with pytest.raises(UsageError, match="is written as"):
-        format_of(Path(path), signal)
 
 
 def test_a_sound_is_opened_without_being_read():

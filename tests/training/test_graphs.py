@@ -1,0 +1,174 @@
+"""Exported networks give what torch gives, whatever the size, the place, the rate or the voice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vqcodec.codec.graphs import Networks
+from vqcodec.modalities.audio.voices import mel_energies
+from vqcodec.networks.audio.voices import VoiceEncoder
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.training.graphs import CONSTANT, SMALL, export_graphs
+
+pytestmark = pytest.mark.slow
+
+MDCT: dict[str, Any] = {
+    "hop_length": 32,
+    "dim": 5,
+    "encoder_width": 8,
+    "encoder_units": 1,
+    "decoder_width": 8,
+    "decoder_units": 1,
+}
+PATCHES: dict[str, Any] = {
+    "dim": 5,
+    "fine_width": 8,
+    "coarse_width": 8,
+    "fine_units": 1,
+    "coarse_units": 1,
+}
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "patches": ("image", PATCHES),
+    "patches-gated": ("image", {**PATCHES, "gated": True}),
+    "image-paper": ("image", {"kind": "paper", "dim": 5, "width": 8, "num_units": 1}),
+    "mdct": ("audio", MDCT),
+    "mdct-excited": ("audio", {**MDCT, "excitation": True}),
+    "mdct-voices": ("audio", {**MDCT, "excitation": True, "voice_dim": 3}),
+    "audio-paper": (
+        "audio",
+        {"kind": "paper", "dim": 5, "width": 8, "narrow_width": 4, "num_units": 1},
+    ),
+}
+GRIDS = {1: [(1,), (2,), (37,)], 2: [(1, 1), (1, 6), (5, 3)]}
+
+
+class Case:
+    """A network in torch, with random weights, and the graphs that were made of it."""
+
+    def __init__(self, name: str) -> None:
+        modality, network = NETWORKS[name]
+        torch.manual_seed(0)
+        quantizer = {"kind": "lattice", "dim": 5}
+        tables = {"modality": modality, "network": network, "quantizer": quantizer}
+        self.autoencoder = Autoencoder(tables).eval()
+        for parameter in self.autoencoder.parameters():
+            if parameter.dim() > 1:  # what starts at zero would hide what it does
+                nn.init.normal_(parameter, std=0.7 * parameter[0].numel() ** -0.5)
+        self.graphs, constants = export_graphs(self.autoencoder)
+        self.constants = constants
+        self.state = {
+            name: value.numpy().copy() for name, value in self.autoencoder.state_dict().items()
+        }
+        self.networks = Networks(self.graphs, self.state | constants)
+        self.modality = self.autoencoder.modality
+
+    @property
+    def grids(self) -> list[tuple[int, ...]]:
+        return GRIDS[self.modality.num_axes]
+
+    def signal(self, num_planes: int, grid: tuple[int, ...]) -> Tensor:
+        geometry = self.modality.geometry
+        size = [length * geometry.step - geometry.tail_trim for length in grid]
+        return torch.rand(num_planes, 3 if len(grid) == 2 else 1, *size) / 2
+
+
+@pytest.fixture(scope="module", params=list(NETWORKS))
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(request.param)
+
+
+def assert_close(found: NDArray[np.float32], expected: Tensor) -> None:
+    wanted = expected.detach().numpy()
+    assert found.dtype == np.float32
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).max() <= 1e-4 * max(1.0, np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("num_planes", [1, 3])
+def test_encoders_agree(case, rate, num_planes):
+    for grid in case.grids:
+        signal = case.signal(num_planes, grid)
+        with torch.no_grad():
+            expected = case.autoencoder.encoder(signal, torch.tensor([rate]))
+        assert expected.shape == (num_planes, 5, *grid)
+        assert_close(case.networks.encode(signal.numpy(), rate), expected)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("num_planes", [1, 3])
+def test_decoders_agree_wherever_the_latents_begin(case, rate, num_planes):
+    for grid in case.grids:
+        latents = torch.randn(num_planes, 5, *grid)
+        for first in (0, 7, 1_999):  # places in noise that repeats after 1000 frames
+            corner = (first, *(0,) * (len(grid) - 1))
+            with torch.no_grad():
+                expected = case.autoencoder.decoder(latents, torch.tensor([rate]), corner)
+            assert_close(case.networks.decode(latents.numpy(), rate, corner), expected)
+
+
+def test_weights_are_in_the_file_once(case):
+    named = []
+    for graph in case.graphs.values():
+        for tensor in onnx.load_from_string(graph).graph.initializer:
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                named.append(tensor.name)
+                assert not tensor.raw_data
+            else:
+                assert int(np.prod(tensor.dims)) < SMALL
+                assert tensor.name not in case.state
+    weights = {name for name in case.state if name.startswith(("encoder.", "decoder."))}
+    assert {name for name in named if not name.startswith(CONSTANT)} == weights
+    assert {name for name in named if name.startswith(CONSTANT)} == set(case.constants)
+    contents = [(value.shape, value.tobytes()) for value in case.constants.values()]
+    assert len(set(contents)) == len(contents)
+
+
+def test_exporting_twice_gives_the_same_graphs(case):
+    if case.modality.config.dim != 5 or "speaker" in case.graphs:
+        pytest.skip("one of each modality is enough")
+    again, constants = export_graphs(case.autoencoder)
+    assert again == case.graphs
+    assert constants.keys() == case.constants.keys()
+
+
+@pytest.fixture(scope="module")
+def voices() -> Case:
+    return Case("mdct-voices")
+
+
+@pytest.mark.parametrize("num_frames", [1, 50, 123])
+def test_speakers_and_what_they_say_agree(voices, num_frames):
+    features = torch.randn(1, 80, num_frames)
+    decoder, latents = voices.autoencoder.decoder, torch.randn(2, 5, 11)
+    with torch.no_grad():
+        vector = decoder.voice.encoder.embed(features)
+        expected = decoder(latents, torch.tensor([0.6]), (3,), vector)
+    found = voices.networks.embed_speaker(features.numpy())
+    assert_close(found, vector)
+    spoken = voices.networks.decode(latents.numpy(), 0.6, (3,), found)
+    assert_close(spoken, expected)
+    nobody = voices.networks.decode(latents.numpy(), 0.6, (3,))
+    assert np.abs(spoken - nobody).max() > 1e-3
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("num_samples", [8_000, 16_123])
+def test_energies_are_those_that_training_computes(sample_rate, num_samples):
+    generator = np.random.default_rng(num_samples)
+    waveform = (0.1 * generator.normal(size=(1, num_samples))).cumsum(1).astype(np.float32) / 30
+    encoder = VoiceEncoder(4, sample_rate)
+    taken: list[Tensor] = []
+    encoder.embed = lambda energies: taken.append(energies) or energies  # type: ignore[assignment, method-assign, func-returns-value]
+    encoder(torch.from_numpy(waveform)[None])
+    found = mel_energies(waveform, sample_rate)
+    assert found.dtype == np.float32
+    assert found.shape == tuple(taken[0].shape)
+    assert np.abs(found - taken[0].numpy()).max() < 1e-3

@@ -1,0 +1,299 @@
+"""The functions that `vqcodec` offers to other programs; each loads what it needs when called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
+
+from vqcodec.errors import InputError, UsageError
+from vqcodec.files import writing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from vqcodec.codec.model import Model
+    from vqcodec.signals.files import LazySignal, Signal
+    from vqcodec.signals.picture import Picture
+    from vqcodec.signals.sound import Sound
+
+PathLike: TypeAlias = Union[str, "os.PathLike[str]"]
+SignalLike: TypeAlias = Union["Picture", "Sound", "NDArray[Any]", "Image.Image", PathLike]
+_DEFAULT_QUALITY = 5.0
+
+
+def load(name: PathLike) -> Model:
+    """Return the model with this name, fingerprint or file path, ready to compress and decompress.
+
+    Raises:
+        MissingModelError: no such model is installed.
+        ModelFileError: the file is damaged or is not a model.
+    """
+    from vqcodec.codec.zoo import load_model
+
+    return load_model(os.fspath(name))
+
+
+def read(source: PathLike | BinaryIO) -> Signal:
+    """Return the picture or the sound in a file; its content decides which, then its name.
+
+    Args:
+        source: a path, or a binary file that is open for reading.
+
+    Raises:
+        InputError: the file is missing, damaged, or neither a picture nor a sound.
+        UsageError: the source is neither a path nor a file.
+    """
+    from vqcodec.signals.files import read_signal
+
+    if isinstance(source, str | os.PathLike):
+        with _open(source) as file:
+            return read_signal(file, os.fspath(source))
+    if not hasattr(source, "read"):
+        raise UsageError(f"source: {_kind(source)}, needed a path or a binary file")
+    return read_signal(source)
+
+
+def write(path: PathLike, signal: SignalLike, *, sample_rate: int | None = None) -> None:
+    """Write a picture or a sound to a file; the suffix of its name decides the format.
+
+    The file appears when it is complete, and replaces a file of the same name.
+
+    Args:
+        path: of the file.
+        signal: a picture, a sound, or what `compress` takes for one.
+        sample_rate: of an array of samples, in Hz.
+
+    Raises:
+        UsageError: the suffix is of no format for such a signal, or `signal` is not one.
+        OutputError: the format cannot hold the signal, or the file cannot be written.
+    """
+    from vqcodec.signals import picture_files, sound_files
+    from vqcodec.signals.files import write_signal
+    from vqcodec.signals.picture import Picture
+
+    target = Path(path)
+    with _signal_of(signal, sample_rate) as found:
+        is_picture = isinstance(found, Picture)
+        suffixes = picture_files.SUFFIXES if is_picture else sound_files.SUFFIXES
+        if target.suffix.lower() not in suffixes:
+            kind = "picture" if is_picture else "sound"
+            raise UsageError(f"{target}: a {kind} is written as {', '.join(suffixes)}")
+        with writing(target, overwrite=True) as file:
+            write_signal(found, file, suffixes[target.suffix.lower()])
+
+
+def compress(
+    signal: SignalLike,
+    *,
+    model: Model | PathLike | None = None,
+    quality: float | None = None,
+    size_bytes: int | None = None,
+    psnr_db: float | None = None,
+    sample_rate: int | None = None,
+    separate_channels: bool = False,
+    progressive: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> bytes:
+    """Return the stream of a picture or a sound.
+
+    Args:
+        signal: a `Picture`; a `Sound`; the path of a file; a Pillow image; or a NumPy array. A
+            picture is an array [H, W], [H, W, 3] or [H, W, 4] of uint8, uint16 or floats 0 … 1. A
+            sound is an array [T] or [C, T] of floats -1 … 1, int16 or int32.
+        model: a model, or its name, fingerprint or file. Default: the usual one for the signal.
+        quality: 1 … 10; more is better and larger. Default: 5.
+        size_bytes: in place of quality, the size that the stream must not exceed.
+        psnr_db: in place of quality, the PSNR that a picture must reach.
+        sample_rate: of an array of samples, in Hz; makes an array a sound.
+        separate_channels: code every channel of a sound, not their mean.
+        progressive: code a picture in levels, coarsest first; see `decompress`.
+        progress: is called with the share that is done, 0 … 1.
+
+    Raises:
+        UsageError: an argument has a type or a value that it cannot have.
+        InputError: a file cannot be read, or the signal is larger than the format holds.
+        MissingModelError: no such model is installed.
+        ModelFileError: the model's file is damaged.
+    """
+    goals = {"quality": quality, "size_bytes": size_bytes, "psnr_db": psnr_db}
+    given = [name for name, value in goals.items() if value is not None]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)}: give only one of them")
+    from vqcodec.codec.zoo import default_model_name
+    from vqcodec.signals.picture import Picture
+
+    with _signal_of(signal, sample_rate) as found:
+        is_picture = isinstance(found, Picture)
+        if psnr_db is not None and not is_picture:
+            raise UsageError("psnr_db: is for pictures; a sound has quality or size_bytes")
+        usual = default_model_name("image" if is_picture else "audio")
+        chosen = _model_of(usual if model is None else model)
+        if size_bytes is not None:
+            from vqcodec.codec.search import compress_to_target
+
+            return compress_to_target(
+                chosen.parts,
+                found,
+                size_bytes=size_bytes,
+                separate_channels=separate_channels,
+                progressive=progressive,
+                progress=progress,
+            )
+        if psnr_db is not None:
+            from vqcodec.codec.search import compress_to_psnr
+
+            assert isinstance(found, Picture)
+            return compress_to_psnr(
+                chosen.parts, found, psnr_db=psnr_db, progressive=progressive, progress=progress
+            )
+        return chosen.compress(
+            found,
+            quality=_DEFAULT_QUALITY if quality is None else quality,
+            separate_channels=separate_channels,
+            progressive=progressive,
+            progress=progress,
+        )
+
+
+def decompress(
+    stream: bytes | bytearray | memoryview | PathLike,
+    *,
+    model: Model | PathLike | None = None,
+    level: int | None = None,
+    speaker: SignalLike | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Signal:
+    """Return the picture or the sound of a stream.
+
+    `Model.open` decodes a sound block by block, or only a part of it.
+
+    Args:
+        stream: the bytes that `compress` returned, or the path of a file that holds them.
+        model: a model, or its name, fingerprint or file. Default: the installed one that the
+            stream names.
+        level: of a picture, the last level to read, for a coarser picture; a progressive stream
+            may end after it.
+        speaker: a sound, or the path of one, with the voice to speak with, for models with voices.
+        progress: is called with the share that is done, 0 … 1.
+
+    Raises:
+        StreamError: the stream is damaged, or of a newer version.
+        MissingModelError: the model that the stream names is not installed.
+        UsageError: an argument has a type or a value that it cannot have; or the sound is too long
+            to be held in memory.
+        InputError: a file cannot be read.
+    """
+    from vqcodec.bitstream.fields import FieldReader
+    from vqcodec.bitstream.header import parse_header
+
+    data = _bytes_of(stream)
+    fingerprint = parse_header(FieldReader(data)).fingerprint.hex()
+    chosen = _model_of(fingerprint if model is None else model)
+    if speaker is None:
+        return chosen.decompress(data, level=level, progress=progress)
+    from vqcodec.signals.picture import Picture
+
+    with _signal_of(speaker, None) as recording:
+        if isinstance(recording, Picture):
+            raise UsageError("speaker: is a picture, needed a sound")
+        return chosen.decompress(data, level=level, speaker=recording, progress=progress)
+
+
+@contextmanager
+def _signal_of(value: SignalLike, sample_rate: int | None) -> Iterator[LazySignal]:
+    """Give the signal that a caller means; the samples of a file can be read within the block."""
+    import numpy as np
+
+    from vqcodec.signals.arrays import picture_of_array, sound_of_array
+    from vqcodec.signals.files import open_signal
+    from vqcodec.signals.picture import Picture
+    from vqcodec.signals.sound import Sound
+
+    if isinstance(value, np.ndarray):
+        if sample_rate is not None:
+            yield sound_of_array(value, sample_rate)
+        else:
+            yield picture_of_array(value)
+    elif sample_rate is not None:
+        raise UsageError(f"sample_rate: is for arrays, and the signal is {_kind(value)}")
+    elif isinstance(value, str | os.PathLike):
+        with _open(value) as file:
+            yield open_signal(file, os.fspath(value))
+    elif isinstance(value, Picture | Sound):
+        yield value
+    elif _is_pillow_image(value):
+        from vqcodec.signals.picture_files import picture_of_image
+
+        yield picture_of_image(value)
+    else:
+        raise UsageError(
+            f"signal: {_kind(value)}, needed a Picture, a Sound, a NumPy array, a Pillow image "
+            "or the path of a file"
+        )
+
+
+def _is_pillow_image(value: object) -> bool:
+    """Return whether it is one, without loading Pillow: who has one has loaded it."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(value, pillow.Image)
+
+
+def _open(path: PathLike) -> BinaryIO:
+    """Open a sound or a picture.
+
+    Raises:
+        InputError: it cannot be opened, or holds a stream.
+    """
+    from vqcodec.bitstream.header import MAGIC
+
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        raise InputError(f"{os.fspath(path)}: {error.strerror or error}") from error
+    if file.read(len(MAGIC)) == MAGIC:
+        file.close()
+        raise InputError(f"{os.fspath(path)}: is a stream; vqcodec.decompress takes it")
+    file.seek(0)
+    return file
+
+
+def _bytes_of(stream: object) -> bytes:
+    if isinstance(stream, bytes | bytearray | memoryview):
+        return bytes(stream)
+    if not isinstance(stream, str | os.PathLike):
+        raise UsageError(f"stream: {_kind(stream)}, needed bytes, or the path of a file")
+    try:
+        return Path(stream).read_bytes()
+    except OSError as error:
+        raise InputError(f"{os.fspath(stream)}: {error.strerror or error}") from error
+
+
+def _model_of(model: Model | PathLike) -> Model:
+    """Return a model; one that is given by name is loaded once, until its file changes."""
+    from vqcodec.codec.model import Model
+    from vqcodec.codec.zoo import find_model
+
+    if isinstance(model, str | os.PathLike):
+        path = find_model(os.fspath(model)).path
+        facts = path.stat()
+        return _load_once(path, facts.st_mtime_ns, facts.st_size)
+    if not isinstance(model, Model):
+        raise UsageError(f"model: {_kind(model)}, needed a Model, or its name, fingerprint or path")
+    return model
+
+
+@lru_cache(maxsize=4)
+def _load_once(path: Path, mtime_ns: int, size_bytes: int) -> Model:  # noqa: ARG001
+    return load(path)
+
+
+def _kind(value: object) -> str:
+    """Return what messages call the type of a value."""
+    name = type(value).__qualname__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

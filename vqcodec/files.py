@@ -1,0 +1,184 @@
+"""Files: one way to write them, whole or not at all, and which of them lie in folders."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from vqcodec.errors import InputError, OutputError
+
+# What systems report where a file system, or a rule of the system, allows no hard links.
+_NO_LINKS = {
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EMLINK,
+    errno.EXDEV,
+}
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL
+
+
+@contextmanager
+def replacing(name: str | Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give the path of an empty temporary file; what the block writes there becomes `name`.
+
+    The temporary file lies in the same folder and has the same suffix. It is flushed to disk before
+    it is renamed, so that a crash leaves the old file or the new one, whole. A block that fails
+    leaves nothing. If `name` is a symbolic link, the link stays and its target is replaced.
+
+    Args:
+        name: of the file.
+        overwrite: whether a file of this name is replaced; the new one has the old one's
+            permissions. If not, a file that appears while the block runs is kept.
+
+    Raises:
+        OutputError: there is a file and `overwrite` is false, or the file cannot be written.
+    """
+    final = final_path(name)
+    with naming_failures(name):
+        old_mode = _mode_to_replace(final, name, overwrite=overwrite)
+        temporary = final.with_name(f".vqcodec-{os.urandom(8).hex()}{final.suffix}")
+        try:
+            # Nobody may read the new file, even before it is done, who may not read the old one.
+            mode = _create(temporary, 0o666 if old_mode is None else old_mode | 0o600)
+            yield temporary
+            _flush(temporary, mode if old_mode is None else old_mode)
+            if overwrite:
+                temporary.replace(final)
+            else:
+                _move_to_free_name(temporary, final, name)
+            _flush_folder(final.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(name: str | Path, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Open a file for the block to write, seek and read in; see `replacing`.
+
+    Raises:
+        OutputError: there is a file and `overwrite` is false, or the file cannot be written.
+    """
+    with replacing(name, overwrite=overwrite) as temporary, temporary.open("r+b") as file:
+        yield file
+
+
+def write_text(name: str | Path, text: str, *, overwrite: bool) -> None:
+    """Write a whole file of text in UTF-8; see `replacing`.
+
+    Raises:
+        OutputError: there is a file and `overwrite` is false, or the file cannot be written.
+    """
+    with writing(name, overwrite=overwrite) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def naming_failures(name: str | Path) -> Iterator[None]:
+    """Turn an OSError in the block into an OutputError that begins with the name."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{name}: {error.strerror or error}") from error
+
+
+def final_path(name: str | Path) -> Path:
+    """Return the path without symbolic links: that of the file that is read or replaced."""
+    return Path(os.path.realpath(name))
+
+
+def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
+    """Return the files with one of the suffixes in folders (searched to any depth), sorted.
+
+    Raises:
+        InputError: a source does not exist, or there is no such file in any of them.
+    """
+    found: set[Path] = set()
+    sources = list(sources)
+    for source in sources:
+        if not source.exists():
+            raise InputError(f"{source}: no such file or folder")
+        candidates = [source] if source.is_file() else source.rglob("*")
+        found.update(p for p in candidates if p.suffix.lower() in suffixes and p.is_file())
+    if not found:
+        where = ", ".join(map(str, sources)) or "no folder"
+        raise InputError(f"{where}: no file ending in {', '.join(sorted(suffixes))}")
+    return sorted(found)
+
+
+def _mode_to_replace(final: Path, name: str | Path, *, overwrite: bool) -> int | None:
+    """Return the permissions of the file that will be replaced, or None if there is no file."""
+    try:
+        mode = final.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"{name}: is a folder")
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{name}: is not a file that can be replaced")
+    if not overwrite:
+        raise _exists(name)
+    return stat.S_IMODE(mode) & 0o777
+
+
+def _exists(name: str | Path) -> OutputError:
+    return OutputError(f"{name}: exists, and is kept")
+
+
+def _create(path: Path, mode: int) -> int:
+    """Make a new, empty file and return its permissions: `mode` without what the umask forbids."""
+    descriptor = os.open(path, _NEW_FILE, mode)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+
+
+def _flush(path: Path, mode: int) -> None:
+    """Give a file its permissions (a library may have set others) and wait for the disk."""
+    with path.open("r+b") as file:
+        if stat.S_IMODE(path.stat().st_mode) != mode:
+            path.chmod(mode)
+        os.fsync(file.fileno())
+
+
+def _move_to_free_name(temporary: Path, final: Path, name: str | Path) -> None:
+    """Rename a file; a file that has the new name already is kept, however late it appeared.
+
+    Raises:
+        OutputError: there is such a file.
+    """
+    try:
+        try:
+            os.link(temporary, final)  # unlike a rename, a link never replaces a file
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # Without hard links: claim the name with an empty file, then replace that one.
+            _create(final, 0o600)
+            try:
+                temporary.replace(final)
+            except BaseException:
+                final.unlink(missing_ok=True)
+                raise
+    except FileExistsError as error:
+        raise _exists(name) from error
+
+
+def _flush_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder, where the system offers that."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        return
+    with suppress(OSError):  # the file is there and whole; some file systems cannot do more
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

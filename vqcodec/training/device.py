@@ -1,0 +1,19 @@
+"""Where a training computes."""
+
+from __future__ import annotations
+
+import torch
+
+from vqcodec.errors import UsageError
+
+
+def check_device(device: str) -> None:
+    """Check that torch can compute on a device, as "cpu" or "cuda".
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch built without CUDA
+        raise UsageError(f"--device {device}: torch cannot compute there") from error
