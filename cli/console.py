@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import typer
 from vqcodec.errors import OutputError, VqcodecError
 
 if TYPE_CHECKING:
+    from vqcodec.notes import Note
     from vqcodec.signals.files import LazySignal
 
 Record = dict[str, object]
@@ -172,6 +173,16 @@ def signal_facts(signal: LazySignal) -> Record:
         "sample_rate": signal.sample_rate,
         "num_channels": signal.num_channels,
     }
+
+
+def note_records(notes: Iterable[Note]) -> list[Record]:
+    """Return what a record has under "notes"."""
+    return [{"code": note.code.value, "text": note.text} for note in notes]
+
+
+def note_lines(notes: Iterable[Note], name: str) -> list[str]:
+    """Return the lines on stderr for the notes of an input; quiet ones have none."""
+    return [f"{name}: {note.text}" for note in notes if not note.quiet]
 
 
 def for_each(sources: Sequence[str], work: Callable[[str], Record], *, as_json: bool) -> None:

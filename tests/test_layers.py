@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "api": FIVE,
     "cli": FIVE | {"training", "evaluation", "api", ""},
     "__main__": {"cli"},
-    "": {"api", "codec", "signals", "errors"},  # vqcodec/__init__.py: the entrance
+    "": {"api", "codec", "signals", "errors", "notes"},  # vqcodec/__init__.py: the entrance
 }
 
 # What is not of this program and not Python's own.

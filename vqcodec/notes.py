@@ -27,6 +27,8 @@ class NoteCode(StrEnum):
     COLOUR_DROPPED = "colour-dropped"  # a description of colour that is neither kept nor applied
     PROFILE_LARGE = "profile-large"  # a colour profile that makes the stream large
     METADATA_DROPPED = "metadata-dropped"  # EXIF and the like
+    LARGER = "larger"  # the result is larger than the input
+    MISNAMED = "misnamed"  # the suffix of the output says something else
 
 
 # Notes on what is lost by intent, so that every photo of a phone has one: for `--json` alone.

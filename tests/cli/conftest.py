@@ -46,6 +46,10 @@ class FakeModel:
         return self
 
     @property
+    def band_hz(self) -> float | None:
+        return 8000.0 if self.modality == "audio" else None
+
+    @property
     def digest(self) -> str:
         return 16 * self.fingerprint[0]
 

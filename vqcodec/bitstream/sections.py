@@ -21,6 +21,8 @@ class Tag(IntEnum):
     ALPHA = 2
     ICC_PROFILE = OPTIONAL | 3
     LEVEL = 4
+    EXIF = OPTIONAL | 5
+    XMP = OPTIONAL | 6
 
 
 _KNOWN_TAGS = frozenset(Tag)

@@ -48,6 +48,11 @@ class Model:
         return self.parts.modality.name
 
     @property
+    def band_hz(self) -> float | None:
+        """The highest frequency that the model codes; None for pictures."""
+        return self.parts.modality.band_hz
+
+    @property
     def prior(self) -> Prior:
         """The frozen prior."""
         return self.parts.prior

@@ -67,6 +67,11 @@ class Modality(ABC, Generic[Config]):
     def position_size(self) -> float:
         """How far it is from one position to the next: pixels, or seconds of a sound."""
 
+    @property
+    def band_hz(self) -> float | None:
+        """The highest frequency that is coded; None for pictures."""
+        return None
+
     @abstractmethod
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> Facts:
         """Return what a header says of a signal.

@@ -38,6 +38,11 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         return self.geometry.step / self.config.sample_rate
 
     @property
+    def band_hz(self) -> float:
+        """Half the model's rate."""
+        return self.config.sample_rate / 2
+
+    @property
     def takes_voices(self) -> bool:
         """Whether the decoder can speak as somebody else: as a recording of theirs does."""
         return isinstance(self.config, MdctConfig) and self.config.voice_dim > 0

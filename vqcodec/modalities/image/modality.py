@@ -19,6 +19,8 @@ from vqcodec.signals.files import LazySignal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import decode_alpha, encode_alpha
 
+_METADATA = {"exif": Tag.EXIF, "xmp": Tag.XMP}  # by name in `Picture.metadata`
+
 
 class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
     """Pictures in RGB, 0 … 1; one latent position for a square of pixels."""
@@ -74,11 +76,13 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
     def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> Picture:
         """Return the picture in 8 bits; a grey one is the mean of its colours."""
         assert isinstance(facts, ImageFacts)
-        alpha, profile = None, None
+        alpha, profile, metadata = None, None, {}
         if side is not None:
             alpha_body, profile = side.find(Tag.ALPHA), side.find(Tag.ICC_PROFILE)
             if alpha_body is not None:
                 alpha = decode_alpha(alpha_body, facts.width, facts.height)
+            found = {name: side.find(tag) for name, tag in _METADATA.items()}
+            metadata = {name: body for name, body in found.items() if body is not None}
         pixels = np.empty((facts.height, facts.width, 1 if facts.grey else 3), np.uint8)
         for (rows, columns), planes in decode(whole(self.grid(facts))):
             image = planes[0, :, : facts.height - rows.start, : facts.width - columns.start]
@@ -86,16 +90,19 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
                 image = image.mean(axis=0, keepdims=True)
             levels = np.rint(image * 255)
             pixels[rows, columns] = levels.clip(0, 255, out=levels).transpose(1, 2, 0)
-        return replace(Picture(pixels), alpha=alpha, icc_profile=profile)
+        return replace(Picture(pixels), alpha=alpha, icc_profile=profile, metadata=metadata)
 
     def side_sections(self, signal: LazySignal) -> Sequence[Section]:
-        """Return what a picture has besides its colours: colour profile, opacity."""
+        """Return what a picture has besides its colours: colour profile, opacity, metadata."""
         assert isinstance(signal, Picture)
         sections = []
         if signal.icc_profile is not None:
             sections.append(Section(Tag.ICC_PROFILE, signal.icc_profile))
         if signal.alpha is not None:
             sections.append(Section(Tag.ALPHA, encode_alpha(signal.alpha)))
+        for name, tag in _METADATA.items():
+            if name in signal.metadata:
+                sections.append(Section(tag, signal.metadata[name]))
         return sections
 
 
