@@ -23,6 +23,8 @@ class Tag(IntEnum):
     LEVEL = 4
     EXIF = OPTIONAL | 5
     XMP = OPTIONAL | 6
+    SILENCE = OPTIONAL | 7
+    GAIN = 8
 
 
 _KNOWN_TAGS = frozenset(Tag)

@@ -116,9 +116,9 @@ class Modality(ABC, Generic[Config]):
             CorruptStreamError: what stands beside the indices is damaged.
         """
 
-    def side_sections(self, signal: LazySignal) -> Sequence[Section]:  # noqa: ARG002
-        """Return what a stream holds of a signal beside its indices."""
-        return ()
+    @abstractmethod
+    def prepare(self, signal: LazySignal, facts: Facts) -> tuple[LazySignal, Sequence[Section]]:
+        """Return what is to be encoded of a signal, and what a stream holds beside its indices."""
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> LazySignal:  # noqa: ARG002
         """Return the part of a restored signal that begins at start_s.

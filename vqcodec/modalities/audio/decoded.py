@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.bitstream.header import AudioFacts
+from vqcodec.bitstream.quiet import Stretches
 from vqcodec.layout import Place
+from vqcodec.modalities.audio.quiet import apply_silences
 from vqcodec.signals.resampling import reach_of, resample_blocks
 from vqcodec.signals.sound import Waveform
 
@@ -27,12 +29,16 @@ class DecodedSound:
         decode: yields what a place of the grid of frames decodes to, [P, 1, n], in order.
         facts: of the whole sound.
         samples: the part, in samples at the sound's own rate.
+        gain: the power of two by which the sound was louder when it was coded.
+        silences: of each coded channel, the stretches that are digitally silent; none if empty.
     """
 
     modality: AudioModality
     decode: Callable[[Place], Iterator[tuple[Place, NDArray[np.float32]]]]
     facts: AudioFacts
     samples: range
+    gain: int = 0
+    silences: tuple[Stretches, ...] = ()
 
     @property
     def sample_rate(self) -> int:
@@ -68,10 +74,14 @@ class DecodedSound:
         last = -(-(-(-self.samples.stop * rate // own_rate) + reach) // step)
         frames = slice(first, min(num_frames, last))
         num_planes = self.modality.num_planes(self.facts)
+        position, factor = self.samples.start, np.float32(2.0**-self.gain)
         for block in resample_blocks(
             self._decoded(frames), num_planes, rate, own_rate, self.samples, first * step
         ):
-            yield np.repeat(block, self.num_channels // num_planes, axis=0)
+            scaled = block * factor if self.gain else block
+            quiet = apply_silences(scaled, position, self.silences, own_rate)
+            position += block.shape[1]
+            yield np.repeat(quiet, self.num_channels // num_planes, axis=0)
 
     def _decoded(self, frames: slice) -> Iterator[Waveform]:
         """Yield what frames decode to, [P, n] at the model's rate, without what pads the last."""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
+from vqcodec.bitstream.quiet import build_gain, build_silence, parse_gain, parse_silence
+from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream
 from vqcodec.errors import UsageError
 from vqcodec.layout import Place
 from vqcodec.modalities.audio.config import NETWORKS, MdctConfig, PaperAudioConfig
 from vqcodec.modalities.audio.decoded import DecodedSound
+from vqcodec.modalities.audio.quiet import AmplifiedSound, find_quietness
 from vqcodec.modalities.audio.voices import mel_energies
 from vqcodec.modalities.base import Array, Decode, Facts, Modality
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.resampling import resample, resample_blocks
-from vqcodec.signals.sound import ForwardReader, Sound
+from vqcodec.signals.sound import ForwardReader, Sound, Waveform
 
 VOICE_S = 30.0  # of a speaker's recording are listened to
 SHORTEST_VOICE_S = 0.5
@@ -103,9 +106,8 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         """Return what gives the coded channels at a place, [P, 1, T], at the model's rate."""
         assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
-        blocks, num_planes = signal.blocks(), self.num_planes(facts)
-        if facts.downmixed:
-            blocks = (block.mean(axis=0, keepdims=True, dtype=np.float32) for block in blocks)
+        num_planes = self.num_planes(facts)
+        blocks = (_mixed(block, facts) for block in signal.blocks())
         wanted = range(self.model_samples(facts))
         resampled = resample_blocks(
             blocks, num_planes, signal.sample_rate, self.config.sample_rate, wanted
@@ -113,10 +115,37 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         read = ForwardReader(resampled, num_planes)
         return lambda place: read(place[0].start, place[0].stop)[:, None]
 
-    def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> DecodedSound:  # noqa: ARG002
+    def prepare(self, signal: LazySignal, facts: Facts) -> tuple[Sound, Sequence[Section]]:
+        """Return the sound, louder if it is very quiet, and where it is silent; reads it once."""
+        assert isinstance(signal, Sound)
+        assert isinstance(facts, AudioFacts)
+        found = find_quietness(signal, self.num_planes(facts), lambda block: _mixed(block, facts))
+        sections = []
+        if any(found.silences):
+            sections.append(Section(Tag.SILENCE, build_silence(found.silences)))
+        if not found.gain:
+            return signal, sections
+        sections.append(Section(Tag.GAIN, build_gain(found.gain)))
+        return AmplifiedSound(signal, found.gain), sections
+
+    def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> DecodedSound:
         """Return the sound at its own rate, length and number of channels, decoded when read."""
         assert isinstance(facts, AudioFacts)
-        return DecodedSound(self, decode, facts, range(facts.num_samples))
+        whole = range(facts.num_samples)
+        if side is None:
+            return DecodedSound(self, decode, facts, whole)
+        gain, silence = side.find(Tag.GAIN), side.find(Tag.SILENCE)
+        num_planes = self.num_planes(facts)
+        return DecodedSound(
+            self,
+            decode,
+            facts,
+            whole,
+            gain=0 if gain is None else parse_gain(gain),
+            silences=()
+            if silence is None
+            else tuple(parse_silence(silence, num_planes, facts.num_samples)),
+        )
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
         """Return the part that begins at start_s, to the end or for duration_s.
@@ -143,3 +172,11 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
     def num_samples(self, num_frames: int) -> int:
         """Return the samples that num_frames decode to."""
         return max(0, num_frames * self.geometry.step - self.geometry.tail_trim)
+
+
+def _mixed(block: Waveform, facts: AudioFacts) -> Waveform:
+    """Return the coded channels of samples [C, n]."""
+    if not facts.downmixed:
+        return block
+    mixed: Waveform = block.mean(axis=0, keepdims=True, dtype=np.float32)
+    return mixed

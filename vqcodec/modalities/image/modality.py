@@ -92,8 +92,12 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
             pixels[rows, columns] = levels.clip(0, 255, out=levels).transpose(1, 2, 0)
         return replace(Picture(pixels), alpha=alpha, icc_profile=profile, metadata=metadata)
 
-    def side_sections(self, signal: LazySignal) -> Sequence[Section]:
-        """Return what a picture has besides its colours: colour profile, opacity, metadata."""
+    def prepare(
+        self,
+        signal: LazySignal,
+        facts: Facts,  # noqa: ARG002
+    ) -> tuple[Picture, Sequence[Section]]:
+        """Return the picture, and what it has besides its colours: profile, opacity, metadata."""
         assert isinstance(signal, Picture)
         sections = []
         if signal.icc_profile is not None:
@@ -103,7 +107,7 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
         for name, tag in _METADATA.items():
             if name in signal.metadata:
                 sections.append(Section(tag, signal.metadata[name]))
-        return sections
+        return signal, sections
 
 
 def image_array(pixels: np.ndarray) -> Array:
