@@ -215,6 +215,7 @@ def decompress(
     model: Model | PathLike | None = None,
     level: int | None = None,
     speaker: SignalLike | None = None,
+    salvage: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Signal:
     """Return the picture or the sound of a stream.
@@ -228,6 +229,7 @@ def decompress(
         level: of a picture, the last level to read, for a coarser picture; a progressive stream
             may end after it.
         speaker: a sound, or the path of one, with the voice to speak with, for models with voices.
+        salvage: restore what is whole of a damaged stream; the signal's notes say what is missing.
         progress: is called with the share that is done, 0 … 1.
 
     Raises:
@@ -244,13 +246,15 @@ def decompress(
     fingerprint = parse_header(FieldReader(data)).fingerprint.hex()
     chosen = _model_of(fingerprint if model is None else model)
     if speaker is None:
-        return chosen.decompress(data, level=level, progress=progress)
+        return chosen.decompress(data, level=level, salvage=salvage, progress=progress)
     from vqcodec.signals.picture import Picture
 
     with _signal_of(speaker, None) as recording:
         if isinstance(recording, Picture):
             raise UsageError("speaker: is a picture, needed a sound")
-        return chosen.decompress(data, level=level, speaker=recording, progress=progress)
+        return chosen.decompress(
+            data, level=level, speaker=recording, salvage=salvage, progress=progress
+        )
 
 
 @contextmanager

@@ -96,6 +96,7 @@ class FakeModel:
         duration_s: float | None = None,
         level: int | None = None,  # noqa: ARG002
         speaker: Sound | None = None,
+        salvage: bool = False,  # noqa: ARG002
         progress: Callable[[float], None] | None = None,
     ) -> Signal:
         if speaker is not None:

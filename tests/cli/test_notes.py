@@ -155,3 +155,32 @@ def test_notes_reach_other_programs(cut_sound):
     assert [note.code for note in read_signal(io.BytesIO(cut_sound.read_bytes())).notes] == [
         "ends-early"
     ]
+
+
+@pytest.fixture
+def damaged_stream(tmp_path):
+    """A stream by the installed model, of three segments with damage in the middle."""
+    import vqcodec
+
+    rate = 16_000
+    time = np.arange(50 * rate) / rate
+    samples = (0.3 * np.sin(2 * np.pi * 300 * time) * np.sin(3 * time)).astype(np.float32)
+    stream = bytearray(vqcodec.compress(samples, sample_rate=rate, quality=1))
+    stream[len(stream) // 2] ^= 255
+    path = tmp_path / "damaged.vqc"
+    path.write_bytes(stream)
+    return path
+
+
+def test_salvage_restores_what_is_whole_of_a_stream(vqc, damaged_stream):
+    load_model.cache_clear()
+    target = damaged_stream.with_suffix(".wav")
+    assert vqc("decompress", damaged_stream, "-o", target).exit_code == 4
+    assert not target.exists()
+    outcome = vqc("decompress", "--salvage", "--json", damaged_stream, "-o", target)
+    assert outcome.exit_code == 0
+    assert codes(outcome) == ["damaged"]
+    assert "1 of 3 segments are damaged: silent at 20.0 … 40.0 s" in outcome.stderr
+    samples, rate = soundfile.read(target)
+    assert not samples[21 * rate : 39 * rate].any()
+    assert samples[5 * rate : 15 * rate].any()

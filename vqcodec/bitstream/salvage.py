@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from vqcodec.bitstream.fields import FieldReader
 from vqcodec.bitstream.header import Header, parse_header
@@ -103,7 +104,7 @@ def place_segments(pieces: Sequence[Section | Gap], num_segments: int) -> list[b
     return result
 
 
-def _is_segment(piece: Section | Gap) -> bool:
+def _is_segment(piece: Section | Gap) -> TypeGuard[Section]:
     return isinstance(piece, Section) and piece.tag == Tag.SEGMENT
 
 

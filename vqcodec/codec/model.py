@@ -96,6 +96,7 @@ class Model:
         *,
         level: int | None = None,
         speaker: Sound | None = None,
+        salvage: bool = False,
         progress: Progress | None = None,
     ) -> Signal:
         """Return the signal of a stream.
@@ -105,6 +106,8 @@ class Model:
             level: of a picture, the last level to read; the likeliest indices take the place of
                 the others. None reads all.
             speaker: a recording of who is to speak, for models of sounds that take one.
+            salvage: restore what is whole of a damaged stream; the signal's notes say what is
+                missing.
             progress: is told the share that is done.
 
         Raises:
@@ -113,7 +116,7 @@ class Model:
             UsageError: there is no such level, the model takes no speaker, or a sound is too long
                 to be held in memory; see `open`.
         """
-        signal = self.open(stream, level=level, speaker=speaker, progress=progress)
+        signal = self.open(stream, level=level, speaker=speaker, salvage=salvage, progress=progress)
         return decompress.load_into_memory(signal)
 
     def open(
@@ -124,6 +127,7 @@ class Model:
         duration_s: float | None = None,
         level: int | None = None,
         speaker: Sound | None = None,
+        salvage: bool = False,
         progress: Progress | None = None,
     ) -> LazySignal:
         """Return the signal of a stream; a sound is decoded only as its blocks are read.
@@ -136,6 +140,8 @@ class Model:
             duration_s: of a sound, how long the part is; None goes on to the end.
             level: of a picture, the last level to read, as `decompress` takes it.
             speaker: who is to speak, as `decompress` takes it.
+            salvage: restore what is whole of a damaged stream; the signal's notes say what is
+                missing.
             progress: is told the share that is done.
 
         Raises:
@@ -146,7 +152,12 @@ class Model:
                 is no such level, or the model takes no speaker.
         """
         signal = decompress.decompress_stream(
-            stream, self.parts, level=level, speaker=speaker, progress=progress
+            stream,
+            self.parts,
+            level=level,
+            speaker=speaker,
+            salvage=salvage,
+            progress=progress,
         )
         if start_s == 0 and duration_s is None:
             return signal

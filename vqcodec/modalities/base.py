@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from vqcodec.bitstream.stream import Stream
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
 from vqcodec.layout import Geometry, Place
+from vqcodec.notes import Note
 from vqcodec.registry import Registry, imported
 from vqcodec.signals.files import LazySignal
 
@@ -119,6 +120,12 @@ class Modality(ABC, Generic[Config]):
     @abstractmethod
     def prepare(self, signal: LazySignal, facts: Facts) -> tuple[LazySignal, Sequence[Section]]:
         """Return what is to be encoded of a signal, and what a stream holds beside its indices."""
+
+    @abstractmethod
+    def with_gaps(
+        self, signal: LazySignal, missing: Collection[int], notes: Sequence[Note]
+    ) -> LazySignal:
+        """Return a restored signal whose segments of these numbers are missing, with its notes."""
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> LazySignal:  # noqa: ARG002
         """Return the part of a restored signal that begins at start_s.

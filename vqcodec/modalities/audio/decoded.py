@@ -13,6 +13,7 @@ from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.quiet import Stretches
 from vqcodec.layout import Place
 from vqcodec.modalities.audio.quiet import apply_silences
+from vqcodec.notes import Note
 from vqcodec.signals.resampling import reach_of, resample_blocks
 from vqcodec.signals.sound import Waveform
 
@@ -30,6 +31,7 @@ class DecodedSound:
         facts: of the whole sound.
         samples: the part, in samples at the sound's own rate.
         gain: the power of two by which the sound was louder when it was coded.
+        notes: what is missing of it.
         silences: of each coded channel, the stretches that are digitally silent; none if empty.
     """
 
@@ -39,6 +41,7 @@ class DecodedSound:
     samples: range
     gain: int = 0
     silences: tuple[Stretches, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def sample_rate(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from vqcodec.modalities.audio.decoded import DecodedSound
 from vqcodec.modalities.audio.quiet import AmplifiedSound, find_quietness
 from vqcodec.modalities.audio.voices import mel_energies
 from vqcodec.modalities.base import Array, Decode, Facts, Modality
+from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.resampling import resample, resample_blocks
 from vqcodec.signals.sound import ForwardReader, Sound, Waveform
@@ -146,6 +148,25 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
             if silence is None
             else tuple(parse_silence(silence, num_planes, facts.num_samples)),
         )
+
+    def with_gaps(
+        self, signal: LazySignal, missing: Collection[int], notes: Sequence[Note]
+    ) -> DecodedSound:
+        """Return the sound with its notes, silent where segments are missing."""
+        assert isinstance(signal, DecodedSound)
+        facts, rate = signal.facts, self.config.sample_rate
+        num_planes, size = self.num_planes(facts), self.geometry.segment
+        num_rows = -(-self.grid(facts)[0] // size)
+        length = size * self.geometry.step
+        silences = [list(each) for each in signal.silences] or [[] for _ in range(num_planes)]
+        for number in missing:
+            plane, row = divmod(number, num_rows)
+            start, stop = (
+                min(facts.num_samples, place * length * facts.sample_rate // rate)
+                for place in (row, row + 1)
+            )
+            silences[plane].append(range(start, stop))
+        return replace(signal, silences=tuple(tuple(each) for each in silences), notes=tuple(notes))
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
         """Return the part that begins at start_s, to the end or for duration_s.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from vqcodec.errors import UsageError
 from vqcodec.layout import Place, sizes, whole
 from vqcodec.modalities.base import Array, Decode, Facts, Modality
 from vqcodec.modalities.image.config import NETWORKS, PaperImageConfig, PatchesConfig
+from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import decode_alpha, encode_alpha
@@ -91,6 +92,16 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
             levels = np.rint(image * 255)
             pixels[rows, columns] = levels.clip(0, 255, out=levels).transpose(1, 2, 0)
         return replace(Picture(pixels), alpha=alpha, icc_profile=profile, metadata=metadata)
+
+    def with_gaps(
+        self,
+        signal: LazySignal,
+        missing: Collection[int],  # noqa: ARG002
+        notes: Sequence[Note],
+    ) -> Picture:
+        """Return the picture with its notes; ordinary indices have filled the gaps."""
+        assert isinstance(signal, Picture)
+        return replace(signal, notes=tuple(notes))
 
     def prepare(
         self,
