@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,17 +21,29 @@ if TYPE_CHECKING:
     from vqcodec.signals.files import LazySignal
 
 Record = dict[str, object]
+_LOG_EVERY_S = 60.0
 
 
 def note(message: str, *, quiet: bool = False) -> None:
     """Tell the user something on stderr, unless they asked for quiet."""
     if not quiet:
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that move a cursor or change colours; lines stay."""
+    if text.isprintable():
+        return text
+    shown = (
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+    return "".join(shown)
 
 
 def complain(message: str) -> None:
     """Report an error on stderr, quiet or not."""
-    print(f"vqcodec: {message}", file=sys.stderr, flush=True)
+    print(printable(f"vqcodec: {message}"), file=sys.stderr, flush=True)
 
 
 def write_stdout(data: bytes | str) -> None:
@@ -42,11 +55,13 @@ def write_stdout(data: bytes | str) -> None:
     Raises:
         OutputError: stdout takes no more data, because its disk is full, say.
     """
+    if sys.stdout is None:
+        raise OutputError("stdout: is closed")
     try:
         if isinstance(data, bytes):
             sys.stdout.buffer.write(data)
         else:
-            sys.stdout.write(data)
+            sys.stdout.write(printable(data))
         sys.stdout.flush()
     except OSError as error:
         _abandon_stdout()
@@ -100,11 +115,31 @@ def _cell(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
+class _MinuteLog:
+    """Writes what it is told to stderr, once a minute at most."""
+
+    def __init__(self) -> None:
+        self._last_s = time.monotonic()
+
+    def __call__(self, message: str) -> None:
+        """Write the message if a minute has passed."""
+        if time.monotonic() - self._last_s >= _LOG_EVERY_S:
+            self._last_s = time.monotonic()
+            note(message)
+
+
 @contextmanager
 def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
-    """Give a function that takes the fraction done, 0 ... 1; it shows a bar to a terminal only."""
-    if quiet or not sys.stderr.isatty():
+    """Give a function that takes the fraction done, 0 ... 1.
+
+    A terminal is shown a bar, a log gets a line every minute.
+    """
+    if quiet:
         yield lambda _: None
+        return
+    if not sys.stderr.isatty():
+        log = _MinuteLog()
+        yield lambda fraction: log(f"{label}: {fraction:.0%}")
         return
     from rich.console import Console  # here: rich takes a tenth of a second
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -113,7 +148,7 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
     share = TextColumn("{task.percentage:>3.0f}%")
     columns = (name, BarColumn(), share, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=1.0)
+        task = bar.add_task(printable(label), total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)
 
 
@@ -121,10 +156,14 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
 def progress_of_many(total: int, *, quiet: bool) -> Iterator[Callable[[float, str], None]]:
     """Give a function that takes the number done, parts of one included, and a label.
 
-    A terminal is shown a bar, how many are done, and the time left.
+    A terminal is shown a bar, how many are done, and the time left; a log gets a line every minute.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         yield lambda _number, _label: None
+        return
+    if not sys.stderr.isatty():
+        log = _MinuteLog()
+        yield lambda number, label: log(f"{math.floor(number)} of {total} done: {label}")
         return
     from rich.console import Console  # here: rich takes a tenth of a second
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -138,7 +177,12 @@ def progress_of_many(total: int, *, quiet: bool) -> Iterator[Callable[[float, st
         task = bar.add_task("", total=total, num_done=0)
 
         def show(number: float, label: str) -> None:
-            bar.update(task, completed=number, description=label, num_done=math.floor(number))
+            bar.update(
+                task,
+                completed=number,
+                description=printable(label),
+                num_done=math.floor(number),
+            )
 
         show(0, "")  # the clock starts
         yield show

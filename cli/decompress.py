@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -124,7 +125,7 @@ class _Decompression:
         from vqcodec.bitstream.fields import FieldReader
         from vqcodec.bitstream.header import parse_header
 
-        if source.name == STDIO:
+        if source.name == STDIO or not Path(source.name).is_file():  # a pipe is read once
             return None
         try:
             with open_source(source.name) as file:

@@ -164,7 +164,10 @@ class Model:
         return self.parts.modality.part(signal, start_s, duration_s)
 
     def encode(self, signal: Signal, *, quality: float = 5.0) -> NDArray[np.int64]:
-        """Return the indices of a signal: [K, h, w] of a picture, [K, F] of a sound's mean."""
+        """Return the indices of a signal: [K, h, w] of a picture, [K, F] of a sound's mean.
+
+        They are those of its stream, unless `compress` codes a very quiet sound louder.
+        """
         parts, rate = self.parts, self.rate_of(quality)
         modality = parts.modality
         facts = modality.facts(signal, separate_channels=False)

@@ -42,7 +42,7 @@ def find_quietness(sound: Sound, num_planes: int, mix: Mix) -> Quietness:
         peak = max(peak, float(np.abs(mixed).max(initial=0)))
         for finder, samples in zip(finders, mixed, strict=True):
             finder.add(samples)
-    quiet = _NOISE <= peak < _QUIET
+    quiet = _NOISE <= peak < _QUIET and sound.num_samples >= shortest
     gain = math.floor(math.log2(_WANTED / peak)) if quiet else 0
     return Quietness(tuple(finder.finish() for finder in finders), gain)
 
