@@ -139,7 +139,7 @@ class ModelFile:
         return self.num_codebooks
 
     def plane_and_piece(self, stream: Stream) -> tuple[int, tuple[int, int], tuple[int, int]]:
-        """Planes, rows and columns of a plane's grid, rows and columns of a piece."""
+        """The number of planes, the rows and columns of a grid, and those of a segment."""
         is_paper = self.network.get("kind") == "paper"
         if self.modality == "image":
             width, height = stream.size
@@ -212,7 +212,7 @@ def rows_of(tables: Ints) -> list[list[int]]:
 
 
 class Decoder:
-    """Symbols that are coded together, by the model's head or by tables."""
+    """Symbols that are coded in one call, by the model's head or by tables."""
 
     def __init__(self, model: ModelFile, payload: bytes) -> None:
         self.coder = ReferenceRangeDecoder(payload)
@@ -223,6 +223,11 @@ class Decoder:
             self.exponents = model.integers("exponents")
         if model.has("tables"):
             self.tables = rows_of(model.integers("tables"))
+        self.skips_certain = model.prior.get("skip_certain", False)
+
+    def number_of_groups(self, groups: int) -> int:
+        """How many of all groups a segment uses."""
+        return self.coder.decode(equal_freqs(groups + 1)) if self.skips_certain else groups
 
     def together(self, outputs: Ints) -> list[int]:
         """The indices of outputs [S, O]."""
@@ -251,7 +256,12 @@ class Decoder:
         indices, escapes = [0] * len(rows), []
         for place in sorted(range(len(rows)), key=lambda place: (rows[place], place)):
             table = self.tables[rows[place]]
-            symbol, reach = self.coder.decode(table), len(table) // 2 - 1
+            reach = len(table) // 2 - 1
+            if self.skips_certain and table[reach] >= (1 << 20) - 16:
+                likeliest = centres[place] + (self.size - 1) // 2
+                indices[place] = min(max(likeliest, 0), self.size - 1)
+                continue
+            symbol = self.coder.decode(table)
             indices[place] = symbol - reach + centres[place] + (self.size - 1) // 2
             if symbol == len(table) - 1:
                 escapes.append(place)
@@ -275,7 +285,7 @@ def dither_matrix(period: int) -> Ints:
 
 
 def groups_in_use(model: ModelFile, num_codebooks: int) -> list[tuple[int, int, int]]:
-    """First codebook of every group, and how many it has and how many are in use."""
+    """The first codebook, the size and the codebooks in use of every group."""
     groups, first = [], 0
     for size in model.prior["groups"]:
         if first < num_codebooks:
@@ -292,7 +302,7 @@ def features_of(model: ModelFile, indices: Ints, first: int) -> Ints:
 
 
 def neighbourhood_sum(values: Ints, y: int, x: int, weight: Ints) -> Ints:
-    """What the values [h, w, C] around a position, 0 outside, add up to: weight [k, k, C, O]."""
+    """The convolution [O] at a position of values [h, w, C], 0 outside; weight is [k, k, C, O]."""
     reach = len(weight) // 2
     total = np.zeros(weight.shape[-1], np.int64)
     for a in range(len(weight)):
@@ -304,7 +314,7 @@ def neighbourhood_sum(values: Ints, y: int, x: int, weight: Ints) -> Ints:
 
 
 def likeliest(model: ModelFile, head: str, outputs: Ints) -> list[int]:
-    """The indices that take the place of those of outputs [S, O], which have not been read."""
+    """The most likely indices under outputs [S, O], for levels that are not read."""
     if head == "categorical":
         return [row.tolist().index(row.max()) for row in outputs]
     parts = math.gcd(len(rows_of(model.integers("tables"))), 1 << 16)
@@ -316,13 +326,14 @@ def likeliest(model: ModelFile, head: str, outputs: Ints) -> list[int]:
 def decode_grid(
     model: ModelFile, decoders: list[Decoder], shape: tuple[int, ...], rate: int
 ) -> Ints:
-    """The indices out of a decoder for each group; those of further groups are the likeliest."""
+    """The indices from a decoder per group; groups without one get the likeliest indices."""
     num_codebooks, height, width = shape
-    indices = np.zeros(shape, np.int64)
+    indices = np.full(shape, (model.codebook_size - 1) // 2, np.int64)
     period = model.prior.get("period", 2)
     phases = dither_matrix(period)
     state = np.tile(model.integers("rate_state")[rate], (height, width, 1))
     groups = groups_in_use(model, num_codebooks)
+    groups = groups[: decoders[0].number_of_groups(len(groups))]
     for number, (first, size, used) in enumerate(groups):
         prefix = f"groups.{number}"
         context, trunk, hidden, head = (
@@ -418,7 +429,7 @@ def decode_segment(
     rate: int,
     level: int | None,
 ) -> Ints:
-    """The indices out of the payloads of levels, or out of one for all, read up to a level."""
+    """The indices from the payloads of levels, or from a single payload, up to a level."""
     decoders = [Decoder(model, payload) for payload in payloads]
     decoder, kind = decoders[0], model.prior["kind"]
     if kind == "grid":
