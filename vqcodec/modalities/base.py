@@ -116,7 +116,7 @@ class Modality(ABC, Generic[Config]):
         Args:
             decode: see `Decode`.
             facts: of the signal.
-            side: the stream, for its side sections (see `side_sections`); None has none.
+            side: the stream, for its side sections (see `prepare`); None has none.
 
         Raises:
             CorruptStreamError: a side section is damaged.
