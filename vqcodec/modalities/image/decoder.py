@@ -6,23 +6,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.modalities.image.encoder import PATCH, ImageEncoder, ImageNetworkConfig, LatentGate
-from vqcodec.nn.precision import UnitStack
+from vqcodec.modalities.image.encoder import (
+    PATCH,
+    ImageEncoder,
+    ImageNetworkConfig,
+    LatentGate,
+    PointwiseConv,
+)
+from vqcodec.nn.precision import MixedPrecision, UnitStack
 from vqcodec.nn.residual import RateModulation, ResidualUnit2d
 from vqcodec.nn.statistics import principal_components
 
 
-class ImageDecoder(nn.Module):
+class ImageDecoder(MixedPrecision):
     """Latents to patches of 16 x 16 pixels: the encoder's two paths, the other way round."""
 
     def __init__(self, config: ImageNetworkConfig) -> None:
         super().__init__()
         fine, coarse = config.fine_width, config.coarse_width
-        self.linear = nn.Conv2d(config.dim, 3 * PATCH * PATCH, 1)
+        self.linear = PointwiseConv(config.dim, 3 * PATCH * PATCH)
         self.widen = nn.Conv2d(config.dim, coarse, 3, padding=1)
         self.coarse_modulation = RateModulation(coarse)
         self.coarse = UnitStack(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
-        self.up = nn.Conv2d(coarse, 4 * fine, 1)
+        self.up = PointwiseConv(coarse, 4 * fine)
         self.fine_modulation = RateModulation(fine)
         self.fine = UnitStack(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
         self.head = nn.Conv2d(fine, 3 * 64, 3, padding=1)
@@ -40,14 +46,15 @@ class ImageDecoder(nn.Module):
 
         rate [B] is 0 … 1. The result is not clamped, so that training keeps its gradient.
         """
-        features = self.coarse(self.coarse_modulation(self.widen(latents), rate))
+        with self.products(latents.device):
+            features = self.coarse(self.coarse_modulation(self.widen(latents), rate))
+            rising = functional.pixel_shuffle(self.up(features), 2)  # [B, C, 2 * h, 2 * w]
+            rising = self.fine(self.fine_modulation(rising, rate))
+            detail = self.head(functional.leaky_relu(rising, 0.1))
         if self.gate is not None:
             latents = self.gate(latents, functional.leaky_relu(features, 0.1))
         linear = functional.pixel_shuffle(self.linear(latents), PATCH)
-        features = functional.pixel_shuffle(self.up(features), 2)  # [B, C, 2 * h, 2 * w]
-        features = self.fine(self.fine_modulation(features, rate))
-        detail = functional.pixel_shuffle(self.head(functional.leaky_relu(features, 0.1)), 8)
-        return (linear + detail + 1) / 2
+        return (linear + functional.pixel_shuffle(detail, 8) + 1) / 2
 
 
 def start_linear_paths(encoder: ImageEncoder, decoder: ImageDecoder, batch: Tensor) -> Tensor:

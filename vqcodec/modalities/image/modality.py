@@ -114,7 +114,8 @@ class ImageModality(Modality):
         With "ms_ssim", what is minimised is how far structures are from being the same; squared
         errors are only reported.
         """
-        error = (reconstruction - target).square().mean(dim=(1, 2, 3)) * 255**2
+        errors = functional.mse_loss(reconstruction, target, reduction="none")
+        error = errors.mean(dim=(1, 2, 3)) * 255**2
         if kind == "default":
             return {"total": error, "mse": error}
         from vqcodec.modalities.image.metrics import ms_ssim
