@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from vqcodec.errors import ConfigError, InputError
 
 CHECKPOINT = "checkpoint.pt"  # in the folder of a run
+AVERAGED_EVERY = 4  # steps: an average over hundreds misses nothing between them
 
 
 class AveragedWeights:
@@ -30,8 +31,10 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
-        """Move towards the module's weights; early steps move further."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+        """Move towards the module's weights, every few steps; early steps move further."""
+        if step % AVERAGED_EVERY:
+            return
+        decay = min(self.decay, (1 + step) / (10 + step)) ** AVERAGED_EVERY
         state = module.state_dict()
         current = [state[name] for name in self.values]
         torch._foreach_lerp_(list(self.values.values()), current, 1 - decay)
