@@ -200,7 +200,8 @@ def test_a_checkpoint_with_more_than_tensors_and_numbers_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"text": IMAGE + "\n# another one"}, "begun with another recipe"),
+        ({"text": IMAGE.replace("balance = 0.5", "balance = 0.4")}, "begun with another recipe"),
+        ({"text": IMAGE.replace("batch_size = 2", "batch_size = 3")}, "begun with another recipe"),
         ({"joint": False}, "training of the other kind"),
         ({"seed": SEED + 1}, f"begun with seed {SEED}, not {SEED + 1}"),
     ],
@@ -211,6 +212,17 @@ def test_a_run_does_not_go_on_in_another_way(joint_run, train, change, message):
         train(joint_run, **{"text": IMAGE, **change})
     assert same(checkpoint(joint_run), before[0])
     assert (joint_run / "manifest.json").read_text() == before[1]
+
+
+def test_a_run_can_be_prolonged(tmp_path, train):
+    constant = IMAGE.replace("steps = 6", "steps = 6\ndecay_fraction = 0.5", 1)
+    longer = constant.replace("steps = 6", "steps = 8", 1)
+    train(tmp_path / "parts", constant, steps=3)
+    train(tmp_path / "parts", longer)
+    train(tmp_path / "whole", longer)
+    assert checkpoint(tmp_path / "parts")["step"] == 8
+    assert same(*(checkpoint(tmp_path / name) for name in ("parts", "whole")))
+    assert load_run(tmp_path / "parts").recipe.schedule.steps == 8
 
 
 def test_a_distortion_is_one_that_the_modality_has(tmp_path, train):

@@ -284,12 +284,18 @@ def recipe_tables(recipe: Recipe) -> dict[str, Any]:
 
 
 def learning_rate_factor(schedule: ScheduleConfig, step: int) -> float:
-    """Return the learning rate's factor: a linear rise, then a cosine to final_fraction."""
+    """Return the learning rate's factor: a linear rise, then down to final_fraction.
+
+    With a decay_fraction the factor is 1 until the last steps, so that a run can be prolonged.
+    """
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
-    progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return schedule.final_fraction + (1 - schedule.final_fraction) * cosine
+    if schedule.decay_fraction is None:
+        progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
+        left = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    else:
+        left = (schedule.steps - step) / (schedule.decay_fraction * schedule.steps)
+    return schedule.final_fraction + (1 - schedule.final_fraction) * min(1.0, max(0.0, left))
 
 
 def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool) -> None:

@@ -21,7 +21,8 @@ class ScheduleConfig:
     batch_size: int = 8
     learning_rate: float = 2e-4
     warmup_steps: int = 200
-    final_fraction: float = 0.05  # of the learning rate, reached along a cosine
+    final_fraction: float = 0.05  # of the learning rate, reached at the end
+    decay_fraction: float | None = None  # of the steps, last, with a linear decay; else a cosine
     gradient_limit: float = 1.0  # norm to which gradients are clipped
     average_decay: float = 0.999  # of the moving average of the weights that is kept
     prior_learning_rate: float = 5e-4
@@ -36,6 +37,8 @@ class ScheduleConfig:
         for name in ("final_fraction", "average_decay"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"schedule.{name}: {getattr(self, name)} is not 0 … 1")
+        if self.decay_fraction is not None and not 0 < self.decay_fraction <= 1:
+            raise ConfigError(f"schedule.decay_fraction: {self.decay_fraction} is not 0 … 1")
         if self.warmup_steps < 0:
             raise ConfigError(f"schedule.warmup_steps: {self.warmup_steps} is not 0 or more")
 

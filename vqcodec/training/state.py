@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,11 +107,20 @@ def uninterrupted() -> Iterator[None]:
 def open_run(run: Path, recipe_text: str) -> None:
     """Make the folder of a run, or check that it belongs to this recipe.
 
+    A run may be prolonged: `schedule.steps` may be another.
+
     Raises:
         ConfigError: the run was begun with another recipe.
     """
     run.mkdir(parents=True, exist_ok=True)
     kept = run / "recipe.toml"
-    if kept.exists() and kept.read_text(encoding="utf-8") != recipe_text:
+    if kept.exists() and _lasting(kept.read_text(encoding="utf-8")) != _lasting(recipe_text):
         raise ConfigError(f"{run}: was begun with another recipe; choose another folder")
     kept.write_text(recipe_text, encoding="utf-8")
+
+
+def _lasting(recipe_text: str) -> dict[str, Any]:
+    """Return the tables of a recipe without the number of steps."""
+    tables = tomllib.loads(recipe_text)
+    tables["schedule"].pop("steps")
+    return tables
