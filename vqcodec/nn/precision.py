@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -51,6 +53,19 @@ def use_bfloat16(module: nn.Module) -> None:
     """Let every part of a module that can multiply in bfloat16."""
     for part in module.modules():
         if isinstance(part, MixedPrecision):
+            part.in_bfloat16 = True
+
+
+@contextmanager
+def in_full_precision(module: nn.Module) -> Iterator[None]:
+    """Let every part of a module multiply in 32 bits for as long as the block lasts."""
+    parts = [p for p in module.modules() if isinstance(p, MixedPrecision) and p.in_bfloat16]
+    for part in parts:
+        part.in_bfloat16 = False
+    try:
+        yield
+    finally:
+        for part in parts:
             part.in_bfloat16 = True
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.codec.autoencoder import Autoencoder
+from vqcodec.codec.zoo import find_model
 from vqcodec.data.manifest import find_files
 from vqcodec.errors import ConfigError
 from vqcodec.modalities.base import Batch
@@ -29,7 +30,7 @@ from vqcodec.training.curves import write_curves
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
-from vqcodec.training.start import start_from
+from vqcodec.training.start import module_of, start_from
 from vqcodec.training.state import (
     CHECKPOINT,
     AveragedWeights,
@@ -38,9 +39,9 @@ from vqcodec.training.state import (
     save_state,
     uninterrupted,
 )
+from vqcodec.training.validation import Terms, held_out_terms, rate_gap
 
 VALIDATION_FILES = 12
-VALIDATION_RATES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,8 @@ class AutoencoderTraining:
                 f"{', '.join(map(repr, known))}"
             )
         files = find_files(options.data, self.modality.suffixes)
+        if recipe.reference is not None:
+            find_model(recipe.reference)  # it is needed much later
         self.manifest = split_by_recipe(files, recipe, options.seed)
         self.dataset = self.modality.dataset(self.manifest.train, recipe.data)
         held_out = self.manifest.valid
@@ -97,6 +100,7 @@ class AutoencoderTraining:
         )
         self.average = AveragedWeights(self.module, recipe.schedule.average_decay)
         self.step = 0
+        self.reference: Terms | None = None  # of the recipe's reference, once it is judged
         self.log = TrainingLog(options.run / "log.jsonl")
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -253,24 +257,28 @@ class AutoencoderTraining:
             raise
         self.save()
 
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Return held-out distortion and rate at several rates, with the averaged weights."""
-        values: dict[str, list[float]] = {}
-        torch.manual_seed(0)  # the next step seeds anew
-        rates = torch.unique(self.autoencoder.quantizer.sample_rates(256))
-        chosen = rates[torch.linspace(0, len(rates) - 1, VALIDATION_RATES).round().long()]
+        """Return held-out terms at several rates by hard indices, with the averaged weights.
+
+        With a reference, "valid_bd_rate" says by how many per cent more bits it takes at equal
+        quality.
+        """
+        distortion, device = self.recipe.objective.distortion, self.options.device
         self.module.eval()
         with self.average.in_place_of_weights(self.module):
-            for path in self.valid:
-                signal = self.modality.excerpt(path).to(self.options.device)
-                for rate in torch.unique(chosen).to(self.options.device):
-                    for name, term in self.losses(Batch(signal, signal), rate[None]).items():
-                        if name not in ("total", "quantizer"):
-                            key = f"valid_{name}@{int(rate)}"
-                            values.setdefault(key, []).append(float(term.mean()))
+            found = held_out_terms(self.module, self.valid, distortion, device)
         self.module.train()
-        return {name: sum(found) / len(found) for name, found in values.items()}
+        values = {
+            f"valid_{name}@{rate}": value
+            for rate, terms in found.items()
+            for name, value in terms.items()
+        }
+        if self.recipe.reference is not None and self.prior is not None:
+            if self.reference is None:
+                module = module_of(self.recipe.reference).to(device).eval()
+                self.reference = held_out_terms(module, self.valid, distortion, device)
+            values["valid_bd_rate"] = rate_gap(self.reference, found)
+        return values
 
 
 def recipe_tables(recipe: Recipe) -> dict[str, Any]:

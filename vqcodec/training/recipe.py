@@ -78,6 +78,7 @@ class Recipe:
     objective: ObjectiveConfig = ObjectiveConfig()
     prior_schedule: ScheduleConfig | None = None
     card: dict[str, Any] = field(default_factory=dict)
+    reference: str | None = None  # a model that held-out files are compared with
 
 
 def shipped_recipes() -> list[str]:

@@ -34,7 +34,20 @@ def weights_of(source: str) -> dict[str, Tensor]:
     if Path(source).is_dir():
         state = load_state(Path(source) / CHECKPOINT)
         return {**state["module"], **state["average"]}
-    path = find_model(source).path
+    return {name: tensor.detach() for name, tensor in module_of(source).state_dict().items()}
+
+
+def module_of(name: str) -> nn.ModuleDict:
+    """Return the "autoencoder" of a model and its "prior", thawed, if that is a learnt one.
+
+    Args:
+        name: name, fingerprint or path of the model.
+
+    Raises:
+        MissingModelError: there is no such model.
+        ModelFileError: the model is damaged.
+    """
+    path = find_model(name).path
     model, table = load_checkpoint(path), read_metadata(path)["tables"]["prior"]
     module = nn.ModuleDict({"autoencoder": model.autoencoder})
     quantizer = model.autoencoder.quantizer
@@ -42,7 +55,7 @@ def weights_of(source: str) -> dict[str, Tensor]:
         prior = build_prior_network(table, quantizer.codebook_sizes)
         prior.thaw(model.prior.tensors(), quantizer.position(torch.arange(256)).clamp(0, 1))
         module["prior"] = prior
-    return {name: tensor.detach() for name, tensor in module.state_dict().items()}
+    return module
 
 
 def start_from(module: nn.Module, source: str) -> None:

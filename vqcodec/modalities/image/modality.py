@@ -116,12 +116,18 @@ class ImageModality(Modality):
         """
         errors = functional.mse_loss(reconstruction, target, reduction="none")
         error = errors.mean(dim=(1, 2, 3)) * 255**2
+        psnr = -10 * torch.log10(error.detach() / 255**2)
         if kind == "default":
-            return {"total": error, "mse": error}
+            return {"total": error, "mse": error, "psnr_db": psnr}
         from vqcodec.modalities.image.metrics import ms_ssim
 
         similarity = ms_ssim(target, reconstruction)
-        return {"total": MS_SSIM_SCALE * (1 - similarity), "mse": error, "ms_ssim": similarity}
+        return {
+            "total": MS_SSIM_SCALE * (1 - similarity),
+            "mse": error,
+            "psnr_db": psnr,
+            "ms_ssim": similarity,
+        }
 
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
         """Return bits [B] per pixel of pictures [B, 3, H, W]."""
