@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
@@ -79,12 +79,16 @@ class NetworkKind:
             speaks with voices has a `voice` and takes (latents, rate, corner, vectors [B, V]).
         start: takes encoder, decoder and a first batch as the start of what is not left to chance.
             Returns the deviation [D] of the signal along each latent, where that is known.
+        extend: takes encoder, decoder, batches and the number of latents that a smaller model had;
+            makes the others code what those leave, and returns what `start` does. None for
+            networks that do not grow.
     """
 
     config: type[Any]
     encoder: type[nn.Module]
     decoder: type[nn.Module]
     start: Callable[[Any, Any, Tensor], Tensor | None]
+    extend: Callable[[Any, Any, Iterable[Tensor], int], Tensor] | None = None
 
 
 class Modality(ABC):

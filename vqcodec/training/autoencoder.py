@@ -19,6 +19,7 @@ from vqcodec.errors import ConfigError
 from vqcodec.modalities.base import Batch
 from vqcodec.nn.precision import (
     gains_by_bfloat16,
+    in_full_precision,
     in_memory_order,
     lay_channels_last,
     use_bfloat16,
@@ -27,6 +28,7 @@ from vqcodec.priors import build_prior_network
 from vqcodec.priors.network import PriorNetwork
 from vqcodec.quantizers.usage import usage_of
 from vqcodec.training.curves import write_curves
+from vqcodec.training.grow import start_new_latents
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
@@ -125,8 +127,7 @@ class AutoencoderTraining:
         if checkpoint.exists():
             self._resume(load_state(checkpoint))
         elif self.options.start_from is not None:
-            start_from(self.module, self.options.start_from)
-            self.average.load(self.module.state_dict())
+            self._start_from_weights(self.options.start_from)
         else:
             self._start_from_data()
         self.manifest.write(self.options.run / "manifest.json")
@@ -142,6 +143,15 @@ class AutoencoderTraining:
         self.average.load(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+
+    def _start_from_weights(self, source: str) -> None:
+        """Take the weights of a run or a model, which may be smaller."""
+        old_dim = start_from(self.module, source)
+        if old_dim < self.autoencoder.quantizer.dim:
+            generator = np.random.default_rng([self.options.seed, 2**31])
+            with in_full_precision(self.module):
+                start_new_latents(self.autoencoder, old_dim, self.dataset, generator)
+        self.average.load(self.module.state_dict())
 
     @torch.no_grad()
     def _start_from_data(self) -> None:

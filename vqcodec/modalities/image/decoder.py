@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,6 +14,7 @@ from vqcodec.modalities.image.encoder import (
     ImageNetworkConfig,
     LatentGate,
     PointwiseConv,
+    patches_of,
 )
 from vqcodec.nn.precision import MixedPrecision, UnitStack
 from vqcodec.nn.residual import RateModulation, ResidualUnit2d
@@ -73,3 +76,48 @@ def start_linear_paths(encoder: ImageEncoder, decoder: ImageDecoder, batch: Tens
         decoder.linear.weight.copy_((components * deviations[:, None]).T[:, :, None, None])
         decoder.linear.bias.copy_(mean)  # type: ignore[union-attr]
     return deviations
+
+
+@torch.no_grad()
+def extend_linear_paths(
+    encoder: ImageEncoder, decoder: ImageDecoder, batches: Iterable[Tensor], first: int
+) -> Tensor:
+    """Make latents `first` on code what the latents before them leave at the finest rate.
+
+    A reduced-rank regression (Izenman 1975): of all linear maps of that rank from patches to what
+    is left of them, the best in the mean square. New latents have a variance of 1.
+
+    Args:
+        encoder: whose new latents are to be set.
+        decoder: which does not look at the new latents yet.
+        batches: of images [B, 3, H, W].
+        first: the number of old latents.
+
+    Returns the deviations [D] of the patches along all latents.
+    """
+    num = encoder.linear.out_channels - first
+    sums = torch.zeros(2, 1 + 3 * PATCH**2, 3 * PATCH**2, dtype=torch.float64)
+    count = 0
+    for image in batches:
+        rate = image.new_ones(len(image))
+        left = image - decoder(encoder(image, rate), rate)
+        rows, targets = (
+            patches_of(2 * part, PATCH).permute(0, 2, 3, 1).flatten(0, 2).double().cpu()
+            for part in (image - 0.5, left)
+        )
+        with_one = torch.cat([torch.ones(len(rows), 1, dtype=torch.float64), rows], dim=1)
+        sums += torch.stack([with_one.T @ rows, with_one.T @ targets])
+        count += len(rows)
+    (mean, mean_left), (squares, products) = (sums / count)[:, 0], (sums / count)[:, 1:]
+    covariance = squares - mean[:, None] * mean + 1e-7 * torch.eye(len(mean))
+    variances, vectors = torch.linalg.eigh(covariance)
+    whiten = vectors / variances.clamp(min=1e-9).sqrt() @ vectors.T
+    across = (products - mean[:, None] * mean_left).T  # [768 of what is left, 768 of patches]
+    synthesis, deviations, analysis = torch.linalg.svd(across @ whiten)
+    analysis = analysis[:num] @ whiten
+    synthesis = synthesis[:, :num] * deviations[:num]
+    encoder.linear.weight[first:] = analysis.float()[:, :, None, None]
+    encoder.linear.bias[first:] = -(analysis @ mean).float()  # type: ignore[index]
+    decoder.linear.weight[:, first:] = synthesis.float()[:, :, None, None]
+    norms: Tensor = torch.linalg.vector_norm(decoder.linear.weight, dim=(0, 2, 3))
+    return norms

@@ -16,7 +16,7 @@ from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
 from vqcodec.modalities.base import Dataset, Decode, Facts, Modality, NetworkKind
-from vqcodec.modalities.image.decoder import ImageDecoder, start_linear_paths
+from vqcodec.modalities.image.decoder import ImageDecoder, extend_linear_paths, start_linear_paths
 from vqcodec.modalities.image.encoder import ImageEncoder, ImageNetworkConfig
 from vqcodec.modalities.image.paper import (
     PaperImageConfig,
@@ -41,7 +41,13 @@ class ImageModality(Modality):
     dims = 2
     distortions = ("default", "ms_ssim")
     network_kinds: ClassVar[Mapping[str, NetworkKind]] = {
-        "patches": NetworkKind(ImageNetworkConfig, ImageEncoder, ImageDecoder, start_linear_paths),
+        "patches": NetworkKind(
+            ImageNetworkConfig,
+            ImageEncoder,
+            ImageDecoder,
+            start_linear_paths,
+            extend_linear_paths,
+        ),
         "paper": NetworkKind(
             PaperImageConfig, PaperImageEncoder, PaperImageDecoder, start_paper_networks
         ),
