@@ -7,7 +7,13 @@ import torch
 from torch import nn
 
 from vqcodec.networks import precision
-from vqcodec.networks.precision import UnitStack, gains_by_bfloat16, use_bfloat16
+from vqcodec.networks.precision import (
+    UnitStack,
+    gains_by_bfloat16,
+    in_memory_order,
+    lay_channels_last,
+    use_bfloat16,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +49,19 @@ def test_a_stack_in_bfloat16_takes_and_gives_32_bits():
 
 def test_the_names_of_weights_are_those_of_plain_sequences():
     assert set(UnitStack(nn.Linear(2, 2)).state_dict()) == {"0.weight", "0.bias"}
+
+
+def test_kernels_laid_channels_last_are_the_same_and_contiguous_in_memory_order():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(4, 6, 3), nn.Conv2d(6, 2, 1))
+    image = torch.randn(1, 4, 5, 5)
+    before = network(image)
+    lay_channels_last(network)
+    assert torch.allclose(network(image), before, atol=1e-6)
+    kernel = network[0].weight
+    own = in_memory_order(kernel)
+    assert own.shape == (6, 3, 3, 4)
+    assert own.is_contiguous()
+    own.zero_()  # it is the same memory
+    assert not kernel.any()
+    assert in_memory_order(network[1].weight).shape == (2, 6, 1, 1)

@@ -48,6 +48,7 @@ def test_the_recipes_of_these_tests_are_read(text):
         ("batch_size = 2", "prior_learning_rate = -1", "schedule.prior_learning_rate: -1.0"),
         ("batch_size = 2", "final_fraction = 2", "schedule.final_fraction: 2.0 is not 0 … 1"),
         ("average_decay = 0.9", "average_decay = 1.5", "schedule.average_decay: 1.5"),
+        ("batch_size = 2", "decay_fraction = 0", "schedule.decay_fraction: 0.0 is not 0 … 1"),
         ("warmup_steps = 2", "warmup_steps = -2", "schedule.warmup_steps: -2"),
         ("coarsest_weight = 0.001", "coarsest_weight = 0", "objective.coarsest_weight: 0.0"),
         ("finest_weight = 0.01", "finest_weight = inf", "objective.finest_weight: inf"),
@@ -76,6 +77,8 @@ def test_what_is_wrong_with_a_recipe_is_named(old, new, message):
         ("groups = [4, 8]", "groups = [4, 4]", "prior.groups"),
         ("crop = 32", "crop = 33", "data.crop: 33"),
         ("crop = 32", "chop = 32", "data.chop: no such key"),
+        ("crop = 32", "largest_reduction = 0.5", "data.largest_reduction: 0.5 is not 1 … 8"),
+        ("crop = 32", "halve_above_megapixels = 0", "data.halve_above_megapixels: 0.0"),
         ("valid_fraction = 0.3", 'valid_fraction = "some"', "data.valid_fraction: 'some'"),
         ("valid_fraction = 0.3", "valid_fraction = 1.0", "data.valid_fraction: 1.0 is not 0 … 1"),
         ("valid_fraction = 0.3", "group_separator = 3", "data.group_separator: 3"),
@@ -111,6 +114,15 @@ def test_the_learning_rate_rises_and_then_falls():
     assert factors[100] == pytest.approx(0.1)
     assert factors[55] == pytest.approx(0.1 + 0.9 * 0.5)
     assert math.isclose(learning_rate_factor(schedule, 1000), 0.1)
+
+
+def test_with_a_decay_fraction_the_learning_rate_falls_at_the_end_alone():
+    schedule = ScheduleConfig(steps=100, warmup_steps=10, final_fraction=0.1, decay_fraction=0.2)
+    factors = [learning_rate_factor(schedule, step) for step in range(101)]
+    assert factors[10:81] == [1] * 71
+    assert factors[90] == pytest.approx(0.1 + 0.9 * 0.5)
+    assert factors[100] == pytest.approx(0.1)
+    assert learning_rate_factor(schedule, 1000) == pytest.approx(0.1)
 
 
 def test_no_warm_up_starts_at_once():

@@ -204,7 +204,8 @@ def test_a_checkpoint_with_more_than_tensors_and_numbers_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"text": IMAGE + "\n# another one"}, "begun with another recipe"),
+        ({"text": IMAGE.replace("balance = 0.5", "balance = 0.4")}, "begun with another recipe"),
+        ({"text": IMAGE.replace("batch_size = 2", "batch_size = 3")}, "begun with another recipe"),
         ({"joint": False}, "training of the other kind"),
         ({"seed": SEED + 1}, f"begun with seed {SEED}, not {SEED + 1}"),
     ],
@@ -281,6 +282,17 @@ def test_a_manifest_and_a_recipe_that_are_cut_short_leave_nothing(own_data, tmp_
         assert not (run / name).exists()
 
 
+def test_a_run_can_be_prolonged(tmp_path, train):
+    constant = IMAGE.replace("steps = 6", "steps = 6\ndecay_fraction = 0.5", 1)
+    longer = constant.replace("steps = 6", "steps = 8", 1)
+    train(tmp_path / "parts", constant, steps=3)
+    train(tmp_path / "parts", longer)
+    train(tmp_path / "whole", longer)
+    assert checkpoint(tmp_path / "parts")["step"] == 8
+    assert same(*(checkpoint(tmp_path / name) for name in ("parts", "whole")))
+    assert load_run(tmp_path / "parts").recipe.schedule.steps == 8
+
+
 def test_a_distortion_is_one_that_the_modality_has(tmp_path, train):
     named = "[objective]\ndistortion = "
     train(tmp_path / "structure", IMAGE.replace("[objective]", f'{named}"ms_ssim"'), steps=1)
@@ -316,15 +328,16 @@ def test_a_step_of_a_prior_that_is_not_finite_changes_no_weight(joint_run):
     assert same(dict(training.prior.state_dict()), before)
 
 
-def test_an_average_follows_and_changes_places():
+def test_an_average_follows_every_few_steps_and_changes_places():
     module = torch.nn.Linear(2, 1, bias=False)
     average = AveragedWeights(module, decay=0.5)
     start = module.weight.detach().clone()
     with torch.no_grad():
         module.weight += 1
-    average.update(module, 1000)
+    for step in range(997, 1001):  # one of four
+        average.update(module, step)
     with average.in_place_of_weights(module):
-        assert torch.allclose(module.weight, start + 0.5)
+        assert torch.allclose(module.weight, start + 1 - 0.5**4)
     assert torch.equal(module.weight, start + 1)
     average.load({"weight": start})
     with pytest.raises(ValueError, match="stop"), average.in_place_of_weights(module):

@@ -86,15 +86,26 @@ def test_a_run_without_voices_is_a_start_for_one_with_them(tmp_path, train):
     assert found["module"]["autoencoder.decoder.voice.gains.weight"].any()  # has been trained
 
 
-def test_a_run_with_other_networks_is_no_start(tmp_path, train, joint_run):
-    other = IMAGE.replace("fine_width = 8", "fine_width = 16")
+@pytest.mark.parametrize(
+    "larger",
+    [
+        IMAGE.replace("fine_width = 8", "fine_width = 9"),
+        IMAGE.replace("fine_units = 1", "fine_units = 2"),
+        IMAGE.replace("dim = 12", "dim = 14").replace("groups = [4, 8]", "groups = [4, 8, 2]"),
+    ],
+)
+def test_a_run_with_larger_networks_is_no_start(tmp_path, train, larger):
+    train(tmp_path / "larger", larger, steps=1)
     with pytest.raises(ConfigError, match="networks are not those of the recipe"):
-        train(tmp_path / "run", other, start_from=joint_run)
-    deeper = IMAGE.replace("fine_units = 1", "fine_units = 2")
-    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
-        train(tmp_path / "deeper", deeper, start_from=joint_run)
-    shallower = IMAGE.replace("fine_units = 1", "fine_units = 0")
-    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
-        train(tmp_path / "shallower", shallower, start_from=joint_run)
+        train(tmp_path / "run", IMAGE, start_from=tmp_path / "larger")
+
+
+def test_a_run_of_another_kind_or_size_of_sounds_is_no_start(tmp_path, train, joint_run):
     with pytest.raises(ConfigError, match="networks are not those of the recipe"):
         train(tmp_path / "other", AUDIO, start_from=joint_run)
+    train(tmp_path / "sounds", AUDIO, steps=1)
+    wider = AUDIO.replace("encoder_width = 8", "encoder_width = 16")
+    deeper = AUDIO.replace("encoder_units = 1", "encoder_units = 2")
+    for number, text in enumerate((wider, deeper)):
+        with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+            train(tmp_path / str(number), text, start_from=tmp_path / "sounds")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,12 @@ class NetworkPair:
         init_from_data: sets what is not random from encoder, decoder and a first batch
             (data-dependent initialisation). Returns the deviation [D] of the signal along each
             latent, where that is known.
+        extend: takes encoder, decoder, batches and the number of latents of a smaller model.
+            Makes the new latents code the residual of the old ones, and returns the deviations
+            [D] of all latents. None for networks that cannot grow.
     """
 
     encoder: Callable[[Any], nn.Module]
     decoder: Callable[[Any], nn.Module]
     init_from_data: Callable[[Any, Any, Tensor], Tensor | None]
+    extend: Callable[[Any, Any, Iterable[Tensor], int], Tensor] | None = None

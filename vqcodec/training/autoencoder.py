@@ -12,20 +12,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
 from vqcodec.files import find_files
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.networks.precision import gains_by_bfloat16, use_bfloat16
+from vqcodec.networks.precision import (
+    gains_by_bfloat16,
+    in_full_precision,
+    in_memory_order,
+    lay_channels_last,
+    use_bfloat16,
+)
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.quantizers.usage import usage_of
 from vqcodec.training.curves import write_curves
+from vqcodec.training.grow import start_new_latents
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.manifest import MANIFEST, Manifest, check_files, check_split, read_manifest
 from vqcodec.training.modality import Batch, training_side
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
-from vqcodec.training.start import start_from
+from vqcodec.training.start import module_of, start_from
 from vqcodec.training.state import (
     CHECKPOINT,
     AveragedWeights,
@@ -35,9 +43,9 @@ from vqcodec.training.state import (
     save_state,
     uninterrupted,
 )
+from vqcodec.training.validation import Terms, held_out_terms, rate_gap
 
 VALIDATION_FILES = 12
-VALIDATION_RATES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +77,8 @@ class AutoencoderTraining:
                 f"{', '.join(map(repr, known))}"
             )
         files = find_files(options.data, self.modality.suffixes)
+        if recipe.reference is not None:
+            find_model(recipe.reference)  # it is needed much later
         self.manifest = split_by_recipe(files, recipe, options.seed)
         self.kept_manifest = self._read_manifest(files)  # None in a new run
         self.dataset = self.modality.dataset(self.manifest.train, recipe.data)
@@ -81,29 +91,34 @@ class AutoencoderTraining:
             if self.prior.head != quantizer.relaxed_head:
                 raise ConfigError(
                     f"prior.head: {self.prior.head!r}, but joint training of a "
-                    f"{quantizer.kind!r} quantizer needs {quantizer.relaxed_head!r}"
+                    f"{recipe.quantizer['kind']!r} quantizer needs {quantizer.relaxed_head!r}"
                 )
         self.module = nn.ModuleDict({"autoencoder": self.autoencoder})
         if self.prior is not None:
             self.module["prior"] = self.prior
         self.module.to(options.device)
+        lay_channels_last(self.module)
         if gains_by_bfloat16(options.device):
-            use_bfloat16(self.autoencoder)
+            use_bfloat16(self.module)
         self.optimizer = torch.optim.AdamW(
             self._groups(), betas=(0.9, 0.98), weight_decay=0.0, fused=True
         )
         self.average = AveragedWeights(self.module, recipe.schedule.average_decay)
         self.step = 0
+        self.reference: Terms | None = None  # of the recipe's reference, once it is judged
         self.log = TrainingLog(options.run / "log.jsonl")
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Return the optimizer's parameter groups, each with its own learning rate."""
+        """Return the optimizer's parameter groups, each with its own learning rate.
+
+        It gets the weights in the order of their memory, which is what it is fast at.
+        """
         schedule = self.recipe.schedule
-        groups = [{"params": list(self.autoencoder.parameters()), "base": schedule.learning_rate}]
-        if self.prior is not None:
-            base = schedule.prior_learning_rate
-            groups.append({"params": list(self.prior.parameters()), "base": base})
-        return groups
+        rates = {"autoencoder": schedule.learning_rate, "prior": schedule.prior_learning_rate}
+        return [
+            {"params": [in_memory_order(p) for p in part.parameters()], "base": rates[name]}
+            for name, part in self.module.items()
+        ]
 
     def _read_manifest(self, files: Sequence[Path]) -> Manifest | None:
         """Return the manifest of a run that has begun.
@@ -130,8 +145,7 @@ class AutoencoderTraining:
         if (run / CHECKPOINT).exists():
             self._resume(load_state(run / CHECKPOINT))
         elif self.options.start_from is not None:
-            start_from(self.module, self.options.start_from)
-            self.average.load(self.module.state_dict())
+            self._start_from_weights(self.options.start_from)
         else:
             self._start_from_data()
         if self.kept_manifest is None:
@@ -150,6 +164,15 @@ class AutoencoderTraining:
         self.average.load(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+
+    def _start_from_weights(self, source: str) -> None:
+        """Take the weights of a run or a model, which may be smaller."""
+        old_dim = start_from(self.module, source)
+        if old_dim < self.autoencoder.quantizer.dim:
+            generator = np.random.default_rng([self.options.seed, 2**31])
+            with in_full_precision(self.module):
+                start_new_latents(self.autoencoder, old_dim, self.dataset, generator)
+        self.average.load(self.module.state_dict())
 
     @torch.no_grad()
     def _start_from_data(self) -> None:
@@ -212,7 +235,7 @@ class AutoencoderTraining:
         rate = self.autoencoder.quantizer.sample_rates(schedule.batch_size).to(self.options.device)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * learning_rate_factor(schedule, self.step)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.module.zero_grad(set_to_none=True)
         terms = self.losses(batch, rate)
         terms["total"].backward()  # type: ignore[no-untyped-call]
         # Each part by itself: a steep prior must not slow the networks down.
@@ -221,11 +244,18 @@ class AutoencoderTraining:
             for name, part in self.module.items()
         }
         if all(torch.isfinite(norm) for norm in norms.values()):
-            self.optimizer.step()
+            self._update_weights()
         self.step += 1
         self.average.update(self.module, self.step)
         values = {name: float(term.detach().mean()) for name, term in terms.items()}
         return {**values, **{name: float(norm) for name, norm in norms.items()}}
+
+    def _update_weights(self) -> None:
+        """Make the optimizer's step with the gradients that the networks have."""
+        for part, group in zip(self.module.values(), self.optimizer.param_groups, strict=True):
+            for weight, own in zip(part.parameters(), group["params"], strict=True):
+                own.grad = None if weight.grad is None else in_memory_order(weight.grad)
+        self.optimizer.step()
 
     def run(self) -> None:
         """Train to the end of the schedule, or to the caller's step."""
@@ -254,24 +284,28 @@ class AutoencoderTraining:
             raise
         self.save()
 
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Return held-out distortion and rate at several rates, with the averaged weights."""
-        values: dict[str, list[float]] = {}
-        torch.manual_seed(0)  # the next step seeds anew
-        rates = torch.unique(self.autoencoder.quantizer.sample_rates(256))
-        chosen = rates[torch.linspace(0, len(rates) - 1, VALIDATION_RATES).round().long()]
+        """Return held-out terms at several rates by hard indices, with the averaged weights.
+
+        With a reference, "valid_bd_rate" says by how many per cent more bits it takes at equal
+        quality.
+        """
+        distortion, device = self.recipe.objective.distortion, self.options.device
         self.module.eval()
         with self.average.in_place_of_weights(self.module):
-            for path in self.valid:
-                signal = self.modality.excerpt(path).to(self.options.device)
-                for rate in torch.unique(chosen).to(self.options.device):
-                    for name, term in self.losses(Batch(signal, signal), rate[None]).items():
-                        if name not in ("total", "quantizer"):
-                            key = f"valid_{name}@{int(rate)}"
-                            values.setdefault(key, []).append(float(term.mean()))
+            found = held_out_terms(self.module, self.valid, distortion, device)
         self.module.train()
-        return {name: sum(found) / len(found) for name, found in values.items()}
+        values = {
+            f"valid_{name}@{rate}": value
+            for rate, terms in found.items()
+            for name, value in terms.items()
+        }
+        if self.recipe.reference is not None and self.prior is not None:
+            if self.reference is None:
+                module = module_of(self.recipe.reference).to(device).eval()
+                self.reference = held_out_terms(module, self.valid, distortion, device)
+            values["valid_bd_rate"] = rate_gap(self.reference, found)
+        return values
 
 
 def recipe_tables(recipe: Recipe) -> dict[str, Any]:
@@ -285,12 +319,18 @@ def recipe_tables(recipe: Recipe) -> dict[str, Any]:
 
 
 def learning_rate_factor(schedule: ScheduleConfig, step: int) -> float:
-    """Return the learning rate's factor: a linear rise, then a cosine to final_fraction."""
+    """Return the learning rate's factor: a linear rise, then down to final_fraction.
+
+    With a decay_fraction the factor is 1 until the last steps, so that a run can be prolonged.
+    """
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
-    progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return schedule.final_fraction + (1 - schedule.final_fraction) * cosine
+    if schedule.decay_fraction is None:
+        progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
+        left = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    else:
+        left = (schedule.steps - step) / (schedule.decay_fraction * schedule.steps)
+    return schedule.final_fraction + (1 - schedule.final_fraction) * min(1.0, max(0.0, left))
 
 
 def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool) -> None:

@@ -20,7 +20,8 @@ class ScheduleConfig:
     batch_size: int = 8
     learning_rate: float = 2e-4
     warmup_steps: int = 200
-    final_fraction: float = 0.05  # of the learning rate, reached along a cosine
+    final_fraction: float = 0.05  # of the learning rate, reached at the end
+    decay_fraction: float | None = None  # of the steps, last, with a linear decay; else a cosine
     gradient_limit: float = 1.0  # norm to which gradients are clipped
     average_decay: float = 0.999  # of the moving average of the weights that is kept
     prior_learning_rate: float = 5e-4
@@ -30,6 +31,9 @@ class ScheduleConfig:
         check_positive(self, "schedule", "learning_rate", "prior_learning_rate", "gradient_limit")
         check_range(self, "schedule", 0, 1, "final_fraction", "average_decay")
         check_least(self, "schedule", 0, "warmup_steps")
+        if self.decay_fraction is not None:
+            check_positive(self, "schedule", "decay_fraction")
+            check_range(self, "schedule", 0, 1, "decay_fraction")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +68,7 @@ class Recipe:
     objective: ObjectiveConfig = ObjectiveConfig()
     prior_schedule: ScheduleConfig | None = None
     card: dict[str, Any] = field(default_factory=dict)
+    reference: str | None = None  # a model that held-out files are compared with
 
 
 def shipped_recipes() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from vqcodec.errors import ConfigError, InputError, OutputError
 from vqcodec.files import naming_failures, write_text, writing
 
 CHECKPOINT, RECIPE = "checkpoint.pt", "recipe.toml"  # in the folder of a run
+AVERAGED_EVERY = 4  # steps between two updates of the average, which is over hundreds of steps
 
 
 class AveragedWeights:
@@ -31,8 +33,10 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
-        """Move towards the module's weights; early steps move further."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+        """Move towards the module's weights, every few steps; early steps move further."""
+        if step % AVERAGED_EVERY:
+            return
+        decay = min(self.decay, (1 + step) / (10 + step)) ** AVERAGED_EVERY
         state = module.state_dict()
         current = [state[name] for name in self.values]
         torch._foreach_lerp_(list(self.values.values()), current, 1 - decay)
@@ -110,16 +114,18 @@ def uninterrupted() -> Iterator[None]:
 def check_recipe(run: Path, recipe_text: str) -> None:
     """Check that a run, if it has begun, was begun with this recipe.
 
+    A run may be prolonged: `schedule.steps` may be another.
+
     Raises:
         ConfigError: the run was begun with another recipe.
     """
     kept = run / RECIPE
-    if kept.exists() and kept.read_text(encoding="utf-8") != recipe_text:
+    if kept.exists() and _lasting(kept.read_text(encoding="utf-8")) != _lasting(recipe_text):
         raise ConfigError(f"{run}: was begun with another recipe; choose another folder")
 
 
 def open_run(run: Path, recipe_text: str) -> None:
-    """Make the folder of a run and keep its recipe there; a run that has begun stays as it is.
+    """Make the folder of a run and keep its recipe there, with the number of steps given last.
 
     Raises:
         ConfigError: the run was begun with another recipe.
@@ -128,5 +134,15 @@ def open_run(run: Path, recipe_text: str) -> None:
     check_recipe(run, recipe_text)
     with naming_failures(run):
         run.mkdir(parents=True, exist_ok=True)
-    if not (run / RECIPE).exists():
-        write_text(run / RECIPE, recipe_text, overwrite=False)
+    kept = run / RECIPE
+    if not kept.exists():
+        write_text(kept, recipe_text, overwrite=False)
+    elif kept.read_text(encoding="utf-8") != recipe_text:
+        write_text(kept, recipe_text, overwrite=True)
+
+
+def _lasting(recipe_text: str) -> dict[str, Any]:
+    """Return the tables of a recipe without the number of steps."""
+    tables = tomllib.loads(recipe_text)
+    tables["schedule"].pop("steps")
+    return tables

@@ -46,4 +46,4 @@ def test_structure_has_a_gradient_of_which_squares_know_nothing(picture):
     terms["total"].sum().backward()
     assert noisy.grad is not None
     assert noisy.grad.isfinite().all()
-    assert set(terms) == {"total", "mse", "ms_ssim"}
+    assert set(terms) == {"total", "mse", "psnr_db", "ms_ssim"}

@@ -7,10 +7,33 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.modalities.image.config import PATCH, PatchesConfig
-from vqcodec.networks.precision import UnitStack
+from vqcodec.networks.precision import MixedPrecision, UnitStack
 from vqcodec.networks.residual import RateModulation, ResidualUnit2d
 
 LOG_GAIN_LIMIT = 4.0  # whatever a stream holds, gains stay finite
+
+
+class PointwiseConv(nn.Conv2d):
+    """A 1x1 convolution as a matrix product, which is faster on channels-last features."""
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__(num_inputs, num_outputs, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return outputs [B, O, h, w], channels last in memory, of features [B, C, h, w]."""
+        if torch.compiler.is_exporting():  # graphs keep their features channels first
+            return super().forward(features)
+        rows = features.permute(0, 2, 3, 1)
+        return functional.linear(rows, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
+def patches_of(image: Tensor, side: int) -> Tensor:
+    """Return `pixel_unshuffle(image, side)` [B, C * side ** 2, h, w], channels last in memory."""
+    if torch.compiler.is_exporting():
+        return functional.pixel_unshuffle(image, side)
+    batch, channels, height, width = image.shape
+    cells = image.reshape(batch, channels, height // side, side, width // side, side)
+    return cells.permute(0, 2, 4, 1, 3, 5).flatten(3).permute(0, 3, 1, 2)
 
 
 class LatentGate(nn.Module):
@@ -22,7 +45,7 @@ class LatentGate(nn.Module):
 
     def __init__(self, num_features: int, dim: int) -> None:
         super().__init__()
-        self.log_gain = nn.Conv2d(num_features, dim, 1)
+        self.log_gain = PointwiseConv(num_features, dim)
         nn.init.zeros_(self.log_gain.weight)
         nn.init.zeros_(self.log_gain.bias)  # type: ignore[arg-type]
 
@@ -32,7 +55,7 @@ class LatentGate(nn.Module):
         return latents * torch.exp(log_gain)
 
 
-class ImageEncoder(nn.Module):
+class ImageEncoder(MixedPrecision):
     """Patches of 16 x 16 pixels to latents: a linear path and a non-linear one, added.
 
     The linear path starts as the principal components of patches and alone is a transform codec;
@@ -43,8 +66,8 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: PatchesConfig) -> None:
         super().__init__()
         fine, coarse = config.fine_width, config.coarse_width
-        self.linear = nn.Conv2d(3 * PATCH * PATCH, config.dim, 1)
-        self.widen = nn.Conv2d(3 * 64, fine, 1)
+        self.linear = PointwiseConv(3 * PATCH * PATCH, config.dim)
+        self.widen = PointwiseConv(3 * 64, fine)
         self.fine_modulation = RateModulation(fine)
         self.fine = UnitStack(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
         self.down = nn.Conv2d(fine, coarse, 2, stride=2)
@@ -61,12 +84,15 @@ class ImageEncoder(nn.Module):
         H and W are multiples of 16; rate [B] is 0 … 1.
         """
         centred = image * 2 - 1
-        linear = self.linear(functional.pixel_unshuffle(centred, PATCH))
-        features = self.widen(functional.pixel_unshuffle(centred, 8))  # [B, C, H / 8, W / 8]
-        features = self.fine(self.fine_modulation(features, rate))
-        features = self.down(features)  # [B, C, H / 16, W / 16]
-        features = self.coarse(self.coarse_modulation(features, rate))
-        features = functional.leaky_relu(features, 0.1)
+        # Not in bfloat16: it would round the latents.
+        linear = self.linear(patches_of(centred, PATCH))
+        with self.products(image.device):
+            features = self.widen(patches_of(centred, 8))  # [B, C, H / 8, W / 8]
+            features = self.fine(self.fine_modulation(features, rate))
+            features = self.down(features)  # [B, C, H / 16, W / 16]
+            features = self.coarse(self.coarse_modulation(features, rate))
+            features = functional.leaky_relu(features, 0.1)
+            change = self.head(features)
         if self.gate is not None:
             linear = self.gate(linear, features)
-        return linear + self.head(features)  # type: ignore[no-any-return]
+        return linear + change  # type: ignore[no-any-return]

@@ -95,15 +95,8 @@ class PriorNetwork(nn.Module, ABC):
         `relaxed` stands for the indices that are coded (not for those that are seen), so that the
         cost has a gradient to the encoder; `prediction_bits` says in which form.
         """
-        costs, first = [], 0
-        for prediction, size in zip(self(indices, rate, in_use), self.group_sizes, strict=True):
-            books = slice(first, first + size)
-            coded = None if relaxed is None else relaxed[:, books]
-            costs.append(
-                prediction_bits(self.head, prediction, indices[:, books], coded, self.codebook_size)
-            )
-            first += size
-        bits = torch.cat(costs, dim=1)
+        prediction = torch.cat(self(indices, rate, in_use), dim=-2)  # [B, ..., K, O]
+        bits = prediction_bits(self.head, prediction, indices, relaxed, self.codebook_size)
         if in_use is None:
             return bits
         return bits * in_use.reshape(in_use.shape + (1,) * (bits.dim() - 2))

@@ -40,6 +40,8 @@ class StoredLayer:
         bias: of the layer.
         axes: the axes of the weight in stored order, [..., I, O].
         head: what the outputs are for; None where they are activations.
+        places: where the rows of the weight's first stored axis stand in the leading axes of the
+            stored tensor, which is zero elsewhere. None if both have the same axes.
     """
 
     name: str
@@ -47,6 +49,7 @@ class StoredLayer:
     bias: Tensor
     axes: tuple[int, ...] = (1, 0)  # of nn.Linear
     head: Head | None = None
+    places: NDArray[np.bool_] | None = None
 
     def freeze(self) -> dict[str, NDArray[Any]]:
         """Return the integer tensors of the layer.
@@ -54,13 +57,28 @@ class StoredLayer:
         Raises:
             ModelFileError: a weight is not finite.
         """
-        weight, bias = as_array(self.weight).transpose(self.axes), as_array(self.bias)
+        weight, bias = self.stored_weight(), as_array(self.bias)
         frozen = freeze_linear(weight / self._unit, bias / self._unit, self._output_bits)
         return named(self.name, frozen)
+
+    def stored_weight(self) -> Floats:
+        """Return the weight as a model file lays it out, in floats.
+
+        Raises:
+            ModelFileError: a value is not finite.
+        """
+        weight = as_array(self.weight).transpose(self.axes)
+        if self.places is None:
+            return weight
+        stored = np.zeros((*self.places.shape, *weight.shape[1:]))
+        stored[self.places] = weight
+        return stored
 
     def thaw(self, tensors: Tensors) -> None:
         """Take the weights that `freeze` stored, as far as integers kept them."""
         weight, bias = thaw_linear(tensors, self.name, self._output_bits)
+        if self.places is not None:
+            weight = weight[self.places]
         assign(self.weight, weight.transpose(np.argsort(self.axes)) * self._unit)
         assign(self.bias, bias * self._unit)
 

@@ -50,13 +50,20 @@ class ImageTraining(TrainingModality):
         With "ms_ssim", what is minimised is how far structures are from being the same; squared
         errors are only reported.
         """
-        error = (reconstruction - target).square().mean(dim=(1, 2, 3)) * 255**2
+        errors = functional.mse_loss(reconstruction, target, reduction="none")
+        error = errors.mean(dim=(1, 2, 3)) * 255**2
+        psnr = -10 * torch.log10(error.detach() / 255**2)
         if kind == "default":
-            return {"total": error, "mse": error}
+            return {"total": error, "mse": error, "psnr_db": psnr}
         from vqcodec.training.image.losses import ms_ssim
 
         similarity = ms_ssim(target, reconstruction)
-        return {"total": MS_SSIM_SCALE * (1 - similarity), "mse": error, "ms_ssim": similarity}
+        return {
+            "total": MS_SSIM_SCALE * (1 - similarity),
+            "mse": error,
+            "psnr_db": psnr,
+            "ms_ssim": similarity,
+        }
 
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
         """Return bits [B] per pixel of pictures [B, 3, H, W]."""
