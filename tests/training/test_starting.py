@@ -7,7 +7,7 @@ import torch
 from safetensors.numpy import load_file
 from tiny import TABLES
 from tiny_training import save_tiny_model
-from training_recipes import AUDIO, IMAGE
+from training_recipes import AUDIO, IMAGE, same
 
 from vqcodec.errors import ConfigError, MissingModelError
 from vqcodec.training.commands import export_model
@@ -51,6 +51,13 @@ def test_a_model_with_a_prior_that_learnt_nothing_is_a_start_for_networks(tmp_pa
 def test_neither_a_run_nor_a_model_is_no_start(tmp_path, train):
     with pytest.raises(MissingModelError, match="nowhere"):
         train(tmp_path / "run", IMAGE, start_from="nowhere")
+
+
+def test_a_run_with_a_checkpoint_goes_on_from_there(tmp_path, train, joint_run):
+    train(tmp_path / "whole", IMAGE, steps=4, start_from=joint_run)
+    train(tmp_path / "parts", IMAGE, steps=2, start_from=joint_run)
+    train(tmp_path / "parts", IMAGE, steps=4, start_from="removed")
+    assert same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
 
 
 def test_a_run_without_gates_is_a_start_for_one_with_them(tmp_path, train, joint_run):

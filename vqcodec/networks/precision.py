@@ -1,4 +1,4 @@
-"""Where products of 16-bit floats are faster than those of 32 bits."""
+"""Mixed precision: bfloat16 products in training, on devices where they are faster."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import torch
 from torch import Tensor, nn
 
 PROCESSOR_FACTS = Path("/proc/cpuinfo")
-# Instruction sets that make such products about three times and twice as fast.
+# With these instruction sets bfloat16 products are about three times and twice as fast.
 INSTRUCTION_SETS = {"amx_bf16", "avx512_bf16"}
 
 
 class MixedPrecision(nn.Module):
-    """A network whose products can be of 16-bit floats while it trains, with `in_bfloat16`."""
+    """A network that multiplies in bfloat16 while it trains, if `in_bfloat16` is set."""
 
     in_bfloat16 = False
 
     def products(self, device: torch.device) -> torch.autocast:
-        """Return the context in which layers multiply in bfloat16, if this network is to."""
+        """Return a context in which layers multiply in bfloat16 if `in_bfloat16` is set."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.in_bfloat16)
 
 
 class UnitStack(nn.Sequential, MixedPrecision):
-    """Residual units in a row, where networks spend their time.
+    """Residual units one after the other; networks spend most of their time here.
 
-    What goes in and comes out has 32 bits.
+    Inputs and outputs have 32 bits.
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class UnitStack(nn.Sequential, MixedPrecision):
 
 
 def gains_by_bfloat16(device: str) -> bool:
-    """Return whether the device has units of its own for 16-bit products."""
+    """Return whether the device has hardware for bfloat16 products."""
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported())
     if device != "cpu" or not PROCESSOR_FACTS.exists():
@@ -50,7 +50,7 @@ def gains_by_bfloat16(device: str) -> bool:
 
 
 def use_bfloat16(module: nn.Module) -> None:
-    """Let every part of a module that can multiply in bfloat16."""
+    """Set `in_bfloat16` in every part of a module that has it."""
     for part in module.modules():
         if isinstance(part, MixedPrecision):
             part.in_bfloat16 = True
@@ -58,7 +58,7 @@ def use_bfloat16(module: nn.Module) -> None:
 
 @contextmanager
 def in_full_precision(module: nn.Module) -> Iterator[None]:
-    """Let every part of a module multiply in 32 bits for as long as the block lasts."""
+    """Let every part of a module multiply in 32 bits inside the `with` block."""
     parts = [p for p in module.modules() if isinstance(p, MixedPrecision) and p.in_bfloat16]
     for part in parts:
         part.in_bfloat16 = False
@@ -71,13 +71,13 @@ def in_full_precision(module: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def lay_channels_last(module: nn.Module) -> None:
-    """Keep the kernels of a module as convolutions of channels-last features read them."""
+    """Store the kernels of a module channels last, as convolutions on such features need them."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1):
             part.weight.data = part.weight.contiguous(memory_format=torch.channels_last)
 
 
 def in_memory_order(tensor: Tensor) -> Tensor:
-    """Return a tensor's own memory as a contiguous tensor, channels last if they lie so."""
+    """Return a contiguous view of a tensor; the channels of a channels-last tensor come last."""
     own = tensor.detach()
     return own if own.is_contiguous() else own.permute(0, 2, 3, 1)

@@ -55,9 +55,9 @@ class TrainingOptions:
     run: Path
     data: Sequence[Path]
     seed: int = 0
-    steps: int | None = None  # stop here for now; the schedule stays the recipe's
+    steps: int | None = None  # stop after this step; does not change the schedule
     device: str = "cpu"
-    start_from: str | None = None  # a run or a model whose weights are the start of a new run
+    start_from: str | None = None  # a run or a model whose weights initialise a new run
     report_every: int = 50
     save_every: int = 500
 
@@ -78,9 +78,9 @@ class AutoencoderTraining:
             )
         files = find_files(options.data, self.modality.suffixes)
         if recipe.reference is not None:
-            find_model(recipe.reference)  # it is needed much later
+            find_model(recipe.reference)  # fail now, not at the first validation
         self.manifest = split_by_recipe(files, recipe, options.seed)
-        self.kept_manifest = self._read_manifest(files)  # None in a new run
+        self.kept_manifest = self._read_manifest(files)  # None for a new run
         self.dataset = self.modality.dataset(self.manifest.train, recipe.data)
         held_out = self.manifest.valid
         self.valid = held_out[:: max(1, len(held_out) // VALIDATION_FILES)]
@@ -105,13 +105,13 @@ class AutoencoderTraining:
         )
         self.average = AveragedWeights(self.module, recipe.schedule.average_decay)
         self.step = 0
-        self.reference: Terms | None = None  # of the recipe's reference, once it is judged
+        self.reference: Terms | None = None  # of the reference, from the first validation on
         self.log = TrainingLog(options.run / "log.jsonl")
 
     def _groups(self) -> list[dict[str, Any]]:
         """Return the optimizer's parameter groups, each with its own learning rate.
 
-        It gets the weights in the order of their memory, which is what it is fast at.
+        The weights are contiguous views, on which the optimizer is fastest.
         """
         schedule = self.recipe.schedule
         rates = {"autoencoder": schedule.learning_rate, "prior": schedule.prior_learning_rate}
@@ -124,7 +124,7 @@ class AutoencoderTraining:
         """Return the manifest of a run that has begun.
 
         Raises:
-            ConfigError: it names other files than those given.
+            ConfigError: the files given are not those of the manifest.
         """
         path = self.options.run / MANIFEST
         if not path.exists():
@@ -134,12 +134,12 @@ class AutoencoderTraining:
         return manifest
 
     def begin(self) -> None:
-        """Resume from the run's checkpoint, or start the networks and codebooks from data.
+        """Resume from the run's checkpoint if it has one, else initialise the weights.
 
         A run keeps the manifest that it was begun with.
 
         Raises:
-            ConfigError: the run was begun in another way.
+            ConfigError: the run was begun with other options.
         """
         run = self.options.run
         if (run / CHECKPOINT).exists():
@@ -154,11 +154,11 @@ class AutoencoderTraining:
             check_split(self.kept_manifest, self.manifest, run)
 
     def _resume(self, state: dict[str, Any]) -> None:
-        """Take everything that the next step depends on from a checkpoint."""
+        """Load everything that the next step depends on from a checkpoint."""
         run, seed = self.options.run, self.options.seed
         if state["joint"] != self.joint:
             raise ConfigError(f"{run}: holds a training of the other kind")
-        if state["seed"] != seed:  # other files would be held out
+        if state["seed"] != seed:  # because other files would be held out
             raise ConfigError(f"{run}: was begun with seed {state['seed']}, not {seed}")
         self.module.load_state_dict(state["module"])
         self.average.load(state["average"])
@@ -166,7 +166,7 @@ class AutoencoderTraining:
         self.step = state["step"]
 
     def _start_from_weights(self, source: str) -> None:
-        """Take the weights of a run or a model, which may be smaller."""
+        """Load the weights of a run or a model, which may be smaller."""
         old_dim = start_from(self.module, source)
         if old_dim < self.autoencoder.quantizer.dim:
             generator = np.random.default_rng([self.options.seed, 2**31])
@@ -176,7 +176,7 @@ class AutoencoderTraining:
 
     @torch.no_grad()
     def _start_from_data(self) -> None:
-        """Take a first batch as the start of what is not left to chance."""
+        """Data-dependent initialisation from a first batch."""
         generator = np.random.default_rng([self.options.seed, 2**31])
         batch = self.dataset.signals(512, generator).to(self.options.device)
         self.autoencoder.init_from_data(batch)
@@ -197,7 +197,7 @@ class AutoencoderTraining:
         )
 
     def losses(self, batch: Batch, rate: Tensor) -> dict[str, Tensor]:
-        """Return the loss "total" [] and what it is made of, for B excerpts at rate [B]."""
+        """Return the loss "total" [] and its terms, for B excerpts at rate [B]."""
         objective, signal = self.recipe.objective, batch.signal
         reconstruction, quantized = self.autoencoder(
             batch.source, rate, recording=batch.recording, relax=self.joint
@@ -226,7 +226,7 @@ class AutoencoderTraining:
     def train_step(self) -> dict[str, float]:
         """Make one step and return its terms, means over the batch.
 
-        All chance comes from the seed and the number of the step.
+        All random numbers depend only on the seed and the number of the step.
         """
         schedule = self.recipe.schedule
         generator = np.random.default_rng([self.options.seed, self.step])
@@ -238,7 +238,7 @@ class AutoencoderTraining:
         self.module.zero_grad(set_to_none=True)
         terms = self.losses(batch, rate)
         terms["total"].backward()  # type: ignore[no-untyped-call]
-        # Each part by itself: a steep prior must not slow the networks down.
+        # Clipped separately, so that large gradients of the prior do not scale down the others.
         norms = {
             f"gradient_{name}": nn.utils.clip_grad_norm_(part.parameters(), schedule.gradient_limit)
             for name, part in self.module.items()
@@ -251,14 +251,14 @@ class AutoencoderTraining:
         return {**values, **{name: float(norm) for name, norm in norms.items()}}
 
     def _update_weights(self) -> None:
-        """Make the optimizer's step with the gradients that the networks have."""
+        """Make one step of the optimizer with the gradients of the networks."""
         for part, group in zip(self.module.values(), self.optimizer.param_groups, strict=True):
             for weight, own in zip(part.parameters(), group["params"], strict=True):
                 own.grad = None if weight.grad is None else in_memory_order(weight.grad)
         self.optimizer.step()
 
     def run(self) -> None:
-        """Train to the end of the schedule, or to the caller's step."""
+        """Train to the end of the schedule, or to `options.steps`."""
         self.begin()
         last = min(self.options.steps or self.recipe.schedule.steps, self.recipe.schedule.steps)
         sums: dict[str, float] = {}
@@ -285,10 +285,10 @@ class AutoencoderTraining:
         self.save()
 
     def validate(self) -> dict[str, float]:
-        """Return held-out terms at several rates by hard indices, with the averaged weights.
+        """Return the terms of held-out files at several rates, for the averaged weights.
 
-        With a reference, "valid_bd_rate" says by how many per cent more bits it takes at equal
-        quality.
+        If the recipe has a reference, "valid_bd_rate" is the BD-rate to it in per cent; below 0,
+        this training needs fewer bits.
         """
         distortion, device = self.recipe.objective.distortion, self.options.device
         self.module.eval()
@@ -319,9 +319,10 @@ def recipe_tables(recipe: Recipe) -> dict[str, Any]:
 
 
 def learning_rate_factor(schedule: ScheduleConfig, step: int) -> float:
-    """Return the learning rate's factor: a linear rise, then down to final_fraction.
+    """Return the factor of the learning rate: a linear warm-up, then a decay to final_fraction.
 
-    With a decay_fraction the factor is 1 until the last steps, so that a run can be prolonged.
+    Without a decay_fraction, the decay is a cosine over all steps. With it, the factor is 1 and
+    decays linearly over this last fraction of the steps, so that a run can be prolonged.
     """
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
@@ -334,9 +335,9 @@ def learning_rate_factor(schedule: ScheduleConfig, step: int) -> float:
 
 
 def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool) -> None:
-    """Train, or go on training, the networks and quantizer of a recipe in the folder of a run."""
+    """Train the networks and quantizer of a recipe in the folder of a run; resume a run there."""
     recipe, text = read_recipe(recipe_name)
     check_recipe(options.run, text)
     training = AutoencoderTraining(recipe, options, joint=joint)
-    open_run(options.run, text)  # once the recipe is known to be good
+    open_run(options.run, text)  # after the recipe was checked
     training.run()

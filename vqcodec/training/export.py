@@ -1,4 +1,4 @@
-"""A trained autoencoder and its frozen prior to a model file, and back to weights."""
+"""A trained autoencoder and its frozen prior to a model file, and back."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def save_model(
     for key, value in autoencoder.state_dict().items():
         array = value.detach().cpu().numpy()
         half = key.startswith(("encoder.", "decoder.")) and array.dtype == np.float32
-        with np.errstate(over="ignore"):  # what is not finite is found when it is written
+        with np.errstate(over="ignore"):  # write_model_file() finds values that are not finite
             tensors[key] = array.astype(np.float16) if half else array
     graphs, constants = export_graphs(autoencoder)
     tensors |= constants
@@ -52,7 +52,7 @@ def save_model(
 
 
 def load_autoencoder(file: ModelFile) -> Autoencoder:
-    """Return the autoencoder of a model file, as far as half precision kept it.
+    """Return the autoencoder of a model file, with the half precision of its weights.
 
     Raises:
         ConfigError: its tables are not those of an autoencoder.

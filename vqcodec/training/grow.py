@@ -1,4 +1,4 @@
-"""Weights of a smaller model in a larger one that computes the same, and its new latents."""
+"""Growing: the weights of a smaller model in a larger one, and the start of new latents."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.quantizers.lattice import LatticeModule
 from vqcodec.training.modality import Dataset
 
-NUM_PATCHES = 40_000  # of which new latents are a regression
-CROPS = 8  # that are looked at together
+NUM_PATCHES = 40_000  # in the regression for new latents
+CROPS = 8  # in one batch of it
 
-# Convolutions of the grid prior whose inputs are its state and, after that, features.
+# Convolutions of the grid prior; their inputs are the state, then features.
 _OF_STATE_AND_FEATURES = re.compile(r"prior\.predictors\.\d+\.update\.weight")
-# The number of its outputs says which codebooks a predictor is for.
+# The size of this weight gives the number of codebooks in a group.
 _HEAD = re.compile(r"prior\.predictors\.\d+\.head\.weight")
 
 
 def grow_weights(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the found weights in the shapes that a larger network of the same kind has.
+    """Return the found weights, enlarged to the shapes of a larger network of the same kind.
 
-    Old outputs see nothing of new inputs, so they stay the same; new outputs see all inputs with
-    the weights they have now. What is new in a table over rates starts at zero.
+    The weights from new inputs to old outputs are zero, so that old outputs stay the same. New
+    outputs keep their own weights for all inputs. New columns of tables over rates are zero.
 
     Args:
         own: weights of the larger network, just built.
-        found: weights of the smaller one; all are in `own`.
+        found: weights of the smaller one; `own` has all their names.
 
     Raises:
-        ConfigError: a weight is larger than that of the same name in `own`.
+        ConfigError: a weight is larger than the one of the same name in `own`.
     """
     grown = {}
     for name, weight in found.items():
@@ -50,7 +50,7 @@ def grow_weights(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict
 
 
 def _enlarge(name: str, own: Tensor, old: Tensor) -> Tensor:
-    """Return `old` in the leading corner of a tensor like `own`."""
+    """Return a tensor of the shape of `own` with `old` in its leading corner."""
     if own.dim() != old.dim() or any(o < n for o, n in zip(own.shape, old.shape, strict=True)):
         raise ConfigError(f"{name}: {list(old.shape)} does not fit into {list(own.shape)}")
     enlarged = own.clone()
@@ -61,7 +61,7 @@ def _enlarge(name: str, own: Tensor, old: Tensor) -> Tensor:
 
 
 def prior_can_grow(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bool:
-    """Return whether a found prior's groups are the first groups of the own one, no less wide."""
+    """Return whether the found prior fits into the own one: its first groups, at most as wide."""
     old = {name: weight for name, weight in found.items() if name.startswith("prior.")}
     heads = [name for name in old if _HEAD.fullmatch(name)]
     return (
@@ -77,10 +77,10 @@ def prior_can_grow(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bo
 def start_new_latents(
     autoencoder: Autoencoder, first: int, dataset: Dataset, generator: np.random.Generator
 ) -> None:
-    """Make latents `first` on code what the others leave, each at the others' median step.
+    """Make the latents from `first` on code the residual of the others, at their median step.
 
     Raises:
-        ConfigError: the recipe's networks or quantizer cannot be given more latents.
+        ConfigError: networks or quantizer of this kind cannot get more latents.
     """
     extend, quantizer = autoencoder.pair.extend, autoencoder.quantizer
     if extend is None or not isinstance(quantizer, LatticeModule):

@@ -1,4 +1,4 @@
-"""What a new training starts from: the weights of another run, or of a model file."""
+"""Initial weights of a new training from another run or a model file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from vqcodec.training.export import load_autoencoder
 from vqcodec.training.grow import grow_weights, prior_can_grow
 from vqcodec.training.state import CHECKPOINT, load_state
 
-# In the names of weights that may be missing: at the start such parts change nothing.
+# Parts of the names of weights that may be missing: new units of these parts are the identity.
 ADDITIONS = (".voice.", ".gate.", ".fine.", ".coarse.")
 
 
 def weights_of(source: str) -> dict[str, Tensor]:
     """Return the weights by name, "autoencoder.…" and "prior.…", of a run or a model.
 
-    A run's are averages. A model's prior is thawed, so it has the precision of its integers.
+    The weights of a run are averages. The prior of a model is thawed, so it has the precision of
+    its integers.
 
     Args:
         source: folder of a run; or name, fingerprint or path of a model.
@@ -65,14 +66,14 @@ def module_of(name: str) -> nn.ModuleDict:
 
 
 def start_from(module: nn.ModuleDict, source: str) -> int:
-    """Give a module the weights of a run or a model, and return how many latents that has.
+    """Load the weights of a run or a model into a module, and return the source's latent dimension.
 
-    What it lacks of a prior stays new, and so do the `ADDITIONS`. Networks of pictures, and their
-    prior, may be larger than those of the source; the decoder does not look at latents that are
-    new, see `start_new_latents`.
+    Weights of the prior that the source lacks keep their initial values, and so do `ADDITIONS`.
+    Networks of pictures, and their prior, may be larger than those of the source. The decoder's
+    weights of new latents are then zero; see `start_new_latents`.
 
     Raises:
-        ConfigError: the networks there are others.
+        ConfigError: the networks of the source are different.
     """
     own, found = module.state_dict(), weights_of(source)
     other = ConfigError(f"{source}: its networks are not those of the recipe")

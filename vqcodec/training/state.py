@@ -1,4 +1,4 @@
-"""Save and resume: whatever the next step of a training depends on."""
+"""Saving and resuming: everything that the next step of a training depends on."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from vqcodec.errors import ConfigError, InputError, OutputError
 from vqcodec.files import naming_failures, write_text, writing
 
 CHECKPOINT, RECIPE = "checkpoint.pt", "recipe.toml"  # in the folder of a run
-AVERAGED_EVERY = 4  # steps between two updates of the average, which is over hundreds of steps
+AVERAGED_EVERY = 4  # steps; an average over hundreds of steps needs no finer updates
 
 
 class AveragedWeights:
-    """An exponential moving average of a module's floating-point state, warmed up."""
+    """An exponential moving average of a module's floating-point state, with a warm-up."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -33,7 +33,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
-        """Move towards the module's weights, every few steps; early steps move further."""
+        """Update the average every few steps; the decay is lower at first."""
         if step % AVERAGED_EVERY:
             return
         decay = min(self.decay, (1 + step) / (10 + step)) ** AVERAGED_EVERY
@@ -43,13 +43,13 @@ class AveragedWeights:
 
     @torch.no_grad()
     def load(self, values: Mapping[str, Tensor]) -> None:
-        """Take the averages of a checkpoint, to wherever the module is."""
+        """Load the averages of a checkpoint, on the device of the module."""
         for name, value in self.values.items():
             value.copy_(values[name])
 
     @contextmanager
     def in_place_of_weights(self, module: nn.Module) -> Iterator[None]:
-        """Give the module the averaged weights for as long as the block lasts."""
+        """Give the module the averaged weights inside the `with` block."""
         self._swap(module)
         try:
             yield
@@ -57,7 +57,7 @@ class AveragedWeights:
             self._swap(module)
 
     def _swap(self, module: nn.Module) -> None:
-        """Exchange the average and the module's own weights; twice changes nothing."""
+        """Exchange the average and the module's own weights."""
         state = module.state_dict()
         for name, value in self.values.items():
             kept = state[name].clone()
@@ -93,8 +93,8 @@ def load_state(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the block is done, so that a step is whole when saved."""
-    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+    """Delay Ctrl-C and SIGTERM to the end of the block, so that only whole steps are saved."""
+    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
         yield
         return
     waiting: list[int] = []
@@ -112,9 +112,9 @@ def uninterrupted() -> Iterator[None]:
 
 
 def check_recipe(run: Path, recipe_text: str) -> None:
-    """Check that a run, if it has begun, was begun with this recipe.
+    """Check that a run, if it was begun before, has this recipe.
 
-    A run may be prolonged: `schedule.steps` may be another.
+    `schedule.steps` may differ, so that a run can be prolonged.
 
     Raises:
         ConfigError: the run was begun with another recipe.
@@ -125,7 +125,7 @@ def check_recipe(run: Path, recipe_text: str) -> None:
 
 
 def open_run(run: Path, recipe_text: str) -> None:
-    """Make the folder of a run and keep its recipe there, with the number of steps given last.
+    """Make the folder of a run and store its recipe there, or update `schedule.steps` there.
 
     Raises:
         ConfigError: the run was begun with another recipe.

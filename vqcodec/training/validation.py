@@ -1,4 +1,4 @@
-"""What held-out files cost and lose by hard indices, and how that compares with another model."""
+"""Validation: rate and distortion of held-out files by hard indices, and BD-rate to a model."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def held_out_terms(
 ) -> Terms:
     """Return the terms of the loss on files, in 32 bits, at rates from coarse to fine.
 
-    Indices are rounded as in a stream, and cost what the prior in floats makes of them; the frozen
-    prior's payload is within a per cent of that. "quality_db" is the minimised distortion as a
-    logarithm: for squared errors, PSNR less a constant.
+    Indices are rounded as in a stream. The rate is that of the prior in floats; payloads of the
+    frozen prior differ by less than one per cent. "quality_db" is -10 * log10 of the minimised
+    distortion: for squared errors, PSNR minus a constant.
 
     Args:
         module: "autoencoder", and "prior" if there is one.
-        files: of which the excerpts in the middle are judged.
-        distortion: as the recipe's objective names it.
-        device: where the module is.
+        files: the middle of each is judged.
+        distortion: its name in the recipe's objective.
+        device: of the module.
     """
     parts = dict(module.items())
     autoencoder, prior = parts["autoencoder"], parts.get("prior")
@@ -67,8 +67,8 @@ def held_out_terms(
 def rate_gap(reference: Terms, other: Terms) -> float:
     """Return the average rate difference in per cent at equal quality (Bjøntegaard 2001).
 
-    Below 0, `other` needs fewer bits. The logarithm of the rate is linear between two points;
-    without a common range of quality the gap is not a number.
+    It is negative if `other` needs fewer bits. The logarithm of the rate is interpolated linearly.
+    The result is NaN if the ranges of quality do not overlap.
     """
     curves = [_curve(terms) for terms in (reference, other)]
     low = max(qualities[0] for qualities, _ in curves)
@@ -81,21 +81,21 @@ def rate_gap(reference: Terms, other: Terms) -> float:
 
 
 def _curve(terms: Terms) -> tuple[list[float], list[float]]:
-    """Return qualities in dB, rising, and the logarithms of the rates there."""
+    """Return qualities in dB, ascending, and the logarithms of their rates."""
     points = sorted((own["quality_db"], float(np.log(own["rate"]))) for own in terms.values())
     qualities, logs = zip(*points, strict=True)
     return list(qualities), list(logs)
 
 
 def _bits(autoencoder: Autoencoder, prior: PriorNetwork, indices: Tensor, rate: Tensor) -> Tensor:
-    """Return what indices [B, K, ...] cost at rates [B], [B]."""
+    """Return the bits [B] of indices [B, K, ...] at rates [B]."""
     quantizer = autoencoder.quantizer
     bits = prior.bits(indices, quantizer.rate_fraction(rate), quantizer.in_use(rate))
     return bits.flatten(1).sum(1)
 
 
 def _judged_rates(autoencoder: Autoencoder) -> list[int]:
-    """Return rate bytes evenly spread over those that are trained, the ends among them."""
+    """Return evenly spaced rate bytes from the coarsest to the finest trained rate."""
     torch.manual_seed(0)
     rates = torch.unique(autoencoder.quantizer.sample_rates(4096))
     places = torch.linspace(0, len(rates) - 1, NUM_RATES).round().long()

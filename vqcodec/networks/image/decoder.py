@@ -17,7 +17,7 @@ from vqcodec.networks.statistics import principal_components
 
 
 class ImageDecoder(MixedPrecision):
-    """Latents to patches of 16 x 16 pixels: the encoder's two paths, the other way round."""
+    """Latents to patches of 16 x 16 pixels, by the encoder's two paths in reverse."""
 
     def __init__(self, config: PatchesConfig) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class ImageDecoder(MixedPrecision):
 def init_linear_paths(encoder: ImageEncoder, decoder: ImageDecoder, batch: Tensor) -> Tensor:
     """Set the linear paths to the principal components of the patches of batch [B, 3, H, W].
 
-    Returns the deviations [D] of the patches along them.
+    Returns the standard deviations [D] of the patches along the components.
     """
     patches = functional.pixel_unshuffle(batch * 2 - 1, PATCH)  # [B, 768, h, w]
     mean, components, deviations = principal_components(
@@ -77,18 +77,19 @@ def init_linear_paths(encoder: ImageEncoder, decoder: ImageDecoder, batch: Tenso
 def extend_linear_paths(
     encoder: ImageEncoder, decoder: ImageDecoder, batches: Iterable[Tensor], first: int
 ) -> Tensor:
-    """Make latents `first` on code what the latents before them leave at the finest rate.
+    """Make the latents from `first` on code the residual of the others at the finest rate.
 
-    A reduced-rank regression (Izenman 1975): of all linear maps of that rank from patches to what
-    is left of them, the best in the mean square. New latents have a variance of 1.
+    The new weights are a reduced-rank regression (Izenman 1975): the linear map from patches to
+    residuals that has the least mean squared error among all maps of its rank. New latents have
+    a variance of 1.
 
     Args:
-        encoder: whose new latents are to be set.
-        decoder: which does not look at the new latents yet.
+        encoder: its weights of new latents are set.
+        decoder: the same; its weights of new latents are still zero.
         batches: of images [B, 3, H, W].
         first: the number of old latents.
 
-    Returns the deviations [D] of the patches along all latents.
+    Returns the standard deviations [D] of the patches along all latents.
     """
     num = encoder.linear.out_channels - first
     sums = torch.zeros(2, 1 + 3 * PATCH**2, 3 * PATCH**2, dtype=torch.float64)
@@ -107,7 +108,7 @@ def extend_linear_paths(
     covariance = squares - mean[:, None] * mean + 1e-7 * torch.eye(len(mean))
     variances, vectors = torch.linalg.eigh(covariance)
     whiten = vectors / variances.clamp(min=1e-9).sqrt() @ vectors.T
-    across = (products - mean[:, None] * mean_left).T  # [768 of what is left, 768 of patches]
+    across = (products - mean[:, None] * mean_left).T  # [768 of residuals, 768 of patches]
     synthesis, deviations, analysis = torch.linalg.svd(across @ whiten)
     analysis = analysis[:num] @ whiten
     synthesis = synthesis[:, :num] * deviations[:num]

@@ -10,7 +10,7 @@ from vqcodec.modalities.image.config import PATCH, PatchesConfig
 from vqcodec.networks.precision import MixedPrecision, UnitStack
 from vqcodec.networks.residual import RateModulation, ResidualUnit2d
 
-LOG_GAIN_LIMIT = 4.0  # whatever a stream holds, gains stay finite
+LOG_GAIN_LIMIT = 4.0  # gains stay finite for any stream
 
 
 class PointwiseConv(nn.Conv2d):
@@ -37,10 +37,10 @@ def patches_of(image: Tensor, side: int) -> Tensor:
 
 
 class LatentGate(nn.Module):
-    """Scales every latent at every position by what features say there; at the start, not at all.
+    """Scales every latent by a gain computed from the features; initially 1.
 
-    A gain that follows the content, as in divisive normalization (Ballé et al. 2016,
-    arXiv:1511.06281), which sums of rectified features are slow to learn.
+    Gains adapt to the content as divisive normalization does (Ballé et al. 2016,
+    arXiv:1511.06281). Residual units with rectifiers learn such a product only slowly.
     """
 
     def __init__(self, num_features: int, dim: int) -> None:
@@ -50,7 +50,7 @@ class LatentGate(nn.Module):
         nn.init.zeros_(self.log_gain.bias)  # type: ignore[arg-type]
 
     def forward(self, latents: Tensor, features: Tensor) -> Tensor:
-        """Return latents [B, D, h, w], scaled, for features [B, C, h, w]."""
+        """Return latents [B, D, h, w], scaled by the gains of features [B, C, h, w]."""
         log_gain = self.log_gain(features).clamp(-LOG_GAIN_LIMIT, LOG_GAIN_LIMIT)
         return latents * torch.exp(log_gain)
 
@@ -58,9 +58,9 @@ class LatentGate(nn.Module):
 class ImageEncoder(MixedPrecision):
     """Patches of 16 x 16 pixels to latents: a linear path and a non-linear one, added.
 
-    The linear path starts as the principal components of patches and alone is a transform codec;
-    a linear shortcut about halves the training a learnt transform needs (Li et al. 2025, AuxT,
-    arXiv:2411.19179). The network refines it.
+    The linear path is initialised with the principal components of patches, which are a transform
+    codec by themselves. A linear shortcut about halves the training time of a learnt transform (Li
+    et al. 2025, AuxT, arXiv:2411.19179).
     """
 
     def __init__(self, config: PatchesConfig) -> None:

@@ -1,4 +1,4 @@
-"""The prior of pictures while it trains, in floats; `grid` evaluates it in integers."""
+"""The prior of pictures in training, in floats; `vqcodec.priors.grid` uses integers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vqcodec.priors.order import known_taps, phase_offsets
 class GroupPredictor(nn.Module):
     """Predicts one group of codebooks from the groups before it and its own earlier phases.
 
-    In training all indices are known, so every phase is predicted at once.
+    In training all indices are known, so all phases are predicted in one pass.
     """
 
     def __init__(self, config: GridPriorConfig, num_features: int, num_outputs: int) -> None:
@@ -30,7 +30,7 @@ class GroupPredictor(nn.Module):
         self.taps = [np.argwhere(known) for known in known_taps(self.period, config.kernel_size)]
         num_taps = sum(map(len, self.taps))
         scale = (num_features * config.kernel_size**2) ** -0.5
-        # Of the known neighbours alone, phase after phase.
+        # Weights for known neighbours only, phase by phase.
         self.context = nn.Parameter(torch.randn(width, num_taps, num_features) * scale)
         self.phase_bias = nn.Parameter(torch.zeros(self.period**2, width))
         self.trunk = nn.Linear(width, width)
@@ -42,24 +42,24 @@ class GroupPredictor(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def predict(self, state: Tensor, features: Tensor) -> Tensor:
-        """Return what the outputs [B, h, w, O] of `head` are made of, [B, h, w, W].
+        """Return the inputs [B, h, w, W] of `head`.
 
         Args:
-            state: [B, h, w, W], what the groups before this one say.
-            features: [B, h, w, C] of this group; a phase sees those of earlier phases alone.
+            state: [B, h, w, W], of the groups before this one.
+            features: [B, h, w, C] of this group; a phase sees only those of earlier phases.
         """
         hidden = activate(self.trunk(state) + self.context_of(features))
         return activate(self.hidden(hidden))
 
     def context_of(self, features: Tensor) -> Tensor:
-        """Return what each position knows [B, h, w, W] of its group's features [B, h, w, C]."""
+        """Return the context [B, h, w, W] of every position, for features [B, h, w, C]."""
         period, reach = self.period, self.reach
         height, width = features.shape[1:3]
         right, below = reach + -width % period, reach + -height % period
         around = functional.pad(features, (0, 0, reach, right, reach, below))
         rows, columns = -(-height // period), -(-width // period)
         weights = torch.split(self.context, [len(taps) for taps in self.taps], dim=1)
-        cells: list[Tensor] = [features] * period**2  # by place in a cell
+        cells: list[Tensor] = [features] * period**2  # by position in a cell
         for (row, column), taps, weight, bias in zip(
             phase_offsets(period), self.taps, weights, self.phase_bias, strict=True
         ):
@@ -83,13 +83,13 @@ class GroupPredictor(nn.Module):
         return grid[:, :height, :width]
 
     def advance(self, state: Tensor, features: Tensor) -> Tensor:
-        """Return the state [B, h, w, W] once this group's features [B, h, w, C] are known."""
+        """Return the state [B, h, w, W], updated with this group's features [B, h, w, C]."""
         known = torch.cat([activate(state).to(features.dtype), features], dim=-1)
         update: Tensor = self.update(known.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return saturate(state + self.merge(activate(update)))
 
     def stored_context(self, name: str) -> StoredLayer:
-        """Return how the context is stored: [P, k, k, C, W], zero where nothing is known."""
+        """Return how the context is stored: [P, k, k, C, W], zero for unknown neighbours."""
         known = known_taps(self.period, 2 * self.reach + 1)
         return StoredLayer(name, self.context, self.phase_bias, axes=(1, 2, 0), places=known)
 
@@ -99,7 +99,7 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
 
     Channel groups are from Minnen and Singh 2020 (arXiv:2007.08739), uneven ones from ELIC (He et
     al. 2022, arXiv:2203.10886); the phases generalise the checkerboard (He et al. 2021,
-    arXiv:2103.15306). There is no side information: everything it sees is indices.
+    arXiv:2103.15306). There is no side information: the only inputs are indices and the rate.
     """
 
     def __init__(self, config: GridPriorConfig, codebook_sizes: tuple[int, ...]) -> None:
@@ -114,12 +114,12 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
         self.predictors = nn.ModuleList(
             [GroupPredictor(config, per_index * n, per_output * n) for n in config.groups]
         )
-        # The last group has nothing after it to tell.
+        # No group follows the last one.
         self.predictors[-1].update = nn.Identity()
         self.predictors[-1].merge = nn.Identity()
 
     def forward(self, indices: Tensor, rate: Tensor, in_use: Tensor | None) -> list[Tensor]:
-        """Return what is predicted for every group; see `PriorNetwork`."""
+        """Return the prediction for every group; see `PriorNetwork`."""
         height, width = indices.shape[2:]
         start = interpolate_knots(self.rate_state, rate)
         state = start[:, None, None].expand(-1, height, width, -1)  # [B, h, w, W]

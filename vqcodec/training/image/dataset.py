@@ -21,13 +21,13 @@ from vqcodec.training.modality import Dataset
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageDataConfig:
-    """What a training excerpt of a picture is."""
+    """The size and augmentation of training crops."""
 
     crop: int = 128  # pixels each way
     valid_fraction: float = 0.04
     group_separator: str = ""
-    largest_reduction: float = 1.0  # half of the crops are made smaller by a factor up to this
-    halve_above_megapixels: float | None = None  # large pictures often have chroma at half size
+    largest_reduction: float = 1.0  # half of the crops are reduced by a factor up to this
+    halve_above_megapixels: float | None = None  # many large pictures have chroma at half size
 
     def __post_init__(self) -> None:
         check_range(self, "data", 16, 2048, "crop")
@@ -39,7 +39,7 @@ class ImageDataConfig:
 
 
 class ImageCrops(Dataset):
-    """Crops of pictures held in memory, turned and mirrored; larger pictures come more often."""
+    """Crops of pictures in memory, some turned or mirrored; large pictures are more probable."""
 
     def __init__(self, files: Sequence[Path], config: ImageDataConfig) -> None:
         self.crop, self.largest_reduction = config.crop, config.largest_reduction
@@ -49,7 +49,7 @@ class ImageCrops(Dataset):
         self.shares = np.sqrt(areas) / np.sqrt(areas).sum()
 
     def _read(self, path: Path) -> NDArray[np.uint8]:
-        """Return the picture [H, W, 3], halved if it is large, enlarged if less than a crop."""
+        """Return the picture [H, W, 3], halved if large, enlarged if smaller than a crop."""
         try:
             with Image.open(path) as file:
                 picture = file.convert("RGB")
@@ -76,7 +76,7 @@ class ImageCrops(Dataset):
     def _crop(
         self, picture: NDArray[np.uint8], generator: np.random.Generator
     ) -> NDArray[np.uint8]:
-        """Return a random part of a picture, [crop, crop, 3]; half of them at a smaller scale."""
+        """Return a random crop of a picture, [crop, crop, 3]; half of the crops are reduced."""
         side = self.crop
         if self.largest_reduction > 1:
             reduction = max(1.0, self.largest_reduction ** generator.uniform(-1, 1))
