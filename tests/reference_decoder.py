@@ -223,6 +223,11 @@ class Decoder:
             self.exponents = model.integers("exponents")
         if model.has("tables"):
             self.tables = rows_of(model.integers("tables"))
+        self.skips_certain = model.prior.get("skip_certain", False)
+
+    def number_of_groups(self, groups: int) -> int:
+        """How many of all groups a segment uses."""
+        return self.coder.decode(equal_freqs(groups + 1)) if self.skips_certain else groups
 
     def together(self, outputs: Ints) -> list[int]:
         """The indices of outputs [S, O]."""
@@ -251,7 +256,12 @@ class Decoder:
         indices, escapes = [0] * len(rows), []
         for place in sorted(range(len(rows)), key=lambda place: (rows[place], place)):
             table = self.tables[rows[place]]
-            symbol, reach = self.coder.decode(table), len(table) // 2 - 1
+            reach = len(table) // 2 - 1
+            if self.skips_certain and table[reach] >= (1 << 20) - 16:
+                likeliest = centres[place] + (self.size - 1) // 2
+                indices[place] = min(max(likeliest, 0), self.size - 1)
+                continue
+            symbol = self.coder.decode(table)
             indices[place] = symbol - reach + centres[place] + (self.size - 1) // 2
             if symbol == len(table) - 1:
                 escapes.append(place)
@@ -318,11 +328,12 @@ def decode_grid(
 ) -> Ints:
     """The indices out of a decoder for each group; those of further groups are the likeliest."""
     num_codebooks, height, width = shape
-    indices = np.zeros(shape, np.int64)
+    indices = np.full(shape, (model.codebook_size - 1) // 2, np.int64)
     period = model.prior.get("period", 2)
     phases = dither_matrix(period)
     state = np.tile(model.integers("rate_state")[rate], (height, width, 1))
     groups = groups_in_use(model, num_codebooks)
+    groups = groups[: decoders[0].number_of_groups(len(groups))]
     for number, (first, size, used) in enumerate(groups):
         prefix = f"groups.{number}"
         context, trunk, hidden, head = (

@@ -86,6 +86,21 @@ MODELS = {
     "grid in one phase": image_tables(
         LATTICE, kind="grid", groups=[6], width=16, period=1, kernel_size=1
     ),
+    "grid without certain indices": image_tables(
+        {**LATTICE, "coarsest_step": 10.0},
+        kind="grid",
+        groups=[1, 2, 3],
+        width=16,
+        skip_certain=True,
+    ),
+    "one phase without certain indices": image_tables(
+        {**LATTICE, "coarsest_step": 10.0},
+        kind="grid",
+        groups=[3, 3],
+        width=16,
+        period=1,
+        skip_certain=True,
+    ),
     "picture histogram": image_tables(LATTICE, kind="histogram"),
     "frames logistic": audio_tables(
         LATTICE, kind="frames", head="logistic", groups=[1, 3], width=16, dilations=[1, 3]
@@ -119,6 +134,10 @@ def write_model(path, tables, *, extreme=False):
         network = build_prior_network(tables["prior"], sizes)
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
+        if tables["prior"].get("skip_certain"):
+            for predictor in network.predictors:
+                predictor.head.weight.data[1::2] *= 0.1
+                predictor.head.bias.data[1::2] -= 5  # log2 of the scale
         prior = network.freeze(autoencoder.quantizer.rate_fraction(torch.arange(256)).clamp(0, 1))
     if extreme:
         for tensor in prior.values():
@@ -137,7 +156,7 @@ def assert_same(model, path, stream, level=None):
     return ours
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if "certain" not in name])
 def test_indices_are_those_of_the_document(name, tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS[name])
@@ -151,6 +170,25 @@ def test_indices_are_those_of_the_document(name, tmp_path):
             planes = assert_same(model, path, stream)
             if max(plane.size for plane in planes or [np.zeros(0)]) > 50:
                 assert len(np.unique(planes[0])) > 3
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "certain" in name])
+def test_certain_indices_and_unused_groups_are_those_of_the_document(name, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    write_model(path, MODELS[name])
+    model, numbers = read_model(path), set()
+    assert_same(model, path, model.compress(noise_picture(1, 1), quality=10))
+    for quality in (1, 2, 5, 10):
+        stream = model.compress(noise_picture(50, 70), quality=quality)
+        (plane,) = assert_same(model, path, stream)
+        parsed = reference_decoder.parse_stream(stream)
+        (bits,) = model.prior.bits_of([plane], parsed.rate)
+        decoder = reference_decoder.Decoder(reference_decoder.ModelFile(path), parsed.segments[0])
+        numbers.add(decoder.number_of_groups(len(MODELS[name]["prior"]["groups"])))
+        if quality == 10:
+            assert 0.1 < (bits == 0).mean() < 0.9
+            assert (plane[bits == 0] != LATTICE["limit"]).any()
+    assert len(numbers) > 1
 
 
 @pytest.mark.parametrize("name", ["grid logistic", "frames categorical"])
@@ -171,7 +209,9 @@ def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):
     assert len(reference_decoder.parse_stream(stream).segments) == 2
 
 
-@pytest.mark.parametrize("name", ["grid logistic", "grid categorical"])
+@pytest.mark.parametrize(
+    "name", ["grid logistic", "grid categorical", "grid without certain indices"]
+)
 @pytest.mark.parametrize("size", [(50, 70), (64 * 16 + 1, 17)])
 def test_levels_are_those_of_the_document(name, size, tmp_path):
     path = tmp_path / "tiny.safetensors"
@@ -238,4 +278,4 @@ def test_the_usual_values_of_the_document_are_those_of_the_code():
             else:
                 assert fields[key].default is dataclasses.MISSING or key == "dim"
             checked += 1
-    assert checked == 17
+    assert checked == 18

@@ -10,10 +10,11 @@ from vqcodec.errors import ConfigError
 from vqcodec.modalities import MODALITIES
 from vqcodec.modalities.audio.config import NETWORKS as AUDIO_NETWORKS
 from vqcodec.modalities.image.config import NETWORKS as IMAGE_NETWORKS
+from vqcodec.priors import PRIORS
 from vqcodec.quantizers import QUANTIZERS
 from vqcodec.registry import Kind, Registry, imported
 
-REGISTRIES = [MODALITIES, QUANTIZERS, IMAGE_NETWORKS, AUDIO_NETWORKS]
+REGISTRIES = [MODALITIES, QUANTIZERS, PRIORS, IMAGE_NETWORKS, AUDIO_NETWORKS]
 ENTRIES = [(registry, name) for registry in REGISTRIES for name in registry]
 TINY = Registry("shape.kind", {"round": Kind(runtime="math:pi"), "square": Kind()}, "round")
 

@@ -78,6 +78,12 @@ MORE_TABLES: dict[str, dict[str, Any]] = {
         "quantizer": {"kind": "finite_scalar", "levels": [5, 3, 3]},
         "prior": {"kind": "grid", "groups": [1], **_CATEGORICAL},
     },
+    "certain-image": {
+        "modality": "image",
+        "network": _IMAGE_NETWORK,
+        "quantizer": {**_LATTICE, "coarsest_step": 8.0},
+        "prior": {"kind": "grid", "groups": [2, 4, 6], "skip_certain": True, **_LOGISTIC},
+    },
     "histogram-speech": {**TABLES["residual-speech"], "prior": {"kind": "histogram"}},
     "uniform-image": {**TABLES["residual-image"], "prior": {"kind": "uniform"}},
     "voices": {**TABLES["speech"], "network": {**_AUDIO_NETWORK, "voice_dim": 4}},

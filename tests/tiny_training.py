@@ -50,6 +50,8 @@ def tiny_prior_network(table: dict[str, Any], codebook_sizes: tuple[int, ...]) -
         if name.endswith("head.bias") and network.head == "logistic":
             with torch.no_grad():
                 parameter[1::2] = 1.5  # log2 of the scale
+                if table.get("skip_certain"):
+                    parameter[1::4] = -8  # certain, where the mean is near an index
     return network.eval()
 
 

@@ -26,7 +26,8 @@ def build_config(cls: type[Config], table: Mapping[str, Any], where: str) -> Con
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = sorted(set(table) - set(fields))
     if unknown:
-        raise ConfigError(f"{where}.{unknown[0]}: no such key; there are {', '.join(fields)}")
+        known = ", ".join(fields) or "none"
+        raise ConfigError(f"{where}.{unknown[0]}: no such key; there are {known}")
     values = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in table.items()}
     for name, field in fields.items():
         required = (

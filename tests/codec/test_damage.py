@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny import noise_clip, noise_picture, same_signal
+from tiny import load_tiny_model, noise_clip, noise_picture, same_signal
 
 from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
@@ -16,7 +16,15 @@ from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import CorruptStreamError, MissingModelError, StreamError, TruncatedStreamError
 from vqcodec.signals.picture_files import encode_alpha
 
-NAMES = ["image", "speech", "residual-image", "residual-speech", "image-with-more", "no-sound"]
+NAMES = [
+    "image",
+    "speech",
+    "residual-image",
+    "residual-speech",
+    "certain-image",
+    "image-with-more",
+    "no-sound",
+]
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -29,7 +37,7 @@ def original(request, tiny_models):
         model = tiny_models["image"]
         signal = replace(noise_picture(33, 17), alpha=alpha, icc_profile=bytes(20))
     else:
-        model = tiny_models[request.param]
+        model = tiny_models.get(request.param) or load_tiny_model(request.param)
         signal = noise_picture(33, 17) if model.modality == "image" else noise_clip(300, channels=2)
     stream = model.compress(signal, quality=4)
     return model, stream, model.decompress(stream)

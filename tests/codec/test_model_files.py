@@ -260,10 +260,10 @@ def test_a_model_with_weights_that_are_not_finite_is_not_written(file, tmp_path,
 
 
 def test_a_model_that_cannot_be_written_leaves_nothing(file, tmp_path):
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"none.x\.safetensors: No such file"):
         write_anew(file, tmp_path / "none" / "x.safetensors", file.tensors)
     (tmp_path / "x.safetensors").mkdir()
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"x\.safetensors: is a folder"):
         write_anew(file, tmp_path / "x.safetensors", file.tensors)
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.safetensors"]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny import PATCH, noise_clip, noise_picture, same_signal
+from tiny import PATCH, load_tiny_model, noise_clip, noise_picture, same_signal
 
 from vqcodec.bitstream.header import ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
@@ -26,12 +26,12 @@ from vqcodec.errors import (
 from vqcodec.evaluation.metrics.image import psnr
 
 SIZES = [(1, 1), (1, 17), (17, 33), (70, 50), (64 * PATCH + 5, 3)]
-NUM_LEVELS = {"image": 3, "residual-image": 2}
+NUM_LEVELS = {"image": 3, "residual-image": 2, "certain-image": 3}
 
 
 @pytest.fixture(params=NUM_LEVELS)
 def model(request, tiny_models):
-    return tiny_models[request.param]
+    return tiny_models.get(request.param) or load_tiny_model(request.param)
 
 
 def ends(stream):

@@ -26,7 +26,11 @@ from vqcodec.codec.model_file import read_model_file, write_model_file
 from vqcodec.signals.files import Signal
 
 FOLDER = Path(__file__).parent / f"v{VERSION}"
-PROGRESSIVE = ("picture-in-two-segments", "residual-picture-between")
+PROGRESSIVE = (
+    "picture-in-two-segments",
+    "residual-picture-between",
+    "certain-picture-of-two-groups",
+)
 
 
 def signals() -> dict[str, tuple[str, Signal, dict[str, Any]]]:
@@ -55,14 +59,21 @@ def signals() -> dict[str, tuple[str, Signal, dict[str, Any]]]:
         "scalar-picture": ("scalar-image", noise_picture(33, 17), {}),
         "histogram-sound": ("histogram-speech", stereo, {"separate_channels": True}),
         "uniform-picture": ("uniform-image", noise_picture(33, 17), {}),
+        "certain-picture-of-no-groups": ("certain-image", noise_picture(16, 16), {"quality": 1}),
+        "certain-picture-of-two-groups": (
+            "certain-image",
+            noise_picture(16, 16, seed=1),
+            {"quality": 1},
+        ),
+        "certain-picture-in-two-segments": ("certain-image", wide, {"quality": 5}),
+        "certain-picture-fine": ("certain-image", noise_picture(97, 130), {"quality": 10}),
     }
 
 
 def main() -> None:
-    """Write the folder if there is none, and the progressive streams that it has not yet."""
-    if not FOLDER.exists():
-        FOLDER.mkdir()
-        make_models_and_streams()
+    """Write the streams that the folder has not yet, and their models and indices."""
+    FOLDER.mkdir(exist_ok=True)
+    make_models_and_streams()
     for name in PROGRESSIVE:
         path = FOLDER / f"{name}{PROGRESSIVE_SUFFIX}.vqc"
         if not path.exists():
@@ -79,30 +90,47 @@ def progressive_stream(name: str) -> bytes:
 
 
 def make_models_and_streams() -> None:
-    """Write tiny models, streams of theirs, and the indices in them."""
+    """Write tiny models, streams of theirs, and the indices in them; keep those that are there."""
+    missing = {
+        name: recipe for name, recipe in signals().items() if not (FOLDER / f"{name}.vqc").exists()
+    }
+    if not missing:
+        return
     indices = {}
-    used = sorted({model_name for model_name, _, _ in signals().values()})
+    if (FOLDER / "indices.npz").exists():
+        with np.load(FOLDER / "indices.npz") as archive:
+            indices = dict(archive)
+    used = sorted({model_name for model_name, _, _ in missing.values()})
     models = {name: load_tiny_model(name) for name in used}
-    for stream_name, (model_name, signal, options) in signals().items():
+    for stream_name, (model_name, signal, options) in missing.items():
         stream = models[model_name].compress(signal, **options)
         (FOLDER / f"{stream_name}.vqc").write_bytes(stream)
         for number, plane in enumerate(models[model_name].indices_of(stream)):
             indices[f"{stream_name}/{number}"] = plane.astype(np.int16)
-    with TemporaryDirectory() as folder, tarfile.open(FOLDER / "models.tar.xz", "w:xz") as archive:
-        for name in used:
+    add_models(used)
+    np.savez_compressed(FOLDER / "indices.npz", allow_pickle=False, **indices)
+
+
+def add_models(names: list[str]) -> None:
+    """Add tiny models to the archive of models; those that are in it stay."""
+    path = FOLDER / "models.tar.xz"
+    with TemporaryDirectory() as folder:
+        if path.exists():
+            with tarfile.open(path) as archive:
+                archive.extractall(folder, filter="data")
+        for name in names:
             file = read_model_file(tiny_model_path(name))
             # Any decoder network will do, so the weights are zeros, which take no space.
             tensors = {
                 key: value * 0 if key.startswith(("encoder.", "decoder.")) else value
                 for key, value in file.tensors.items()
             }
-            path = Path(folder) / f"{name}.safetensors"
-            fingerprint = write_model_file(
-                path, name=name, tables=file.tables, tensors=tensors, card={}
-            )
-            assert fingerprint == file.fingerprint
-            archive.add(path, path.name)
-    np.savez_compressed(FOLDER / "indices.npz", allow_pickle=False, **indices)
+            own = Path(folder) / f"{name}.safetensors"
+            if not own.exists():
+                write_model_file(own, name=name, tables=file.tables, tensors=tensors, card={})
+        with tarfile.open(path, "w:xz") as archive:
+            for own in sorted(Path(folder).iterdir()):
+                archive.add(own, own.name)
 
 
 if __name__ == "__main__":

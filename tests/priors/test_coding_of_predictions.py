@@ -250,6 +250,25 @@ def test_real_numbers_go_to_an_index_beside_them_that_is_cheaper(weight):
     assert far.tolist() == [0, 2 * LIMIT]
 
 
+@pytest.mark.parametrize(("freq", "is_coded"), [((1 << 20) - 17, True), ((1 << 20) - 16, False)])
+def test_an_index_is_certain_from_a_frequency_on(freq, is_coded):
+    tables = TABLES.copy()
+    first = tables[6 * 32 : 6 * 33]  # of the least scale, for a mean at an index
+    first[:] = 1
+    first[2] = freq
+    first[5] = (1 << 20) - freq - 4
+    coding = LogisticCoding(tables, 2 * LIMIT + 1, skip_certain=True)
+    encoder, indices = SymbolEncoder(), np.array([0, LIMIT, LIMIT + 1])
+    predicted = outputs([0.0, 0.0, 100.0], -5.0)
+    coded = coding.code(encoder, predicted, indices)
+    payload = encoder.finish()
+    assert coded.tolist() == ([0, LIMIT, LIMIT + 1] if is_coded else [LIMIT, LIMIT, 2 * LIMIT])
+    assert coding.settled(predicted, indices).tolist() == coded.tolist()
+    assert (payload != b"") == is_coded
+    assert (coding.bits_of(predicted, indices) > 0).all() == is_coded
+    assert np.array_equal(coding.code(SymbolDecoder(payload), predicted, None), coded)
+
+
 @pytest.mark.parametrize("size", [1, 3, 31, 511])
 def test_uniform_frequencies_are_next_to_equal(size):
     freqs = uniform_freqs(size)

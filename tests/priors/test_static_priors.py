@@ -115,7 +115,7 @@ FRAMES = {"kind": "frames", "groups": [1, 2], "width": 8}
     [
         ({}, "prior.kind: None"),
         ({"kind": "magic"}, "prior.kind: 'magic'"),
-        ({"kind": "uniform", "width": 8}, "prior.kind: 'uniform'"),
+        ({"kind": "uniform", "width": 8}, "prior.(kind|width)"),
         ({**GRID, "depth": 3}, "prior.depth: no such key"),
         ({**GRID, "groups": []}, "prior.groups"),
         ({**GRID, "groups": [0, 3]}, "prior.groups"),
@@ -125,6 +125,12 @@ FRAMES = {"kind": "frames", "groups": [1, 2], "width": 8}
         ({**GRID, "period": 3}, "prior.period: 3"),
         ({**GRID, "kernel_size": 2}, "prior.kernel_size: 2"),
         ({**GRID, "width": 4}, "prior.width"),
+        ({**GRID, "skip_certain": 1}, "prior.skip_certain"),
+        ({**GRID, "skip_certain": True}, "prior.skip_certain: is only for the head 'logistic'"),
+        (
+            {**GRID, "head": "logistic", "groups": [1] * 256, "skip_certain": True},
+            "prior.skip_certain: there are 256 groups, but 255 is the most",
+        ),
         ({**GRID, "embedding_dim": 0}, "prior.embedding_dim"),
         ({"kind": "grid"}, "prior.groups: missing"),
         ({**FRAMES, "groups": [5000]}, "prior.groups"),
@@ -142,5 +148,5 @@ def test_a_bad_table_names_the_key(build, table, message):
 
 @pytest.mark.parametrize("kind", ["uniform", "histogram"])
 def test_a_prior_without_a_network_is_not_trained(kind):
-    with pytest.raises(ConfigError, match="not 'grid' or 'frames'"):
+    with pytest.raises(ConfigError, match=f"prior.kind: '{kind}' is not one that learns"):
         build_prior_network({"kind": kind}, SIZES)

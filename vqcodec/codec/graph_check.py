@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from vqcodec.codec.weights import SCALE
 from vqcodec.errors import ModelFileError
 
 MOST_NODES = 20_000
@@ -74,6 +76,9 @@ def _check_weights(
     for weight in needed:
         if weight not in weights:
             raise ModelFileError(f"model: its {name} needs a tensor {weight}, which is missing")
+        steps = weights.get(weight + SCALE)
+        if steps is not None and (steps.shape != shape[:1] or steps.dtype != np.float32):
+            raise ModelFileError(f"model: the steps of its tensor {weight} do not fit")
         if weights[weight].shape != shape:
             raise ModelFileError(
                 f"model: its {name} needs a tensor {weight} of shape {shape}, "

@@ -12,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vqcodec.codec.graph_check import check_graph
+from vqcodec.codec.weights import SCALE, restore_weight
 from vqcodec.cores import num_threads
 from vqcodec.errors import ModelFileError, UsageError
 
@@ -49,6 +50,7 @@ class Networks:
         self._graphs, self.device = dict(graphs), device
         self._names = {name: check_graph(name, graph, weights) for name, graph in graphs.items()}
         taken = {weight for names in self._names.values() for weight in names}
+        taken |= {name + SCALE for name in taken if name + SCALE in weights}
         self.weights = {name: weights[name] for name in taken}
         self._sessions: dict[tuple[str, int], onnxruntime.InferenceSession] = {}
         self._lock = Lock()
@@ -141,7 +143,7 @@ class Networks:
         options.log_severity_level = _ERRORS_ONLY
         # Threads that wait in a busy loop take cores from the prior.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        weights = [_as_float32(self.weights[key]) for key in self._names[name]]
+        weights = [restore_weight(self.weights, key) for key in self._names[name]]
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in weights]
         options.add_external_initializers(self._names[name], values)
         try:
@@ -162,9 +164,3 @@ INPUTS = {
 
 def _as_vector(rate: float) -> Array:
     return np.array([rate], np.float32)
-
-
-def _as_float32(weight: NDArray[Any]) -> NDArray[Any]:
-    """Return weights in the precision that graphs compute in; integers stay integers."""
-    wide = weight.astype(np.float32) if weight.dtype.kind == "f" else weight
-    return np.ascontiguousarray(wide)

@@ -29,6 +29,9 @@ from vqcodec.priors.logistic import (
 # halving.
 OUTPUT_BITS = {"logistic": FRACTION_BITS, "categorical": 8}
 
+# A logistic table whose middle symbol is at least this likely predicts a certain index.
+CERTAIN_FREQ = (1 << TOTAL_BITS) - (1 << TOTAL_BITS - 16)
+
 # Outputs that become frequencies in one call, so that memory does not grow with the segment times
 # the size of the codebook.
 OUTPUTS_AT_ONCE = 1 << 22
@@ -39,10 +42,18 @@ class LogisticCoding:
 
     outputs_at_once = sys.maxsize  # symbols that are coded together are sorted by table
 
-    def __init__(self, stored: Freqs, codebook_size: int, bit_weight: float = 0.0) -> None:
+    def __init__(
+        self,
+        stored: Freqs,
+        codebook_size: int,
+        bit_weight: float = 0.0,
+        *,
+        skip_certain: bool = False,
+    ) -> None:
         """Take the stored tables, as `read_logistic_tables` reads them, and N, an odd number.
 
         A bit saved may cost `bit_weight` of squared error, in grid steps; 0 takes the nearest.
+        With `skip_certain`, an index whose table is certain is not coded but is the likeliest one.
 
         Raises:
             ModelFileError: they are not such tables.
@@ -56,15 +67,19 @@ class LogisticCoding:
         num_fractions, per_octave = 1 << tables.fraction_bits, tables.per_octave
         lengths = np.count_nonzero(tables.freqs[::num_fractions], axis=1)
         self.escapes = lengths.astype(np.int64) - 1  # the last symbol of each scale
+        self.skip_certain = skip_certain
+        middles = np.repeat(self.escapes >> 1, num_fractions)
+        self._is_open = tables.freqs[np.arange(len(middles)), middles] < CERTAIN_FREQ
         self._first_symbols = self.limit - (self.escapes >> 1)  # for a mean of zero
         # A mean and a scale become whole numbers by rounding, done by cutting off. Operands are
         # arrays of no axes, which numpy takes faster than numbers.
-        self._first_tables = np.arange(len(self.escapes)) << tables.fraction_bits
+        self._first_tables = np.arange(0, len(tables.freqs), num_fractions).astype(np.uint16)
         self._fraction_bits = np.array(tables.fraction_bits)
         self._fraction_mask = np.array(num_fractions - 1)
         half = num_fractions >> 1
-        self._factors = np.array([1, per_octave])
-        self._offsets = np.array([half, half + LOG2_SCALE_LIMIT * per_octave * num_fractions])
+        self._per_octave = np.array(per_octave)
+        self._half = np.array(half)
+        self._scale_offset = np.array(half + LOG2_SCALE_LIMIT * per_octave * num_fractions)
 
     @property
     def bits(self) -> NDArray[np.float64]:
@@ -82,19 +97,53 @@ class LogisticCoding:
         Raises:
             CorruptStreamError: a decoded index is none of the codebook's.
         """
-        known = None if indices is None else indices[None]
-        (coded,) = self._code_rows([coder], outputs[None], known)
-        return coded  # type: ignore[no-any-return]
+        table_ids, centres, numbers = self._split(outputs)
+        if not self.skip_certain:
+            return self._code_row(coder, table_ids, centres, numbers, indices)
+        (places,) = self._is_open.take(table_ids).nonzero()
+        coded = (centres + self.limit).clip(0, 2 * self.limit)
+        if len(places):
+            coded[places] = self._code_row(
+                coder,
+                table_ids.take(places),
+                centres.take(places),
+                numbers.take(places),
+                None if indices is None else indices.take(places),
+            )
+        return coded
 
     def code_side_by_side(self, coders: Sequence[Coder], outputs: Array) -> NDArray[np.int64]:
         """Return indices [R, S], each row found by its own coder, under outputs [R, S, 2]."""
-        return self._code_rows(coders, outputs, None)
+        return self._code_rows(coders, *self._split(outputs), None)
+
+    def settled(self, outputs: Array, indices: Array) -> NDArray[np.int64]:
+        """Return known indices [...] as they are coded under outputs [..., 2].
+
+        Certain ones that are left out become the likeliest.
+        """
+        if not self.skip_certain:
+            return indices
+        return np.where(self._is_open[self._split(outputs)[0]], indices, self.likeliest(outputs))
+
+    def _code_row(
+        self, coder: Coder, table_ids: Array, centres: Array, numbers: Array, indices: Array | None
+    ) -> NDArray[np.int64]:
+        """Return indices [S] for what `_split` returns; see `code`."""
+        known = None if indices is None else indices[None]
+        rows = self._code_rows([coder], table_ids[None], centres[None], numbers[None], known)
+        coded: NDArray[np.int64] = rows[0]
+        return coded
 
     def _code_rows(
-        self, coders: Sequence[Coder], outputs: Array, indices: Array | None
+        self,
+        coders: Sequence[Coder],
+        table_ids: Array,
+        centres: Array,
+        numbers: Array,
+        indices: Array | None,
     ) -> NDArray[np.int64]:
-        """Return indices [R, S], each row by its own coder, under outputs [R, S, 2]; see `code`."""
-        table_ids, start, escape = self._tables_of(outputs)
+        """Return indices [R, S], each row by its own coder, for what `_split` returns."""
+        start, escape = self._symbols_at(centres, numbers)
         if indices is not None and indices.dtype.kind == "f":
             indices = self._choose(indices, table_ids, start, escape)
         symbols = None if indices is None else _symbols_of(indices, start, escape)
@@ -142,7 +191,8 @@ class LogisticCoding:
         symbols = _symbols_of(indices, start, escape)
         escaped = bits_of_freqs(uniform_freqs(2 * self.limit + 1))[0, indices]
         bits: NDArray[np.float64] = self.bits[table_ids, symbols]
-        return bits + np.where(symbols == escape, escaped, 0.0)
+        bits += np.where(symbols == escape, escaped, 0.0)
+        return np.where(self._is_open[table_ids], bits, 0.0) if self.skip_certain else bits
 
     def nearest(self, targets: Array) -> NDArray[np.int64]:
         """Return the indices closest to targets of any shape."""
@@ -151,22 +201,37 @@ class LogisticCoding:
 
     def likeliest(self, outputs: Array) -> NDArray[np.int64]:
         """Return the likeliest indices [...] under outputs [..., 2]: those nearest to the means."""
-        means = outputs[..., 0].astype(np.int64) + self._offsets[0]
+        means = outputs[..., 0].astype(np.int64) + self._half
         return self.nearest((means >> self._fraction_bits) + self.limit)
 
     def _tables_of(
         self, outputs: Array
     ) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:
         """Return table, index of the first symbol and escape symbol for outputs [..., 2]."""
-        whole = outputs.astype(np.int64)
-        whole *= self._factors
-        whole += self._offsets
-        fractions = whole[..., 0] & self._fraction_mask
-        whole >>= self._fraction_bits
-        start, number = whole[..., 0], whole[..., 1]  # a scale beyond all tables has the last one
-        fractions += self._first_tables.take(number, mode="clip")
-        start += self._first_symbols.take(number, mode="clip")
-        return fractions.astype(np.uint16), start, self.escapes.take(number, mode="clip")
+        table_ids, centres, numbers = self._split(outputs)
+        return table_ids, *self._symbols_at(centres, numbers)
+
+    def _split(
+        self, outputs: Array
+    ) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:
+        """Return table, rounded mean and number of the scale for outputs [..., 2]."""
+        centres = outputs[..., 0].astype(np.int64)  # numpy is slow with pairs
+        centres += self._half
+        table_ids = (centres & self._fraction_mask).astype(np.uint16)
+        centres >>= self._fraction_bits
+        numbers = outputs[..., 1].astype(np.int64)
+        numbers *= self._per_octave
+        numbers += self._scale_offset
+        numbers >>= self._fraction_bits
+        table_ids += self._first_tables.take(numbers, mode="clip")  # the last, for a scale beyond
+        return table_ids, centres, numbers
+
+    def _symbols_at(
+        self, centres: Array, numbers: Array
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return index of the first symbol and escape symbol for what `_split` returns."""
+        start = centres + self._first_symbols.take(numbers, mode="clip")
+        return start, self.escapes.take(numbers, mode="clip")
 
     def _code_escaped(self, coder: Coder, count: int, indices: Array | None) -> Symbols:
         """Return the indices [count] that no table reaches, all equally likely."""
@@ -204,6 +269,7 @@ class CategoricalCoding:
     """Codes indices of a codebook under a frequency for every entry."""
 
     bit_weight = 0.0  # no entry is next to another
+    skip_certain = False
     outputs_at_once = OUTPUTS_AT_ONCE  # in parts, symbols are coded in the same order
 
     def __init__(self, exp2_table: NDArray[np.int64], codebook_size: int) -> None:
@@ -243,6 +309,10 @@ class CategoricalCoding:
             self.code(coder, outputs[row], indices[row])
 
         return code_row
+
+    def settled(self, outputs: Array, indices: Array) -> NDArray[np.int64]:  # noqa: ARG002
+        """Return known indices as they are coded: unchanged."""
+        return indices
 
     def bits_of(self, outputs: Array, indices: Array) -> NDArray[np.float64]:
         """Return what indices [...] cost under outputs [..., N]."""

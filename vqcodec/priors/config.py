@@ -17,6 +17,7 @@ MOST_WEIGHTS = 1 << 26
 MOST_FEATURES = 1 << 11  # of one group, at every position
 MOST_OUTPUTS = 1 << 16  # of one group, at every position
 MOST_EARLIER = 1 << 18  # in states of earlier frames, for every segment
+MOST_COUNTED_GROUPS = 255  # whose number in use can be coded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,9 +37,17 @@ class GridPriorConfig:
     kernel_size: int = 3
     width: int = 128
     embedding_dim: int = 16  # of a categorical index; a logistic one has two fixed features
+    skip_certain: bool = False  # whether certain indices and unused groups are left out
 
     def __post_init__(self) -> None:
         _check_groups(self)
+        if self.skip_certain and self.head != "logistic":
+            raise ConfigError("prior.skip_certain: is only for the head 'logistic'")
+        if self.skip_certain and len(self.groups) > MOST_COUNTED_GROUPS:
+            raise ConfigError(
+                f"prior.skip_certain: there are {len(self.groups)} groups, "
+                f"but {MOST_COUNTED_GROUPS} is the most"
+            )
         if self.period not in (1, 2, 4, 8):
             raise ConfigError(f"prior.period: {self.period} is not 1, 2, 4 or 8")
         if self.kernel_size not in (1, 3, 5, 7, 9):

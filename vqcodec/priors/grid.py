@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.entropy.range_coder import Coder
+from vqcodec.entropy.frequencies import Freqs
+from vqcodec.entropy.range_coder import Coder, FrequencyTables, Parts, Symbols, SymbolSampler
 from vqcodec.priors.base import Bits, Indices, Shape, Targets
+from vqcodec.priors.coding import uniform_freqs
 from vqcodec.priors.config import GridPriorConfig
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, activate, saturate
 from vqcodec.priors.learnt import GroupLayers, LearntPrior
@@ -23,7 +26,8 @@ Place = tuple[slice, slice, slice]  # codebooks, rows and columns of indices [K,
 class GridPrior(LearntPrior):
     """Codes indices [K, h, w] group by group, and within a group phase by phase.
 
-    Every group is a level.
+    Every group is a level. With `skip_certain`, certain indices are not coded, and the number of
+    groups in use is; indices of other groups stand for zero.
     """
 
     kind = "grid"
@@ -46,6 +50,7 @@ class GridPrior(LearntPrior):
         """
         super().__init__(config, codebook_sizes, tensors, dtype)
         self.config = config
+        self.zero = codebook_sizes[0] // 2  # the index that stands for zero
         self.offsets = phase_offsets(config.period)
         self.taps = known_taps(config.period, config.kernel_size)
         self.groups = []
@@ -90,6 +95,29 @@ class GridPrior(LearntPrior):
         self, coders: Sequence[Coder], shape: Shape, rate: int, known: Targets | None
     ) -> Indices:
         """Return the indices [K', h, w] of one segment."""
+        if not self.config.skip_certain:
+            return self._code_groups(coders, shape, rate, known, self.num_levels(shape[0]))
+        if known is None:
+            num_groups = self._find_groups_in_use(coders, shape[0])
+            return self._code_groups(coders, shape, rate, None, num_groups)
+        # The number of groups in use comes first but is known last: a choice may be all zeros.
+        delayed = [_DelayedCoder(coder) for coder in coders]
+        indices = self._code_groups(delayed, shape, rate, known, self._groups_in_use(known))
+        num_groups = self._groups_in_use(indices)
+        self._code_number(coders[0], shape[0], num_groups)
+        for coder in delayed[:num_groups]:
+            coder.run()
+        return indices
+
+    def _code_groups(
+        self,
+        coders: Sequence[Coder],
+        shape: Shape,
+        rate: int,
+        known: Targets | None,
+        num_groups: int,
+    ) -> Indices:
+        """Return the indices [K', h, w] of one segment with so many groups in use."""
 
         def code_place(outputs: Array, place: Place, number: int) -> Indices:
             if number >= len(coders):
@@ -98,10 +126,36 @@ class GridPrior(LearntPrior):
             coded = self.coding.code(coders[number], outputs.reshape(-1, self.per_output), values)
             return coded.reshape(outputs.shape[:3])
 
-        return self._walk(shape, rate, code_place)
+        return self._walk(shape, rate, code_place, num_groups)
+
+    def _groups_in_use(self, targets: Targets) -> int:
+        """Return how many groups there are up to the last with an index that is not zero's."""
+        num_groups = self.num_levels(len(targets))
+        starts = [0, *itertools.accumulate(self.config.groups)]
+        while num_groups:
+            group = self.coding.nearest(targets[starts[num_groups - 1] : starts[num_groups]])
+            if np.any(group != self.zero):
+                break
+            num_groups -= 1
+        return num_groups
+
+    def _find_groups_in_use(self, coders: Sequence[Coder], num_codebooks: int) -> int:
+        """Return how many groups a stream uses, or all of them for one that is made up."""
+        if not coders or isinstance(coders[0], SymbolSampler):
+            return self.num_levels(num_codebooks)
+        return self._code_number(coders[0], num_codebooks)
+
+    def _code_number(self, coder: Coder, num_codebooks: int, known: int | None = None) -> int:
+        """Return the number of groups in use, run through a coder."""
+        freqs = uniform_freqs(self.num_levels(num_codebooks) + 1)
+        symbols = None if known is None else np.array([known], np.int32)
+        return int(coder.code(freqs, symbols)[0])
 
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
-        """Return what each index of segments [K', h, w] costs."""
+        """Return what each index of segments [K', h, w] costs, as `compress` codes it.
+
+        The number of groups in use is not counted.
+        """
         with single_threaded():
             return [self._bits_of_segment(segment, rate) for segment in segments]
 
@@ -109,15 +163,23 @@ class GridPrior(LearntPrior):
         bits = np.zeros(indices.shape)
 
         def look_up(outputs: Array, place: Place, _: int) -> Indices:
-            values = indices[place].transpose(1, 2, 0)
+            values = self.coding.settled(outputs, indices[place].transpose(1, 2, 0))
             bits[place] = self.coding.bits_of(outputs, values).transpose(2, 0, 1)
             return values
 
-        self._walk(indices.shape, rate, look_up)
+        if not self.config.skip_certain:
+            self._walk(indices.shape, rate, look_up, len(self.groups))
+            return bits
+        coded = self._walk(indices.shape, rate, look_up, self._groups_in_use(indices))
+        bits[sum(self.config.groups[: self._groups_in_use(coded)]) :] = 0
         return bits
 
     def _walk(
-        self, shape: Shape, rate: int, find: Callable[[Array, Place, int], Indices]
+        self,
+        shape: Shape,
+        rate: int,
+        find: Callable[[Array, Place, int], Indices],
+        num_groups: int,
     ) -> Indices:
         """Return the indices [K', h, w] of one segment; codebooks past K' are left out.
 
@@ -126,21 +188,24 @@ class GridPrior(LearntPrior):
             rate: the stream's rate byte.
             find: takes outputs [h', w', n, O] for a place, the place and the number of its group,
                 and returns its indices [h', w', n].
+            num_groups: in use; the indices of others stand for zero.
         """
         num_codebooks, height, width = shape
-        indices = np.zeros(shape, np.int64)
+        indices = np.full(shape, self.zero, np.int64)
         state = np.broadcast_to(self.rate_state[rate], (height, width, self.config.width))
         first = 0
         for number, (size, group) in enumerate(zip(self.config.groups, self.groups, strict=True)):
-            if first >= num_codebooks:
+            if first >= num_codebooks or number >= num_groups:
                 break
             num = min(size, num_codebooks - first)
             books = slice(first, first + num)
             features = np.zeros((height, width, size * self.per_index), self.dtype)
+            is_seen = np.zeros(size * self.per_index, np.bool_)  # not zero everywhere
             for phase, rows, columns in self._parts_of_phases(height, width, size):
                 outputs = group.predict(
                     state[rows, columns],
                     features,
+                    is_seen,
                     phase,
                     (rows.start, columns.start),
                     self.taps,
@@ -151,9 +216,11 @@ class GridPrior(LearntPrior):
                 found = find(outputs[:, :, :num], place, number)
                 indices[place] = found.transpose(2, 0, 1)
                 known = slice(num * self.per_index)
-                features[rows, columns, known] = self.features_of(found, first)
-            if first + size < num_codebooks:
-                state = group.advance(state, features)
+                seen = self.features_of(found, first)
+                features[rows, columns, known] = seen
+                is_seen[known] |= seen.any(axis=(0, 1))
+            if first + size < num_codebooks and number + 1 < num_groups:
+                state = group.advance(state, features, is_seen)
             first += size
         return indices
 
@@ -173,6 +240,38 @@ class GridPrior(LearntPrior):
             step = max(1, self.coding.outputs_at_once // outputs_of_row) * period
             for start in range(row, height, step):
                 yield phase, slice(start, min(start + step, height), period), columns
+
+
+class _DelayedCoder:
+    """Passes known symbols on to a coder, but not before `run` is called."""
+
+    def __init__(self, coder: Coder) -> None:
+        self._coder = coder
+        self._calls: list[Callable[[], Symbols]] = []
+
+    def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:
+        """Return the symbols, and keep the call."""
+        assert symbols is not None
+        self._calls.append(functools.partial(self._coder.code, freqs, symbols))
+        return symbols
+
+    def code_with_tables(
+        self,
+        tables: FrequencyTables,
+        table_ids: NDArray[np.uint16],
+        symbols: Symbols | None = None,
+        parts: Parts | None = None,
+    ) -> Symbols:
+        """Return the symbols, and keep the call."""
+        assert symbols is not None
+        call = functools.partial(self._coder.code_with_tables, tables, table_ids, symbols, parts)
+        self._calls.append(call)
+        return symbols
+
+    def run(self) -> None:
+        """Make all calls, in order."""
+        for call in self._calls:
+            call()
 
 
 class _Group(GroupLayers):
@@ -205,6 +304,7 @@ class _Group(GroupLayers):
         self,
         state: Array,
         features: Array,
+        is_seen: NDArray[np.bool_],
         phase: int,
         offset: tuple[int, int],
         taps: NDArray[np.bool_],
@@ -215,9 +315,14 @@ class _Group(GroupLayers):
         Args:
             state: [h', w', W] at those positions.
             features: [h, w, C] of the group, as far as it is known.
+            is_seen: [C], which features are not zero everywhere: others are left out of products.
+            phase: its number.
+            offset: row and column of the first of those positions.
+            taps: [P, k, k], the neighbours that each phase sees.
+            period: of positions, each way.
         """
         height, width = state.shape[:2]
-        weight = self.context.weight[phase]
+        features, weight = _keep(is_seen, features, self.context.weight[phase])
         kernel = len(weight)
         reach = kernel // 2
         padded = np.pad(features, ((reach, reach), (reach, reach), (0, 0)))
@@ -237,9 +342,10 @@ class _Group(GroupLayers):
         in_blocks(predict_rows, height, width)
         return outputs
 
-    def advance(self, state: Array, features: Array) -> Array:
+    def advance(self, state: Array, features: Array, is_seen: NDArray[np.bool_]) -> Array:
         """Return the state [h, w, W] once the group's features [h, w, C] are known."""
-        height, width = features.shape[:2]
+        height, width, num_states = state.shape
+        features, weight = _keep(is_seen, features, self.update.weight, before=num_states)
         known = np.concatenate([activate(state), features], axis=2)
         padded = np.pad(known, ((1, 1), (1, 1), (0, 0)))
         advanced = np.empty((height, width, state.shape[2]), features.dtype)
@@ -250,7 +356,7 @@ class _Group(GroupLayers):
             for row in range(3):
                 for column in range(3):
                     seen = padded[rows.start + row : rows.stop + row, column : column + width]
-                    sums += seen.reshape(count, -1) @ self.update.weight[row, column]
+                    sums += seen.reshape(count, -1) @ weight[row, column]
             changed = activate(self.update.requantize(sums, self.update.bias))
             advanced[rows] = saturate(
                 state[rows] + self.merge(changed).reshape(-1, width, state.shape[2])
@@ -258,3 +364,17 @@ class _Group(GroupLayers):
 
         in_blocks(advance_rows, height, width)
         return advanced
+
+
+def _keep(
+    is_seen: NDArray[np.bool_], features: Array, weight: Array, before: int = 0
+) -> tuple[Array, Array]:
+    """Return the columns of features [h, w, C] that are seen, and their weights.
+
+    The weight is [k, k, before + C, O]: what comes before the features is kept.
+    """
+    if is_seen.all():
+        return features, weight
+    kept = np.flatnonzero(is_seen)
+    weights_kept = np.concatenate([np.arange(before), before + kept])
+    return features.take(kept, axis=2), weight.take(weights_kept, axis=2)

@@ -51,7 +51,12 @@ class LearntPrior(Prior):
         size = codebook_sizes[0]
         self.coding: LogisticCoding | CategoricalCoding
         if config.head == "logistic":
-            self.coding = LogisticCoding(fetch(tensors, "tables", np.uint32), size, self.bit_weight)
+            self.coding = LogisticCoding(
+                fetch(tensors, "tables", np.uint32),
+                size,
+                self.bit_weight,
+                skip_certain=isinstance(config, GridPriorConfig) and config.skip_certain,
+            )
             num_tables = 1
         else:
             self.coding = CategoricalCoding(fetch(tensors, "exponents", np.int64), size)
@@ -69,14 +74,14 @@ class LearntPrior(Prior):
 
     def choose(self, targets: Sequence[Targets], rate: int) -> list[Indices]:
         """Return the indices that `compress` codes for each segment's targets."""
-        if not self.coding.bit_weight:
+        if not (self.coding.bit_weight or self.coding.skip_certain):
             return [self.coding.nearest(segment) for segment in targets]
         return super().choose(targets, rate)
 
     def features_of(self, indices: Indices, first: int) -> Array:
         """Return features [..., n * E] of indices [..., n] of codebooks `first` onwards."""
         if len(self.features) == 1:  # of all codebooks
-            chosen = self.features[0][indices]
+            chosen = self.features[0].take(indices, axis=0)
         else:
             chosen = self.features[np.arange(first, first + indices.shape[-1]), indices]
         features: Array = chosen.reshape(*indices.shape[:-1], -1)

@@ -46,6 +46,7 @@ SUFFIXES = {
 }
 # A decoded picture has been through one lossy codec: a second one should not show.
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "PNG": {"compress_level": 2},  # a third of the time of the default, for 2 % more bytes
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
     "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},

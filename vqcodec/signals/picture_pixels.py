@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
@@ -34,25 +34,15 @@ DAMAGE = (
 
 _TURNED_BY = ExifTags.Base.Orientation
 _METADATA = {"exif": "EXIF", "xmp": "XMP", "photoshop": "IPTC", "comment": "a comment"}
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return the picture as EXIF says it is to be seen."""
+    """Return the picture as EXIF says it is to be seen; it may be the same image, turned."""
     try:
-        orientation = image.getexif().get(_TURNED_BY)
-    except DAMAGE:
-        return image  # unreadable EXIF says nothing against the pixels
-    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
+        ImageOps.exif_transpose(image, in_place=True)
+    except DAMAGE:  # unreadable EXIF says nothing against the pixels
+        return image
+    return image
 
 
 def pixels_of(

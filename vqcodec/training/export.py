@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from vqcodec.codec.model_file import GRAPH, ModelFile, Tensors, write_model_file
+from vqcodec.codec.weights import restore_weight, store_weight
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.training.graphs import export_graphs
 
@@ -30,7 +31,7 @@ def save_model(
         path: where.
         name: of the model.
         tables: "modality", "network", "quantizer" and "prior", as in the recipe.
-        autoencoder: networks, which are stored in half precision, and quantizer.
+        autoencoder: networks, whose weights are stored in 8 or 16 bits, and quantizer.
         prior: the frozen prior's tensors.
         card: what the model was made of and how well it does.
 
@@ -41,9 +42,8 @@ def save_model(
     tensors: Tensors = {f"prior.{key}": value for key, value in prior.items()}
     for key, value in autoencoder.state_dict().items():
         array = value.detach().cpu().numpy()
-        half = key.startswith(("encoder.", "decoder.")) and array.dtype == np.float32
-        with np.errstate(over="ignore"):  # write_model_file() finds values that are not finite
-            tensors[key] = array.astype(np.float16) if half else array
+        is_weight = key.startswith(("encoder.", "decoder.")) and array.dtype == np.float32
+        tensors |= store_weight(key, array) if is_weight else {key: array}
     graphs, constants = export_graphs(autoencoder)
     tensors |= constants
     for key, graph in graphs.items():
@@ -52,7 +52,7 @@ def save_model(
 
 
 def load_autoencoder(file: ModelFile) -> Autoencoder:
-    """Return the autoencoder of a model file, with the half precision of its weights.
+    """Return the autoencoder of a model file, as precisely as its weights are stored.
 
     Raises:
         ConfigError: its tables are not those of an autoencoder.
@@ -61,8 +61,6 @@ def load_autoencoder(file: ModelFile) -> Autoencoder:
     autoencoder = Autoencoder(file.tables)
     state = {}
     for key in autoencoder.state_dict():
-        value = file.tensors[key]
-        wide = value.astype(np.float32) if value.dtype == np.float16 else value
-        state[key] = torch.from_numpy(wide)
+        state[key] = torch.from_numpy(restore_weight(file.tensors, key))
     autoencoder.load_state_dict(state)
     return autoencoder.eval()
