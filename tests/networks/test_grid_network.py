@@ -1,4 +1,4 @@
-"""The prior of pictures in training: matrix products that are convolutions over what is known."""
+"""The prior of pictures in training: matrix products equal convolutions over known neighbours."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def convolved(predictor: GroupPredictor, features: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (5, 7), (8, 6)])
 @pytest.mark.parametrize(("period", "kernel_size"), [(1, 3), (2, 1), (2, 3), (2, 5), (4, 5)])
-def test_the_context_is_a_convolution_over_what_is_known(period, kernel_size, size):
+def test_the_context_is_a_convolution_over_known_neighbours(period, kernel_size, size):
     predictor = make_predictor(period, kernel_size)
     features = torch.randn(2, *size, NUM_FEATURES)
     context = predictor.context_of(features)
@@ -53,7 +53,7 @@ def test_the_context_is_a_convolution_over_what_is_known(period, kernel_size, si
 
 
 @pytest.mark.parametrize(("period", "kernel_size"), [(1, 3), (2, 3), (4, 5)])
-def test_there_are_weights_for_known_neighbours_alone(period, kernel_size):
+def test_only_known_neighbours_have_weights(period, kernel_size):
     predictor = make_predictor(period, kernel_size)
     known = torch.from_numpy(known_taps(period, kernel_size))
     assert predictor.context.shape == (8, int(known.sum()), NUM_FEATURES)

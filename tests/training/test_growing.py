@@ -85,7 +85,7 @@ def test_wider_and_deeper_networks_compute_the_same(begin, source, text):
 
 
 @pytest.mark.parametrize("text", [*WIDER.values(), MORE_LATENTS], ids=[*WIDER, "latents"])
-def test_everything_that_is_new_learns(begin, source, text):
+def test_all_new_weights_learn(begin, source, text):
     old, folder = source
     training, smaller = begin(text, folder), dict(old.module.named_parameters())
     training.module.train()
@@ -101,7 +101,7 @@ def test_everything_that_is_new_learns(begin, source, text):
         assert changed.any(), name
 
 
-def test_more_latents_restore_more(begin, source):
+def test_more_latents_reduce_the_error(begin, source):
     training, folder = source
     signal, before, bits = outputs(training)
     grown = begin(MORE_LATENTS, folder)
@@ -115,7 +115,7 @@ def test_more_latents_restore_more(begin, source):
     assert gains.isfinite().all()
 
 
-def test_a_prior_of_other_groups_starts_anew(begin, source):
+def test_a_prior_with_other_groups_is_initialised_anew(begin, source):
     grown = begin(IMAGE.replace("[4, 8]", "[6, 6]"), source[1])
     heads = [predictor.head.weight for predictor in grown.prior.predictors]
     assert not any(head.any() for head in heads)

@@ -38,7 +38,7 @@ def test_a_new_run_can_start_from_a_model(tmp_path, train, joint_run):
         assert torch.allclose(started[name], tensor, atol=3e-3, rtol=3e-3), name
 
 
-def test_a_model_with_a_prior_that_learnt_nothing_is_a_start_for_networks(tmp_path, train):
+def test_networks_can_start_from_a_model_without_a_learnt_prior(tmp_path, train):
     table = TABLES["image"]
     text = IMAGE.replace("limit = 63", "limit = 15")
     model = save_tiny_model("uniform", tmp_path, tables={**table, "prior": {"kind": "uniform"}})
@@ -48,19 +48,19 @@ def test_a_model_with_a_prior_that_learnt_nothing_is_a_start_for_networks(tmp_pa
     assert torch.allclose(found, torch.from_numpy(weights).float(), atol=3e-3)
 
 
-def test_neither_a_run_nor_a_model_is_no_start(tmp_path, train):
+def test_a_source_that_does_not_exist_is_refused(tmp_path, train):
     with pytest.raises(MissingModelError, match="nowhere"):
         train(tmp_path / "run", IMAGE, start_from="nowhere")
 
 
-def test_a_run_with_a_checkpoint_goes_on_from_there(tmp_path, train, joint_run):
+def test_a_run_with_a_checkpoint_resumes_from_it(tmp_path, train, joint_run):
     train(tmp_path / "whole", IMAGE, steps=4, start_from=joint_run)
     train(tmp_path / "parts", IMAGE, steps=2, start_from=joint_run)
     train(tmp_path / "parts", IMAGE, steps=4, start_from="removed")
     assert same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
 
 
-def test_a_run_without_gates_is_a_start_for_one_with_them(tmp_path, train, joint_run):
+def test_a_run_with_gates_can_start_from_one_without(tmp_path, train, joint_run):
     gated = IMAGE.replace("coarse_units = 1", "coarse_units = 1\ngated = true")
     train(tmp_path / "run", gated, steps=2, start_from=joint_run)
     found, average = checkpoint(tmp_path / "run")["module"], checkpoint(joint_run)["average"]
@@ -82,7 +82,7 @@ def test_a_new_run_keeps_what_fits_of_the_prior(tmp_path, train):
     )
 
 
-def test_a_run_without_voices_is_a_start_for_one_with_them(tmp_path, train):
+def test_a_run_with_voices_can_start_from_one_without(tmp_path, train):
     train(tmp_path / "plain", AUDIO, steps=1)
     disguised = AUDIO.replace("frames = 40", "frames = 40\nformant_change = 0.3")
     voices = disguised.replace("hop_length = 32", "hop_length = 32\nvoice_dim = 4")
@@ -101,13 +101,13 @@ def test_a_run_without_voices_is_a_start_for_one_with_them(tmp_path, train):
         IMAGE.replace("dim = 12", "dim = 14").replace("groups = [4, 8]", "groups = [4, 8, 2]"),
     ],
 )
-def test_a_run_with_larger_networks_is_no_start(tmp_path, train, larger):
+def test_a_source_with_larger_networks_is_refused(tmp_path, train, larger):
     train(tmp_path / "larger", larger, steps=1)
     with pytest.raises(ConfigError, match="networks are not those of the recipe"):
         train(tmp_path / "run", IMAGE, start_from=tmp_path / "larger")
 
 
-def test_a_run_of_another_kind_or_size_of_sounds_is_no_start(tmp_path, train, joint_run):
+def test_a_source_of_another_modality_or_size_of_sounds_is_refused(tmp_path, train, joint_run):
     with pytest.raises(ConfigError, match="networks are not those of the recipe"):
         train(tmp_path / "other", AUDIO, start_from=joint_run)
     train(tmp_path / "sounds", AUDIO, steps=1)

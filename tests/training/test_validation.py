@@ -1,4 +1,4 @@
-"""Held-out files are judged by hard indices, and against a reference."""
+"""Validation by hard indices, and BD-rate to a reference."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def judge(training):
     return held_out_terms(training.module, training.valid, "default", "cpu")
 
 
-def test_the_rate_is_that_of_hard_indices(training):
+def test_validation_measures_the_rate_of_hard_indices(training):
     found = judge(training)
     assert len(found) == NUM_RATES
     assert sorted(found)[0] < 5
@@ -49,7 +49,7 @@ def test_the_rate_is_that_of_hard_indices(training):
     )
 
 
-def test_a_training_in_bfloat16_is_judged_in_32_bits(training):
+def test_validation_of_a_bfloat16_training_uses_32_bits(training):
     exact = judge(training)
     use_bfloat16(training.module)
     assert judge(training) == exact
@@ -63,7 +63,7 @@ def terms(scale=1.0, shift=0.0):
     }
 
 
-def test_the_gap_is_what_rates_differ_by_at_equal_quality():
+def test_the_rate_gap_is_the_rate_difference_at_equal_quality():
     assert rate_gap(terms(), terms()) == pytest.approx(0)
     assert rate_gap(terms(), terms(scale=1.1)) == pytest.approx(10)
     assert rate_gap(terms(), terms(shift=1.0)) == pytest.approx(-50)
@@ -81,7 +81,7 @@ def test_the_log_compares_with_a_reference(tmp_path, train, text):
     assert load_run(tmp_path / "second").recipe.reference.endswith("model.safetensors")
 
 
-def test_a_reference_that_is_not_there_is_named_before_the_first_step(tmp_path, train):
+def test_a_missing_reference_fails_before_the_first_step(tmp_path, train):
     with pytest.raises(MissingModelError, match="nobody"):
         train(tmp_path / "run", 'reference = "nobody"\n' + IMAGE, steps=1)
     assert not (tmp_path / "run" / "log.jsonl").exists()

@@ -1,4 +1,4 @@
-"""Crops of pictures, as training draws them."""
+"""Training crops of pictures."""
 
 from __future__ import annotations
 
