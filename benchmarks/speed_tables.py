@@ -18,6 +18,24 @@ def speed_table(results: Results) -> str:
     return markdown(["seconds", *works], rows) + origin(result)
 
 
+def commands_table(results: Results) -> str:
+    """Return the seconds and the memory of whole commands, and where they are from."""
+    table = commands_summary_table(results)
+    return table and table + origin(results["commands"])
+
+
+def commands_summary_table(results: Results) -> str:
+    """Return the seconds and the memory of whole commands."""
+    result = results.get("commands")
+    if result is None:
+        return ""
+    rows = [
+        [command, f"{runs['this']['seconds']:.2f} s", f"{runs['this']['peak_bytes'] / 1e6:.0f} MB"]
+        for command, runs in result["commands"].items()
+    ]
+    return markdown(["command", "time", "peak memory"], rows)
+
+
 def evaluation_table(results: Results) -> str:
     """Return how long an evaluation with all that it writes takes."""
     result = results.get("pictures-four")

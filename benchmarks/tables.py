@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from idea_tables import ablation_table, speakers_table
 from speed_tables import (
+    commands_summary_table,
+    commands_table,
     evaluation_table,
     memory_table,
     seams_table,
@@ -17,7 +18,6 @@ from table_text import Result, Results, Row, markdown, number, origin, percentag
 
 from vqcodec.codec.zoo import ModelCard
 
-SPEECH_LIMIT = 3000  # bits per second of the figure that stands for the speech model
 CODECS = {
     "jpeg": "JPEG",
     "webp": "WebP",
@@ -25,6 +25,11 @@ CODECS = {
     "jxl": "JPEG XL",
     "opus": "Opus",
     "codec2": "Codec 2",
+}
+SUMMARY = {  # result: kind of files, metrics
+    "pictures": ("pictures", {"psnr_db": "PSNR"}),
+    "pictures-image-msssim": ("pictures", {"ms_ssim_db": "MS-SSIM"}),
+    "voices": ("voices", {"pesq_wb": "PESQ-WB", "stoi": "STOI"}),
 }
 
 
@@ -36,55 +41,22 @@ def samples_table(results: Results) -> str:
 
 
 def summary_table(results: Results) -> str:
-    """Return the most telling figures of all results."""
+    """Return the BD-rates of the shipped models, in the metrics that they are trained for."""
     rows: list[Row] = []
-    pictures, voices, speed = (results.get(name) for name in ("pictures", "voices", "speed"))
-    if pictures:
-        count = f"{pictures['n']} pictures"
+    for name, (files, metrics) in SUMMARY.items():
+        result = results.get(name, {"gaps": ()})
         rows += [
-            [f"bytes saved against {CODECS[gap['against']]} at equal PSNR, {_range(gap)}",
-             f"{100 * gap['bytes_saved']:.0f} %", count]
-            for gap in pictures["gaps"]
-            if gap.get("bytes_saved") is not None
-        ]  # fmt: skip
-    if voices:
-        best = speech_point(voices)
-        if best:
-            metrics = best["metrics"]
-            rows += [[
-                f"speech at {best['bits_per_second'] / 1000:.2f} kbit/s",
-                f"PESQ-WB {metrics['pesq_wb']:.2f}, STOI {metrics['stoi']:.3f}",
-                f"{voices['n']} voices",
-            ]]  # fmt: skip
-    for name in ("image", "speech"):
-        prior = results.get(f"prior_{name}")
-        if prior:
-            rows += [[
-                f"bytes saved by the prior against fixed-width indices, {name}",
-                f"{100 * prior['saved']:.0f} %",
-                f"{prior['n']} held-out files",
-            ]]  # fmt: skip
-    if speed:
-        rows += [
-            [f"{work}, {direction}", _speed(work, seconds[direction]), f"median of {speed['n']}"]
-            for work, seconds in speed["seconds"].items()
-            for direction in ("compress", "decompress")
+            [
+                result["model"]["name"],
+                CODECS[gap["against"]],
+                metrics[gap["metric"]],
+                percentage(gap["bd_rate_percent"]),
+                f"{result['n']} {files}",
+            ]
+            for gap in result["gaps"]
+            if gap["metric"] in metrics and gap["bd_rate_percent"] is not None
         ]
-    used = [results[name] for name in sorted(results) if name != "demo"]
-    if not rows:
-        return ""
-    machines = dict.fromkeys(f"{r['machine']['cpu']}, {r['machine']['cores']} cores" for r in used)
-    return markdown(["what", "figure", "n"], rows) + f"\nMachine: {'; '.join(machines)}.\n"
-
-
-def speech_point(voices: Result) -> Result | None:
-    """Return the model's best mean record within SPEECH_LIMIT."""
-    own = [
-        mean
-        for mean in voices["means"]
-        if mean["codec"] == voices["model"]["name"] and mean["bits_per_second"] <= SPEECH_LIMIT
-    ]
-    return max(own, key=lambda mean: float(mean["bits_per_second"]), default=None)
+    return markdown(["model", "against", "at equal", "BD-rate", "over"], rows) if rows else ""
 
 
 def rate_table(name: str) -> Callable[[Results], str]:
@@ -256,6 +228,8 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "ablation of voices": ablation_table("ablation_voices"),
     "speakers": speakers_table,
     "priors": priors_table,
+    "commands": commands_table,
+    "summary of commands": commands_summary_table,
     "speed": speed_table,
     "evaluation": evaluation_table,
     "stages": stages_table,
@@ -269,12 +243,6 @@ def _scores(mean: Result) -> str:
     pixels = mean["bits_per_pixel"]
     rate = f"{mean['bits_per_second']:.0f} bit/s" if pixels is None else f"{pixels:.3f} bit/pixel"
     return f"{rate}, {_fact(mean['metrics'])}"
-
-
-def _speed(work: str, seconds: float) -> str:
-    match = re.search(r"(\d+) s$", work)
-    times = f", {int(match[1]) / seconds:.0f} times real time" if match else ""
-    return f"{seconds:.2f} s{times}"
 
 
 def _range(gap: Result) -> str:

@@ -1,1 +1,1 @@
-"""The command line: options in, one library call, messages out."""
+"""The command line: parses options, calls the library, prints results and messages."""

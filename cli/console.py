@@ -1,4 +1,4 @@
-"""Progress and messages on stderr, results on stdout."""
+"""Output to the console: results on stdout, progress and messages on stderr."""
 
 from __future__ import annotations
 
@@ -22,24 +22,23 @@ Record = dict[str, object]
 
 
 def note(message: str, *, quiet: bool = False) -> None:
-    """Tell the user something on stderr, unless they asked for quiet."""
+    """Print a message on stderr, unless `quiet` is true."""
     if not quiet:
         print(message, file=sys.stderr, flush=True)
 
 
 def complain(message: str) -> None:
-    """Report an error on stderr, quiet or not."""
+    """Print an error on stderr, also with `--quiet`."""
     print(f"vqcodec: {message}", file=sys.stderr, flush=True)
 
 
 def write_stdout(data: bytes | str) -> None:
-    """Write and flush a result.
+    """Write a result to stdout and flush it.
 
-    A reader that has gone ends the program with OutputError's exit code and no message: whoever
-    closed the pipe knows.
+    If the reader has closed the pipe, the program exits with OutputError's code, without a message.
 
     Raises:
-        OutputError: stdout takes no more data, because its disk is full, say.
+        OutputError: stdout cannot be written, for example because the disk is full.
     """
     try:
         if isinstance(data, bytes):
@@ -55,24 +54,24 @@ def write_stdout(data: bytes | str) -> None:
 
 
 def _abandon_stdout() -> None:
-    """Let the interpreter's own flush at exit succeed: what is still buffered cannot be written."""
+    """Redirect stdout to the null device, so that the interpreter's flush at exit succeeds."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def write_line(text: str) -> None:
-    """Print one line of a result."""
+    """Print one line of a result on stdout."""
     write_stdout(text + "\n")
 
 
 def write_json(record: Mapping[str, object]) -> None:
-    """Print one JSON object; a number that is not finite becomes null."""
+    """Print one JSON object on stdout; infinity and NaN become null."""
     write_line(json.dumps(_plain(record), indent=2, allow_nan=False))
 
 
 def _plain(value: object) -> object:
-    """Return `value` with JSON's own types in place of others."""
+    """Return `value` converted to types that JSON has."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -83,7 +82,7 @@ def _plain(value: object) -> object:
 
 
 def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under a header; columns of numbers are aligned to the right."""
+    """Print a table on stdout; columns of numbers are aligned to the right."""
     lines = [list(header), *([_cell(value) for value in row] for row in rows)]
     columns = range(len(header))
     widths = [max(len(line[i]) for line in lines) for i in columns]
@@ -101,7 +100,7 @@ def _cell(value: object) -> str:
 
 @contextmanager
 def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
-    """Give a function that takes the fraction done, 0 ... 1; it shows a bar to a terminal only."""
+    """Give a function that takes the share done, 0 … 1, and shows a bar on a terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -118,9 +117,9 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
 
 @contextmanager
 def progress_of_many(total: int, *, quiet: bool) -> Iterator[Callable[[float, str], None]]:
-    """Give a function that takes the number done, parts of one included, and a label.
+    """Give a function that takes the number of items done, with fractions, and a label.
 
-    A terminal is shown a bar, how many are done, and the time left.
+    It shows a bar, the number done and the time left on a terminal.
     """
     if quiet or not sys.stderr.isatty():
         yield lambda _number, _label: None
@@ -132,25 +131,25 @@ def progress_of_many(total: int, *, quiet: bool) -> Iterator[Callable[[float, st
     count = TextColumn("{task.fields[num_done]}/{task.total:.0f}")
     columns = (BarColumn(), count, TimeRemainingColumn(), name)
     console = Console(stderr=True)
-    # Estimated from all of them so far: they take very different times.
+    # The time left is estimated from all items so far, because their times differ widely.
     with Progress(*columns, console=console, transient=True, speed_estimate_period=math.inf) as bar:
         task = bar.add_task("", total=total, num_done=0)
 
         def show(number: float, label: str) -> None:
             bar.update(task, completed=number, description=label, num_done=math.floor(number))
 
-        show(0, "")  # the clock starts
+        show(0, "")  # starts the clock
         yield show
 
 
 def display_name(source: str) -> str:
-    """Return what messages call an input."""
+    """Return the name of an input, for messages."""
     return "stdin" if source == "-" else source
 
 
 @contextmanager
 def naming(source: str) -> Iterator[None]:
-    """Put the name of an input before an error that does not begin with it."""
+    """Add the name of an input to errors in the block that do not begin with the name."""
     name = display_name(source)
     try:
         yield
@@ -161,7 +160,7 @@ def naming(source: str) -> Iterator[None]:
 
 
 def signal_facts(signal: LazySignal) -> Record:
-    """Return what a record says of a signal: its kind and its size."""
+    """Return the modality and the size of a signal, for a JSON record."""
     from vqcodec.signals.picture import Picture  # here: importing numpy takes time
 
     if isinstance(signal, Picture):
@@ -175,10 +174,10 @@ def signal_facts(signal: LazySignal) -> Record:
 
 
 def for_each(sources: Sequence[str], work: Callable[[str], Record], *, as_json: bool) -> None:
-    """Work on every input: a failing one is reported and the rest go on.
+    """Call `work` on every input; after a failure, report the error and go on.
 
-    With `as_json`, prints {"files": [...]} at the end, one record an input; "ok" says whether it
-    went well, and a failed one has an "error". Exits with the code of the first failure.
+    With `as_json`, print {"files": [...]} at the end, with one record per input: "ok" is true or
+    false, and a failed input has an "error". Exit with the code of the first failure.
     """
     records: list[Record] = []
     exit_code = 0

@@ -1,4 +1,4 @@
-"""What `vqcodec eval` writes, and where it may."""
+"""The output files of `vqcodec eval`: checks of options, and contents."""
 
 from __future__ import annotations
 
@@ -22,9 +22,14 @@ REPORT_SUFFIX = ".html"
 def check_outputs(
     output: str | None, report: str | None, plot: str | None, *, force: bool, resume: bool
 ) -> None:
-    """Fail before the work is done rather than after it."""
+    """Check the output options before the work begins.
+
+    Raises:
+        UsageError: a suffix or a combination of options is wrong, or matplotlib is missing.
+        OutputError: a file cannot be written, see `check_target`.
+    """
     if resume and (output is None or Path(output).suffix != JOURNAL_SUFFIX):
-        raise UsageError(f"--resume: needs the records of before, as -o FILE{JOURNAL_SUFFIX}")
+        raise UsageError(f"--resume: needs -o FILE{JOURNAL_SUFFIX} with the earlier records")
     if resume and force:
         raise UsageError("--resume: keeps what -f overwrites; use one of them")
     if output is not None:
@@ -46,7 +51,7 @@ def check_outputs(
 
 
 def require_curve(tasks: Sequence[Task]) -> None:
-    """Fail before the work is done where it gives --plot nothing to draw.
+    """Check that --plot has a curve to draw, before the work begins.
 
     Raises:
         UsageError: no codec has two settings.
@@ -57,14 +62,14 @@ def require_curve(tasks: Sequence[Task]) -> None:
 
 
 def keeps_journal(output: str | None) -> bool:
-    """Return whether records are written as they come: into a file, not into a pipe."""
+    """Return whether records are written one by one: to a regular file, not to a pipe."""
     if output is None or Path(output).suffix != JOURNAL_SUFFIX:
         return False
     return Path(output).is_file() or not Path(output).exists()
 
 
 def build_records(records: Sequence[Record], means: Sequence[Record], suffix: str) -> str:
-    """Return what a file with this suffix is to hold; readers expect means in Markdown only."""
+    """Return the contents of a file with this suffix; only Markdown has means."""
     from vqcodec.evaluation.table import build_csv, build_json_lines, build_summary
 
     if suffix == ".jsonl":

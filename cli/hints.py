@@ -1,4 +1,4 @@
-"""Mistaken command lines, and what to write instead."""
+"""Hints for common mistakes on the command line."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .paths import STDIO, read_source
 
 
 def refuse_stream(file: BinaryIO, name: str) -> None:
-    """Check that a file to be compressed is not a stream; it is left at its start.
+    """Check that a file to compress is not a stream; the file position returns to 0.
 
     Raises:
-        InputError: it is one.
+        InputError: the file is a stream.
     """
     if _begins_like_a_stream(file):
         raise InputError(f"{name}: is a stream already; 'vqcodec decompress' restores it")
 
 
 def is_stream(name: str) -> bool:
-    """Return whether there is a file of this name that begins like a stream."""
+    """Return whether a file of this name exists and begins like a stream."""
     try:
         with Path(name).open("rb") as file:
             return _begins_like_a_stream(file)
@@ -34,7 +34,7 @@ def is_stream(name: str) -> bool:
 
 
 def _begins_like_a_stream(file: BinaryIO) -> bool:
-    """Return whether a file at its start does; it is left there."""
+    """Return whether a file begins with a stream's magic bytes; its position returns to 0."""
     from vqcodec.bitstream.header import MAGIC
 
     start = file.read(len(MAGIC))
@@ -43,11 +43,13 @@ def _begins_like_a_stream(file: BinaryIO) -> bool:
 
 
 def read_stream(source: str) -> bytes:
-    """Return the bytes of a file with a stream, or of stdin for "-".
+    """Return the bytes of a stream's file, or of stdin for "-".
+
+    Only sounds and pictures are refused here; other files are returned unchecked.
 
     Raises:
-        InputError: it cannot be read.
-        CorruptStreamError: it is a sound or a picture. Other files are returned as they are.
+        InputError: the file cannot be read.
+        CorruptStreamError: the file is a sound or a picture.
         UsageError: stdin is a terminal.
     """
     from vqcodec.bitstream.header import MAGIC
@@ -63,7 +65,7 @@ def read_stream(source: str) -> bytes:
 
 
 def _kind_of_signal(data: bytes, name: str) -> str | None:
-    """Return what a message calls the signal in a file; None if there is none."""
+    """Return "a picture" or "a sound" for a file's contents; None for other contents."""
     from vqcodec.signals.files import open_signal
     from vqcodec.signals.picture import Picture
 
@@ -75,7 +77,7 @@ def _kind_of_signal(data: bytes, name: str) -> str | None:
 
 
 def hint_at_dashes(arguments: Sequence[str]) -> str | None:
-    """Return what to write for a file whose name begins like an option; None if there is none."""
+    """Return a hint if an argument is a file whose name begins with "-"; None otherwise."""
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     for name in before:
         if name.startswith("-") and name != STDIO and Path(name).is_file():

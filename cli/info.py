@@ -73,19 +73,19 @@ def _draw_bits(
     """
     from vqcodec.bitstream.header import AudioFacts
     from vqcodec.bitstream.stream import parse_stream
-    from vqcodec.evaluation.spending import bits_by_row, bits_by_second, draw_spending
+    from vqcodec.evaluation.bit_maps import bits_by_row, bits_by_second, draw_bit_map
 
-    spending, facts = model.bit_map_of(stream), parse_stream(stream).header.facts
-    drawing = draw_spending(spending, facts)
+    bit_map, facts = model.bit_map_of(stream), parse_stream(stream).header.facts
+    drawing = draw_bit_map(bit_map, facts)
     with open_target(target, force=force) as file:
         file.write(drawing)
-    record: Record = {"bits_output": target, "index_bits": spending.num_bits}
+    record: Record = {"bits_output": target, "index_bits": bit_map.num_bits}
     if with_numbers and isinstance(facts, AudioFacts):
-        seconds = bits_by_second(spending, facts)
+        seconds = bits_by_second(bit_map, facts)
         if sum(map(len, seconds)) <= MAX_NUMBERS:
             record["bits_by_second"] = seconds
     elif with_numbers:
-        rows = bits_by_row(spending)
+        rows = bits_by_row(bit_map)
         if len(rows) <= MAX_NUMBERS:
             record["bits_by_row"] = rows
     return record

@@ -1,4 +1,4 @@
-"""The app, and the one place where an error becomes text and an exit code."""
+"""The entry point; turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vqcodec.errors import UsageError, VqcodecError
 
 from .console import complain, write_line
 
-# Where each command is: module and name. Only the one that is asked for is imported.
+# Module and function of each command. Only the requested command is imported.
 COMMANDS = {
     "compress": ("compress", "compress"),
     "decompress": ("decompress", "decompress"),
@@ -28,23 +28,23 @@ COMMANDS = {
     "eval": ("eval", "evaluate_folders"),
 }
 
-# \b keeps the lines as they are.
+# \b keeps the line breaks.
 EXIT_CODES = """\b
 Exit codes:
   0  done
   1  a bug, with a traceback to report
   2  wrong usage, or a wrong recipe
   3  an input cannot be read
-  4  a stream or a model is damaged, or is none
+  4  a stream or a model is damaged, or the file is of another kind
   5  a stream needs a newer version, or a model that is not installed
   6  an output cannot be written
   130  interrupted (143: terminated)
 \b
-One failing file does not stop the others; the code is that of the first that failed."""
+After a failed file, the others are still processed; the code is that of the first failure."""
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:
-    """Return the app with the command that the arguments name, or with all if they name none."""
+    """Return the app with the command in the arguments, or with all commands if there is none."""
     app = typer.Typer(
         epilog=EXIT_CODES,
         no_args_is_help=True,
@@ -82,7 +82,7 @@ def about(
 
 
 def _stop(signal_number: int, _frame: object) -> None:
-    """Leave by an exception, so that temporary files go and a training saves its state."""
+    """Exit by an exception, so that temporary files are removed and training saves its state."""
     raise SystemExit(128 + signal_number)
 
 
@@ -92,7 +92,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
-        # It answers Ctrl-C with 130 and a usage error with 2.
+        # typer exits with 130 on Ctrl-C, and with 2 on a usage error.
         build_app(sys.argv[1:])(prog_name="vqcodec")
     except VqcodecError as error:
         complain(str(error))

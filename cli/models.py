@@ -1,4 +1,4 @@
-"""`vqcodec models`: what is installed; and loading one of them for the other commands."""
+"""`vqcodec models`: the list of installed models; and loading of models for other commands."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def _record(card: ModelCard) -> dict[str, object]:
     }
 
 
-@lru_cache(maxsize=4)  # a picture model and a sound model, over however many inputs
+@lru_cache(maxsize=4)  # a picture model and a sound model, for any number of inputs
 def load_model(name: str, device: str) -> Model:
-    """Return the model with this name, fingerprint or path, its networks on `device`.
+    """Return the model with this name, fingerprint or path, with its networks on `device`.
 
     Raises:
-        UsageError: there is no such device.
+        UsageError: the device is unknown or not available.
         MissingModelError: no such model is installed.
-        ModelFileError: its file is damaged or is not a model.
+        ModelFileError: the model's file is damaged or is not a model.
     """
     return vqcodec.load(name).to(device)

@@ -1,4 +1,4 @@
-"""Inputs to outputs: which files lie in a folder, and which file each of them becomes."""
+"""The inputs of a command, with folders searched, and the output path of each input."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Source:
     """One input.
 
     Attributes:
-        name: its path, or "-" for stdin.
-        folder: the folder on the command line in which it was found; None if it was named itself.
+        name: the path, or "-" for stdin.
+        folder: the folder on the command line that contains the file; None if the file itself is
+            on the command line.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The inputs of a command, and the number of files in folders that are none."""
+    """The inputs of a command, and the number of other files in its folders."""
 
     sources: tuple[Source, ...]
     num_other_files: int = 0
@@ -37,15 +38,15 @@ class Found:
 def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str | None) -> Found:
     """Return the named files, and the files with one of the suffixes in the named folders.
 
-    Folders are searched to any depth, in order of names. Hidden files and folders are ignored.
+    Folders are searched recursively, in order of names. Hidden files and folders are ignored.
 
     Args:
         names: of files and folders; "-" is stdin.
-        suffixes: in small letters.
-        left_out: a folder that is not searched, since results go there.
+        suffixes: in lower case.
+        left_out: the output folder, which is not searched.
 
     Raises:
-        InputError: a folder cannot be searched, or has no such file.
+        InputError: a folder cannot be searched, or has no file with such a suffix.
     """
     sources: list[Source] = []
     num_other_files = 0
@@ -69,7 +70,7 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
 def _is_folder(name: str) -> bool:
     try:
         return Path(name).is_dir()
-    except OSError:  # a name that is too long, say: reading it will say so
+    except OSError:  # for example, the name is too long; reading the file reports it
         return False
 
 
@@ -88,13 +89,13 @@ def _files_in(folder: str, left_out: str | None) -> Iterator[str]:
 
 
 class Outputs:
-    """Where results go: beside their inputs, to one name, or into a folder that mirrors theirs."""
+    """The output paths: beside the inputs, a single path, or a folder that mirrors the inputs."""
 
     def __init__(self, output: str | None, sources: Sequence[Source], *, force: bool) -> None:
         """Take the value of -o and all inputs.
 
         Raises:
-            UsageError: there are many inputs, and no folder for what becomes of them.
+            UsageError: there are several inputs, and -o is not a folder.
         """
         names = [source.name for source in sources]
         searched = any(source.folder is not None for source in sources)
@@ -109,21 +110,21 @@ class Outputs:
         self.named = None if self.to_stdout or self.in_folder else output  # for one input only
         if (len(sources) > 1 or searched) and output is not None and not self.in_folder:
             hint = "" if self.to_stdout or searched else f"; -o {output}/ makes one"
-            raise UsageError(f"-o {output}: not a folder, which many inputs need{hint}")
+            raise UsageError(f"-o {output}: not a folder; several inputs need one{hint}")
         if len(sources) > 1 and STDIO in names:
             raise UsageError("-: stdin cannot be one of many inputs")
 
     @property
     def has_one_name(self) -> bool:
-        """Whether the target does not depend on the input."""
+        """Whether the output path does not depend on the input."""
         return self.to_stdout or self.named is not None
 
     def target(self, source: Source, suffix: str) -> str:
-        """Return what to write for an input: a path, or "-".
+        """Return the output path for an input, or "-".
 
         Args:
             source: the input.
-            suffix: replaces the input's own where the output has no name yet.
+            suffix: of the output, unless -o names the file.
 
         Raises:
             UsageError: stdin has no name to use in a folder.
@@ -133,7 +134,9 @@ class Outputs:
         if self.named is not None:
             return self.named
         if source.name == STDIO:
-            raise UsageError(f"-o {self.output}: a folder, and stdin has no name to use in it")
+            raise UsageError(
+                f"-o {self.output}: is a folder; give a file name for the result of stdin"
+            )
         beside = Path(source.name).with_suffix(suffix)
         if self.output is None:
             return str(beside)
@@ -141,11 +144,11 @@ class Outputs:
         return str(Path(self.output) / inside)
 
     def check(self, target: str) -> None:
-        """Fail before the work is done rather than after it; folders of -o need not exist yet.
+        """Check an output path before the work begins; folders in -o need not exist yet.
 
         Raises:
             UsageError: as `check_target`.
-            OutputError: as `check_target`; or there is a file where a folder has to be.
+            OutputError: as `check_target`, or a file has the name of a needed folder.
         """
         if self.in_folder and not Path(target).parent.is_dir():
             above = next(path for path in Path(target).absolute().parents if path.exists())
@@ -155,10 +158,10 @@ class Outputs:
         check_target(target, force=self.force)
 
     def make_folder(self, target: str) -> None:
-        """Make the folder in which a target will lie, if results go into a folder.
+        """Make the folder of an output path, if results go into a folder.
 
         Raises:
-            OutputError: it cannot be made.
+            OutputError: the folder cannot be made.
         """
         if self.in_folder:
             with naming_failures(target):
@@ -166,10 +169,10 @@ class Outputs:
 
 
 def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
-    """Fail where a result would replace an input, or two inputs would become one file.
+    """Check that no output replaces an input, and that no two outputs have the same path.
 
     Raises:
-        UsageError: one does.
+        UsageError: an output does.
     """
     kept = {final_path(source.name) for source, _ in plan if source.name != STDIO}
     owners: dict[Path, Source] = {}
@@ -182,6 +185,6 @@ def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
         if final in owners:
             raise UsageError(
                 f"{owners[final].name} and {source.name}: both would become {target}; "
-                "give one of them another -o, in a command of its own"
+                "use another -o for one of them, in a separate command"
             )
         owners[final] = source

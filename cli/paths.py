@@ -1,4 +1,4 @@
-"""Names on the command line: "-", formats, and writing files whole or not at all."""
+"""Files on the command line: "-", formats, checks of targets, and atomic writing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from vqcodec.files import final_path, naming_failures, writing
 from .console import write_stdout
 
 STDIO = "-"
-_COPIED = 1 << 20  # bytes at a time
+_COPIED = 1 << 20  # bytes per copied block
 
 
 def read_source(name: str) -> bytes:
     """Return the bytes of a file, or of stdin for "-".
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
         UsageError: stdin is a terminal.
     """
     try:
@@ -40,14 +40,14 @@ def read_source(name: str) -> bytes:
 
 def _refuse_terminal() -> None:
     if sys.stdin.isatty():
-        raise UsageError("stdin: is a terminal; pipe a file into it, or name one")
+        raise UsageError("stdin: is a terminal; pipe a file into it, or give a file name")
 
 
 def open_source(name: str) -> BinaryIO:
-    """Return a file open for reading with seeks; for "-" one on disk with the whole of stdin.
+    """Return a seekable file, open for reading; for "-", a temporary copy of stdin.
 
     Raises:
-        InputError: it cannot be opened.
+        InputError: the file cannot be opened.
         UsageError: stdin is a terminal.
     """
     try:
@@ -63,15 +63,15 @@ def open_source(name: str) -> BinaryIO:
 
 
 def choose_format(modality: str, named: str | None, file_format: str | None) -> tuple[str, str]:
-    """Return the suffix and the format, as `write_signal` knows it, of a result.
+    """Return the suffix of an output, and its format for `write_signal`.
 
     Args:
         modality: "image" or "audio".
-        named: the output, where the user has named it; its suffix counts unless
-        file_format: they have said what to write.
+        named: the output path, if the user has given one.
+        file_format: the value of --format, which overrides the suffix of `named`; or None.
 
     Raises:
-        UsageError: nothing of this modality is written so.
+        UsageError: the modality has no such format.
     """
     if modality == "audio":
         from vqcodec.signals.sound_files import SUFFIXES
@@ -89,19 +89,19 @@ def choose_format(modality: str, named: str | None, file_format: str | None) -> 
 
 
 class Kind(Enum):
-    """What a path leads to."""
+    """The kind of file at a path."""
 
     NOTHING = auto()
     FILE = auto()
     FOLDER = auto()
-    SPECIAL = auto()  # a pipe or a device: written into, never replaced
+    SPECIAL = auto()  # a pipe or a device: written to, never replaced
 
 
 def kind_of(name: str) -> Kind:
-    """Return what a path leads to.
+    """Return the kind of file at a path.
 
     Raises:
-        OutputError: that cannot be told.
+        OutputError: the path cannot be examined.
     """
     try:
         mode = Path(name).stat().st_mode
@@ -115,11 +115,12 @@ def kind_of(name: str) -> Kind:
 
 
 def check_target(name: str, *, force: bool) -> None:
-    """Fail before the work is done rather than after it.
+    """Check a target before the work begins.
 
     Raises:
         UsageError: the target is a terminal.
-        OutputError: it is a folder, lies in none, or exists without `force`.
+        OutputError: the target is a folder, its folder does not exist, or the target exists and
+            `force` is false.
     """
     if name == STDIO:
         if sys.stdout.isatty():
@@ -137,11 +138,13 @@ def check_target(name: str, *, force: bool) -> None:
 
 @contextmanager
 def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
-    """Open a target for the block to write, seek and read in; it appears when the block succeeds.
+    """Open a target for writing, seeking and reading; the file appears after the block.
+
+    If the block fails, nothing is written.
 
     Raises:
         UsageError: as `check_target`.
-        OutputError: as `check_target`; or writing failed, and nothing is left of it.
+        OutputError: as `check_target`, or writing fails.
     """
     check_target(name, force=force)
     if name == STDIO or kind_of(name) is Kind.SPECIAL:
@@ -155,7 +158,7 @@ def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
 
 
 def _send(name: str, spool: BinaryIO) -> None:
-    """Copy to stdout, or into a pipe or a device that has a name."""
+    """Copy a spooled result to stdout, or to a named pipe or device."""
     parts = iter(lambda: spool.read(_COPIED), b"")
     if name == STDIO:
         for part in parts:
@@ -168,10 +171,10 @@ def _send(name: str, spool: BinaryIO) -> None:
 
 
 def check_space(name: str, num_bytes: int) -> None:
-    """Fail where a disk has no room for what is to be written, rather than fill it.
+    """Check that the disk of a target has enough free space, before it is filled.
 
     Raises:
-        OutputError: there are fewer free bytes where a target from `check_target` will lie.
+        OutputError: fewer than `num_bytes` bytes are free.
     """
     folder = tempfile.gettempdir() if name == STDIO else final_path(name).parent
     with naming_failures(name):

@@ -1,4 +1,4 @@
-"""`vqcodec sample`: new sounds and pictures, drawn from a model's prior."""
+"""`vqcodec sample`: new sounds and pictures, sampled from a model's prior."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def sample(
     model: ModelName = None,
     seed: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, max=2**32 - 1, help="Default: another one every time."),
+        typer.Option(metavar="N", min=0, max=2**32 - 1, help="Default: a random seed."),
     ] = None,
     temperature: Annotated[
-        float, typer.Option(help="Below 1 keeps to what is likely; 0 takes the likeliest.")
+        float, typer.Option(help="Below 1 prefers likely indices; 0 takes the likeliest.")
     ] = 1.0,
     duration: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Of a sound. Default: 3.")
@@ -55,9 +55,9 @@ def sample(
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
-    """Draw a new sound or picture from a model.
+    """Sample a new sound or picture from a model.
 
-    The suffix of PATH decides which of the two, unless --model does.
+    The modality is that of --model, or follows from the suffix of PATH.
     """
     from vqcodec.codec.zoo import default_model_name
     from vqcodec.signals.files import write_signal
@@ -80,7 +80,7 @@ def sample(
     signal = loaded.sample(**settings, **size)
     with open_target(output, force=force) as file:
         write_signal(signal, file, chosen_format)
-    note(f"{output}: drawn from {loaded.name} with --seed {settings['seed']}", quiet=quiet)
+    note(f"{output}: sampled from {loaded.name} with --seed {settings['seed']}", quiet=quiet)
     if as_json:
         write_json({"output": output, "model": loaded.name, **settings, **signal_facts(signal)})
 
@@ -94,7 +94,11 @@ def _names_a_sound(output: str, file_format: str | None) -> bool:
 def _size(
     modality: str, duration: float | None, width: int | None, height: int | None
 ) -> dict[str, Any]:
-    """Return what `Model.sample` is told of the size; it knows the usual one itself."""
+    """Return the size arguments of `Model.sample`; a missing one leaves its default.
+
+    Raises:
+        UsageError: an argument is for the other modality.
+    """
     sound = {} if duration is None else {"duration_s": duration}
     picture = {} if width is None else {"width": width}
     picture |= {} if height is None else {"height": height}

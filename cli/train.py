@@ -1,4 +1,4 @@
-"""`vqcodec train`: new models out of folders of files."""
+"""`vqcodec train`: trains models on folders of files."""
 
 from __future__ import annotations
 
@@ -27,14 +27,18 @@ Recipe = Annotated[
 NewRun = Annotated[
     Path,
     typer.Option(
-        "--output", "-o", metavar="RUN", help="Folder of the run; one begun before goes on."
+        "--output", "-o", metavar="RUN", help="Folder of the run; an existing run is resumed."
     ),
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on only; never begin a new run.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Resume an existing run; never begin a new one.")
+]
 Steps = Annotated[
     int | None,
-    typer.Option("--steps", metavar="N", min=1, help="Stop after so many, the recipe's otherwise."),
+    typer.Option(
+        "--steps", metavar="N", min=1, help="Stop after N steps. Default: the recipe's number."
+    ),
 ]
 
 
@@ -76,7 +80,7 @@ def joint(
 ) -> None:
     """Train networks, codebooks and prior together.
 
-    What the indices cost then counts beside what they lose.
+    The loss is then the rate and the distortion together.
     """
     require_torch(device)
     from vqcodec.training.commands import train_joint
@@ -110,7 +114,7 @@ def prior(
 ) -> None:
     """Train the prior of a run.
 
-    Prints bits per index on held-out files, for simpler priors too.
+    Prints bits per index on held-out files, also for simpler priors.
     """
     require_torch(device)
     from vqcodec.training.commands import train_prior
@@ -131,12 +135,13 @@ def export(
         Path, typer.Option("--output", "-o", metavar="MODEL", help="File to write, .safetensors.")
     ],
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of the model. Default: of its file.")
+        str | None,
+        typer.Option("--name", help="Name of the model. Default: MODEL without its suffix."),
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make a model file of a run."""
+    """Write the model file of a run."""
     require_torch()
     from vqcodec.codec.model_file import SUFFIX
     from vqcodec.training.commands import export_model

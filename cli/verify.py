@@ -1,4 +1,4 @@
-"""`vqcodec verify`: whether streams are intact."""
+"""`vqcodec verify`: checks whether streams are intact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .options import Inputs, Json, Quiet
 def verify(*, inputs: Inputs, quiet: Quiet = False, as_json: Json = False) -> None:
     """Check that streams are complete and undamaged.
 
-    Their checksums decide; nothing is decoded.
+    Only checksums are compared; nothing is decoded.
     """
     from vqcodec.codec.inspect import verify as verify_stream
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:  # importing the codec takes time, and many tests do without
+if TYPE_CHECKING:  # importing the codec is slow, and many tests do not need it
     from vqcodec.codec.model import Model
 
 
 def pytest_configure() -> None:
-    """Let interrupts through: a shell starts its background jobs deaf to them."""
+    """Unblock SIGINT: a shell starts background jobs with SIGINT ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the four tiny models, as they would be installed."""
+    """A folder with the four tiny models, as in an installation."""
     from tiny import TABLES, tiny_model_path
 
     folder = tmp_path_factory.mktemp("models")
@@ -40,7 +40,7 @@ def tiny_models() -> dict[str, Model]:
 
 @pytest.fixture(scope="session")
 def remembered_graphs() -> Iterator[None]:
-    """Networks of one shape are exported once, as that takes seconds."""
+    """Networks of equal shape are exported once, because an export takes seconds."""
     from tiny_training import remembering_exporter
 
     with pytest.MonkeyPatch.context() as patch:
@@ -62,11 +62,11 @@ def audio_model(tiny_models: dict[str, Model]) -> Model:
 
 @pytest.fixture(scope="session")
 def residual_image_model(tiny_models: dict[str, Model]) -> Model:
-    """Pictures; four codebooks in a row, and a grid prior with a categorical head."""
+    """Pictures; four residual codebooks, and a grid prior with a categorical head."""
     return tiny_models["residual-image"]
 
 
 @pytest.fixture(scope="session")
 def residual_audio_model(tiny_models: dict[str, Model]) -> Model:
-    """Sounds; four codebooks in a row, and a frames prior with a categorical head."""
+    """Sounds; four residual codebooks, and a frames prior with a categorical head."""
     return tiny_models["residual-speech"]

@@ -139,7 +139,7 @@ class ModelFile:
         return self.num_codebooks
 
     def plane_and_piece(self, stream: Stream) -> tuple[int, tuple[int, int], tuple[int, int]]:
-        """Planes, rows and columns of a plane's grid, rows and columns of a piece."""
+        """The number of planes, the rows and columns of a grid, and those of a segment."""
         is_paper = self.network.get("kind") == "paper"
         if self.modality == "image":
             width, height = stream.size
@@ -212,7 +212,7 @@ def rows_of(tables: Ints) -> list[list[int]]:
 
 
 class Decoder:
-    """Symbols that are coded together, by the model's head or by tables."""
+    """Symbols that are coded in one call, by the model's head or by tables."""
 
     def __init__(self, model: ModelFile, payload: bytes) -> None:
         self.coder = ReferenceRangeDecoder(payload)
@@ -285,7 +285,7 @@ def dither_matrix(period: int) -> Ints:
 
 
 def groups_in_use(model: ModelFile, num_codebooks: int) -> list[tuple[int, int, int]]:
-    """First codebook of every group, and how many it has and how many are in use."""
+    """The first codebook, the size and the codebooks in use of every group."""
     groups, first = [], 0
     for size in model.prior["groups"]:
         if first < num_codebooks:
@@ -302,7 +302,7 @@ def features_of(model: ModelFile, indices: Ints, first: int) -> Ints:
 
 
 def neighbourhood_sum(values: Ints, y: int, x: int, weight: Ints) -> Ints:
-    """What the values [h, w, C] around a position, 0 outside, add up to: weight [k, k, C, O]."""
+    """The convolution [O] at a position of values [h, w, C], 0 outside; weight is [k, k, C, O]."""
     reach = len(weight) // 2
     total = np.zeros(weight.shape[-1], np.int64)
     for a in range(len(weight)):
@@ -314,7 +314,7 @@ def neighbourhood_sum(values: Ints, y: int, x: int, weight: Ints) -> Ints:
 
 
 def likeliest(model: ModelFile, head: str, outputs: Ints) -> list[int]:
-    """The indices that take the place of those of outputs [S, O], which have not been read."""
+    """The most likely indices under outputs [S, O], for levels that are not read."""
     if head == "categorical":
         return [row.tolist().index(row.max()) for row in outputs]
     parts = math.gcd(len(rows_of(model.integers("tables"))), 1 << 16)
@@ -326,7 +326,7 @@ def likeliest(model: ModelFile, head: str, outputs: Ints) -> list[int]:
 def decode_grid(
     model: ModelFile, decoders: list[Decoder], shape: tuple[int, ...], rate: int
 ) -> Ints:
-    """The indices out of a decoder for each group; those of further groups are the likeliest."""
+    """The indices from a decoder per group; groups without one get the likeliest indices."""
     num_codebooks, height, width = shape
     indices = np.full(shape, (model.codebook_size - 1) // 2, np.int64)
     period = model.prior.get("period", 2)
@@ -429,7 +429,7 @@ def decode_segment(
     rate: int,
     level: int | None,
 ) -> Ints:
-    """The indices out of the payloads of levels, or out of one for all, read up to a level."""
+    """The indices from the payloads of levels, or from a single payload, up to a level."""
     decoders = [Decoder(model, payload) for payload in payloads]
     decoder, kind = decoders[0], model.prior["kind"]
     if kind == "grid":

@@ -1,4 +1,4 @@
-"""`vqcodec.read`, `write`, `compress` and `decompress`, as another program calls them."""
+"""The public functions `vqcodec.read`, `write`, `compress` and `decompress`."""
 
 import io
 import re
@@ -101,7 +101,7 @@ def test_one_channel_needs_one_axis():
     assert stream == vqcodec.compress(clip)
 
 
-def test_opacity_and_sixteen_bits_arrive():
+def test_opacity_and_sixteen_bits_are_kept():
     generator = np.random.default_rng(0)
     colours = generator.integers(0, 256, (6, 8, 4), np.uint8)
     for values in (colours, colours.astype(np.uint16) * 257, colours / 255, colours[:, :, 2:]):
@@ -113,7 +113,7 @@ def test_opacity_and_sixteen_bits_arrive():
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
-def test_an_image_of_any_mode_is_as_its_file(mode, tmp_path):
+def test_a_pillow_image_of_any_mode_equals_its_file(mode, tmp_path):
     image = Image.new("L", (5, 4), 200).convert("F" if mode == "F" else "L")
     image = image.point(lambda value: value * (1 / 255)) if mode == "F" else image.convert(mode)
     path = tmp_path / "image.tif"
@@ -121,7 +121,7 @@ def test_an_image_of_any_mode_is_as_its_file(mode, tmp_path):
     assert vqcodec.compress(image) == vqcodec.compress(path)
 
 
-def test_an_image_is_turned_as_its_file_is(tmp_path):
+def test_a_pillow_image_is_rotated_like_its_file(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     vqcodec.read("photo.png").to_pil().save("turned.png", exif=exif)
@@ -146,7 +146,7 @@ def test_an_image_is_turned_as_its_file_is(tmp_path):
         (np.full((4, 5), np.nan), "from nan"),
     ],
 )
-def test_what_is_no_picture_is_a_usage_error_that_says_what_is(value, message):
+def test_an_invalid_picture_is_a_usage_error_that_names_valid_ones(value, message):
     with pytest.raises(UsageError, match=message):
         vqcodec.compress(value)
 
@@ -164,7 +164,7 @@ def test_what_is_no_picture_is_a_usage_error_that_says_what_is(value, message):
         ("voice.wav", 16_000, "sample_rate: is for arrays"),
     ],
 )
-def test_what_is_no_sound_is_a_usage_error_that_says_what_is(value, sample_rate, message):
+def test_an_invalid_sound_is_a_usage_error_that_names_valid_ones(value, sample_rate, message):
     with pytest.raises(UsageError, match=message):
         vqcodec.compress(value, sample_rate=sample_rate)
 
@@ -174,7 +174,7 @@ def test_rounding_errors_of_floats_are_clipped():
     assert vqcodec.compress(values) == vqcodec.compress(np.ones((4, 4)))
 
 
-def test_what_is_given_is_not_kept_and_not_changed():
+def test_arguments_are_neither_stored_nor_changed():
     values = np.full((4, 4, 3), 7, np.uint8)
     vqcodec.compress(values)
     assert (values == 7).all()
@@ -201,30 +201,30 @@ def test_a_psnr_is_for_pictures():
         vqcodec.compress("voice.wav", psnr_db=20)
 
 
-def test_limits_are_kept():
+def test_size_limits_are_enforced():
     assert len(vqcodec.compress("photo.png", size_bytes=300)) <= 300
     least = vqcodec.compress("photo.png", quality=1)
     assert vqcodec.compress("photo.png", psnr_db=1) == least
 
 
-def test_a_model_is_an_object_or_a_name_or_a_file(image_model, tiny_folder):
+def test_a_model_is_given_as_object_name_or_file(image_model, tiny_folder):
     names = [image_model, "image", image_model.fingerprint, tiny_folder / "image.safetensors"]
     assert len({vqcodec.compress("photo.png", model=name) for name in names}) == 1
     other = vqcodec.compress("photo.png", model="residual-image")
     assert fingerprint_of(other) != image_model.fingerprint
-    assert vqcodec.decompress(other).width == 40  # its model is found
+    assert vqcodec.decompress(other).width == 40  # the model is found
     with pytest.raises(MissingModelError):
         vqcodec.compress("photo.png", model="nowhere")
     with pytest.raises(MissingModelError):
         vqcodec.decompress(other, model=image_model)
 
 
-def test_a_model_is_loaded_once():
+def test_a_named_model_is_cached():
     _load_once.cache_clear()
     for _ in range(3):
         vqcodec.decompress(vqcodec.compress("photo.png"))
     assert _load_once.cache_info().misses == 1
-    assert vqcodec.load("image") is not vqcodec.load("image")  # one of its own for each caller
+    assert vqcodec.load("image") is not vqcodec.load("image")  # load returns a new model
 
 
 def test_a_stream_is_bytes_or_a_file():
@@ -255,7 +255,7 @@ def test_a_speaker_is_a_sound():
         vqcodec.decompress(stream, speaker="voice.wav")
 
 
-def test_progress_is_told():
+def test_progress_is_reported():
     shares = []
     vqcodec.decompress(vqcodec.compress("photo.png", progress=shares.append))
     assert shares[-1] == 1
@@ -270,14 +270,14 @@ def test_reading_takes_paths_and_files():
             vqcodec.read(name)
 
 
-def test_a_stream_is_no_sound_and_no_picture():
+def test_a_stream_is_not_accepted_as_signal():
     Path("photo.vqc").write_bytes(vqcodec.compress("photo.png"))
     for function in (vqcodec.read, vqcodec.compress):
         with pytest.raises(InputError, match=r"photo.vqc: is a stream; vqcodec.decompress"):
             function("photo.vqc")
 
 
-def test_writing_goes_by_suffix_and_replaces():
+def test_the_suffix_decides_the_format_and_files_are_replaced():
     picture = noise_picture(4, 4)
     vqcodec.write(Path("a.PNG"), picture)
     vqcodec.write("a.PNG", picture.pixels[:2])
@@ -290,7 +290,7 @@ def test_writing_goes_by_suffix_and_replaces():
         vqcodec.write("a", noise_clip(5))
 
 
-def test_a_failed_write_leaves_what_was_there(tmp_path):
+def test_a_failed_write_keeps_the_old_file(tmp_path):
     before = sorted(tmp_path.iterdir())
     with pytest.raises(OutputError, match=r"nowhere/a.png: No such file"):
         vqcodec.write("nowhere/a.png", noise_picture(4, 4))
@@ -301,7 +301,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_signals_are_arrays():
+def test_signals_convert_to_arrays():
     colours, grey = noise_picture(5, 4), noise_picture(5, 4, channels=1)
     alpha = np.arange(20, dtype=np.uint8).reshape(4, 5)
     assert np.asarray(colours).shape == (4, 5, 3)
@@ -314,7 +314,7 @@ def test_signals_are_arrays():
     assert np.array_equal(clip, clip.waveform)
 
 
-def test_a_picture_becomes_an_image():
+def test_a_picture_converts_to_a_pillow_image():
     colours, grey = noise_picture(5, 4), noise_picture(5, 4, channels=1)
     alpha = np.zeros((4, 5), np.uint8)
     assert colours.to_pil().mode == "RGB"

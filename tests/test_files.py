@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and nothing is replaced that was to be kept."""
+"""Atomic writing: files appear complete or not at all, and kept files are never replaced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def in_tmp_path(monkeypatch, tmp_path):
 
 @pytest.fixture
 def no_hard_links(monkeypatch):
-    """A file system without them."""
+    """A file system without hard links."""
 
     def link(source, target):
         raise OSError(errno.EPERM, "Operation not permitted")
@@ -48,10 +48,10 @@ def test_a_new_file_appears_when_it_is_complete(overwrite):
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_what_a_library_writes_by_path_becomes_the_file(overwrite):
+def test_a_library_may_write_the_file_by_path(overwrite):
     with replacing("a.vqm", overwrite=overwrite) as temporary:
         assert temporary.suffix == ".vqm"
-        temporary.unlink()  # as a library does that renames a file of its own
+        temporary.unlink()  # some libraries rename their own temporary file
         temporary.write_bytes(b"model")
         temporary.chmod(0o600)
     assert Path("a.vqm").read_bytes() == b"model"
@@ -76,7 +76,7 @@ def test_a_new_file_has_the_permissions_that_the_user_wants(umask):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o666, 0o755, 0o444])
-def test_a_file_that_is_replaced_keeps_its_permissions(mode):
+def test_a_replaced_file_keeps_its_permissions(mode):
     Path("a.txt").write_text("before")
     Path("a.txt").chmod(mode)
     with writing("a.txt", overwrite=True) as file:
@@ -95,7 +95,7 @@ def test_a_new_file_needs_no_hard_links():
     assert names() == ["a.txt"]
 
 
-def test_a_file_that_is_there_is_kept_before_the_work_is_done():
+def test_an_existing_file_is_kept_and_reported_before_the_work():
     Path("a.txt").write_text("before")
     with pytest.raises(OutputError, match=r"^a\.txt: exists"):
         write_text("a.txt", "after", overwrite=False)
@@ -125,7 +125,7 @@ def test_a_file_that_appears_meanwhile_is_kept_without_hard_links():
 
 
 @pytest.mark.usefixtures("no_hard_links")
-def test_a_claimed_name_is_given_back_when_renaming_fails(monkeypatch):
+def test_a_claimed_name_is_removed_when_renaming_fails(monkeypatch):
     def fail(self, target):
         raise OSError(errno.EIO, "Input/output error")
 
@@ -135,7 +135,7 @@ def test_a_claimed_name_is_given_back_when_renaming_fails(monkeypatch):
     assert names() == []
 
 
-def test_another_failure_of_a_link_is_told(monkeypatch):
+def test_other_errors_of_a_link_are_reported(monkeypatch):
     def fail(source, target):
         raise OSError(errno.EIO, "Input/output error")
 
@@ -168,9 +168,7 @@ def test_a_full_disk_is_an_output_error_that_names_the_file():
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_the_disk_has_the_file_before_it_gets_its_name_and_the_name_after_that(
-    overwrite, monkeypatch
-):
+def test_the_file_is_flushed_before_it_is_renamed_and_the_folder_after(overwrite, monkeypatch):
     flushed = []
 
     def fsync(descriptor):
@@ -182,7 +180,7 @@ def test_the_disk_has_the_file_before_it_gets_its_name_and_the_name_after_that(
     assert flushed == [("file", False), ("folder", True)]
 
 
-def test_a_folder_that_cannot_be_flushed_is_no_failure(monkeypatch):
+def test_a_folder_that_cannot_be_flushed_is_not_an_error(monkeypatch):
     def fsync(descriptor):
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "Invalid argument")
@@ -192,13 +190,13 @@ def test_a_folder_that_cannot_be_flushed_is_no_failure(monkeypatch):
     assert Path("a.txt").read_text() == "new"
 
 
-def test_a_system_without_folders_to_flush_writes_too(monkeypatch):
+def test_files_are_written_without_o_directory(monkeypatch):
     monkeypatch.delattr(files.os, "O_DIRECTORY")
     write_text("a.txt", "new", overwrite=True)
     assert Path("a.txt").read_text() == "new"
 
 
-def test_a_link_stays_and_what_it_leads_to_is_written():
+def test_a_symbolic_link_stays_and_its_target_is_written():
     Path("folder").mkdir()
     Path("link.txt").symlink_to("folder/real.txt")
     write_text("link.txt", "new", overwrite=False)
@@ -210,7 +208,7 @@ def test_a_link_stays_and_what_it_leads_to_is_written():
 
 
 @pytest.mark.parametrize("name", [".", "/dev/null", "missing/a.txt", "n" * 300])
-def test_what_is_no_file_is_never_replaced(name):
+def test_only_regular_files_are_replaced(name):
     with pytest.raises(OutputError, match=f"^{name}: "):
         write_text(name, "text", overwrite=True)
     assert names() == []

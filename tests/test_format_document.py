@@ -1,4 +1,4 @@
-"""docs/FORMAT.md says what the code does: its tables and its examples are checked against it."""
+"""The tables and the examples of docs/FORMAT.md agree with the code."""
 
 import re
 import sys
@@ -29,7 +29,7 @@ def section_of(heading):
 
 
 def rows(heading):
-    """The cells of all tables under a heading, without the tables' own headings."""
+    """The cells of all tables under a heading, without header rows."""
     tables = re.findall(r"^\|.*\n\|[-:| ]+\|\n((?:\|.*\n)*)", section_of(heading), re.MULTILINE)
     lines = "".join(tables).splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
@@ -104,7 +104,7 @@ def test_the_numbers_of_the_frequencies_match(name):
     assert str(getattr(frequencies, name)) in section_of("Frequencies")
 
 
-def test_the_usual_table_ends_where_the_text_says():
+def test_the_exponent_table_has_the_documented_length():
     last = int(re.search(r"first zero, i = (\d+)", TEXT)[1])
     assert len(make_exp2_table()) == last + 1
 
@@ -124,7 +124,7 @@ def example():
     return bytes.fromhex(re.search(r"^ {4}(56 51 43 .*)$", TEXT, re.MULTILINE)[1])
 
 
-def test_the_worked_example_is_what_is_written_and_read(example):
+def test_the_worked_example_is_written_and_read(example):
     stream = Stream(
         Header(
             fingerprint=b"\x3f\x9a\x12\xc0",

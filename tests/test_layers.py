@@ -1,4 +1,4 @@
-"""Who imports whom: layers, what is not ours, circles, and the wall between runtime and torch."""
+"""Imports: layers, third-party packages, cycles, and the separation of runtime and torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vqcodec.signals.files import write_signal
 
 ROOT = Path(__file__).parents[1]
 
-# Each part, and the parts besides itself that it may import.
+# For each part: the other parts that it may import.
 ONE = {"errors", "notes", "registry", "config", "rate", "files", "cores", "pool"}
 TWO = ONE | {"entropy", "bitstream"}
 THREE = TWO | {"signals", "layout"}
@@ -39,10 +39,10 @@ MAY_IMPORT = {
     "api": FIVE,
     "cli": FIVE | {"training", "evaluation", "api", ""},
     "__main__": {"cli"},
-    "": {"api", "codec", "signals", "errors"},  # vqcodec/__init__.py: the entrance
+    "": {"api", "codec", "signals", "errors"},  # vqcodec/__init__.py
 }
 
-# What is not of this program and not Python's own.
+# Third-party packages.
 MAY_USE = {
     **{part: set() for part in ONE},
     "entropy": {"numpy", "constriction"},
@@ -62,7 +62,7 @@ MAY_USE = {
     "": set(),
 }
 
-# Single metrics that need what only training needs otherwise.
+# Single metrics that need packages of training.
 TORCH_METRICS = {
     "vqcodec/evaluation/metrics/speaker.py",
 }
@@ -73,7 +73,7 @@ CONCRETE_CLASSES = {"ImageModality", "AudioModality", "ImageTraining", "AudioTra
 
 @functools.cache
 def modules() -> dict[str, Path]:
-    """Every module of the package by the name that it is imported by."""
+    """Every module of the package by its full name."""
     found = {}
     for folder in ("vqcodec", "cli"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -94,7 +94,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def targets(module: str, node: ast.AST) -> list[str]:
-    """The modules that an import statement reads; others' by their first name."""
+    """The modules of an import statement; third-party modules by top-level name."""
     if isinstance(node, ast.Import):
         named = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
@@ -113,12 +113,12 @@ def targets(module: str, node: ast.AST) -> list[str]:
 
 
 def imports(module: str) -> list[str]:
-    """What a module imports anywhere."""
+    """All imports of a module."""
     return [name for node in ast.walk(tree(modules()[module])) for name in targets(module, node)]
 
 
 def imports_at_once(module: str) -> list[str]:
-    """What has to be imported before a module: not in functions, not for types alone."""
+    """The imports that run when a module is imported: not in functions, not for types only."""
 
     def walk(nodes):
         for node in nodes:
@@ -137,7 +137,7 @@ every_module = pytest.mark.parametrize("module", list(modules()))
 
 
 @every_module
-def test_a_module_imports_what_its_layer_may(module):
+def test_a_module_imports_only_allowed_parts(module):
     part = part_of(module)
     for name in imports(module):
         if name.startswith("vqcodec"):
@@ -146,7 +146,7 @@ def test_a_module_imports_what_its_layer_may(module):
 
 
 @every_module
-def test_a_module_uses_what_its_layer_may(module):
+def test_a_module_imports_only_allowed_packages(module):
     allowed = MAY_USE[part_of(module)]
     if modules()[module].relative_to(ROOT).as_posix() in TORCH_METRICS:
         allowed = allowed | HEAVY
@@ -161,27 +161,27 @@ def test_every_part_is_in_the_tables():
 
 
 @every_module
-def test_the_wall_stands(module):
-    """Only networks, training and single metrics use torch, and no other part imports those."""
+def test_only_training_code_imports_torch(module):
+    """Only networks, training and single metrics import torch; no other part imports these."""
     if part_of(module) in BEHIND_THE_WALL:
         return
     used = set(imports(module))
     if modules()[module].relative_to(ROOT).as_posix() not in TORCH_METRICS:
         assert not used & HEAVY
-    # A command that trains asks for training when it runs; nothing has it imported before.
+    # Commands import training when they run, not before.
     if part_of(module) == "cli":
         used = set(imports_at_once(module))
     behind = {name for name in used if part_of(name) in BEHIND_THE_WALL}
     assert not behind
 
 
-def test_listed_metrics_are_there_and_need_it():
+def test_listed_metrics_exist_and_need_torch():
     for place in TORCH_METRICS:
         module = place.removesuffix(".py").replace("/", ".")
         assert set(imports(module)) & HEAVY, place
 
 
-def test_there_are_no_circles():
+def test_there_are_no_import_cycles():
     edges = {
         module: {name for name in imports_at_once(module) if name in modules() and name != module}
         for module in modules()
@@ -200,7 +200,7 @@ def test_there_are_no_circles():
 
 
 @every_module
-def test_nobody_asks_which_modality_it_has(module):
+def test_modules_do_not_test_for_a_modality(module):
     if part_of(module) in ("codec", "bitstream"):
         assert not [name for name in imports(module) if name.startswith(CONCRETE)]
     kinds = [kind for kind in ("image", "audio") if f".{kind}" in module]
@@ -212,14 +212,14 @@ def test_nobody_asks_which_modality_it_has(module):
 
 @pytest.mark.parametrize(("folder", "other"), [("audio", "image"), ("image", "audio")])
 @pytest.mark.parametrize("part", ["modalities", "networks", "training"])
-def test_modalities_do_not_know_of_each_other(part, folder, other):
+def test_modalities_do_not_import_each_other(part, folder, other):
     for module in modules():
         if module.startswith(f"vqcodec.{part}.{folder}"):
             known = f"vqcodec.{part}.{other}", f"vqcodec.modalities.{other}"
             assert not [name for name in imports(module) if name.startswith(known)], module
 
 
-def test_constriction_is_imported_once():
+def test_one_module_imports_constriction():
     users = [module for module in modules() if "constriction" in imports(module)]
     assert users == ["vqcodec.entropy.range_coder"]
 
@@ -254,7 +254,7 @@ assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize("name", list(TABLES))
-def test_whatever_codes_runs_without_torch(name, tiny_folder, tmp_path):
+def test_coding_runs_without_torch(name, tiny_folder, tmp_path):
     is_image = TABLES[name]["modality"] == "image"
     signal = noise_picture(33, 17) if is_image else noise_clip(3_000)
     suffix, kind = (".png", "PNG") if is_image else (".wav", "WAV")

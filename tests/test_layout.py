@@ -1,4 +1,4 @@
-"""Networks piece by piece: the same as in one go."""
+"""Networks in windows give the same result as in a single run."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from vqcodec.layout import Geometry, at, decode_windows, encode_windows, pieces, spans
 
-STEP, MISSING = 4, 2
+STEP, TAIL_TRIM = 4, 2
 SOUND = Geometry(
-    step=STEP, tail_trim=MISSING, encoder_reach=2, decoder_reach=2, window=3, segment=100
+    step=STEP, tail_trim=TAIL_TRIM, encoder_reach=2, decoder_reach=2, window=3, segment=100
 )
 PICTURE = Geometry(step=STEP, tail_trim=0, encoder_reach=1, decoder_reach=1, window=3, segment=100)
 
@@ -30,14 +30,14 @@ def test_pieces_go_row_by_row():
     assert corners == [(0, 0), (0, 3), (3, 0), (3, 3)]
 
 
-def test_nothing_has_no_pieces():
+def test_an_empty_grid_has_no_pieces():
     assert spans(0, 3) == []
     assert list(pieces((0,), 3)) == []
     assert list(pieces((4, 0), 3)) == []
 
 
 def of_arrays(function):
-    """The same function of NumPy arrays."""
+    """The same function, for NumPy arrays."""
 
     def wrapped(values, *rest):
         return function(torch.from_numpy(values), *rest).numpy()
@@ -47,8 +47,8 @@ def of_arrays(function):
 
 @of_arrays
 def encode_sound(signal):
-    """Sums over three frames; the last frame has MISSING fewer samples."""
-    frames = functional.pad(signal, (0, MISSING)).unfold(2, STEP, STEP).sum(3)
+    """Sums over three frames; the last frame has TAIL_TRIM fewer samples."""
+    frames = functional.pad(signal, (0, TAIL_TRIM)).unfold(2, STEP, STEP).sum(3)
     return functional.conv1d(frames, torch.ones(1, 1, 3, dtype=torch.float64), padding=1)
 
 
@@ -56,7 +56,7 @@ def encode_sound(signal):
 def decode_sound(latents, corner=(0,)):
     spread = functional.conv1d(latents, torch.ones(1, 1, 3, dtype=torch.float64), padding=1)
     samples = spread.repeat_interleave(STEP, 2) + torch.arange(STEP).repeat(latents.shape[2])
-    return samples[..., : latents.shape[2] * STEP - MISSING]
+    return samples[..., : latents.shape[2] * STEP - TAIL_TRIM]
 
 
 @of_arrays
@@ -73,9 +73,9 @@ def decode_picture(latents, corner=(0, 0)):
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 6, 7, 20])
-def test_a_sound_is_encoded_and_decoded_as_in_one_go(frames):
+def test_windows_of_a_sound_equal_a_single_run(frames):
     generator = np.random.default_rng(frames)
-    length = frames * STEP - MISSING
+    length = frames * STEP - TAIL_TRIM
     signal = generator.integers(-9, 9, (1, 1, length)).astype(np.float64)
     latents = encode_windows(encode_sound, lambda place: at(signal, place), (frames,), SOUND)
     assert np.array_equal(latents, encode_sound(signal))
@@ -89,7 +89,7 @@ def test_a_sound_is_encoded_and_decoded_as_in_one_go(frames):
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (1, 7), (3, 3), (4, 5), (9, 2)])
-def test_a_picture_is_encoded_and_decoded_as_in_one_go(grid):
+def test_windows_of_a_picture_equal_a_single_run(grid):
     generator = np.random.default_rng(grid)
     size = tuple(STEP * length for length in grid)
     signal = generator.integers(0, 9, (1, 1, *size)).astype(np.float64)
@@ -104,7 +104,7 @@ def test_a_picture_is_encoded_and_decoded_as_in_one_go(grid):
     assert np.array_equal(decoded, decode_picture(latents))
 
 
-def test_a_region_is_the_same_part_of_the_whole():
+def test_a_region_equals_that_part_of_the_whole():
     generator = np.random.default_rng(0)
     signal = generator.integers(0, 9, (1, 1, 9 * STEP, 8 * STEP)).astype(float)
     region = (slice(2, 7), slice(3, 8))
@@ -120,7 +120,7 @@ def test_a_region_is_the_same_part_of_the_whole():
     assert seen.sum() == at(seen, (slice(8, 28), slice(12, 32))).sum() == 20 * 20
 
 
-def test_a_decoder_is_told_where_its_latents_begin():
+def test_a_decoder_gets_the_first_position_of_its_latents():
     corners = []
 
     def decode(latents, corner):
@@ -129,7 +129,7 @@ def test_a_decoder_is_told_where_its_latents_begin():
 
     list(decode_windows(decode, lambda place: at(np.ones((1, 2, 4, 5)), place),
                         (4, 5), PICTURE))  # fmt: skip
-    # windows begin at 0 and 3, and see one position more on each side
+    # windows begin at 0 and 3 and are extended by one position on each side
     assert corners == [
         ((0, 0), (4, 4)), ((0, 2), (4, 3)), ((2, 0), (2, 4)), ((2, 2), (2, 3)),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What `pip install .` installs: one top-level name, with commands, recipes, models and samples."""
+"""The wheel: one top-level name, with commands, recipes, models and samples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INSTALLED = {"cli": "vqcodec/cli", "assets": "vqcodec/assets", "vqcodec": "vqcod
 
 
 def sources():
-    """Every file that belongs into a wheel, by its place in the repository."""
+    """Every file that a wheel must contain, by its path in the repository."""
     for folder in INSTALLED:
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
@@ -54,7 +54,7 @@ def test_a_wheel_has_one_top_level_name(wheel):
     assert {name for name in names if not name.endswith(".dist-info")} == {"vqcodec"}
 
 
-def test_a_wheel_has_everything(wheel):
+def test_a_wheel_has_all_files(wheel):
     expected = {Path(INSTALLED[path.parts[0]], *path.parts[1:]).as_posix() for path in sources()}
     found = {path.relative_to(wheel).as_posix() for path in wheel.rglob("*") if path.is_file()}
     assert {name for name in found if ".dist-info/" not in name} == expected
@@ -79,7 +79,7 @@ def test_the_command_of_a_wheel_finds_its_models(wheel, tmp_path):
         assert any(str(path) in row for row in rows)
 
 
-def test_the_usual_models_are_shipped():
+def test_the_default_models_are_shipped():
     shipped = {read_card(path).name: read_card(path).modality for path in SHIPPED}
     assert all(shipped[default_model_name(modality)] == modality for modality in MODALITIES)
 

@@ -1,4 +1,4 @@
-"""Many processes: everything is done once, and nobody is left behind."""
+"""The process pool: every item is processed once, and no process survives."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ def results(numbers, jobs):
     return found
 
 
-def test_processes_that_end_already_when_they_are_asked_to_say_nothing(capfd, monkeypatch):
+def test_a_process_that_is_stopped_while_it_ends_prints_nothing(capfd, monkeypatch):
     terminate = SpawnProcess.terminate
 
     def late(process):
@@ -35,7 +35,7 @@ def test_processes_that_end_already_when_they_are_asked_to_say_nothing(capfd, mo
     assert capfd.readouterr().err == ""
 
 
-def test_every_item_is_worked_on_in_another_process_that_loads_the_work_once(monkeypatch):
+def test_items_run_in_other_processes_which_load_the_work_once(monkeypatch):
     monkeypatch.setattr(pool, "num_cores", lambda: 6)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     found = results([3, 1, 4, 1, 5], jobs=2)
@@ -43,12 +43,12 @@ def test_every_item_is_worked_on_in_another_process_that_loads_the_work_once(mon
     assert {result[1] for result in found.values()} == {1}
     pids = {result[2] for result in found.values()}
     assert 1 <= len(pids) <= 2 and os.getpid() not in pids
-    assert {result[3] for result in found.values()} == {"3"}  # six cores for two
+    assert {result[3] for result in found.values()} == {"3"}  # six cores for two processes
     assert os.environ["OMP_NUM_THREADS"] == "5"
     assert multiprocessing.active_children() == []
 
 
-def test_no_items_need_no_process():
+def test_without_items_no_process_is_started():
     assert results([], jobs=4) == {}
 
 
@@ -60,7 +60,7 @@ def test_no_items_need_no_process():
         (-3, VqcodecError, "SIGKILL; fewer jobs"),
     ],
 )
-def test_what_goes_wrong_is_raised_here_and_ends_all_processes(number, error, message):
+def test_an_error_is_raised_in_the_parent_and_ends_all_processes(number, error, message):
     with pytest.raises(error, match=message):
         results([1, number, *range(1000)], jobs=2)
     assert multiprocessing.active_children() == []
@@ -82,7 +82,7 @@ def test_an_interrupt_ends_all_processes_and_removes_temporary_files(tmp_path, t
     assert len(begun) == 2
     (os.killpg if to_group else os.kill)(running.pid, signal.SIGINT)
     _, stderr = running.communicate(timeout=30)
-    assert stderr.count("Traceback") == 1  # of the parent, which has nobody to catch it
+    assert stderr.count("Traceback") == 1  # of the parent, which does not catch the interrupt
     assert stderr.strip().endswith("KeyboardInterrupt")
     for path in begun:
         with pytest.raises(ProcessLookupError):
@@ -90,7 +90,7 @@ def test_an_interrupt_ends_all_processes_and_removes_temporary_files(tmp_path, t
     assert not list(tmp_path.glob("temporary-*"))
 
 
-def test_a_process_is_started_where_it_is_worth_it(monkeypatch):
+def test_the_default_number_of_processes_depends_on_items_and_cores(monkeypatch):
     monkeypatch.setattr(pool, "num_cores", lambda: 64)
     assert [default_jobs(count) for count in (0, 1, 7, 8, 31, 1000)] == [1, 1, 1, 2, 7, 8]
     monkeypatch.setattr(pool, "num_cores", lambda: 2)

@@ -1,4 +1,4 @@
-"""What the documents tell a newcomer to type works, and what they point to is there."""
+"""The commands in the documents work, and their links have targets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def blocks(language):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A newcomer's folder: the samples, and a folder of photographs."""
+    """A new user's folder: the samples, and a folder of photographs."""
     folder = tmp_path_factory.mktemp("newcomer")
     shutil.copytree(SAMPLES, folder, dirs_exist_ok=True)
     shutil.copytree(SAMPLES, folder / "photos", ignore=shutil.ignore_patterns("*.flac", "*.md"))
@@ -68,7 +68,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def run(folder, monkeypatch):
-    """Runs a command line in the newcomer's folder."""
+    """Run a command line in the new user's folder."""
     monkeypatch.chdir(folder)
     handler = signal.getsignal(signal.SIGTERM)
 
@@ -85,7 +85,7 @@ def run(folder, monkeypatch):
     signal.signal(signal.SIGTERM, handler)
 
 
-def test_the_commands_of_the_readme_run_in_their_order(run, folder):
+def test_the_commands_of_the_readme_run_in_order(run, folder):
     lines = [line for block in blocks("console") for line in block.splitlines()]
     assert len(lines) > 10
     for line in lines:
@@ -112,13 +112,13 @@ def test_the_python_of_the_readme_runs(folder, monkeypatch):
 
 
 def anchors(path):
-    """The places in a document that a link can name."""
+    """The link targets in a document."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_link_leads_somewhere(path):
+def test_every_link_has_a_target(path):
     text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if "://" in link:
@@ -130,7 +130,7 @@ def test_every_link_leads_somewhere(path):
 
 
 @pytest.mark.parametrize("heading", RECIPE_TABLES)
-def test_the_keys_of_recipes_are_documented_as_they_are(heading):
+def test_the_documented_keys_of_recipes_match_the_code(heading):
     section = TRAINING.split(f"### {heading}\n")[1].split("\n##")[0]
     rows = [
         [cell.strip() for cell in row.strip("|").split("|")]

@@ -1,4 +1,4 @@
-"""A decoder written from docs/FORMAT.md alone finds the same indices as the codec."""
+"""A decoder written from docs/FORMAT.md alone decodes the same indices as the codec."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ MODELS = {
 
 
 def write_model(path, tables, *, extreme=False):
-    """Write a tiny untrained model whose prior has random opinions of its own.
+    """Write a tiny untrained model with a random prior.
 
     Where it is extreme, a third of its weights, features and rate states are -32768.
     """
@@ -157,7 +157,7 @@ def assert_same(model, path, stream, level=None):
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if "certain" not in name])
-def test_indices_are_those_of_the_document(name, tmp_path):
+def test_the_reference_decodes_the_same_indices(name, tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS[name])
     model = read_model(path)
@@ -192,7 +192,7 @@ def test_certain_indices_and_unused_groups_are_those_of_the_document(name, tmp_p
 
 
 @pytest.mark.parametrize("name", ["grid logistic", "frames categorical"])
-def test_the_least_of_all_16_bit_integers_is_read_as_the_document_says(name, tmp_path):
+def test_the_smallest_16_bit_integer_is_read_as_documented(name, tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS[name], extreme=True)
     model = read_model(path)
@@ -201,7 +201,7 @@ def test_the_least_of_all_16_bit_integers_is_read_as_the_document_says(name, tmp
         assert_same(model, path, model.compress(signal, quality=quality))
 
 
-def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):
+def test_the_reference_decodes_segments_of_a_large_picture(tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS["grid logistic"])
     stream = read_model(path).compress(noise_picture(64 * 16 + 1, 17))
@@ -213,7 +213,7 @@ def test_pieces_of_a_large_picture_are_those_of_the_document(tmp_path):
     "name", ["grid logistic", "grid categorical", "grid without certain indices"]
 )
 @pytest.mark.parametrize("size", [(50, 70), (64 * 16 + 1, 17)])
-def test_levels_are_those_of_the_document(name, size, tmp_path):
+def test_the_reference_decodes_levels(name, size, tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS[name])
     model, picture = read_model(path), noise_picture(*size)
@@ -227,7 +227,7 @@ def test_levels_are_those_of_the_document(name, size, tmp_path):
         assert np.array_equal(coarse, whole) == (level == levels[-1])
 
 
-def test_pieces_and_channels_of_a_sound_are_those_of_the_document(tmp_path):
+def test_the_reference_decodes_segments_and_channels_of_a_sound(tmp_path):
     path = tmp_path / "tiny.safetensors"
     write_model(path, MODELS["frames categorical"])
     signal = noise_clip(33_000, channels=2)  # 1032 frames at 8 kHz
@@ -246,14 +246,14 @@ def test_golden_streams_decode_to_their_indices(tmp_path):
     for path in sorted(GOLDEN.glob("*.vqc")):
         data = path.read_bytes()
         model = models[reference_decoder.parse_stream(data).fingerprint]
-        name = path.stem.removesuffix("-progressive")  # has the indices of the one that is not
+        name = path.stem.removesuffix("-progressive")  # both streams have the same indices
         for number, plane in enumerate(reference_decoder.indices_of(data, model)):
             assert np.array_equal(plane, golden[f"{name}/{number}"]), path.stem
             read.add(f"{name}/{number}")
     assert read == set(golden)
 
 
-def test_the_usual_values_of_the_document_are_those_of_the_code():
+def test_the_documented_defaults_match_the_code():
     rows = re.search(r"\| table \| key \|.*?\n\|[-:| ]+\n(.*?)\n\n", FORMAT, re.DOTALL)[1]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()]
     configs = {

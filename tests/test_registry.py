@@ -1,4 +1,4 @@
-"""Registries: kinds by name, and that what they name is there."""
+"""Registries: kinds by name; every registered class exists."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ENTRIES = [(registry, name) for registry in REGISTRIES for name in registry]
 TINY = Registry("shape.kind", {"round": Kind(runtime="math:pi"), "square": Kind()}, "round")
 
 
-def test_kinds_come_in_the_order_they_were_given():
+def test_kinds_keep_their_order():
     assert list(TINY) == ["round", "square"]
     assert "square" in TINY
     assert "flat" not in TINY
 
 
-def test_a_table_names_its_kind_or_means_the_usual_one():
+def test_a_table_names_its_kind_or_gets_the_default():
     table = {"kind": "square", "size": 3}
     assert TINY.split(table) == (TINY["square"], {"size": 3})
     assert table == {"kind": "square", "size": 3}
@@ -33,26 +33,26 @@ def test_a_table_names_its_kind_or_means_the_usual_one():
 
 
 @pytest.mark.parametrize("name", ["flat", "", None, 3, ["round"], {"round": 1}])
-def test_an_unknown_kind_is_refused_with_the_known_ones(name):
+def test_an_unknown_kind_is_refused_and_known_kinds_are_listed(name):
     with pytest.raises(ConfigError, match=r"shape\.kind: .* is not one of 'round', 'square'"):
         TINY[name]
     with pytest.raises(ConfigError, match=r"shape\.kind"):
         TINY.split({"kind": name})
 
 
-def test_a_table_without_kind_needs_a_usual_one():
+def test_a_table_without_kind_needs_a_default():
     with pytest.raises(ConfigError, match=r"shape\.kind: None"):
         Registry("shape.kind", {"round": Kind()}).split({})
 
 
-def test_a_place_is_imported_when_it_is_asked_for():
+def test_a_class_is_imported_on_use():
     assert imported("math:pi") == pytest.approx(3.14159, abs=1e-5)
     with pytest.raises(ModuleNotFoundError):
         imported("vqcodec.nowhere:thing")
 
 
 @pytest.mark.parametrize(("registry", "name"), ENTRIES, ids=lambda entry: str(entry)[:20])
-def test_every_place_in_a_registry_is_there(registry, name):
+def test_every_registered_class_exists(registry, name):
     kind = registry[name]
     places = [place for place in (kind.config, kind.training, kind.runtime) if place]
     assert places
@@ -62,7 +62,7 @@ def test_every_place_in_a_registry_is_there(registry, name):
         assert dataclasses.is_dataclass(imported(kind.config))
 
 
-def test_modalities_and_quantizers_have_the_names_that_they_are_known_by():
+def test_modalities_and_quantizers_have_their_registered_names():
     for name in MODALITIES:
         assert imported(MODALITIES[name].runtime).name == name
     for name in QUANTIZERS:

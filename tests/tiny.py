@@ -17,8 +17,8 @@ from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
 
 ARCHIVE = Path(__file__).parent / "tiny_models.tar.xz"
-HOP = 32  # of the models for sounds
-PATCH = 16  # of the models for pictures
+HOP = 32  # of the sound models
+PATCH = 16  # of the picture models
 SAMPLE_RATE = 16_000
 
 _IMAGE_NETWORK = {
@@ -42,7 +42,7 @@ _RESIDUAL = {"kind": "residual", "dim": 12, "num_codebooks": 4, "codebook_size":
 _LOGISTIC = {"head": "logistic", "width": 16}
 _CATEGORICAL = {"head": "categorical", "width": 16, "embedding_dim": 2}
 
-# The groups of the categorical ones let a stream end within a group.
+# With the groups of the categorical models, a stream can end within a group.
 TABLES: dict[str, dict[str, Any]] = {
     "image": {
         "modality": "image",
@@ -70,7 +70,7 @@ TABLES: dict[str, dict[str, Any]] = {
     },
 }
 
-# The kinds that the four above leave out.
+# The other kinds.
 MORE_TABLES: dict[str, dict[str, Any]] = {
     "scalar-image": {
         "modality": "image",
@@ -92,7 +92,7 @@ MORE_TABLES: dict[str, dict[str, Any]] = {
 
 @functools.cache
 def _unpacked() -> TemporaryDirectory[str]:
-    """Return a folder with the tiny models, which goes when the tests end."""
+    """Return a folder with the tiny models; it is removed when the tests end."""
     folder = TemporaryDirectory(prefix="vqcodec-tiny-")
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder.name, filter="data")
@@ -100,17 +100,17 @@ def _unpacked() -> TemporaryDirectory[str]:
 
 
 def tiny_model_path(name: str) -> Path:
-    """Return the file of a tiny model; `tiny_training` makes them."""
+    """Return the file of a tiny model, made by `tiny_training`."""
     return Path(_unpacked().name) / f"{name}.safetensors"
 
 
 def load_tiny_model(name: str) -> Model:
-    """Return a tiny model, loaded anew."""
+    """Return a newly loaded tiny model."""
     return read_model(tiny_model_path(name))
 
 
 def noise_picture(width: int, height: int, *, channels: int = 3, seed: int = 0) -> Picture:
-    """Return smooth colours with some noise: 8 bits, opaque."""
+    """Return an opaque 8-bit picture: smooth colours with some noise."""
     generator = np.random.default_rng([width, height, channels, seed])
     coarse = generator.normal(size=(height // 8 + 2, width // 8 + 2, channels))
     smooth = coarse.repeat(8, axis=0).repeat(8, axis=1)[:height, :width]
@@ -121,7 +121,7 @@ def noise_picture(width: int, height: int, *, channels: int = 3, seed: int = 0) 
 def noise_clip(
     num_samples: int, *, channels: int = 1, sample_rate: int = SAMPLE_RATE, seed: int = 0
 ) -> AudioClip:
-    """Return a chord that swells, with some noise."""
+    """Return a chord with increasing loudness and some noise."""
     generator = np.random.default_rng([num_samples, channels, sample_rate, seed])
     time = np.arange(num_samples) / sample_rate
     pitches = generator.uniform(100, 2000, (channels, 3, 1))
@@ -131,7 +131,7 @@ def noise_clip(
 
 
 def same_signal(one: object, other: object) -> bool:
-    """Return whether two signals are the same in every sample, pixel and fact."""
+    """Return whether two signals are equal in all samples, pixels and facts."""
     if isinstance(one, AudioClip) and isinstance(other, AudioClip):
         return one.sample_rate == other.sample_rate and _same(one.waveform, other.waveform)
     assert isinstance(one, Picture)

@@ -1,4 +1,4 @@
-"""Makes the tiny models of `tiny`: run it when what a model file holds has changed."""
+"""Makes the tiny models of `tiny`: run it when the contents of model files have changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Graphs = tuple[dict[str, bytes], dict[str, NDArray[Any]]]
 
 
 def remembering_exporter() -> Callable[[Autoencoder], Graphs]:
-    """Return an `export_graphs` that exports networks of one shape once: it takes seconds."""
+    """Return an `export_graphs` that caches exports by network shape: an export takes seconds."""
     known: dict[str, Graphs] = {}
 
     def export(autoencoder: Autoencoder) -> Graphs:
@@ -62,7 +62,7 @@ def save_tiny_model(name: str, folder: Path, *, tables: dict[str, Any] | None = 
     autoencoder = Autoencoder(tables)
     for parameter in autoencoder.parameters():
         if parameter.dim() > 2 and not parameter.any():
-            nn.init.normal_(parameter, std=0.02)  # networks start as nothing but a linear path
+            nn.init.normal_(parameter, std=0.02)  # initially, only the linear path is not 0
     if autoencoder.modality.name == "image":
         batch = torch.cat([picture_tensor(noise_picture(64, 64, seed=n)) for n in range(16)])
     else:
@@ -70,7 +70,7 @@ def save_tiny_model(name: str, folder: Path, *, tables: dict[str, Any] | None = 
         batch = torch.from_numpy(np.stack([clip.waveform for clip in clips]))
     with torch.no_grad():
         autoencoder.init_from_data(batch)
-    if "voice_dim" in tables["network"]:  # before training, all voices would be the same
+    if "voice_dim" in tables["network"]:  # at initialisation, all voices are equal
         nn.init.normal_(autoencoder.decoder.voice.gains.weight)  # type: ignore[union-attr, arg-type]
     path = folder / f"{name}.safetensors"
     save_model(
@@ -97,7 +97,7 @@ def frozen_prior(table: dict[str, Any], quantizer: QuantizerModule) -> dict[str,
 
 
 def picture_tensor(picture: Picture) -> torch.Tensor:
-    """Return a picture as training has it: [1, 3, H, W] in 0 … 1."""
+    """Return a picture as in training: [1, 3, H, W] in 0 … 1."""
     return torch.from_numpy(picture.pixels).permute(2, 0, 1)[None].float() / 255
 
 

@@ -41,7 +41,7 @@ _MODULES = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker would take any name for one of this module
+if not TYPE_CHECKING:  # otherwise a type checker accepts every name in this module
 
     def __getattr__(name: str) -> object:
         """Import a public name on first use, so that `import vqcodec` loads nothing heavy."""

@@ -1,4 +1,4 @@
-"""The functions that `vqcodec` offers to other programs; each loads what it needs when called."""
+"""The public functions of `vqcodec`; each imports its modules when it is called."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DEFAULT_QUALITY = 5.0
 
 
 def load(name: PathLike) -> Model:
-    """Return the model with this name, fingerprint or file path, ready to compress and decompress.
+    """Return the model with this name, fingerprint or file path.
 
     Raises:
         MissingModelError: no such model is installed.
@@ -40,7 +40,7 @@ def load(name: PathLike) -> Model:
 
 
 def read(source: PathLike | BinaryIO) -> Signal:
-    """Return the picture or the sound in a file; its content decides which, then its name.
+    """Return the picture or the sound in a file; the content decides which, then the suffix.
 
     Args:
         source: a path, or a binary file that is open for reading.
@@ -62,15 +62,15 @@ def read(source: PathLike | BinaryIO) -> Signal:
 def write(path: PathLike, signal: SignalLike, *, sample_rate: int | None = None) -> None:
     """Write a picture or a sound to a file; the suffix of its name decides the format.
 
-    The file appears when it is complete, and replaces a file of the same name.
+    The file appears when it is complete, and replaces an existing file.
 
     Args:
         path: of the file.
-        signal: a picture, a sound, or what `compress` takes for one.
+        signal: a picture or a sound, in any form that `compress` takes.
         sample_rate: of an array of samples, in Hz.
 
     Raises:
-        UsageError: the suffix is of no format for such a signal, or `signal` is not one.
+        UsageError: no format for the signal has this suffix, or `signal` has a wrong type.
         OutputError: the format cannot hold the signal, or the file cannot be written.
     """
     from vqcodec.signals import picture_files, sound_files
@@ -106,17 +106,18 @@ def compress(
         signal: a `Picture`; a `Sound`; the path of a file; a Pillow image; or a NumPy array. A
             picture is an array [H, W], [H, W, 3] or [H, W, 4] of uint8, uint16 or floats 0 … 1. A
             sound is an array [T] or [C, T] of floats -1 … 1, int16 or int32.
-        model: a model, or its name, fingerprint or file. Default: the usual one for the signal.
-        quality: 1 … 10; more is better and larger. Default: 5.
-        size_bytes: in place of quality, the size that the stream must not exceed.
-        psnr_db: in place of quality, the PSNR that a picture must reach.
+        model: a model, or its name, fingerprint or file. Default: the default
+            model of the modality.
+        quality: 1 … 10; higher is better and larger. Default: 5.
+        size_bytes: the largest allowed stream size, instead of a quality.
+        psnr_db: the PSNR that a picture must reach, instead of a quality.
         sample_rate: of an array of samples, in Hz; makes an array a sound.
-        separate_channels: code every channel of a sound, not their mean.
+        separate_channels: code every channel of a sound instead of the mean of the channels.
         progressive: code a picture in levels, coarsest first; see `decompress`.
-        progress: is called with the share that is done, 0 … 1.
+        progress: is called with the share done, 0 … 1.
 
     Raises:
-        UsageError: an argument has a type or a value that it cannot have.
+        UsageError: an argument has a wrong type or value.
         InputError: a file cannot be read, or the signal is larger than the format holds.
         MissingModelError: no such model is installed.
         ModelFileError: the model's file is damaged.
@@ -175,12 +176,12 @@ def decompress(
 
     Args:
         stream: the bytes that `compress` returned, or the path of a file that holds them.
-        model: a model, or its name, fingerprint or file. Default: the installed one that the
-            stream names.
-        level: of a picture, the last level to read, for a coarser picture; a progressive stream
-            may end after it.
-        speaker: a sound, or the path of one, with the voice to speak with, for models with voices.
-        progress: is called with the share that is done, 0 … 1.
+        model: a model, or its name, fingerprint or file. Default: the installed model
+            that the stream names.
+        level: the last level of a picture to decode; a lower level gives a coarser picture. A
+            progressive stream may end after that level.
+        speaker: a recording of the target voice, or its path, for models with voices.
+        progress: is called with the share done, 0 … 1.
 
     Raises:
         StreamError: the stream is damaged, or of a newer version.
@@ -207,7 +208,7 @@ def decompress(
 
 @contextmanager
 def _signal_of(value: SignalLike, sample_rate: int | None) -> Iterator[LazySignal]:
-    """Give the signal that a caller means; the samples of a file can be read within the block."""
+    """Give the signal of an argument; a file stays open until the end of the block."""
     import numpy as np
 
     from vqcodec.signals.arrays import picture_of_array, sound_of_array
@@ -239,7 +240,7 @@ def _signal_of(value: SignalLike, sample_rate: int | None) -> Iterator[LazySigna
 
 
 def _is_pillow_image(value: object) -> bool:
-    """Return whether it is one, without loading Pillow: who has one has loaded it."""
+    """Return whether a value is a Pillow image; if Pillow is not loaded, no value is."""
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(value, pillow.Image)
 
@@ -248,7 +249,7 @@ def _open(path: PathLike) -> BinaryIO:
     """Open a sound or a picture.
 
     Raises:
-        InputError: it cannot be opened, or holds a stream.
+        InputError: the file cannot be opened, or holds a stream.
     """
     from vqcodec.bitstream.header import MAGIC
 
@@ -275,7 +276,7 @@ def _bytes_of(stream: object) -> bytes:
 
 
 def _model_of(model: Model | PathLike) -> Model:
-    """Return a model; one that is given by name is loaded once, until its file changes."""
+    """Return a model; a model given by name is cached until its file changes."""
     from vqcodec.codec.model import Model
     from vqcodec.codec.zoo import find_model
 
@@ -294,6 +295,6 @@ def _load_once(path: Path, mtime_ns: int, size_bytes: int) -> Model:  # noqa: AR
 
 
 def _kind(value: object) -> str:
-    """Return what messages call the type of a value."""
+    """Return the name of a value's type, with its article, for messages."""
     name = type(value).__qualname__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -1,4 +1,4 @@
-"""TOML tables to frozen dataclasses: an unknown key or a wrong type is an error."""
+"""Conversion of TOML tables to frozen dataclasses, with checks of keys, types and ranges."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Config = TypeVar("Config")
 
 
 def build_config(cls: type[Config], table: Mapping[str, Any], where: str) -> Config:
-    """Return a `cls` made from a table, naming the key of whatever is wrong as `where.key`.
+    """Return a `cls` made from a table; error messages name a wrong key as `where.key`.
 
-    Lists become tuples, integers pass for floats, tables become nested dataclasses.
+    Lists become tuples, integers become floats where needed, tables become nested dataclasses.
 
     Raises:
         ConfigError: a key is unknown or missing, or its value has the wrong type or range.
@@ -39,10 +39,10 @@ def build_config(cls: type[Config], table: Mapping[str, Any], where: str) -> Con
 
 
 def check_range(config: object, where: str, least: float, most: float, *names: str) -> None:
-    """Check that the values of these names, or all items of a list, are `least` … `most`.
+    """Check that each named value, or each item of a named list, is `least` … `most`.
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: a value is out of range.
     """
     for name, value in _values(config, names):
         if not least <= value <= most:  # NaN included
@@ -50,10 +50,10 @@ def check_range(config: object, where: str, least: float, most: float, *names: s
 
 
 def check_least(config: object, where: str, least: float, *names: str) -> None:
-    """Check that the values of these names are `least` or more.
+    """Check that each named value is `least` or more.
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: a value is smaller.
     """
     for name, value in _values(config, names):
         if not value >= least:
@@ -61,10 +61,10 @@ def check_least(config: object, where: str, least: float, *names: str) -> None:
 
 
 def check_positive(config: object, where: str, *names: str) -> None:
-    """Check that the values of these names are more than 0, and finite.
+    """Check that each named value is more than 0, and finite.
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: a value is not.
     """
     for name, value in _values(config, names):
         if not 0 < value < math.inf:
@@ -72,18 +72,18 @@ def check_positive(config: object, where: str, *names: str) -> None:
 
 
 def check_share(config: object, where: str, *names: str) -> None:
-    """Check that the values of these names are 0 … 1, but not 1 itself.
+    """Check that each named value is 0 or more, and less than 1.
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: a value is out of range.
     """
     for name, value in _values(config, names):
         if not 0 <= value < 1:
-            raise ConfigError(f"{where}.{name}: {value} is not 0 … 1, without 1")
+            raise ConfigError(f"{where}.{name}: {value} is not 0 or more and less than 1")
 
 
 def _values(config: object, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Yield names and values; a name with a list comes with every item."""
+    """Yield (name, value) pairs; a list gives one pair for each item."""
     for name in names:
         value = getattr(config, name)
         for item in value if isinstance(value, tuple) else (value,):
@@ -91,7 +91,7 @@ def _values(config: object, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    """Return value as the type that `hint` asks for."""
+    """Return the value converted to the type `hint`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _convert(arguments[0], value, where)

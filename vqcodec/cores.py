@@ -1,4 +1,4 @@
-"""How many threads may be busy at a time."""
+"""Numbers of cores and threads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import sys
 
 
 def num_threads() -> int:
-    """Return how many threads may compute: OMP_NUM_THREADS, or as many as there are cores."""
+    """Return the thread count: OMP_NUM_THREADS if it is set, the number of cores otherwise."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdecimal() and int(wanted):
-        return int(wanted)
+    return int(wanted) if wanted.isdecimal() and int(wanted) else num_cores()
+
+
+def num_cores() -> int:
+    """Return the number of cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,18 +1,18 @@
-"""Every failure that a caller can act on, and the exit code that the command line gives it."""
+"""The exceptions that callers can handle, each with its exit code."""
 
 
 class VqcodecError(Exception):
-    """Something outside the program is wrong; the message is one sentence for the user."""
+    """The base class of all errors; the message is one sentence for the user."""
 
     exit_code = 2
 
 
 class UsageError(VqcodecError):
-    """An option or an argument has no meaning here."""
+    """An option or an argument has a wrong type or value."""
 
 
 class MissingCodecError(UsageError):
-    """A codec to compare with is not installed; the message says how to get it."""
+    """A codec for comparison is not installed; the message says how to install it."""
 
 
 class ConfigError(UsageError):
@@ -36,7 +36,7 @@ class CorruptStreamError(StreamError):
 
 
 class TruncatedStreamError(CorruptStreamError):
-    """The stream ends before its last section does."""
+    """The stream ends before the end of its last section."""
 
 
 class ModelFileError(VqcodecError):
@@ -46,13 +46,13 @@ class ModelFileError(VqcodecError):
 
 
 class UnsupportedStreamError(StreamError):
-    """The stream is intact but written by a newer version of the format."""
+    """The stream is intact but has a newer version of the format."""
 
     exit_code = 5
 
 
 class MissingModelError(VqcodecError):
-    """The stream is intact but names a model that is not installed."""
+    """The stream is intact but needs a model that is not installed."""
 
     exit_code = 5
 

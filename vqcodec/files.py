@@ -1,4 +1,4 @@
-"""Files: one way to write them, whole or not at all, and which of them lie in folders."""
+"""Atomic writing of files, and the search for files in folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from vqcodec.errors import InputError, OutputError
 
-# What systems report where a file system, or a rule of the system, allows no hard links.
+# Error numbers that mean: hard links are not possible here.
 _NO_LINKS = {
     errno.EPERM,
     errno.EACCES,
@@ -27,26 +27,27 @@ _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 @contextmanager
 def replacing(name: str | Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give the path of an empty temporary file; what the block writes there becomes `name`.
+    """Give the path of an empty temporary file, which is renamed to `name` after the block.
 
     The temporary file lies in the same folder and has the same suffix. It is flushed to disk before
-    it is renamed, so that a crash leaves the old file or the new one, whole. A block that fails
-    leaves nothing. If `name` is a symbolic link, the link stays and its target is replaced.
+    it is renamed, so that a crash leaves the complete old file or the complete new one. If the
+    block fails, the temporary file is removed. If `name` is a symbolic link, the link stays and
+    its target is replaced.
 
     Args:
-        name: of the file.
-        overwrite: whether a file of this name is replaced; the new one has the old one's
-            permissions. If not, a file that appears while the block runs is kept.
+        name: of the file to write.
+        overwrite: whether an existing file is replaced. The new file then has the permissions of
+            the old one. If false, a file that appears while the block runs is kept.
 
     Raises:
-        OutputError: there is a file and `overwrite` is false, or the file cannot be written.
+        OutputError: the file exists and `overwrite` is false, or it cannot be written.
     """
     final = final_path(name)
     with naming_failures(name):
         old_mode = _mode_to_replace(final, name, overwrite=overwrite)
         temporary = final.with_name(f".vqcodec-{os.urandom(8).hex()}{final.suffix}")
         try:
-            # Nobody may read the new file, even before it is done, who may not read the old one.
+            # The temporary file must not be readable by more users than the old file.
             mode = _create(temporary, 0o666 if old_mode is None else old_mode | 0o600)
             yield temporary
             _flush(temporary, mode if old_mode is None else old_mode)
@@ -61,20 +62,20 @@ def replacing(name: str | Path, *, overwrite: bool) -> Iterator[Path]:
 
 @contextmanager
 def writing(name: str | Path, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """Open a file for the block to write, seek and read in; see `replacing`.
+    """Open a file for writing, seeking and reading, as a block; see `replacing`.
 
     Raises:
-        OutputError: there is a file and `overwrite` is false, or the file cannot be written.
+        OutputError: the file exists and `overwrite` is false, or it cannot be written.
     """
     with replacing(name, overwrite=overwrite) as temporary, temporary.open("r+b") as file:
         yield file
 
 
 def write_text(name: str | Path, text: str, *, overwrite: bool) -> None:
-    """Write a whole file of text in UTF-8; see `replacing`.
+    """Write text as a UTF-8 file; see `replacing`.
 
     Raises:
-        OutputError: there is a file and `overwrite` is false, or the file cannot be written.
+        OutputError: the file exists and `overwrite` is false, or it cannot be written.
     """
     with writing(name, overwrite=overwrite) as file:
         file.write(text.encode())
@@ -90,15 +91,15 @@ def naming_failures(name: str | Path) -> Iterator[None]:
 
 
 def final_path(name: str | Path) -> Path:
-    """Return the path without symbolic links: that of the file that is read or replaced."""
+    """Return the path with all symbolic links resolved."""
     return Path(os.path.realpath(name))
 
 
 def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
-    """Return the files with one of the suffixes in folders (searched to any depth), sorted.
+    """Return the files with one of the suffixes, sorted; folders are searched recursively.
 
     Raises:
-        InputError: a source does not exist, or there is no such file in any of them.
+        InputError: a source does not exist, or no file has such a suffix.
     """
     found: set[Path] = set()
     sources = list(sources)
@@ -114,7 +115,7 @@ def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]
 
 
 def _mode_to_replace(final: Path, name: str | Path, *, overwrite: bool) -> int | None:
-    """Return the permissions of the file that will be replaced, or None if there is no file."""
+    """Return the permissions of the file to replace, or None if no file exists."""
     try:
         mode = final.stat().st_mode
     except FileNotFoundError:
@@ -133,7 +134,7 @@ def _exists(name: str | Path) -> OutputError:
 
 
 def _create(path: Path, mode: int) -> int:
-    """Make a new, empty file and return its permissions: `mode` without what the umask forbids."""
+    """Make a new, empty file and return its permissions: `mode` less the umask."""
     descriptor = os.open(path, _NEW_FILE, mode)
     try:
         return stat.S_IMODE(os.fstat(descriptor).st_mode)
@@ -142,7 +143,7 @@ def _create(path: Path, mode: int) -> int:
 
 
 def _flush(path: Path, mode: int) -> None:
-    """Give a file its permissions (a library may have set others) and wait for the disk."""
+    """Set a file's permissions (a library may have changed them) and flush it to disk."""
     with path.open("r+b") as file:
         if stat.S_IMODE(path.stat().st_mode) != mode:
             path.chmod(mode)
@@ -150,10 +151,10 @@ def _flush(path: Path, mode: int) -> None:
 
 
 def _move_to_free_name(temporary: Path, final: Path, name: str | Path) -> None:
-    """Rename a file; a file that has the new name already is kept, however late it appeared.
+    """Rename a file, unless a file already has the new name; there is no race.
 
     Raises:
-        OutputError: there is such a file.
+        OutputError: a file already has the new name.
     """
     try:
         try:
@@ -161,7 +162,7 @@ def _move_to_free_name(temporary: Path, final: Path, name: str | Path) -> None:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            # Without hard links: claim the name with an empty file, then replace that one.
+            # Without hard links: claim the name with an empty file, then replace that file.
             _create(final, 0o600)
             try:
                 temporary.replace(final)
@@ -173,10 +174,10 @@ def _move_to_free_name(temporary: Path, final: Path, name: str | Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Wait until the disk has the names in a folder, where the system offers that."""
+    """Flush a folder's entries to disk, if the system supports it."""
     if not hasattr(os, "O_DIRECTORY"):  # Windows
         return
-    with suppress(OSError):  # the file is there and whole; some file systems cannot do more
+    with suppress(OSError):  # some file systems cannot flush folders; the file itself is complete
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

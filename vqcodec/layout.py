@@ -1,4 +1,4 @@
-"""Networks over long sounds and large pictures, piece by piece, as if in one go."""
+"""Overlapping windows: networks run piece by piece, with the result of a single run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Number = TypeVar("Number", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How the axes of a signal lie on the axes of its grid of latents.
+    """The relation between a signal and its grid of latents, the same along every axis.
 
     Attributes:
-        step: samples or pixels of one position of the grid.
-        tail_trim: how many fewer samples than `step` the last position has.
-        encoder_reach: positions on each side that the encoder looks at.
-        decoder_reach: positions on each side that the decoder looks at.
-        window: positions that are computed at a time, along each axis.
+        step: samples or pixels per grid position.
+        tail_trim: samples that the last position has less than `step`.
+        encoder_reach: the encoder's receptive field, in positions on each side.
+        decoder_reach: the decoder's receptive field, in positions on each side.
+        window: positions along each axis that are computed in one run.
         segment: positions that are entropy-coded together, along each axis.
     """
 
@@ -38,12 +38,12 @@ class Geometry:
 
 
 def spans(length: int, size: int) -> list[tuple[int, int]]:
-    """Return the starts and stops that cut 0 … length into pieces of at most `size`."""
+    """Return (start, stop) of consecutive pieces of 0 … length, each at most `size` long."""
     return [(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def pieces(grid: tuple[int, ...], size: int) -> Iterator[Place]:
-    """Yield slices that cut a grid into pieces of at most `size` along each axis, row by row."""
+    """Yield the places of a grid's pieces, at most `size` along each axis, row by row."""
     for corner in itertools.product(*(spans(length, size) for length in grid)):
         yield tuple(slice(start, stop) for start, stop in corner)
 
@@ -59,10 +59,10 @@ def encode_windows(
 
     Args:
         encode: signal [B, C, ...] to latents.
-        signal: gives the signal at a place of its own axes; the places come row by row.
-        grid: the size of all latents.
+        signal: returns the signal at a place of the signal's axes; places come row by row.
+        grid: the size of the whole grid.
         geometry: of the networks.
-        region: positions of the grid that are wanted; all by default.
+        region: the wanted positions of the grid; all by default.
     """
     region = region or whole(grid)
     result: Array | None = None
@@ -88,14 +88,14 @@ def decode_windows(
     geometry: Geometry,
     region: Place | None = None,
 ) -> Iterator[tuple[Place, Array]]:
-    """Yield places in the signal and what decodes there, [B, C, ...], window by window.
+    """Yield places in the signal and the decoded signal there, [B, C, ...], window by window.
 
     Args:
-        decode: latents [B, D, ...], and where in the grid they begin, to a signal.
-        latents: gives the latents at a place of the grid; the places come row by row.
-        grid: the size of all latents.
+        decode: latents [B, D, ...] and their first grid position to a signal [B, C, ...].
+        latents: returns the latents at a place of the grid; places come row by row.
+        grid: the size of the whole grid.
         geometry: of the networks.
-        region: positions of the grid that are wanted; all by default.
+        region: the wanted positions of the grid; all by default.
     """
     for piece in _pieces_of(region or whole(grid), geometry.window):
         wide = widened(piece, grid, geometry.decoder_reach)
@@ -121,7 +121,7 @@ def _pieces_of(region: Place, size: int) -> Iterator[Place]:
 
 
 def widened(place: Place, grid: tuple[int, ...], reach: int) -> Place:
-    """Return a place with `reach` positions more on each side, as far as the grid has them."""
+    """Return a place extended by `reach` positions on each side, clipped to the grid."""
     return tuple(
         slice(max(0, axis.start - reach), min(length, axis.stop + reach))
         for axis, length in zip(place, grid, strict=True)
@@ -129,17 +129,17 @@ def widened(place: Place, grid: tuple[int, ...], reach: int) -> Place:
 
 
 def whole(grid: tuple[int, ...]) -> Place:
-    """Return the place of all positions."""
+    """Return the place that covers a grid."""
     return tuple(slice(0, length) for length in grid)
 
 
 def sizes(place: Place) -> tuple[int, ...]:
-    """Return how many positions a place has along each axis."""
+    """Return the number of positions of a place along each axis."""
     return tuple(axis.stop - axis.start for axis in place)
 
 
 def shifted(place: Place, region: Place) -> Place:
-    """Return where a place lies in a region that holds it."""
+    """Return a place relative to the start of a region."""
     return tuple(
         slice(axis.start - first.start, axis.stop - first.start)
         for axis, first in zip(place, region, strict=True)
@@ -147,6 +147,6 @@ def shifted(place: Place, region: Place) -> Place:
 
 
 def at(array: NDArray[Number], place: Place) -> NDArray[Number]:
-    """Return the view of an array [..., *axes] that slices of its last axes give."""
+    """Return the view of an array [..., *axes] at a place of its last axes."""
     index: tuple[slice | EllipsisType, ...] = (..., *place)
     return array[index]

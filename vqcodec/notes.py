@@ -1,4 +1,4 @@
-"""Notes: what a reader changed or left out, told beside the result."""
+"""Notes: warnings about changed or ignored parts of an input, returned beside the result."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from vqcodec.errors import InputError
 
 
 class NoteCode(StrEnum):
-    """Short stable names of notes, as `--json` shows them."""
+    """Short, stable names of notes, shown by `--json`."""
 
     ENDS_EARLY = "ends-early"  # fewer samples than the header says, or no end mark
-    WRONG_LENGTH = "wrong-length"  # the header says less than there is; all is read
-    TRAILING_BYTES = "trailing-bytes"  # bytes after the sound or picture are left out
+    WRONG_LENGTH = "wrong-length"  # more samples than the header says; all are read
+    TRAILING_BYTES = "trailing-bytes"  # bytes after the sound or picture are ignored
     STREAM_LEFT_OUT = "stream-left-out"  # a further stream cannot be joined to the first
     DAMAGED = "damaged"  # damaged parts are missing or silent
     CLIPPED = "clipped"  # samples beyond full scale
-    CANCELS = "cancels"  # a mix-down far quieter than its channels
-    ABOVE_BAND = "above-band"  # energy above what the model codes
-    FRAMES_LEFT_OUT = "frames-left-out"  # further frames of an animation
-    PAGES_LEFT_OUT = "pages-left-out"  # further pages or pictures of a file
+    CANCELS = "cancels"  # the mono mix is far quieter than its channels
+    ABOVE_BAND = "above-band"  # energy above the model's bandwidth
+    FRAMES_LEFT_OUT = "frames-left-out"  # later frames of an animation are ignored
+    PAGES_LEFT_OUT = "pages-left-out"  # later pages or pictures of a file are ignored
     DEPTH_REDUCED = "depth-reduced"  # colours of more than 8 bits
     COLOUR_CONVERTED = "colour-converted"  # pixel values were converted to sRGB
-    COLOUR_DROPPED = "colour-dropped"  # a description of colour that is neither kept nor applied
+    COLOUR_DROPPED = "colour-dropped"  # colour metadata that is neither kept nor applied
     PROFILE_LARGE = "profile-large"  # a colour profile that makes the stream large
     METADATA_DROPPED = "metadata-dropped"  # EXIF and the like
 
 
-# Notes on what is lost by intent, so that every photo of a phone has one: for `--json` alone.
+# Intended losses. Every phone photo has such a note, so only `--json` shows it.
 QUIET_CODES = frozenset({NoteCode.METADATA_DROPPED})
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One thing that a user should know of an input.
+    """One fact that a user should know about an input.
 
     Attributes:
-        code: which thing.
+        code: the kind of note.
         text: one sentence without the file's name, without a full stop.
     """
 
@@ -50,19 +50,19 @@ class Note:
 
     @property
     def quiet(self) -> bool:
-        """Whether the note belongs in `--json` but not on stderr."""
+        """Whether the note is shown by `--json` only, not on stderr."""
         return self.code in QUIET_CODES
 
 
 def refuse_notes(notes: Iterable[Note], name: str) -> None:
-    """Turn notes into an error, for `--strict`; quiet notes are no reason.
+    """Raise an error if there are notes, for `--strict`; quiet notes are ignored.
 
     Args:
-        notes: what the reader said.
-        name: what the message calls the file.
+        notes: from the reader.
+        name: of the file, for the message.
 
     Raises:
-        InputError: there is a note that is not quiet; the message has all of them.
+        InputError: a note is not quiet; the message lists all such notes.
     """
     reasons = [note.text for note in notes if not note.quiet]
     if reasons:

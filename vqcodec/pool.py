@@ -1,7 +1,8 @@
-"""Work on many items in separate processes, each with its share of the cores.
+"""A pool of processes that share the cores equally.
 
-`concurrent.futures.ProcessPoolExecutor` cannot do this: on Ctrl-C it lets running work go on, it
-does not tell which signal ended a process, and its processes survive a parent that was killed.
+`concurrent.futures.ProcessPoolExecutor` does not fit, for three reasons: running work goes on
+after Ctrl-C, the signal that ended a process is not reported, and processes survive when their
+parent is killed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,14 +18,15 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
+from vqcodec.cores import num_cores
 from vqcodec.errors import VqcodecError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-MAX_DEFAULT_JOBS = 8  # each holds Python and the models
-_MIN_ITEMS = 4  # for each process, which takes a second to start
-_GRACE_S = 5.0  # from asking a process to end to ending it
+MAX_DEFAULT_JOBS = 8  # each process loads Python and the models
+_MIN_ITEMS = 4  # for each process: a process takes a second to start
+_GRACE_S = 5.0  # from SIGTERM to SIGKILL
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -34,15 +35,8 @@ _THREAD_VARIABLES = (
 )
 
 
-def num_cores() -> int:
-    """Return how many cores this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def default_jobs(num_items: int) -> int:
-    """Return how many processes are worth starting for so many items."""
+    """Return the default number of processes for `num_items` items."""
     return max(1, min(num_cores(), MAX_DEFAULT_JOBS, num_items // _MIN_ITEMS))
 
 
@@ -58,20 +52,21 @@ def run_in_processes(
     jobs: int,
     finished: Callable[[int, Result], None],
 ) -> None:
-    """Call `work` on every item, each in the next process that is free.
+    """Call `work` on every item; the next item goes to the first process that is free.
 
     The processes are spawned, not forked: threads and accelerators do not survive a fork. They
-    share the cores equally and ignore Ctrl-C. All have ended when this returns or raises.
+    share the cores equally and ignore Ctrl-C. All processes have ended when this function returns
+    or raises.
 
     Args:
         work: is pickled once and sent to every process.
         items: are pickled one by one.
         jobs: the number of processes, at least 1.
-        finished: is called in this process with the index of an item and its result, in the order
-            in which results arrive.
+        finished: takes the index of an item and its result. It is called in this process, in the
+            order in which results arrive.
 
     Raises:
-        VqcodecError: the first that `work` raised; or a signal ended a process.
+        VqcodecError: `work` raised it (the first one counts), or a signal ended a process.
         RuntimeError: `work` raised something else; its traceback is on stderr.
     """
     waiting = iter(enumerate(items))
@@ -96,20 +91,20 @@ def run_in_processes(
 def _start(workers: list[_Worker], work: bytes, jobs: int) -> None:
     """Start processes and add them to the list, so that a failure half-way leaves none behind."""
     context = get_context("spawn")
-    resource_tracker.ensure_running()  # by itself it would unblock interrupts
+    resource_tracker.ensure_running()  # if it started later, it would unblock interrupts
     with _environment(max(1, num_cores() // max(1, jobs))), _interrupts_blocked():
         for _ in range(jobs):
             channel, far_end = context.Pipe()
             process = context.Process(target=_serve, args=(far_end, work), daemon=True)
             process.start()
-            far_end.close()  # the channel then closes when the process ends
+            far_end.close()  # so that the channel closes when the process ends
             workers.append(_Worker(process, channel))
 
 
 def _hand_over(
     channel: Connection, waiting: Iterator[tuple[int, Item]], held: dict[Connection, int]
 ) -> None:
-    """Send the next item, if there is one, and note which process has it."""
+    """Send the next item, if any is left, and record its index in `held`."""
     for index, item in waiting:
         held[channel] = index
         with suppress(ConnectionError):  # the process has ended: `_receive` reports that
@@ -148,7 +143,7 @@ def _end(workers: Sequence[_Worker]) -> None:
 
 
 def _serve(channel: Connection, work: bytes) -> None:
-    """Work on items until the channel closes: the main function of a process."""
+    """The main function of a process: work on items until the channel closes."""
     signal.signal(signal.SIGTERM, _stop)
     try:
         function = pickle.loads(work)
@@ -166,7 +161,7 @@ def _serve(channel: Connection, work: bytes) -> None:
             except ConnectionError:  # the parent was killed
                 return
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # do not raise while it ends
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # do not raise while the process ends
 
 
 def _stop(signal_number: int, _frame: object) -> None:
@@ -176,7 +171,7 @@ def _stop(signal_number: int, _frame: object) -> None:
 
 @contextmanager
 def _environment(num_threads: int) -> Iterator[None]:
-    """Let each process that is started in this block use this number of threads."""
+    """Set the thread count of processes that are started in this block."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(num_threads)))
     try:
@@ -191,9 +186,9 @@ def _environment(num_threads: int) -> Iterator[None]:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Let processes that are started in this block ignore Ctrl-C: this process answers it.
+    """Let processes that are started in this block ignore Ctrl-C, which this process handles.
 
-    A Ctrl-C during the block is delivered after it.
+    This process receives a Ctrl-C only after the block.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -1,4 +1,4 @@
-"""Sizes of files in the units that codecs are compared in."""
+"""Bit rates: bits per second and bits per pixel."""
 
 
 def bits_per_second(size_bytes: int, duration_s: float) -> float:
@@ -7,5 +7,5 @@ def bits_per_second(size_bytes: int, duration_s: float) -> float:
 
 
 def bits_per_pixel(size_bytes: int, width: int, height: int) -> float:
-    """Return the mean number of bits for each of the width * height (1 or more) pixels."""
+    """Return the mean bits per pixel; width and height are at least 1."""
     return 8 * size_bytes / (width * height)

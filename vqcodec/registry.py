@@ -1,4 +1,4 @@
-"""The kinds of a part by name; their classes are imported on first use."""
+"""Registries of the kinds of a part; a class is imported on first use."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vqcodec.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Where the classes of one kind of part are, as "module:name".
+    """The classes of one kind of part, each as "module:name".
 
     Attributes:
-        config: the dataclass of its table; "" where it has none.
-        training: what trains it, in torch; "" for what is not trained.
-        runtime: what codes with it, in NumPy; "" for networks, which are graphs then.
+        config: the dataclass of the kind's table; "" if the table has no keys.
+        training: the torch module; "" for a kind that is not trained.
+        runtime: the NumPy class; "" for networks, which run as ONNX graphs.
     """
 
     config: str = ""
@@ -29,7 +29,7 @@ class Registry(Iterable[str]):
     """The kinds of one part, by the names that recipes, model files and messages use."""
 
     def __init__(self, key: str, kinds: Mapping[str, Kind], default: str | None = None) -> None:
-        """Take the recipe's key that names a kind, and the name that a table may leave out."""
+        """Take the recipe's key for the kind, and the kind of a table without that key."""
         self.key, self._kinds, self._default = key, dict(kinds), default
 
     def __iter__(self) -> Iterator[str]:
@@ -39,7 +39,7 @@ class Registry(Iterable[str]):
         """Return a kind by its name.
 
         Raises:
-            ConfigError: there is none of this name.
+            ConfigError: no kind has this name.
         """
         kind = self._kinds.get(name) if isinstance(name, str) else None
         if kind is None:
@@ -48,16 +48,16 @@ class Registry(Iterable[str]):
         return kind
 
     def split(self, table: Mapping[str, Any]) -> tuple[Kind, dict[str, Any]]:
-        """Return the kind that a table names, and the table without the name.
+        """Return the kind that a table names, and the table without its "kind" key.
 
         Raises:
-            ConfigError: there is none of this name.
+            ConfigError: no kind has this name.
         """
         rest = dict(table)
         return self[rest.pop("kind", self._default)], rest
 
 
 def imported(place: str) -> Any:
-    """Return what "module:name" names."""
+    """Import and return the object at "module:name"."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)

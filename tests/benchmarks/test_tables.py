@@ -108,25 +108,29 @@ def test_gaps_show_what_there_is():
     ]
 
 
-def test_the_summary_takes_the_best_speech_within_the_limit():
-    summary = tables.summary_table({"voices": VOICES, "pictures": PICTURES})
-    assert "| speech at 2.90 kbit/s | PESQ-WB 2.90, STOI 0.900 | 30 voices |" in summary
-    assert "| bytes saved against JPEG at equal PSNR, 24 … 30 dB | 31 % | 24 pictures |" in summary
-    assert "Machine: a CPU, 2 cores." in summary
-
-
-def test_speed_says_how_many_times_real_time():
-    speed = {
-        **MACHINE,
-        "n": 5,
-        "seconds": {
-            "speech, 10 s": {"compress": 0.5, "decompress": 0.25},
-            "picture, 768 x 512": {"compress": 1.0, "decompress": 0.75},
-        },
+def test_the_summary_shows_the_bd_rates_that_there_are():
+    voices = {
+        **VOICES,
+        "gaps": [
+            {"against": "opus", "metric": "stoi", "bd_rate_percent": -66.4},
+            {"against": "codec2", "metric": "pesq_wb", "bd_rate_percent": None},
+        ],
     }
-    summary = tables.summary_table({"speed": speed})
-    assert "| speech, 10 s, compress | 0.50 s, 20 times real time | median of 5 |" in summary
-    assert "| picture, 768 x 512, decompress | 0.75 s | median of 5 |" in summary
+    rows = tables.summary_table({"voices": voices, "pictures": PICTURES}).splitlines()
+    assert rows[2:] == [
+        "| image | JPEG | PSNR | -33.3 % | 24 pictures |",
+        "| speech | Opus | STOI | -66.4 % | 30 voices |",
+    ]
+    assert tables.summary_table({}) == ""
+
+
+def test_commands_show_time_and_memory():
+    figures = {"seconds": 0.5, "peak_bytes": 200_400_000}
+    commands = {**MACHINE, "commands": {"speech, 10 s, compress": {"this": figures}}}
+    table = tables.TABLES["commands"]({"commands": commands})
+    assert "| speech, 10 s, compress | 0.50 s | 200 MB |" in table
+    assert "`python benchmarks/made_up.py`" in table
+    assert tables.TABLES["commands"]({}) == tables.TABLES["summary of commands"]({}) == ""
 
 
 def test_a_card_shows_what_was_measured(tmp_path):

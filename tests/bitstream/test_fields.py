@@ -24,7 +24,7 @@ def test_a_varint_is_written_lowest_group_first(value, hexadecimal):
 
 
 @given(st.integers(0, MOST))
-def test_a_varint_comes_back(value):
+def test_a_parsed_varint_equals_the_original(value):
     reader = FieldReader(build_varint(value) + b"rest")
     assert reader.parse_varint("length", MOST) == value
     assert reader.parse_bytes("rest", 4) == b"rest"
@@ -32,7 +32,7 @@ def test_a_varint_comes_back(value):
 
 
 @given(st.binary(max_size=12), st.integers(0, MOST))
-def test_whatever_is_read_as_a_varint_is_what_would_be_written(data, most):
+def test_every_accepted_varint_is_written_the_same_way(data, most):
     reader = FieldReader(data)
     try:
         value = reader.parse_varint("length", most)
@@ -54,9 +54,9 @@ def test_a_varint_above_its_limit_is_damage():
         FieldReader(build_varint(301)).parse_varint("length", 300)
 
 
-def test_an_endless_varint_is_left_early():
+def test_an_endless_varint_is_refused_early():
     reader = FieldReader(b"\x80" * 1_000_000)
-    with pytest.raises(CorruptStreamError, match="longer than"):
+    with pytest.raises(CorruptStreamError, match="more bytes than a number"):
         reader.parse_varint("length", MOST)
     assert reader.position < 10
 
@@ -67,7 +67,7 @@ def test_a_cut_varint_is_truncated(data):
         FieldReader(data).parse_varint("length", MOST)
 
 
-def test_bytes_that_are_not_there_are_not_read():
+def test_missing_bytes_are_truncation():
     reader = FieldReader(b"abc")
     with pytest.raises(TruncatedStreamError, match="body: 3 bytes are left, needed 4"):
         reader.parse_bytes("body", 4)

@@ -49,7 +49,7 @@ def parse(data):
 
 
 def resealed(data):
-    """The same header bytes with a CRC that matches them."""
+    """The same header bytes with a matching CRC."""
     return data[:-2] + binascii.crc_hqx(data[:-2], 0).to_bytes(2, "little")
 
 
@@ -70,7 +70,7 @@ headers = st.builds(
 
 
 @pytest.mark.parametrize(("header", "data"), [(KODAK, KODAK_BYTES), (SPEECH, SPEECH_BYTES)])
-def test_version_1_headers_stay_as_they_are(header, data):
+def test_version_1_headers_are_unchanged(header, data):
     assert build_header(header).hex() == data.hex()
     assert parse(data) == header
 
@@ -80,14 +80,14 @@ def test_the_header_of_a_kodak_picture_takes_16_bytes():
 
 
 @given(headers)
-def test_a_header_comes_back(header):
+def test_a_parsed_header_equals_the_original(header):
     assert parse(build_header(header)) == header
 
 
 @pytest.mark.parametrize(
     ("width", "height"), [(1, 1), (1, MAX_IMAGE_SIDE), (MAX_IMAGE_SIDE, 1), (2**14, 2**14)]
 )
-def test_pictures_up_to_the_limits_come_back(width, height):
+def test_pictures_up_to_the_limits_are_accepted(width, height):
     header = replace(KODAK, facts=ImageFacts(width=width, height=height, grey=True))
     assert parse(build_header(header)) == header
     assert header.modality is Modality.IMAGE
@@ -95,7 +95,7 @@ def test_pictures_up_to_the_limits_come_back(width, height):
 
 @pytest.mark.parametrize("sample_rate", [*SAMPLE_RATES.values(), MIN_SAMPLE_RATE, MAX_SAMPLE_RATE])
 @pytest.mark.parametrize("num_samples", [0, 1, MAX_NUM_SAMPLES])
-def test_sounds_up_to_the_limits_come_back(sample_rate, num_samples):
+def test_sounds_up_to_the_limits_are_accepted(sample_rate, num_samples):
     facts = AudioFacts(
         num_samples=num_samples,
         sample_rate=sample_rate,
@@ -110,7 +110,7 @@ def test_sounds_up_to_the_limits_come_back(sample_rate, num_samples):
 @pytest.mark.parametrize(
     ("width", "height"), [(0, 1), (1, 0), (MAX_IMAGE_SIDE + 1, 1), (2**14, 2**14 + 1), (-1, -1)]
 )
-def test_a_picture_that_the_format_cannot_hold_is_refused(width, height):
+def test_a_picture_beyond_the_limits_is_refused(width, height):
     with pytest.raises(InputError, match="picture"):
         ImageFacts(width=width, height=height, grey=False)
 
@@ -126,7 +126,7 @@ def test_a_picture_that_the_format_cannot_hold_is_refused(width, height):
         {"num_channels": MAX_NUM_CHANNELS + 1},
     ],
 )
-def test_a_sound_that_the_format_cannot_hold_is_refused(change):
+def test_a_sound_beyond_the_limits_is_refused(change):
     with pytest.raises(InputError, match="sound"):
         replace(SPEECH.facts, **change)
 
@@ -147,12 +147,12 @@ def test_every_flipped_bit_is_noticed(data):
             parse(bytes(damaged))
 
 
-def test_another_kind_of_file_is_no_stream():
+def test_another_kind_of_file_is_refused():
     with pytest.raises(CorruptStreamError, match="not a vqcodec stream"):
         parse(b"\x89PNG\r\n\x1a\n")
 
 
-def test_another_version_is_unsupported_whatever_follows():
+def test_another_version_is_unsupported_with_any_further_bytes():
     with pytest.raises(UnsupportedStreamError, match="version 2"):
         parse(b"VQC\x02")
 
@@ -199,7 +199,7 @@ def test_a_sound_size_beyond_the_limits_is_damage(size, message):
 
 
 @given(st.binary(max_size=12), st.sampled_from([KODAK_BYTES, SPEECH_BYTES]))
-def test_whatever_is_read_as_a_header_is_what_would_be_written(tail, start):
+def test_every_accepted_header_is_written_the_same_way(tail, start):
     data = resealed(start[:10] + tail + b"??")
     try:
         reader = FieldReader(data)

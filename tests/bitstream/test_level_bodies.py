@@ -1,4 +1,4 @@
-"""Levels: bodies and back, and streams of which only the first ones are read."""
+"""Level bodies: round trips, damage, and streams that are read up to a level."""
 
 import pytest
 from hypothesis import given
@@ -20,17 +20,17 @@ DATA = build_stream(STREAM)
 
 
 def ends():
-    """Where each level of the stream ends."""
+    """The end of each level in a stream, in bytes."""
     sizes = [len(build_section(section, last=False)) for section in STREAM.sections]
     return [len(DATA) - sum(sizes[number:]) for number in range(2, len(sizes) + 1)]
 
 
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=9))
-def test_payloads_come_back(payloads):
+def test_parsed_payloads_equal_the_original(payloads):
     assert parse_level(build_level(payloads), len(payloads)) == payloads
 
 
-def test_a_body_is_as_the_document_has_it():
+def test_a_body_matches_the_document():
     assert build_level([b"alone"]) == b"alone"
     assert build_level([b"abc", b"", bytes(200), b"rest"]).hex() == (
         "03616263" + "00" + "c801" + "00" * 200 + "72657374"
@@ -40,13 +40,13 @@ def test_a_body_is_as_the_document_has_it():
 @pytest.mark.parametrize(
     "body", [b"", b"\1", b"\1a", b"\1a\2b", b"\1a\x80", b"\xff\xff\xff\xff\xff"]
 )
-def test_a_body_without_room_for_every_segment_is_corrupt(body):
+def test_a_body_with_too_few_payloads_is_corrupt(body):
     with pytest.raises(CorruptStreamError, match="level: ") as caught:
         parse_level(body, 3)
     assert not isinstance(caught.value, TruncatedStreamError)
 
 
-def test_a_length_of_more_bytes_than_needed_is_corrupt():
+def test_a_length_with_needless_bytes_is_corrupt():
     with pytest.raises(CorruptStreamError, match="as few bytes as possible"):
         parse_level(b"\x81\0ab", 2)
 
@@ -58,7 +58,7 @@ def test_the_levels_of_a_stream_are_in_order():
 
 
 @pytest.mark.parametrize("level", [1, 2, 3, 4, 5, 99])
-def test_up_to_a_level_a_stream_is_read_whatever_follows(level):
+def test_a_stream_is_read_up_to_a_level_with_any_further_bytes(level):
     whole = parse_stream(DATA, level)
     assert whole == Stream(HEADER, STREAM.sections[: 1 + level])
     if level < len(LEVELS):
@@ -67,12 +67,12 @@ def test_up_to_a_level_a_stream_is_read_whatever_follows(level):
         assert parse_stream(DATA[:end] + b"damage", level) == whole
 
 
-def test_what_follows_the_last_section_is_reported_with_a_level_too():
+def test_bytes_after_the_last_section_are_reported_with_a_level_too():
     with pytest.raises(CorruptStreamError, match="after the last section"):
         parse_stream(DATA + b"\0", len(LEVELS))
 
 
-def test_every_cut_tells_which_levels_are_whole():
+def test_every_cut_is_reported_with_the_intact_levels():
     for length in range(len(DATA)):
         whole = sum(end <= length for end in ends())
         with pytest.raises(TruncatedStreamError) as caught:
@@ -92,7 +92,7 @@ def test_every_cut_tells_which_levels_are_whole():
                     parse_stream(DATA[:length], level)
 
 
-def test_damage_tells_which_levels_are_whole_before_it():
+def test_damage_is_reported_with_the_intact_levels():
     damaged = bytearray(DATA)
     damaged[ends()[1] + 3] ^= 1
     with pytest.raises(CorruptStreamError, match=r"CRC .*; levels 1 to 2 are whole") as caught:

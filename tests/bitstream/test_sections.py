@@ -20,7 +20,7 @@ def parse(data):
     return parse_section(FieldReader(data))
 
 
-def test_version_1_sections_stay_as_they_are():
+def test_version_1_sections_are_unchanged():
     assert build_section(Section(Tag.SEGMENT, b"abc"), last=True).hex() == GOLDEN.hex()
     assert parse(GOLDEN) == (Section(Tag.SEGMENT, b"abc"), True)
 
@@ -28,7 +28,7 @@ def test_version_1_sections_stay_as_they_are():
 @pytest.mark.parametrize("tag", [*Tag, OPTIONAL, OPTIONAL | 63])
 @pytest.mark.parametrize("length", [0, 1, 127, 128, 20_000])
 @pytest.mark.parametrize("last", [False, True])
-def test_a_section_comes_back(tag, length, last):
+def test_a_parsed_section_equals_the_original(tag, length, last):
     section = Section(tag, bytes(range(256)) * 100)
     section = Section(tag, section.body[:length])
     assert parse(build_section(section, last=last) + b"next") == (section, last)
@@ -44,7 +44,7 @@ def test_an_unknown_tag_that_is_not_optional_is_unsupported(tag):
         parse(build_section(Section(tag, b"?"), last=True))
 
 
-def test_damage_is_told_from_an_unknown_tag():
+def test_damage_is_distinguished_from_an_unknown_tag():
     data = bytearray(build_section(Section(4, b"?"), last=True))
     data[-1] ^= 1
     with pytest.raises(CorruptStreamError):
@@ -65,7 +65,7 @@ def test_every_flipped_bit_is_damage():
             parse(bytes(damaged))
 
 
-def test_a_length_above_the_limit_is_damage_and_reads_nothing():
+def test_a_length_above_the_limit_is_damage_and_no_body_is_read():
     with pytest.raises(CorruptStreamError, match="section: length: more than"):
         parse(bytes.fromhex("01 8180808004"))
 
@@ -78,7 +78,7 @@ def test_a_body_above_the_limit_is_refused(monkeypatch):
 
 
 @given(st.binary(max_size=40))
-def test_whatever_is_read_as_a_section_is_what_would_be_written(data):
+def test_every_accepted_section_is_written_the_same_way(data):
     reader = FieldReader(data)
     try:
         section, last = parse_section(reader)

@@ -49,13 +49,13 @@ streams = st.builds(
 )
 
 
-def test_version_1_streams_stay_as_they_are():
+def test_version_1_streams_are_unchanged():
     assert build_stream(SMALL).hex() == SMALL_BYTES.hex()
     assert parse_stream(SMALL_BYTES) == SMALL
 
 
 @given(streams)
-def test_a_stream_comes_back(stream):
+def test_a_parsed_stream_equals_the_original(stream):
     assert parse_stream(build_stream(stream)) == stream
 
 
@@ -106,7 +106,7 @@ def test_too_many_sections_are_refused_and_are_damage(monkeypatch):
         Stream(HEADER, SMALL.sections)
 
 
-def test_a_length_beyond_the_end_is_truncated_before_anything_is_copied():
+def test_a_length_beyond_the_end_is_truncated_before_data_is_copied():
     with pytest.raises(TruncatedStreamError, match="needed 1073741824"):
         parse_stream(build_header(HEADER) + bytes.fromhex("01 8080808004"))
 
@@ -122,7 +122,7 @@ def test_any_bytes_are_a_stream_or_a_stream_error(data, with_header):
 
 
 @given(st.integers(0, len(SMALL_BYTES) - 1), st.binary(max_size=4), st.integers(0, 4))
-def test_a_replaced_stretch_is_noticed(start, inserted, num_removed):
+def test_replaced_bytes_are_noticed(start, inserted, num_removed):
     data = SMALL_BYTES[:start] + inserted + SMALL_BYTES[start + num_removed :]
     try:
         stream = parse_stream(data)

@@ -1,4 +1,4 @@
-"""Small signals."""
+"""Small test signals."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from vqcodec.signals.sound import AudioClip
 
 @pytest.fixture
 def picture() -> Picture:
-    """Colours, 33 x 17 pixels."""
+    """A colour picture, 33 x 17 pixels."""
     return noise_picture(33, 17)
 
 
 @pytest.fixture
 def clip() -> AudioClip:
-    """A mono sound of 500 samples at the models' rate."""
+    """A mono sound of 500 samples at the models' sample rate."""
     return noise_clip(500)

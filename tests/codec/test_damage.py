@@ -1,4 +1,4 @@
-"""Damaged and made-up streams: the right error, or nothing wrong at all; and at once."""
+"""Damaged and forged streams cause the right error, or none; errors come early."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES = [
 
 @pytest.fixture(scope="module", params=NAMES)
 def original(request, tiny_models):
-    """A model, a small stream of it, and what that decodes to."""
+    """A model, a small stream of it, and the decoded signal."""
     if request.param == "no-sound":
         model, signal = tiny_models["speech"], noise_clip(0)
     elif request.param == "image-with-more":
@@ -43,7 +43,7 @@ def original(request, tiny_models):
     return model, stream, model.decompress(stream)
 
 
-def test_every_cut_is_reported_as_one(original):
+def test_every_cut_is_reported_as_truncated(original):
     model, stream, _ = original
     for length in range(len(stream)):
         with pytest.raises(TruncatedStreamError):
@@ -63,7 +63,7 @@ def test_every_flipped_bit_is_reported(original):
 
 
 @pytest.mark.parametrize("more", [b"\0", b"VQC", bytes(100)])
-def test_what_follows_the_stream_is_reported(original, more):
+def test_bytes_after_the_stream_are_reported(original, more):
     model, stream, _ = original
     with pytest.raises(CorruptStreamError, match="after the last section"):
         model.decompress(stream + more)
@@ -88,7 +88,7 @@ def test_every_changed_payload_byte_under_a_valid_crc_is_reported_or_decodes(ori
 
 
 def forged(stream, *, sections=None, **header):
-    """The stream with other header fields or sections, every CRC valid."""
+    """The stream with changed header fields or sections, and valid CRCs."""
     parsed = parse_stream(stream)
     kept = parsed.sections if sections is None else tuple(sections)
     return build_stream(Stream(replace(parsed.header, **header), kept))
@@ -106,7 +106,7 @@ HUGE_SOUNDS = [
 
 
 @pytest.mark.parametrize("facts", [*HUGE_PICTURES, *HUGE_SOUNDS])
-def test_a_header_that_promises_too_much_is_refused_at_once(tiny_models, picture, clip, facts):
+def test_a_header_with_a_false_size_is_refused_early(tiny_models, picture, clip, facts):
     is_picture = isinstance(facts, ImageFacts)
     model = tiny_models["image" if is_picture else "speech"]
     stream = forged(model.compress(picture if is_picture else clip), facts=facts)
@@ -151,7 +151,7 @@ def test_any_rate_byte_gives_an_error_or_a_signal_of_the_right_size(original):
         assert type(decoded) is type(signal)
 
 
-def test_a_rate_that_the_model_does_not_have_is_refused(tiny_models):
+def test_an_invalid_rate_is_refused(tiny_models):
     model = tiny_models["residual-speech"]
     stream = model.compress(noise_clip(900))
     for rate in (0, model.parts.quantizer.num_codebooks + 1, 255):
@@ -160,7 +160,7 @@ def test_a_rate_that_the_model_does_not_have_is_refused(tiny_models):
 
 
 @pytest.mark.parametrize("name", ["image", "speech"])
-def test_another_model_is_asked_for_by_its_fingerprint(name, tiny_models, picture, clip):
+def test_the_error_names_the_fingerprint_of_the_needed_model(name, tiny_models, picture, clip):
     model = tiny_models[name]
     stream = model.compress(picture if name == "image" else clip)
     other = tiny_models["speech" if name == "image" else "image"]
@@ -194,7 +194,7 @@ def test_opacity_that_does_not_fit_is_refused(image_model, picture, alpha):
         image_model.decompress(forged(stream, sections=sections))
 
 
-def test_optional_sections_of_later_versions_are_passed_over(original):
+def test_optional_sections_of_later_versions_are_ignored(original):
     model, stream, signal = original
     sections = [Section(0xBF, b"later"), *parse_stream(stream).sections]
     assert same_signal(model.decompress(forged(stream, sections=sections)), signal)

@@ -1,4 +1,4 @@
-"""Parts of sounds, decoded without the rest."""
+"""Excerpts of sounds, decoded without the rest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def long_sound(model):
     ("first", "count"),
     [(0, 1), (0, 3 * HOP), (7, 900), (1000 * HOP - 3, 9), (1999 * HOP, 20 * HOP), (LONG - 1, 5)],
 )
-def test_an_excerpt_is_the_same_part_of_the_whole(model, long_sound, first, count):
+def test_an_excerpt_equals_that_part_of_the_whole(model, long_sound, first, count):
     stream, whole = long_sound
     start_s, duration_s = first / SAMPLE_RATE, count / SAMPLE_RATE
     part = excerpt(model, stream, start_s=start_s, duration_s=duration_s)
@@ -44,7 +44,7 @@ def test_an_excerpt_is_the_same_part_of_the_whole(model, long_sound, first, coun
     assert np.allclose(part.waveform, expected, atol=1e-5)
 
 
-def test_without_a_duration_it_goes_on_to_the_end(model, long_sound):
+def test_an_excerpt_without_a_duration_extends_to_the_end(model, long_sound):
     stream, whole = long_sound
     part = excerpt(model, stream, start_s=(LONG - 100) / SAMPLE_RATE)
     assert np.allclose(part.waveform, whole[:, -100:], atol=1e-5)
@@ -52,7 +52,9 @@ def test_without_a_duration_it_goes_on_to_the_end(model, long_sound):
 
 @pytest.mark.parametrize("sample_rate", [4_000, 8_000, 11_025, 44_100, 48_000])
 @pytest.mark.parametrize("separate_channels", [False, True])
-def test_other_rates_and_channels_fit_to_the_sample(model, sample_rate, separate_channels):
+def test_excerpts_are_sample_exact_at_other_rates_and_channels(
+    model, sample_rate, separate_channels
+):
     clip = noise_clip(sample_rate, channels=2, sample_rate=sample_rate)
     stream = model.compress(clip, quality=3, separate_channels=separate_channels)
     whole = model.decompress(stream).waveform
@@ -65,7 +67,7 @@ def test_other_rates_and_channels_fit_to_the_sample(model, sample_rate, separate
 @pytest.mark.parametrize(
     ("start", "duration_s", "num_frames"), [(0, 0.01, 1000), (2400, None, 501), (999, 0.01, 2000)]
 )
-def test_only_the_segments_around_it_are_decoded(
+def test_only_the_segments_around_an_excerpt_are_decoded(
     model, long_sound, monkeypatch, start, duration_s, num_frames
 ):
     decoded, decompress = [], model.prior.decompress
@@ -81,7 +83,7 @@ def test_only_the_segments_around_it_are_decoded(
 
 
 @pytest.mark.parametrize(("start_s", "duration_s"), [(-1, None), (0, 0), (float("nan"), 1)])
-def test_impossible_parts_are_refused(model, long_sound, start_s, duration_s):
+def test_invalid_excerpts_are_refused(model, long_sound, start_s, duration_s):
     with pytest.raises(UsageError, match="excerpt"):
         excerpt(model, long_sound[0], start_s=start_s, duration_s=duration_s)
 
@@ -93,7 +95,7 @@ def test_a_start_past_the_end_is_refused(model, long_sound):
         excerpt(model, model.compress(noise_clip(0)), duration_s=1)
 
 
-def test_a_picture_has_no_excerpt(tiny_models):
+def test_an_excerpt_of_a_picture_is_refused(tiny_models):
     model = tiny_models["image"]
     with pytest.raises(UsageError, match="picture"):
         model.open(model.compress(noise_picture(8, 8)), start_s=1)

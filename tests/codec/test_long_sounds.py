@@ -1,4 +1,4 @@
-"""Sounds that are never in memory as a whole: the same bytes and samples, and a bound."""
+"""Sounds that are never in memory as a whole: equal streams and samples, bounded memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONG = 180 * HOP  # five segments in three windows
 
 @dataclass
 class Pieces:
-    """A sound that comes in pieces of one length."""
+    """A sound whose blocks all have the same length."""
 
     waveform: np.ndarray
     size: int
@@ -43,7 +43,7 @@ class Pieces:
 
 @dataclass
 class Hum:
-    """A sound that is made as it is read."""
+    """A sound that is generated when it is read."""
 
     num_samples: int
     num_channels: int = 1
@@ -62,7 +62,7 @@ def model(request, tiny_models):
 
 @pytest.fixture(autouse=True)
 def small_windows(tiny_models, monkeypatch):
-    """Windows and segments of few frames make a short sound a long one."""
+    """Windows and segments of few frames, so that a short sound counts as long."""
     for model in tiny_models.values():
         modality = model.parts.modality
         small = replace(modality.geometry, window=WINDOW, segment=SEGMENT)
@@ -71,30 +71,30 @@ def small_windows(tiny_models, monkeypatch):
 
 @pytest.fixture
 def few_at_a_time(monkeypatch):
-    """Two segments are decoded side by side."""
+    """Limit the segments that are decoded side by side to two."""
     monkeypatch.setattr(segments, "_POSITIONS_AT_A_TIME", 2 * SEGMENT)
 
 
 @pytest.mark.parametrize("size", [1, 777, HOP, LONG])
 @pytest.mark.parametrize("sample_rate", [SAMPLE_RATE, 44_100])
-def test_pieces_of_any_length_give_the_same_stream(model, size, sample_rate):
+def test_the_stream_does_not_depend_on_the_block_length(model, size, sample_rate):
     clip = noise_clip(LONG, channels=2, sample_rate=sample_rate)
     stream = model.compress(clip, quality=3)
     assert model.compress(Pieces(clip.waveform, size, sample_rate), quality=3) == stream
 
 
 @pytest.mark.parametrize("separate_channels", [False, True])
-def test_segments_decode_to_the_same_however_many_side_by_side(
+def test_indices_do_not_depend_on_how_many_segments_are_decoded_side_by_side(
     audio_model, few_at_a_time, monkeypatch, separate_channels
 ):
     clip = noise_clip(LONG, channels=2)
     stream = audio_model.compress(clip, quality=3, separate_channels=separate_channels)
     few = audio_model.decompress(stream).waveform
-    indices, spending = audio_model.indices_of(stream), audio_model.bit_map_of(stream)
+    indices, bit_map = audio_model.indices_of(stream), audio_model.bit_map_of(stream)
     monkeypatch.setattr(segments, "_POSITIONS_AT_A_TIME", 1 << 16)
     assert np.array_equal(audio_model.decompress(stream).waveform, few)
     assert np.array_equal(audio_model.indices_of(stream), indices)
-    assert np.array_equal(audio_model.bit_map_of(stream).planes, spending.planes)
+    assert np.array_equal(audio_model.bit_map_of(stream).planes, bit_map.planes)
     assert np.array_equal(indices[0], audio_model.encode(clip, quality=3)) != separate_channels
 
 
@@ -108,10 +108,10 @@ def test_many_segments_are_decoded_side_by_side(audio_model, monkeypatch):
     stream = audio_model.compress(noise_clip(LONG), quality=1)
     monkeypatch.setattr(audio_model.prior, "decompress", spy)
     audio_model.decompress(stream)
-    assert calls == [5]  # and one frame more than 180, for the end
+    assert calls == [5]  # five segments for 181 frames: the end needs one more
 
 
-def test_the_blocks_of_an_open_stream_are_what_it_decompresses_to(model, few_at_a_time):
+def test_the_blocks_of_an_open_stream_equal_the_decompressed_sound(model, few_at_a_time):
     stream = model.compress(noise_clip(LONG, sample_rate=44_100), quality=3)
     sound, told = model.open(stream, progress=None), []
     whole = model.decompress(stream, progress=told.append)
@@ -123,7 +123,7 @@ def test_the_blocks_of_an_open_stream_are_what_it_decompresses_to(model, few_at_
     assert told[-1] == 1
 
 
-def test_progress_of_compressing_is_told_stripe_by_stripe(model):
+def test_progress_of_compressing_is_reported_for_each_stripe(model):
     told = []
     model.compress(noise_clip(LONG), quality=1, progress=told.append)
     assert told == sorted(told)
@@ -150,16 +150,16 @@ def test_memory_does_not_grow_with_the_length(audio_model, few_at_a_time, monkey
         back = peak_bytes(lambda of=streams: [None for _ in audio_model.open(of[0]).blocks()])
         peaks.append((one_way, back))
     for short, long in zip(*peaks, strict=True):
-        assert long - short < LONG * 8  # a byte for each further sample; the stream grows, too
+        assert long - short < LONG * 8  # 1 byte per added sample; the stream grows, too
 
 
-def test_a_search_reads_a_sound_again_for_every_try(audio_model):
+def test_a_search_reads_the_sound_once_for_every_tried_rate(audio_model):
     hum = Hum(20_000)
     least = len(audio_model.compress(hum, quality=2))
     assert len(compress_to_target(audio_model.parts, hum, size_bytes=least)) <= least
 
 
-def test_a_sound_that_breaks_off_is_an_error(audio_model):
+def test_a_sound_with_missing_samples_is_an_error(audio_model):
     class Broken(Hum):
         def blocks(self):
             yield next(super().blocks())
@@ -170,7 +170,7 @@ def test_a_sound_that_breaks_off_is_an_error(audio_model):
 
 
 def forged(model, num_samples, payload=b""):
-    """A stream of as many segments as its samples need, each of the same few bytes."""
+    """A forged stream with the right number of segments, all with the same few bytes."""
     stream = parse_stream(model.compress(noise_clip(10), quality=3))
     facts = AudioFacts(
         num_samples=num_samples, sample_rate=SAMPLE_RATE, num_channels=8, downmixed=True
@@ -187,13 +187,13 @@ def test_a_small_stream_of_a_huge_sound_takes_little_memory(residual_audio_model
     assert peak < 1 << 24
 
 
-def test_empty_segments_of_a_logistic_prior_soon_fall_out_of_the_codebook(audio_model):
+def test_empty_segments_of_a_logistic_prior_soon_leave_the_codebook(audio_model):
     with pytest.raises(CorruptStreamError, match="codebook"):
         next(audio_model.open(forged(audio_model, 1 << 20)).blocks())
 
 
 @pytest.mark.parametrize("verb", ["decompress", "indices_of", "bit_map_of"])
-def test_what_no_memory_holds_is_refused_at_once(audio_model, verb, monkeypatch):
+def test_a_sound_too_large_for_memory_is_refused_early(audio_model, verb, monkeypatch):
     stream = forged(audio_model, 1 << 20)
     limit = {"bit_map_of": 1 << 14, "indices_of": 1 << 18}.get(verb, 1 << 22)
     monkeypatch.setattr("vqcodec.codec.decompress.MAX_HELD_VALUES", limit)
@@ -201,7 +201,7 @@ def test_what_no_memory_holds_is_refused_at_once(audio_model, verb, monkeypatch)
         getattr(audio_model, verb)(stream)
 
 
-def test_damage_in_a_later_segment_shows_when_it_is_reached(audio_model, few_at_a_time):
+def test_damage_in_a_later_segment_is_found_when_that_segment_is_read(audio_model, few_at_a_time):
     stream = parse_stream(audio_model.compress(noise_clip(LONG), quality=3))
     *sections, last = stream.sections
     sections.append(Section(last.tag, last.body + b"\x01"))

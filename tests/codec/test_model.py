@@ -1,4 +1,4 @@
-"""The verbs of a model besides compressing: what they take, give and refuse."""
+"""The methods of a model, except compress and decompress: arguments, results, errors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_indices_of_another_shape_type_or_range_are_refused(model):
             model.decode(attempt)
 
 
-def test_no_indices_are_an_empty_sound_and_no_picture(model):
+def test_an_empty_grid_is_an_empty_sound_but_not_a_picture(model):
     nothing = some_indices(model)[..., :0]
     if model.modality == "audio":
         assert model.decode(nothing).waveform.shape == (1, 0)
@@ -83,7 +83,7 @@ def test_a_quality_out_of_range_is_refused(model, quality):
             call()
 
 
-def test_samples_have_the_size_asked_for_and_depend_on_the_seed(model):
+def test_samples_have_the_requested_size_and_depend_on_the_seed(model):
     size = (
         {"width": 40, "height": 20} if model.modality == "image" else {"duration_s": 1000 / 16_000}
     )
@@ -109,7 +109,7 @@ def test_samples_have_the_size_asked_for_and_depend_on_the_seed(model):
         {"temperature": -0.5},
     ],
 )
-def test_samples_of_another_size_are_refused(model, size):
+def test_samples_of_an_invalid_size_are_refused(model, size):
     with pytest.raises(UsageError):
         model.sample(**{"seed": 0, "width": 16, "height": 16, "duration_s": 0.01, **size})
 
@@ -118,7 +118,7 @@ def test_the_shortest_sample_has_one_sample(audio_model):
     assert audio_model.sample(seed=0, duration_s=1e-9).waveform.shape == (1, 1)
 
 
-def test_a_device_that_is_not_there_is_refused(model):
+def test_an_unavailable_device_is_refused(model):
     assert model.to("cpu") is model
     with pytest.raises(UsageError, match="device 'nonsense': not one of cpu, cuda"):
         model.to("nonsense")
@@ -127,7 +127,7 @@ def test_a_device_that_is_not_there_is_refused(model):
             model.to(device)
 
 
-def test_rates_rise_with_quality(model):
+def test_rates_increase_with_quality(model):
     rates = [model.rate_of(quality) for quality in np.linspace(1, 10, 40)]
     assert rates == sorted(rates)
     assert all(0 <= rate <= 255 for rate in rates)

@@ -1,4 +1,4 @@
-"""Model files: what is saved is loaded, and nothing damaged or made up is."""
+"""Model files: round trips; damaged and forged files are refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def contract_of(tensors):
 
 
 def write(tensors, facts, folder):
-    """A model file with a checksum that goes with it."""
+    """A model file with a matching checksum."""
     facts.pop("checksum", None)
     facts["checksum"] = checksum_of(facts, tensors)
     copy = folder / "copy.safetensors"
@@ -40,7 +40,7 @@ def write(tensors, facts, folder):
 
 
 def rewritten(path, folder, change, *, fingerprint=True):
-    """A copy with other tensors, and the fingerprint that goes with them."""
+    """A copy with other tensors and the matching fingerprint."""
     tensors, facts = load_file(path), read_facts(path)
     change(tensors)
     if fingerprint:
@@ -48,13 +48,13 @@ def rewritten(path, folder, change, *, fingerprint=True):
     return write(tensors, facts, folder)
 
 
-def test_a_faithful_copy_is_the_same_model(path, tmp_path):
+def test_a_rewritten_file_is_the_same_model(path, tmp_path):
     copy, original = read_model(rewritten(path, tmp_path, len)), read_model(path)
     assert copy.fingerprint == original.fingerprint
     assert copy.name == original.name
 
 
-def test_the_reference_arithmetic_is_the_same_model(path):
+def test_int64_arithmetic_gives_the_same_model(path):
     floats, integers = read_model(path), read_model(path, dtype=np.int64)
     size = {"width": 48, "height": 32} if floats.modality == "image" else {"duration_s": 0.05}
     signal = floats.sample(seed=3, **size)
@@ -63,7 +63,7 @@ def test_the_reference_arithmetic_is_the_same_model(path):
     assert all(map(np.array_equal, integers.indices_of(stream), floats.indices_of(stream)))
 
 
-def test_a_better_decoder_reads_old_streams(path, tmp_path):
+def test_a_model_with_another_decoder_reads_old_streams(path, tmp_path):
     def improve(tensors):
         tensors["decoder.head.bias"] = tensors["decoder.head.bias"] + np.float16(0.01)
 
@@ -74,7 +74,7 @@ def test_a_better_decoder_reads_old_streams(path, tmp_path):
 
 
 @pytest.mark.parametrize("table", ["quantizer", "prior"])
-def test_another_contract_is_another_fingerprint(path, table):
+def test_the_fingerprint_depends_on_every_table_of_the_format(path, table):
     tensors, facts = load_file(path), read_facts(path)
     contract = contract_of(tensors)
     before = fingerprint_of(facts["tables"], contract)
@@ -90,7 +90,7 @@ def test_another_contract_is_another_fingerprint(path, table):
 
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 100, 1000, -1000, -1])
-def test_a_file_that_ends_early_is_refused(path, tmp_path, keep):
+def test_a_truncated_file_is_refused(path, tmp_path, keep):
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ModelFileError):
@@ -110,14 +110,14 @@ def test_damage_anywhere_is_refused(path, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89PNG", bytes(100), b"\xff" * 100])
-def test_what_is_no_model_is_refused(tmp_path, content):
+def test_other_files_are_refused(tmp_path, content):
     file = tmp_path / "other.safetensors"
     file.write_bytes(content)
     with pytest.raises(ModelFileError):
         read_model(file)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(ModelFileError, match="cannot be read"):
         read_model(tmp_path / "none.safetensors")
 
@@ -150,7 +150,7 @@ def poison(value):
         poison(np.inf),
     ],
 )
-def test_wrong_tensors_under_a_right_fingerprint_are_refused(path, tmp_path, change):
+def test_wrong_tensors_with_a_matching_fingerprint_are_refused(path, tmp_path, change):
     copy = rewritten(path, tmp_path, change)
     with pytest.raises(ModelFileError):
         read_model(copy)
@@ -214,10 +214,11 @@ def replaced(table, value):
         in_table("prior", width=17),
     ],
 )
-def test_tables_that_make_no_model_are_refused(path, tmp_path, change):
+def test_invalid_tables_are_refused(path, tmp_path, change):
     tensors, facts = load_file(path), read_facts(path)
     change(facts)
-    with contextlib.suppress(LookupError, TypeError, AttributeError):  # some have no fingerprint
+    # Some tables cannot have a fingerprint.
+    with contextlib.suppress(LookupError, TypeError, AttributeError):
         facts["fingerprint"] = fingerprint_of(facts["tables"], contract_of(tensors))
     copy = write(tensors, facts, tmp_path)
     with pytest.raises(ModelFileError):
@@ -234,7 +235,7 @@ def test_a_file_without_a_checksum_is_refused(path, tmp_path):
 
 
 @pytest.mark.parametrize("facts", ["", "[]", "{}", "[[[", "7", '{"format": 2}', "[" * 100_000])
-def test_other_facts_are_refused(path, tmp_path, facts):
+def test_invalid_facts_are_refused(path, tmp_path, facts):
     copy = tmp_path / "copy.safetensors"
     save_file(load_file(path), copy, metadata={METADATA_KEY: facts})
     with pytest.raises(ModelFileError):
@@ -268,7 +269,7 @@ def test_a_model_that_cannot_be_written_leaves_nothing(file, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.safetensors"]
 
 
-def test_writing_twice_gives_the_same_file_in_whatever_order_the_tensors_come(file, tmp_path):
+def test_the_file_does_not_depend_on_the_order_of_tensors(file, tmp_path):
     write_anew(file, tmp_path / "one.safetensors", file.tensors)
     turned = dict(reversed(file.tensors.items()))
     write_anew(file, tmp_path / "two.safetensors", turned)

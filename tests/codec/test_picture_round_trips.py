@@ -1,4 +1,4 @@
-"""Pictures to streams and back: sizes, indices, and what a picture has besides its colours."""
+"""Pictures to streams and back: sizes, indices, opacity and colour profiles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def model(request, tiny_models):
 
 @pytest.mark.parametrize("quality", [1, 5.3, 10])
 @pytest.mark.parametrize("size", SIZES)
-def test_a_picture_comes_back_in_its_size(model, size, quality):
+def test_a_decoded_picture_has_the_original_size(model, size, quality):
     picture = noise_picture(*size)
     stream = model.compress(picture, quality=quality)
     decoded = model.decompress(stream)
@@ -45,7 +45,7 @@ def test_the_stream_holds_what_encode_returns(model, size):
     assert np.array_equal(decoded, model.decompress(stream).pixels)
 
 
-def test_more_quality_takes_more_bytes_and_loses_less(image_model):
+def test_a_higher_quality_has_more_bytes_and_a_smaller_error(image_model):
     picture = noise_picture(96, 96)
     sizes, errors = [], []
     for quality in (1, 5):
@@ -56,7 +56,7 @@ def test_more_quality_takes_more_bytes_and_loses_less(image_model):
     assert errors == sorted(errors, reverse=True)
 
 
-def test_quality_five_is_usual(model):
+def test_quality_five_is_the_default(model):
     picture = noise_picture(20, 20)
     assert model.compress(picture) == model.compress(picture, quality=5)
 
@@ -67,13 +67,13 @@ def test_a_grey_picture_stays_grey(model, size):
     assert decoded.pixels.shape == (size[1], size[0], 1)
 
 
-def test_grey_in_three_channels_is_coded_as_grey_in_one(model):
+def test_grey_in_three_channels_is_coded_like_grey_in_one(model):
     grey = noise_picture(33, 17, channels=1)
     colour = Picture(grey.pixels.repeat(3, axis=2))
     assert np.array_equal(model.encode(grey), model.encode(colour))
 
 
-def test_deep_greys_are_read_in_all_their_bits(model):
+def test_all_16_bits_of_a_grey_picture_are_used(model):
     picture = noise_picture(40, 40, channels=1)
     deep = Picture(picture.pixels.astype(np.uint16) * 257)
     assert model.compress(deep) == model.compress(picture)
@@ -91,7 +91,7 @@ def test_opacity_and_profile_come_back_exactly(model, size):
     assert np.array_equal(decoded.pixels, plain.pixels)
 
 
-def test_a_picture_beyond_one_segment_has_several(model):
+def test_a_large_picture_has_several_segments(model):
     picture = noise_picture(64 * PATCH + 5, 3)
     stream = model.compress(picture, quality=3)
     assert len(parse_stream(stream).segments) == 2
@@ -102,7 +102,7 @@ def test_a_picture_beyond_one_segment_has_several(model):
 
 
 @pytest.mark.parametrize("size", [(70, 90), (97, 33), (16, 200)])
-def test_a_picture_in_many_windows_is_as_in_one(model, size, monkeypatch):
+def test_a_picture_in_many_windows_equals_one_window(model, size, monkeypatch):
     picture = noise_picture(*size)
     whole = model.decompress(model.compress(picture, quality=8))
     modality = model.parts.modality
@@ -110,11 +110,11 @@ def test_a_picture_in_many_windows_is_as_in_one(model, size, monkeypatch):
     monkeypatch.setattr(modality, "geometry", small)
     parts = model.decompress(model.compress(picture, quality=8))
     difference = np.abs(parts.pixels.astype(int) - whole.pixels)
-    assert difference.max() <= 1 or difference.mean() < 0.05  # a latent may round to the other side
+    assert difference.max() <= 1 or difference.mean() < 0.05  # a latent may be rounded differently
 
 
 def seams(model, monkeypatch, **changes):
-    """How far windows of 2 x 2 positions are from a single one: at their borders, and elsewhere."""
+    """The largest differences of 2 x 2 windows from a single one: at borders, and elsewhere."""
     modality, indices = model.parts.modality, model.encode(noise_picture(160, 128))
     whole = model.decode(indices).pixels.astype(int)
     small = replace(modality.geometry, window=2, **changes)
@@ -127,16 +127,16 @@ def seams(model, monkeypatch, **changes):
     return difference[border].max(), difference[~border].max()
 
 
-def test_borders_of_windows_differ_no_more_than_other_places(model, monkeypatch):
+def test_there_are_no_seams_at_borders_of_windows(model, monkeypatch):
     at_borders, elsewhere = seams(model, monkeypatch)
     assert at_borders <= 1  # rounding
     assert elsewhere <= 1
     at_borders, elsewhere = seams(model, monkeypatch, decoder_reach=0)
-    assert at_borders > 1  # what a seam would look like
+    assert at_borders > 1  # a forced seam is found
 
 
 @pytest.mark.parametrize("size", [(70, 90), (97, 33), (16, 200)])
-def test_a_picture_in_many_stripes_is_as_in_one(model, size, monkeypatch):
+def test_a_picture_in_many_stripes_equals_one_stripe(model, size, monkeypatch):
     picture, modality = noise_picture(*size), model.parts.modality
     small = replace(modality.geometry, window=2, segment=2)  # stripes of two rows
     monkeypatch.setattr(modality, "geometry", small)
@@ -149,7 +149,7 @@ def test_a_picture_in_many_stripes_is_as_in_one(model, size, monkeypatch):
 
 
 @pytest.mark.parametrize("size", [(70, 90), (97, 33), (16, 200)])
-def test_a_picture_in_many_segments_comes_back(model, size, monkeypatch):
+def test_a_picture_in_many_segments_is_decoded(model, size, monkeypatch):
     modality = model.parts.modality
     small = replace(modality.geometry, segment=3)
     monkeypatch.setattr(modality, "geometry", small)
@@ -167,7 +167,7 @@ def test_the_same_picture_gives_the_same_stream(model):
     assert same_signal(*(model.decompress(model.compress(picture)) for _ in range(2)))
 
 
-def test_progress_is_told(model):
+def test_progress_is_reported(model):
     told = []
     stream = model.compress(noise_picture(33, 17), progress=told.append)
     assert told == sorted(told)

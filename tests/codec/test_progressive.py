@@ -1,4 +1,4 @@
-"""Progressive pictures: the same picture, and a coarser one out of the start of its stream."""
+"""Progressive pictures: the same picture, and coarser ones from the start of the stream."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def model(request, tiny_models):
 
 
 def ends(stream):
-    """Where each level of a stream ends."""
+    """The end of each level in a stream, in bytes."""
     return [level["end_bytes"] for level in describe(stream)["levels"]]
 
 
 def forged(stream, *, sections=None, **header):
-    """The stream with other header fields or sections, every CRC valid."""
+    """The stream with changed header fields or sections, and valid CRCs."""
     parsed = parse_stream(stream)
     kept = parsed.sections if sections is None else tuple(sections)
     return build_stream(Stream(replace(parsed.header, **header), kept))
@@ -48,7 +48,7 @@ def forged(stream, *, sections=None, **header):
 
 @pytest.mark.parametrize("quality", [5, 10])
 @pytest.mark.parametrize("size", SIZES)
-def test_it_is_the_picture_of_the_stream_that_is_not_progressive(model, size, quality):
+def test_a_progressive_stream_decodes_to_the_same_picture_as_an_ordinary_one(model, size, quality):
     picture = noise_picture(*size)
     plain = model.compress(picture, quality=quality)
     stream = model.compress(picture, quality=quality, progressive=True)
@@ -59,7 +59,7 @@ def test_it_is_the_picture_of_the_stream_that_is_not_progressive(model, size, qu
 
 
 @pytest.mark.parametrize("size", [(70, 90), (97, 33)])
-def test_many_segments_are_in_every_level(model, size, monkeypatch):
+def test_every_level_has_a_payload_for_every_segment(model, size, monkeypatch):
     modality = model.parts.modality
     small = replace(modality.geometry, window=2, segment=2)  # stripes of two rows
     monkeypatch.setattr(modality, "geometry", small)
@@ -75,7 +75,7 @@ def test_many_segments_are_in_every_level(model, size, monkeypatch):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_start_of_a_stream_is_the_picture_of_its_level(model, size):
+def test_the_start_of_a_stream_decodes_like_its_level(model, size):
     picture = noise_picture(*size)
     plain = model.compress(picture, quality=9)
     stream = model.compress(picture, quality=9, progressive=True)
@@ -98,7 +98,7 @@ def test_every_level_is_closer_to_the_original(model):
     assert reached == sorted(set(reached))
 
 
-def test_known_indices_stay_and_the_others_cost_least(image_model):
+def test_known_indices_are_kept_and_others_have_the_fewest_bits(image_model):
     picture = noise_picture(70, 50)
     stream = image_model.compress(picture, quality=10, progressive=True)
     rate = parse_stream(stream).header.rate
@@ -106,7 +106,7 @@ def test_known_indices_stay_and_the_others_cost_least(image_model):
     (coarse,) = image_model.indices_of(stream, level=1)
     assert np.array_equal(coarse[:2], exact[:2])  # the first group
     (bits,) = image_model.prior.bits_of([coarse], rate)
-    for change in (-1, 1):  # of the last group: nothing is predicted from it in its last phase
+    for change in (-1, 1):  # of the last group: its last phase predicts nothing
         other = coarse.copy()
         other[6:, 1::2, ::2] = (coarse[6:, 1::2, ::2] + change).clip(0, 30)
         changed = other != coarse
@@ -125,7 +125,7 @@ def test_opacity_and_profile_come_with_the_first_level(model):
 
 
 @pytest.mark.parametrize("size", [(33, 17), (64 * PATCH + 5, 3)])
-def test_every_cut_tells_what_is_whole(model, size):
+def test_every_cut_is_reported_with_the_intact_levels(model, size):
     stream = model.compress(noise_picture(*size), quality=4, progressive=True)
     whole_levels = [model.decompress(stream, level=n + 1) for n in range(len(ends(stream)))]
     for length in range(len(stream)):
@@ -140,7 +140,7 @@ def test_every_cut_tells_what_is_whole(model, size):
             assert same_signal(decoded, whole_levels[num_whole - 1])
 
 
-def test_every_flipped_bit_is_reported_and_spares_the_levels_before_it(model):
+def test_every_flipped_bit_is_reported_and_earlier_levels_decode(model):
     stream = model.compress(noise_picture(33, 17), quality=4, progressive=True)
     coarse, whole = model.decompress(stream, level=1), model.decompress(stream)
     for position in range(8 * len(stream)):
@@ -187,7 +187,7 @@ def test_a_payload_for_all_levels_is_checked_to_its_end_with_the_last_level(mode
         model.decompress(longer, level=NUM_LEVELS[model.name])
 
 
-def test_levels_too_few_or_too_many_are_refused(model):
+def test_too_few_or_too_many_levels_are_refused(model):
     stream = model.compress(noise_picture(33, 17), progressive=True)
     levels, needed = parse_stream(stream).sections, NUM_LEVELS[model.name]
     fewer = forged(stream, sections=levels[:-1])
@@ -202,7 +202,7 @@ def test_levels_too_few_or_too_many_are_refused(model):
     assert same_signal(model.decompress(fewer, level=1), model.decompress(stream, level=1))
 
 
-def test_segments_and_levels_do_not_mix(model):
+def test_segments_together_with_levels_are_refused(model):
     picture = noise_picture(33, 17)
     levels = parse_stream(model.compress(picture, progressive=True)).sections
     plain = model.compress(picture)
@@ -223,11 +223,12 @@ def test_levels_in_a_sound_are_refused(audio_model):
             audio_model.decompress(forged(stream, sections=levels))
 
 
-def test_a_model_or_rate_of_one_level_is_refused(tiny_models, picture, clip):
-    with pytest.raises(UsageError, match="model speech codes this in a single level"):
+def test_a_model_or_rate_with_one_level_is_refused(tiny_models, picture, clip):
+    with pytest.raises(UsageError, match="model speech has a single level at this quality"):
         tiny_models["speech"].compress(clip, progressive=True)
     residual = tiny_models["residual-image"]
-    with pytest.raises(UsageError, match="in a single level"):  # the first group is one codebook
+    # The only codebook is in the first group.
+    with pytest.raises(UsageError, match="has a single level"):
         residual.compress(picture, quality=1, progressive=True)
     stream = residual.compress(picture, quality=1)
     level = Section(Tag.LEVEL, parse_stream(stream).segments[0])
@@ -251,7 +252,7 @@ def test_a_sound_has_a_single_level(audio_model, clip):
 
 
 @pytest.mark.parametrize("level", [None, 1])
-def test_a_header_that_promises_too_much_is_refused_at_once(image_model, picture, level):
+def test_a_header_with_a_false_size_is_refused_early(image_model, picture, level):
     facts = ImageFacts(width=65_535, height=4_096, grey=False)
     stream = forged(image_model.compress(picture, progressive=True), facts=facts)
     started = time.monotonic()
@@ -276,12 +277,12 @@ def test_a_target_is_met_by_a_progressive_stream(image_model):
     assert all(parse_stream(stream).levels for stream in (by_size, by_psnr))
 
 
-def test_bits_are_found_in_a_progressive_stream(image_model, picture):
+def test_a_progressive_stream_has_a_bit_map(image_model, picture):
     plain, stream = (image_model.compress(picture, progressive=way) for way in (False, True))
     assert image_model.bit_map_of(stream).num_bits == image_model.bit_map_of(plain).num_bits
 
 
-def test_what_a_stream_says_of_its_levels(image_model, picture):
+def test_the_levels_of_a_stream_are_described(image_model, picture):
     described = describe(image_model.compress(picture, progressive=True))
     assert described["progressive"] is True
     assert [level["level"] for level in described["levels"]] == [1, 2, 3]

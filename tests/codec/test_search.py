@@ -1,4 +1,4 @@
-"""The best quality that fits a size."""
+"""The search for the rate that meets a size or a PSNR."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def signal(model):
 
 
 @pytest.mark.parametrize("quality", [1, 3, 8, 10])
-def test_a_target_is_met_and_used(model, signal, quality):
+def test_a_size_target_is_met_closely(model, signal, quality):
     target = len(model.compress(signal, quality=quality))
     stream = compress_to_target(model.parts, signal, size_bytes=target)
-    assert 0.8 * target <= len(stream) <= target  # sizes of untrained models do not quite rise
+    assert 0.8 * target <= len(stream) <= target  # sizes of untrained models do not always increase
     model.decompress(stream)
 
 
-def test_more_than_enough_gives_the_highest_quality(model, signal):
+def test_a_large_size_target_gives_the_highest_quality(model, signal):
     best = model.compress(signal, quality=10)
     assert compress_to_target(model.parts, signal, size_bytes=1 << 30) == best
 
 
-def test_a_target_below_the_lowest_quality_is_refused_with_what_that_takes(model, signal):
+def test_a_size_target_too_small_is_refused_with_the_smallest_size(model, signal):
     least = len(model.compress(signal, quality=1))
     with pytest.raises(UsageError, match=f"lowest quality takes {least} bytes, not 20"):
         compress_to_target(model.parts, signal, size_bytes=20)
 
 
-def test_channels_are_kept_apart_if_asked_for(audio_model):
+def test_channels_are_coded_separately_on_request(audio_model):
     clip = noise_clip(1000, channels=2)
     best = audio_model.compress(clip, quality=10, separate_channels=True)
     found = compress_to_target(audio_model.parts, clip, size_bytes=1 << 20, separate_channels=True)
@@ -54,7 +54,7 @@ def test_progress_rises_to_one(model, signal):
 
 
 @pytest.mark.parametrize("quality", [1, 4, 9])
-def test_a_fidelity_is_reached_with_no_more_bytes_than_needed(tiny_models, quality):
+def test_a_psnr_is_reached_at_the_lowest_rate(tiny_models, quality):
     model, picture = tiny_models["image"], noise_picture(64, 48)
     stream = model.compress(picture, quality=quality)
     wanted = psnr(picture, model.decompress(stream))
@@ -63,7 +63,7 @@ def test_a_fidelity_is_reached_with_no_more_bytes_than_needed(tiny_models, quali
     assert len(found) <= len(stream) + 2
 
 
-def test_a_fidelity_past_the_highest_quality_is_refused_with_what_that_reaches(tiny_models):
+def test_a_psnr_too_high_is_refused_with_the_highest_psnr(tiny_models):
     model, picture = tiny_models["image"], noise_picture(64, 48)
     best = psnr(picture, model.decompress(model.compress(picture, quality=10)))
     with pytest.raises(UsageError, match=f"reaches {best:.2f} dB, not 90"):

@@ -23,7 +23,7 @@ def model(request, tiny_models):
 
 @pytest.mark.parametrize("quality", [1, 5.3, 10])
 @pytest.mark.parametrize("num_samples", LENGTHS)
-def test_a_sound_comes_back_in_its_length(model, num_samples, quality):
+def test_a_decoded_sound_has_the_original_length(model, num_samples, quality):
     clip = noise_clip(num_samples)
     decoded = model.decompress(model.compress(clip, quality=quality))
     assert decoded.waveform.shape == clip.waveform.shape
@@ -48,7 +48,7 @@ def test_the_stream_holds_what_encode_returns(model, num_samples):
 
 @pytest.mark.parametrize("sample_rate", [1_000, 8_000, 11_025, 44_100, 44_101, 192_000])
 @pytest.mark.parametrize("num_samples", [0, 1, 1000])
-def test_a_sound_comes_back_at_its_rate(audio_model, sample_rate, num_samples):
+def test_a_decoded_sound_has_the_original_sample_rate(audio_model, sample_rate, num_samples):
     clip = noise_clip(num_samples, channels=2, sample_rate=sample_rate)
     decoded = audio_model.decompress(audio_model.compress(clip))
     assert decoded.waveform.shape == (2, num_samples)
@@ -57,7 +57,7 @@ def test_a_sound_comes_back_at_its_rate(audio_model, sample_rate, num_samples):
 
 @pytest.mark.parametrize("channels", [2, 8])
 @pytest.mark.parametrize("num_samples", [0, 1, 7 * HOP + 3])
-def test_channels_are_mixed_down_or_kept_apart(model, channels, num_samples):
+def test_channels_are_mixed_down_or_coded_separately(model, channels, num_samples):
     clip = noise_clip(num_samples, channels=channels)
     mixed = model.compress(clip)
     decoded = model.decompress(mixed)
@@ -74,19 +74,19 @@ def test_channels_are_mixed_down_or_kept_apart(model, channels, num_samples):
         assert np.allclose(model.decompress(apart).waveform[channel], alone, atol=1e-6)
 
 
-def test_one_channel_is_the_same_mixed_or_apart(model):
+def test_a_mono_stream_does_not_depend_on_separate_channels(model):
     clip = noise_clip(1000)
     assert model.compress(clip) == model.compress(clip, separate_channels=True)
 
 
-def test_a_mix_is_that_of_the_mean(model):
+def test_a_mix_is_coded_like_the_mean_of_the_channels(model):
     clip = noise_clip(1000, channels=2)
     mean = AudioClip(clip.waveform.mean(axis=0, keepdims=True), clip.sample_rate)
     assert np.array_equal(model.encode(clip), model.encode(mean))
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -1.0])
-def test_silence_and_clipped_sounds_come_back_within_bounds(model, level):
+def test_silence_and_clipped_sounds_decode_within_full_scale(model, level):
     clip = AudioClip(np.full((1, 2000), level, np.float32), SAMPLE_RATE)
     decoded = model.decompress(model.compress(clip)).waveform
     assert decoded.shape == clip.waveform.shape
@@ -103,7 +103,7 @@ def test_a_long_sound_has_several_segments(audio_model):
 
 
 @pytest.mark.parametrize("num_samples", [50 * HOP, 33 * HOP + 1])
-def test_a_sound_in_many_windows_is_as_in_one(model, num_samples, monkeypatch):
+def test_a_sound_in_many_windows_equals_one_window(model, num_samples, monkeypatch):
     clip = noise_clip(num_samples)
     whole = model.decompress(model.compress(clip, quality=8)).waveform
     modality = model.parts.modality
@@ -113,7 +113,7 @@ def test_a_sound_in_many_windows_is_as_in_one(model, num_samples, monkeypatch):
     assert np.square(parts - whole).mean() < 1e-3 * np.square(whole).mean()
 
 
-def test_a_sound_in_many_segments_comes_back(model, monkeypatch):
+def test_a_sound_in_many_segments_is_decoded(model, monkeypatch):
     modality = model.parts.modality
     small = replace(modality.geometry, segment=7)
     monkeypatch.setattr(modality, "geometry", small)

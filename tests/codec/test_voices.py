@@ -1,4 +1,4 @@
-"""Decoding as another speaker: a recording says whose voice it is to be."""
+"""Voice conversion: decoding with the voice of a recording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vqcodec.signals.sound import AudioClip
 
 @pytest.fixture(scope="module")
 def model():
-    """Speech with voices, whose modulation is random where training would start with none."""
+    """A speech model with voices; their modulation, zero at initialisation, is random here."""
     return load_tiny_model("voices")
 
 
@@ -25,7 +25,7 @@ def recording(seed, **changes):
     return noise_clip(changes.pop("num_samples", SAMPLE_RATE), seed=seed, **changes)
 
 
-def test_every_speaker_has_a_voice_of_their_own(model, stream):
+def test_every_speaker_gives_a_different_sound(model, stream):
     spoken = [model.decompress(stream, speaker=s) for s in (None, recording(1), recording(2))]
     for number, sound in enumerate(spoken):
         assert sound.waveform.shape == (1, 4_000)
@@ -33,39 +33,39 @@ def test_every_speaker_has_a_voice_of_their_own(model, stream):
     assert same_signal(spoken[1], model.decompress(stream, speaker=recording(1)))
 
 
-def test_indices_are_the_same_whoever_speaks(model, stream):
+def test_indices_do_not_depend_on_the_speaker(model, stream):
     (indices,) = model.indices_of(stream)
     assert np.array_equal(indices, model.encode(noise_clip(4_000), quality=9))
 
 
-def test_level_rate_and_channels_of_the_recording_do_not_matter(model, stream):
+def test_loudness_rate_and_channels_of_the_recording_do_not_matter(model, stream):
     usual = model.decompress(stream, speaker=recording(1)).waveform
     quiet = AudioClip(recording(1).waveform * np.float32(0.3), SAMPLE_RATE)
     twice = AudioClip(recording(1).waveform.repeat(2, axis=0), SAMPLE_RATE)
     for other in (quiet, twice):
         assert np.allclose(model.decompress(stream, speaker=other).waveform, usual, atol=1e-3)
-    faster = AudioClip(recording(1).waveform, 32_000)  # somebody else
+    faster = AudioClip(recording(1).waveform, 32_000)  # another voice
     assert np.abs(model.decompress(stream, speaker=faster).waveform - usual).max() > 1e-3
 
 
-def test_a_part_has_the_voice_of_the_whole(model, stream):
+def test_an_excerpt_has_the_voice_of_the_whole(model, stream):
     whole = model.decompress(stream, speaker=recording(1)).waveform
     part = AudioClip.of_sound(model.open(stream, speaker=recording(1), start_s=0.1))
     assert np.allclose(part.waveform, whole[:, 1_600:], atol=1e-5)
 
 
-def test_each_channel_is_spoken_by_the_speaker(model):
+def test_each_channel_gets_the_voice(model):
     stereo = noise_clip(4_000, channels=2)
     stream = model.compress(stereo, separate_channels=True)
     assert model.decompress(stream, speaker=recording(1)).waveform.shape == (2, 4_000)
 
 
-def test_a_silent_speaker_is_no_failure(model, stream):
+def test_a_silent_recording_is_accepted(model, stream):
     silence = AudioClip(np.zeros((1, SAMPLE_RATE), np.float32), SAMPLE_RATE)
     assert np.isfinite(model.decompress(stream, speaker=silence).waveform).all()
 
 
-def test_what_cannot_be_a_speaker_is_refused(model, stream):
+def test_invalid_recordings_are_refused(model, stream):
     with pytest.raises(UsageError, match=r"0\.5 s"):
         model.decompress(stream, speaker=recording(1, num_samples=7_000))
 

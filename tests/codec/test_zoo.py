@@ -1,4 +1,4 @@
-"""Finding models; and what can be said of a stream without one, and without torch."""
+"""The search for models; and facts about a stream without its model and without torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vqcodec.errors import CorruptStreamError, MissingModelError, ModelFileError
 
 @pytest.fixture
 def folder(tmp_path, tiny_folder, monkeypatch):
-    """A folder of one's own, searched before the one with the tiny models, and nothing else."""
+    """A user's folder, searched before the folder of tiny models; there are no other folders."""
     own = tmp_path / "own"
     own.mkdir()
     monkeypatch.setenv("VQCODEC_MODELS", os.pathsep.join([str(own), "", str(tiny_folder)]))
@@ -32,7 +32,7 @@ def folder(tmp_path, tiny_folder, monkeypatch):
     return own
 
 
-def test_the_own_folders_come_before_the_packaged_one(monkeypatch, tmp_path):
+def test_the_users_folders_come_before_the_packaged_one(monkeypatch, tmp_path):
     monkeypatch.setenv("VQCODEC_MODELS", os.pathsep.join([str(tmp_path / "a"), str(tmp_path)]))
     assert zoo.search_path()[:2] == [tmp_path / "a", tmp_path]
     monkeypatch.delenv("VQCODEC_MODELS")
@@ -50,7 +50,7 @@ def test_every_model_has_a_card(folder, tiny_folder):
     assert len(bytes.fromhex(card.fingerprint)) == 4
 
 
-def test_folders_that_are_not_there_hold_nothing(monkeypatch, tmp_path):
+def test_missing_folders_are_ignored(monkeypatch, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setattr(zoo, "search_path", lambda: [tmp_path / "none", tmp_path / "file"])
     assert zoo.list_models() == []
@@ -58,7 +58,7 @@ def test_folders_that_are_not_there_hold_nothing(monkeypatch, tmp_path):
         zoo.find_model("image")
 
 
-def test_the_first_of_a_name_is_found_and_the_other_by_its_fingerprint(folder, tiny_folder):
+def test_of_two_equal_names_the_second_is_found_by_fingerprint(folder, tiny_folder):
     file, own = read_model_file(tiny_folder / "image.safetensors"), folder / "own.safetensors"
     finer = file.tensors["quantizer.log_gain"] + np.float32(0.1)
     tensors = {**file.tensors, "quantizer.log_gain": finer}
@@ -77,7 +77,7 @@ def test_a_copy_is_listed_once(folder, tiny_folder):
     assert zoo.find_model("image").path == folder / "copy.safetensors"
 
 
-def test_a_damaged_file_is_named_but_hides_no_other_model(folder, image_model, picture):
+def test_a_damaged_file_is_reported_and_other_models_are_found(folder, image_model, picture):
     (folder / "broken.safetensors").write_bytes(b"\x10")
     with pytest.raises(ModelFileError, match=r"broken\.safetensors"):
         zoo.list_models()
@@ -88,7 +88,7 @@ def test_a_damaged_file_is_named_but_hides_no_other_model(folder, image_model, p
         zoo.find_model("broken")
 
 
-def test_a_path_that_is_no_model_is_refused(tmp_path):
+def test_a_path_without_a_model_is_refused(tmp_path):
     path = tmp_path / "x.safetensors"
     with pytest.raises(MissingModelError):
         zoo.find_model(str(path))
@@ -97,7 +97,7 @@ def test_a_path_that_is_no_model_is_refused(tmp_path):
         zoo.load_model(str(path))
 
 
-def test_each_modality_has_its_usual_model():
+def test_each_modality_has_a_default_model():
     assert zoo.default_model_name("image") == "image"
     assert zoo.default_model_name("audio") == "speech"
 
@@ -128,7 +128,7 @@ def test_a_picture_is_described(folder, image_model):
         "grey": False,
         "bits_per_pixel": 8 * len(stream) / (33 * 17),
     }
-    assert told["overhead_bytes"] <= 14 + 3 * 6  # two more sections than usual
+    assert told["overhead_bytes"] <= 14 + 3 * 6  # three sections
 
 
 @pytest.mark.parametrize("num_samples", [0, 4000])
@@ -169,7 +169,7 @@ def test_damage_is_found_without_the_model(image_model, picture):
                 check(damaged)
 
 
-def test_what_needs_no_network_never_imports_torch(tiny_folder, tmp_path, image_model, picture):
+def test_facts_of_streams_never_import_torch(tiny_folder, tmp_path, image_model, picture):
     (tmp_path / "x.vqc").write_bytes(image_model.compress(picture))
     code = """
 import sys

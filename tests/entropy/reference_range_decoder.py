@@ -1,4 +1,4 @@
-"""The range decoder of docs/FORMAT.md in plain Python, written from that text alone."""
+"""The range decoder of docs/FORMAT.md in plain Python, written from that document alone."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ class ReferenceRangeDecoder:
 
 
 def scaled_starts(freqs: Sequence[int]) -> list[int]:
-    """Return where each symbol starts on the scale of 2**24, and 2**24 at the end."""
+    """Return the cumulative frequencies of the symbols, scaled to 2**24, and 2**24 at the end."""
     total, cumulative = sum(freqs), 0
     assert total & (total - 1) == 0
     starts = []

@@ -52,7 +52,7 @@ def test_frequencies_from_exponents_equal_exact_fractions(z, weights):
 
 @pytest.mark.parametrize("alphabet", [2, 3, 7, 255, MAX_ALPHABET])
 @pytest.mark.parametrize("weight", [1, 2**20, 2**32])
-def test_quotients_next_to_an_integer_are_cut_off_exactly(alphabet, weight):
+def test_quotients_next_to_an_integer_are_truncated_exactly(alphabet, weight):
     rng = np.random.default_rng(alphabet)
     table = weight - np.sort(rng.integers(0, min(weight, 3) + 1, 50))
     z = rng.integers(0, 50, (4, alphabet))
@@ -78,7 +78,7 @@ def test_rows_do_not_depend_on_one_another():
     )
 
 
-def test_the_exponents_are_left_as_they_were():
+def test_the_exponents_are_not_changed():
     z = np.arange(12).reshape(2, 6)
     freqs_from_exponents(z, TABLE)
     assert np.array_equal(z, np.arange(12).reshape(2, 6))
@@ -91,6 +91,6 @@ def test_the_table_halves_every_256_steps_and_ends_at_its_first_zero():
 
 
 @pytest.mark.parametrize("row", [[0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0], [-0.1, 1.0]])
-def test_what_is_no_probability_is_refused(row):
+def test_invalid_probabilities_are_refused(row):
     with pytest.raises(AssertionError):
         freqs_from_probabilities(np.array([row]))

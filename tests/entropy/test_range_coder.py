@@ -43,7 +43,7 @@ def ideal_bits(freqs, symbols):
 
 @pytest.mark.parametrize("num_symbols", [0, 1, 2, 3, 500])
 @pytest.mark.parametrize("alphabet", [1, 2, 3, 1024, MAX_ALPHABET])
-def test_symbols_come_back(num_symbols, alphabet):
+def test_decoded_symbols_equal_the_original(num_symbols, alphabet):
     rng = np.random.default_rng(num_symbols)
     freqs = random_freqs(rng, num_symbols, alphabet)
     symbols = draw(rng, freqs)
@@ -77,13 +77,13 @@ def test_any_payload_decodes_as_the_format_document_says(payload, seed):
 
 
 @given(st.integers(0, 2**32), st.integers(1, 12))
-def test_no_shorter_payload_stands_for_the_same_symbols(seed, num_symbols):
+def test_no_shorter_payload_decodes_to_the_same_symbols(seed, num_symbols):
     rng = np.random.default_rng(seed)
     freqs = random_freqs(rng, num_symbols, 3)
     symbols = draw(rng, freqs)
     payload = encode(freqs, symbols)
     assert not payload.endswith(b"\0")
-    # All values of fewer bytes lie on a grid; only the points next to the payload can be inside.
+    # Values of fewer bytes lie on a grid; only those next to the payload can be in the interval.
     length = max(len(payload) - 1, 0)
     below = int.from_bytes(payload[:length], "big")
     for value in (below, min(below + 1, 256**length - 1)):
@@ -94,7 +94,7 @@ def test_no_shorter_payload_stands_for_the_same_symbols(seed, num_symbols):
 
 
 @pytest.mark.parametrize("symbol", [0, 1, MAX_ALPHABET - 1])
-def test_a_symbol_of_the_least_frequency_takes_about_16_bits(symbol):
+def test_a_symbol_of_frequency_1_takes_about_16_bits(symbol):
     freqs = np.ones((20, MAX_ALPHABET), np.uint32)
     freqs[:, MAX_ALPHABET // 2] += TOTAL - MAX_ALPHABET
     symbols = np.full(20, symbol, np.int32)
@@ -120,7 +120,7 @@ def test_the_most_likely_first_symbols_cost_nothing():
     assert decode(b"", freqs).tolist() == [0] * 5
 
 
-def test_a_carry_through_many_words_is_resolved():
+def test_a_carry_through_many_words_is_correct():
     half = np.full((1, 2), TOTAL // 2, np.uint32)
     narrow = np.tile(np.array([1, TOTAL - 2, 1], np.uint32), (1, 1))
     for last in (0, 1, 2):
@@ -138,7 +138,7 @@ def test_a_carry_through_many_words_is_resolved():
             decoder.finish()
 
 
-def test_calls_may_be_cut_anywhere():
+def test_symbols_may_be_split_into_any_calls():
     rng = np.random.default_rng(2)
     freqs = random_freqs(rng, 30, 10)
     symbols = draw(rng, freqs)
@@ -162,7 +162,7 @@ def test_the_memory_order_of_frequencies_does_not_matter():
     assert np.array_equal(decode(payload, np.asfortranarray(freqs)), symbols)
 
 
-def test_version_1_payloads_stay_as_they_are():
+def test_version_1_payloads_are_unchanged():
     freqs = np.array([[32768, 16384, 8192, 8192]] * 4 + [[1, 1, 65533, 1]] * 3, np.uint32)
     symbols = np.array([2, 0, 1, 3, 2, 0, 3], np.int32)
     payload = bytes.fromhex("cb8000557b66")
@@ -210,11 +210,11 @@ def test_bytes_after_the_last_symbol_are_damage(damaged_case, extra):
     freqs, symbols, payload = damaged_case
     decoder = SymbolDecoder(payload + extra)
     assert np.array_equal(decoder.code(freqs), symbols)
-    with pytest.raises(CorruptStreamError, match=f"which needs {len(payload)}"):
+    with pytest.raises(CorruptStreamError, match=f"needed {len(payload)} bytes"):
         decoder.finish()
 
 
-def test_symbols_left_in_a_payload_are_damage(damaged_case):
+def test_undecoded_symbols_in_a_payload_are_damage(damaged_case):
     freqs, _, payload = damaged_case
     decoder = SymbolDecoder(payload)
     decoder.code(freqs[:-5])
@@ -224,7 +224,7 @@ def test_symbols_left_in_a_payload_are_damage(damaged_case):
 
 @pytest.mark.parametrize("payload", [b"\0", b"\1", bytes(9)])
 def test_a_payload_for_no_symbols_is_damage(payload):
-    with pytest.raises(CorruptStreamError, match="which needs 0"):
+    with pytest.raises(CorruptStreamError, match="needed 0 bytes"):
         SymbolDecoder(payload).finish()
 
 
@@ -236,7 +236,7 @@ def test_a_payload_that_no_symbols_encode_to_is_damage():
         SymbolDecoder(b"\xff" * 12).code_with_tables(tables, np.zeros(1, np.uint16))
 
 
-def test_an_encoder_without_symbols_is_our_mistake():
+def test_an_encoder_without_symbols_is_an_assertion_error():
     tables = FrequencyTables(np.full((1, 4), TOTAL // 4, np.uint32))
     with pytest.raises(AssertionError):
         SymbolEncoder().code(tables.freqs)
@@ -249,7 +249,7 @@ def test_an_encoder_without_symbols_is_our_mistake():
 
 @pytest.mark.parametrize("num_symbols", [0, 1, 2, 3000])
 @pytest.mark.parametrize(("num_tables", "alphabet"), [(1, 1), (1, 2), (7, 1), (40, 64)])
-def test_symbols_coded_with_tables_come_back(num_symbols, num_tables, alphabet):
+def test_symbols_coded_with_tables_are_decoded(num_symbols, num_tables, alphabet):
     rng = np.random.default_rng(num_symbols)
     tables = FrequencyTables(random_freqs(rng, num_tables, alphabet))
     table_ids = rng.integers(0, num_tables, num_symbols, np.uint16)
@@ -263,7 +263,7 @@ def test_symbols_coded_with_tables_come_back(num_symbols, num_tables, alphabet):
     assert np.array_equal(decoded, symbols)
 
 
-def test_tables_are_coded_in_order_and_equal_rows_given_one_by_one():
+def test_coding_with_tables_equals_coding_with_rows_in_order_of_table():
     rng = np.random.default_rng(4)
     tables = FrequencyTables(random_freqs(rng, 9, 12))
     table_ids = rng.integers(0, 9, 100, np.uint16)
@@ -276,10 +276,10 @@ def test_tables_are_coded_in_order_and_equal_rows_given_one_by_one():
 
 @pytest.mark.parametrize("num_symbols", [0, 1, 44, 200])
 @pytest.mark.parametrize("num_rows", [1, 3, 16])
-def test_rows_side_by_side_are_coded_like_rows_one_by_one(num_rows, num_symbols):
+def test_shared_work_for_rows_gives_the_same_payloads(num_rows, num_symbols):
     rng = np.random.default_rng(num_rows)
     freqs = random_freqs(rng, 12, 9)
-    for table, length in enumerate([1, 3, 3, 1, 9, 5, 3, 9, 9, 1, 2, 2]):  # in no order
+    for table, length in enumerate([1, 3, 3, 1, 9, 5, 3, 9, 9, 1, 2, 2]):  # not sorted
         freqs[table, length:] = 0
         freqs[table, 0] += TOTAL - freqs[table].sum()
     tables = FrequencyTables(freqs)
@@ -296,7 +296,7 @@ def test_rows_side_by_side_are_coded_like_rows_one_by_one(num_rows, num_symbols)
         )
 
 
-def test_the_last_of_the_most_tables_is_the_last():
+def test_the_last_of_65536_tables_is_used():
     freqs = np.tile(np.array([TOTAL - 1, 1], np.uint32), (1 << 16, 1))
     freqs[-1] = [1, TOTAL - 1]
     tables = FrequencyTables(freqs)
@@ -318,7 +318,7 @@ def test_the_last_of_the_most_tables_is_the_last():
         np.full(((1 << 16) + 1, 1), TOTAL, np.uint32),
     ],
 )
-def test_tables_that_are_no_frequencies_are_refused(freqs):
+def test_invalid_tables_are_refused(freqs):
     with pytest.raises(ModelFileError, match="frequency tables"):
         FrequencyTables(freqs)
 
@@ -326,7 +326,7 @@ def test_tables_that_are_no_frequencies_are_refused(freqs):
 # Sampling
 
 
-def test_samples_are_as_frequent_as_their_frequencies():
+def test_samples_follow_the_frequencies():
     freqs = np.tile(np.array([1, 16384, 32767, 16384], np.uint32), (40_000, 1))
     counts = np.bincount(SymbolSampler(np.random.default_rng(0)).code(freqs), minlength=4)
     assert np.allclose(counts / 40_000, [0, 0.25, 0.5, 0.25], atol=0.01)
@@ -351,13 +351,13 @@ def test_temperature_0_takes_the_first_most_likely_symbol(temperature):
     assert SymbolSampler(np.random.default_rng(0), 0).code(even).tolist() == [0]
 
 
-def test_samples_depend_on_the_seed_alone():
+def test_samples_depend_on_the_seed_only():
     freqs = random_freqs(np.random.default_rng(0), 50, 20)
     first, second = (SymbolSampler(np.random.default_rng(9)).code(freqs) for _ in range(2))
     assert np.array_equal(first, second)
 
 
-def test_a_point_at_the_very_end_is_the_last_symbol():
+def test_a_point_rounded_up_to_the_end_is_the_last_symbol():
     class LastPoint(np.random.Generator):
         def random(self, size):
             return np.ones(size)
@@ -372,7 +372,7 @@ def test_a_temperature_below_0_is_refused(temperature):
         SymbolSampler(np.random.default_rng(0), temperature)
 
 
-def test_tables_that_have_coded_can_be_sent_to_another_process():
+def test_used_tables_can_be_sent_to_another_process():
     tables = FrequencyTables(np.array([[60_000, 5_536, 0], [1, 2, 65_533]], np.uint32))
     table_ids, symbols = np.ones(9, np.uint16), np.array([2, 0, 1, 2, 2, 2, 1, 2, 2], np.int32)
 

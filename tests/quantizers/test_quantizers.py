@@ -1,4 +1,4 @@
-"""What codes in NumPy does as what trains in torch: the same indices, latents and targets."""
+"""NumPy quantizers and torch modules give equal indices, latents and targets."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def latents_of(shape: tuple[int, ...]) -> np.ndarray:
     return 2 * np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
 
 
-def test_all_kinds_are_here():
+def test_all_kinds_are_tested():
     assert {table["kind"] for table in TABLES.values()} == set(QUANTIZERS)
 
 
 @pytest.mark.parametrize(("name", "rate"), CASES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_both_quantize_to_the_same_indices_and_back(name, rate, shape):
+def test_both_give_the_same_indices_and_latents(name, rate, shape):
     quantizer, module = twins(name)
     latents, rates = latents_of(shape), torch.full((shape[0],), rate)
     indices = quantizer.quantize(latents, rate)
@@ -84,7 +84,7 @@ def test_both_have_the_same_codebooks(name):
     assert quantizer.kind == TABLES[name]["kind"]
 
 
-def test_many_vectors_are_compared_a_few_at_a_time(monkeypatch):
+def test_many_vectors_are_compared_in_batches(monkeypatch):
     quantizer, _ = twins("residual")
     latents = latents_of((1, 3, 50))
     whole = quantizer.quantize(latents, 4)

@@ -1,1 +1,1 @@
-"""Bytes to fields and back: the only code that knows the file format (docs/FORMAT.md)."""
+"""Building and parsing of streams; only this package knows the format of docs/FORMAT.md."""

@@ -1,10 +1,10 @@
-"""Bounded reading and writing of the fields that a stream is made of."""
+"""Building and parsing of a stream's fields, with bounds checks."""
 
 from vqcodec.errors import CorruptStreamError, TruncatedStreamError
 
 
 def build_varint(value: int) -> bytes:
-    """Return `value`, 0 or more, as 7-bit groups, lowest first; bit 7 says that more follow."""
+    """Return `value`, 0 or more, as 7-bit groups, lowest first; bit 7 marks that more follow."""
     groups = bytearray()
     while value >= 0x80:
         groups.append(value & 0x7F | 0x80)
@@ -14,9 +14,9 @@ def build_varint(value: int) -> bytes:
 
 
 class FieldReader:
-    """Takes fields from the front of `data`, one after the other.
+    """Parses the fields of `data` one after the other.
 
-    Every field has a name, for the message of the error that its absence raises.
+    Every field has a name, for error messages.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -25,14 +25,14 @@ class FieldReader:
 
     @property
     def at_end(self) -> bool:
-        """Whether all of the data has been read."""
+        """Whether all data has been read."""
         return self.position == len(self.data)
 
     def parse_bytes(self, name: str, length: int) -> bytes:
         """Return the next `length` bytes.
 
         Raises:
-            TruncatedStreamError: fewer are left; nothing is copied then.
+            TruncatedStreamError: fewer bytes are left.
         """
         left = len(self.data) - self.position
         if length > left:
@@ -41,7 +41,7 @@ class FieldReader:
         return self.data[self.position - length : self.position]
 
     def parse_integer(self, name: str, length: int) -> int:
-        """Return an integer of `length` bytes, 0 or more, lowest byte first.
+        """Return an unsigned little-endian integer of `length` bytes.
 
         Raises:
             TruncatedStreamError: fewer bytes are left.
@@ -53,7 +53,7 @@ class FieldReader:
 
         Raises:
             TruncatedStreamError: the data ends within the integer.
-            CorruptStreamError: it is larger, or written with more bytes than needed.
+            CorruptStreamError: the integer is larger, or written with more bytes than needed.
         """
         value = shift = 0
         while True:
@@ -65,7 +65,7 @@ class FieldReader:
             if group < 0x80:
                 break
             if shift > most.bit_length():
-                raise CorruptStreamError(f"{name}: longer than any number up to {most}")
+                raise CorruptStreamError(f"{name}: more bytes than a number up to {most} needs")
         if group == 0 and shift > 7:
             raise CorruptStreamError(f"{name}: not written in as few bytes as possible")
         return value

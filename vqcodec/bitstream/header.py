@@ -1,4 +1,4 @@
-"""The header: which model a stream needs, and the size of what it holds."""
+"""The header: the model that a stream needs, and the size of its signal."""
 
 import binascii
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ _DOWNMIXED = 0b1000
 
 
 class Modality(IntEnum):
-    """What a stream holds; the numbers are those of the format."""
+    """The kind of signal in a stream; the numbers are those of the format."""
 
     IMAGE = 1
     AUDIO = 2
@@ -55,7 +55,7 @@ class ImageFacts:
     """The size of a picture, in pixels.
 
     Raises:
-        InputError: the format holds no picture of this size.
+        InputError: the format has no picture of this size.
     """
 
     width: int
@@ -73,12 +73,12 @@ class ImageFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioFacts:
-    """The size of a sound as it came: samples per channel, Hz, channels.
+    """The size of the original sound: samples per channel, sample rate in Hz, channels.
 
-    With `downmixed`, one coded channel stands for all of them.
+    If `downmixed` is true, the stream codes one channel, the mean of all.
 
     Raises:
-        InputError: the format holds no sound of this size.
+        InputError: the format has no sound of this size.
     """
 
     num_samples: int
@@ -99,12 +99,12 @@ class AudioFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """What stands before the sections.
+    """The fields before the sections.
 
     Args:
-        fingerprint: 4 bytes that name the model.
-        rate: 0 … 255; what it means is the model's business.
-        facts: the size of the signal, which also gives the modality.
+        fingerprint: the model's, 4 bytes.
+        rate: 0 … 255; the model's quantizer defines its meaning.
+        facts: the size of the signal; its class gives the modality.
     """
 
     fingerprint: bytes
@@ -117,7 +117,7 @@ class Header:
 
     @property
     def modality(self) -> Modality:
-        """What the stream holds."""
+        """The kind of signal in the stream."""
         return Modality.IMAGE if isinstance(self.facts, ImageFacts) else Modality.AUDIO
 
 
@@ -136,12 +136,12 @@ def build_header(header: Header) -> bytes:
 
 
 def parse_header(reader: FieldReader) -> Header:
-    """Return the header that begins the reader's data, and leave the reader behind it.
+    """Return the header at the start of the data; the reader then stands after the header.
 
     Raises:
         TruncatedStreamError: the data ends within the header.
-        UnsupportedStreamError: another version of the format, or an unknown modality.
-        CorruptStreamError: not a stream, or the header is damaged.
+        UnsupportedStreamError: the format's version or the modality is unknown.
+        CorruptStreamError: the data is not a stream, or the header is damaged.
     """
     _parse_magic(reader)
     version = reader.parse_integer("header: version", 1)
@@ -152,7 +152,7 @@ def parse_header(reader: FieldReader) -> Header:
     rate = reader.parse_integer("header: rate", 1)
     try:
         facts = _parse_facts(reader, modality=kind & 0b1111, flags=kind >> 4)
-    except InputError as error:  # sizes that no writer lets pass
+    except InputError as error:  # no writer writes such a size
         raise CorruptStreamError(f"header: {error}") from error
     crc = _crc(reader.data[: reader.position])
     if reader.parse_bytes("header: CRC", CRC_BYTES) != crc:

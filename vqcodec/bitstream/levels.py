@@ -1,4 +1,4 @@
-"""Levels: what a progressive stream has in place of segments, each a part of all of them."""
+"""Levels: the sections of a progressive stream; a level holds a part of every segment."""
 
 from collections.abc import Sequence
 
@@ -8,25 +8,25 @@ from vqcodec.errors import CorruptStreamError, TruncatedStreamError
 
 
 def build_level(payloads: Sequence[bytes]) -> bytes:
-    """Return the body of a level out of its payload in each segment, of which there is one or more.
+    """Return the body of a level from its payloads, one for each of the 1 or more segments.
 
-    Each stands after its length, but the last goes on to the end.
+    A length precedes each payload, except the last payload, which extends to the end.
     """
     *others, last = payloads
     return b"".join([*(build_varint(len(payload)) + payload for payload in others), last])
 
 
 def parse_level(body: bytes, num_segments: int) -> list[bytes]:
-    """Return the payload of a level in each segment: `build_level` undone.
+    """Return the payload of a level for each segment; the inverse of `build_level`.
 
     Raises:
-        CorruptStreamError: the body does not hold so many.
+        CorruptStreamError: the body holds fewer payloads than `num_segments`.
     """
     reader, payloads = FieldReader(body), []
     try:
         for _ in range(num_segments - 1):
             length = reader.parse_varint("level: length", MAX_SECTION_BYTES)
             payloads.append(reader.parse_bytes("level: payload", length))
-    except TruncatedStreamError as error:  # of an intact section: no cut
-        raise CorruptStreamError(f"{error}, with {num_segments} segments to come") from error
+    except TruncatedStreamError as error:  # the section itself is complete
+        raise CorruptStreamError(f"{error}; it needs {num_segments} payloads") from error
     return [*payloads, body[reader.position :]]

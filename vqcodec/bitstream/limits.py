@@ -1,4 +1,4 @@
-"""The largest sizes that the format holds, checked before anything is allocated."""
+"""The largest sizes in the format; they are checked before memory is allocated."""
 
 MAX_IMAGE_SIDE = 65_535  # pixels
 MAX_IMAGE_PIXELS = 1 << 28
@@ -11,4 +11,4 @@ MAX_SAMPLE_RATE = 768_000  # Hz
 MAX_SECTION_BYTES = 1 << 30
 MAX_NUM_SECTIONS = 1 << 20
 
-MAX_HELD_VALUES = 1 << 31  # samples or indices that a stream may have put into memory at a time
+MAX_HELD_VALUES = 1 << 31  # samples or indices of a stream in memory at a time

@@ -1,4 +1,4 @@
-"""Sections: tagged, length-prefixed, CRC-checked; the last one says that it is the last."""
+"""Sections: tag, length, body and CRC; a bit of the tag byte marks the last section."""
 
 import zlib
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from vqcodec.errors import CorruptStreamError, InputError, UnsupportedStreamErro
 
 CRC_BYTES = 4
 
-OPTIONAL = 0x80  # a tag with this bit can be ignored by a reader that does not know it
-_LAST = 0x40  # not part of the tag: the stream ends with this section
+OPTIONAL = 0x80  # a reader ignores unknown tags with this bit
+_LAST = 0x40  # not part of the tag: marks the last section of the stream
 
 
 class Tag(IntEnum):
-    """What a section holds; the numbers are those of the format."""
+    """The kind of a section; the numbers are those of the format."""
 
     SEGMENT = 1
     ALPHA = 2
@@ -28,10 +28,10 @@ _KNOWN_TAGS = frozenset(Tag)
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A tag, which is a `Tag` or an optional one of a later version, and what stands under it.
+    """A tag and a body; the tag is a `Tag`, or an optional tag of a later version.
 
     Raises:
-        InputError: the body is longer than the format holds.
+        InputError: the body is longer than the format allows.
     """
 
     tag: int
@@ -53,12 +53,12 @@ def build_section(section: Section, *, last: bool) -> bytes:
 
 
 def parse_section(reader: FieldReader) -> tuple[Section, bool]:
-    """Return the next section, and whether it is the last.
+    """Return the next section, and whether this section is the last.
 
     Raises:
-        TruncatedStreamError: the data ends within the section, or before it.
+        TruncatedStreamError: the data ends before or within the section.
         CorruptStreamError: the section is damaged.
-        UnsupportedStreamError: it is intact, not optional, and of an unknown kind.
+        UnsupportedStreamError: the section is intact, but its tag is unknown and not optional.
     """
     start = reader.position
     tag_byte = reader.parse_integer("section: tag", 1)

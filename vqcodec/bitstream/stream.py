@@ -11,10 +11,10 @@ from vqcodec.errors import CorruptStreamError, InputError
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What a stream says; `sections` also holds the optional ones that this version ignores.
+    """A header and 1 or more sections, including optional ones that this version ignores.
 
     Raises:
-        InputError: more sections than the format holds.
+        InputError: there are more sections than the format allows.
     """
 
     header: Header
@@ -35,33 +35,33 @@ class Stream:
 
     @property
     def levels(self) -> tuple[bytes, ...]:
-        """The bodies of the levels, coarsest first; only a progressive stream has any."""
+        """The bodies of the levels, coarsest first; only progressive streams have levels."""
         return tuple(section.body for section in self.sections if section.tag == Tag.LEVEL)
 
     def find(self, tag: int) -> bytes | None:
-        """Return the body of the first section with this tag, if there is one."""
+        """Return the body of the first section with this tag, or None."""
         return next((section.body for section in self.sections if section.tag == tag), None)
 
 
 def build_stream(stream: Stream) -> bytes:
-    """Return the stream's bytes; `parse_stream` is the exact inverse."""
+    """Return the stream's bytes; the exact inverse of `parse_stream`."""
     *others, last = stream.sections
     parts = [build_section(section, last=False) for section in others]
     return b"".join([build_header(stream.header), *parts, build_section(last, last=True)])
 
 
 def parse_stream(data: bytes, level: int | None = None) -> Stream:
-    """Return what a stream says, every CRC checked.
+    """Return the parsed stream; every CRC is checked.
 
     Args:
         data: the stream.
-        level: of a progressive stream, the last level to read, 1 or more; what follows it may be
-            damaged or missing.
+        level: the last level of a progressive stream to read, 1 or more; later data may be damaged
+            or missing.
 
     Raises:
-        TruncatedStreamError: the data ends before the last section does.
-        UnsupportedStreamError: another version of the format, or a part that this one lacks.
-        CorruptStreamError: not a stream, or damaged.
+        TruncatedStreamError: the data ends before the end of the last section.
+        UnsupportedStreamError: this version does not know the format's version or a section.
+        CorruptStreamError: the data is not a stream, or is damaged.
     """
     reader = FieldReader(data)
     header = parse_header(reader)
@@ -86,7 +86,7 @@ def parse_stream(data: bytes, level: int | None = None) -> Stream:
 
 
 def _whole_levels(num_levels: int) -> str:
-    """Return what can be had of a stream that is damaged after so many levels."""
+    """Return advice about the intact levels of a damaged stream, for messages."""
     which = "level 1 is whole" if num_levels == 1 else f"levels 1 to {num_levels} are whole"
     them = "it" if num_levels == 1 else "them"
     return f"{which}, and 'decompress --level {num_levels}' restores {them}"

@@ -1,1 +1,1 @@
-"""Where the parts meet: signal to stream and back."""
+"""The codec: signal to stream and back, and model files."""

@@ -1,4 +1,4 @@
-"""Where the bits of a stream went, position by position."""
+"""The bits of each position of a stream."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from vqcodec.codec.segments import SegmentRows
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class BitMap:
-    """What the indices at each position cost, in bits.
+    """The bits of the indices at each position.
 
     Attributes:
-        planes: [h, w] of a picture, [F] of each coded channel of a sound; none without samples.
-        step: how far it is from one position to the next: pixels, or seconds of a sound.
+        planes: bits, [h, w] for a picture, [F] for each coded channel of a sound; empty for a sound
+            without samples.
+        step: the distance between positions, in pixels or in seconds.
     """
 
     planes: list[NDArray[np.float64]]
@@ -27,17 +28,17 @@ class BitMap:
 
     @property
     def num_bits(self) -> float:
-        """The bits of all indices."""
+        """The total bits of all indices."""
         return float(sum(plane.sum() for plane in self.planes))
 
 
 def measure_bit_map(data: bytes, parts: Parts) -> BitMap:
-    """Return what each position of a stream's grid costs, under the prior that decodes it.
+    """Return the bits of each position of a stream's grid, under the model's prior.
 
     Raises:
         StreamError: the stream is damaged, or of a newer version.
-        MissingModelError: it was made with another model.
-        UsageError: it has too many positions to be held in memory.
+        MissingModelError: the stream needs another model.
+        UsageError: the stream has too many positions to be held in memory.
     """
     stream, modality = open_stream(data, parts), parts.modality
     header, step = stream.header, modality.position_size

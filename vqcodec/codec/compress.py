@@ -1,4 +1,4 @@
-"""Signal to stream, one call per step; `decompress` is the way back."""
+"""Compression: signal to stream, one call per step; the inverse of `decompress`."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ def compress_signal(
     progressive: bool = False,
     progress: Progress | None = None,
 ) -> bytes:
-    """Return the stream of a signal at a rate byte of the model.
+    """Return the stream of a signal, coded at a rate byte of the model.
 
     Raises:
-        UsageError: the signal is not of the model's modality, or has no levels to be coded in.
-        InputError: it is larger than the format holds.
+        UsageError: the signal is not of the model's modality, or `progressive` is true and the
+            model has a single level.
+        InputError: the signal is larger than the format allows.
     """
     report = progress or (lambda _: None)
     modality, segment = parts.modality, parts.modality.geometry.segment
     facts = modality.facts(signal, separate_channels=separate_channels)
     num_levels = parts.prior.num_levels(parts.quantizer.config.codebooks_at(rate))
     if progressive and num_levels == 1:
-        raise UsageError(f"progressive: model {parts.name} codes this in a single level")
+        raise UsageError(f"progressive: model {parts.name} has a single level at this quality")
     planes: list[list[Sequence[bytes]]] = [[] for _ in range(modality.num_planes(facts))]
     for share, targets in encode_stripes(parts, signal, facts, rate):
         segments = [split_segments(plane, segment) for plane in targets]
@@ -62,10 +63,10 @@ def compress_signal(
 def encode_stripes(
     parts: Parts, signal: LazySignal, facts: Facts, rate: int
 ) -> Iterator[tuple[float, Targets]]:
-    """Yield what the prior chooses indices by, [P, K', ...], stripe after stripe of the grid.
+    """Yield the share done, 0 … 1, and the targets [P, K', ...] of each stripe of the grid.
 
-    A stripe is of whole windows and whole segments, so that its size makes no difference. With it
-    comes the share of the signal that is done. An empty grid has no stripes.
+    A stripe consists of whole windows and whole segments, so the result does not depend on the
+    stripe size. An empty grid has no stripes. See `Quantizer.targets`.
     """
     modality, quantizer = parts.modality, parts.quantizer
     grid, geometry = modality.grid(facts), modality.geometry
@@ -82,7 +83,12 @@ def encode_stripes(
 
 
 def coded_sections(payloads: Sequence[Sequence[bytes]], *, progressive: bool) -> list[Section]:
-    """Return sections with the payloads of each segment: one of each level, or a single one."""
+    """Return the sections of coded symbols: one per level, or one per segment.
+
+    Args:
+        payloads: of each segment: the payloads of its levels, or a single payload.
+        progressive: whether to write levels.
+    """
     if progressive:
         return [Section(Tag.LEVEL, build_level(level)) for level in zip(*payloads, strict=True)]
     return [Section(Tag.SEGMENT, payload) for (payload,) in payloads or [(b"",)]]

@@ -1,4 +1,4 @@
-"""Stream to signal, one call per step: the way back of `compress`."""
+"""Decompression: stream to signal, one call per step; the inverse of `compress`."""
 
 from __future__ import annotations
 
@@ -30,16 +30,20 @@ def decompress_stream(
     speaker: Sound | None = None,
     progress: Progress | None = None,
 ) -> LazySignal:
-    """Return the signal of a stream that this model made; a sound is decoded when it is read.
+    """Return the signal of a stream; a sound is decoded lazily, when its blocks are read.
 
-    With a level, later ones are not read, and their indices are the likeliest ones. With a
-    speaker's recording, what is said is spoken with that voice.
+    Args:
+        data: the stream.
+        parts: of the model that made the stream.
+        level: the last level to read; indices of later levels are the most likely ones.
+        speaker: a recording of the voice that the decoded speech shall have.
+        progress: is called with the share done, 0 … 1.
 
     Raises:
-        UsageError: there is no such level, the model takes no voices, or the recording is short.
-        StreamError: the stream is damaged, or of a newer version; of a sound, what its payloads
-            hold shows when it is read.
-        MissingModelError: it was made with another model.
+        UsageError: the level does not exist, the model takes no voice, or the recording is short.
+        StreamError: the stream is damaged, or of a newer version. Damage to the payloads of a sound
+            is found only when the sound is read.
+        MissingModelError: the stream needs another model.
     """
     parts.networks.prepare("decoder")  # while the prior decodes
     stream = open_stream(data, parts, level)
@@ -69,14 +73,14 @@ def decompress_stream(
 
 
 def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
-    """Return a parsed stream that is known to fit the model, with as many segments as it needs.
+    """Return a parsed stream that fits the model and has the right number of segments or levels.
 
-    A progressive one has all its levels, or those up to the level that is given.
+    A progressive stream has all its levels, or the levels up to `level`.
 
     Raises:
-        UsageError: there is no such level.
+        UsageError: the level does not exist.
         StreamError: the stream is damaged, or of a newer version.
-        MissingModelError: it was made with another model.
+        MissingModelError: the stream needs another model.
     """
     if level is not None and level < 1:
         raise UsageError(f"level: {level} is not 1 or more")
@@ -99,7 +103,7 @@ def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
         return stream
     size = modality.geometry.segment
     needed = num_planes * math.prod(-(-length // size) for length in grid)
-    # Before anything as large as the header says is made:
+    # Check sizes before memory is allocated for the size in the header.
     if stream.levels:
         _check_levels(stream, needed, num_levels, level or num_levels)
     elif len(stream.segments) != needed:
@@ -108,10 +112,10 @@ def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
 
 
 def _check_levels(stream: Stream, num_segments: int, num_levels: int, num_wanted: int) -> None:
-    """Check that a progressive stream may be one, and has the levels that are wanted.
+    """Check that a stream may be progressive, and has the wanted number of levels.
 
     Raises:
-        CorruptStreamError: it may not, or has others.
+        CorruptStreamError: the model has a single level, or the levels are wrong.
     """
     if num_levels == 1 or stream.segments:
         raise CorruptStreamError("stream: levels where segments are needed")
@@ -125,7 +129,7 @@ def load_into_memory(signal: LazySignal) -> Signal:
     """Return a signal with all its samples in memory.
 
     Raises:
-        UsageError: a sound is too long for that.
+        UsageError: the sound is too long to be held in memory.
     """
     if not isinstance(signal, Sound):
         return signal
@@ -134,10 +138,10 @@ def load_into_memory(signal: LazySignal) -> Signal:
 
 
 def require_holdable(num_values: int) -> None:
-    """Refuse what a stream of a few kilobytes may ask for and no memory holds.
+    """Refuse sizes that do not fit into memory; a stream of a few kilobytes can claim any size.
 
     Raises:
-        UsageError: there are more values than are held at a time.
+        UsageError: there are more than `MAX_HELD_VALUES` values.
     """
     if num_values > MAX_HELD_VALUES:
         raise UsageError(
@@ -149,12 +153,12 @@ def require_holdable(num_values: int) -> None:
 def read_indices(data: bytes, parts: Parts, level: int | None = None) -> list[Indices]:
     """Return the indices of each plane, [K', ...], exact on every machine.
 
-    With a level, those of later levels are not read but the likeliest ones.
+    With `level`, indices of later levels are the most likely ones.
 
     Raises:
         StreamError: the stream is damaged, or of a newer version.
-        MissingModelError: it was made with another model.
-        UsageError: there are too many to be held in memory, or there is no such level.
+        MissingModelError: the stream needs another model.
+        UsageError: the indices do not fit into memory, or the level does not exist.
     """
     stream = open_stream(data, parts, level)
     grid = parts.modality.grid(stream.header.facts)
@@ -171,7 +175,7 @@ def read_indices(data: bytes, parts: Parts, level: int | None = None) -> list[In
 
 
 def synthesise(parts: Parts, indices: Indices, facts: Facts, rate: int) -> Signal:
-    """Return the signal of indices [K', ...], which are those of its only plane."""
+    """Return the signal of indices [K', ...] of a single plane."""
 
     def decode(region: Place) -> Decoded:
         return decode_region(parts, read, facts, rate, region)
@@ -193,17 +197,17 @@ def decode_region(
     spare_cores: int = 0,
     progress: Progress | None = None,
 ) -> Decoded:
-    """Yield places in the signal and what the decoder makes there, [P, C, ...].
+    """Yield places in the signal and the decoded planes there, [P, C, ...].
 
     Args:
-        parts: whose decoder it is.
-        indices: gives those at a place of the grid, [P, K', ...].
+        parts: of the model.
+        indices: returns the indices at a place of the grid, [P, K', ...].
         facts: of the whole signal.
         rate: the rate byte.
-        region: positions of the grid that are wanted.
-        speaker: whose voice it is [1, V], for models that take one.
-        spare_cores: cores that networks leave to other threads.
-        progress: is told the share of them that is done.
+        region: the wanted positions of the grid.
+        speaker: the speaker embedding [1, V], for models with voices.
+        spare_cores: cores that the networks leave to other threads.
+        progress: is called with the share of the region that is done, 0 … 1.
     """
     modality, quantizer = parts.modality, parts.quantizer
     rate_fraction = quantizer.config.rate_fraction(rate)

@@ -1,4 +1,4 @@
-"""What a graph may hold: a model file is a stranger's, so it is looked at before it runs."""
+"""Checks of ONNX graphs: model files are untrusted, so graphs are checked before they run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vqcodec.codec.weights import SCALE
 from vqcodec.errors import ModelFileError
 
 MOST_NODES = 20_000
-# Arithmetic on tensors, without loops, branches, subgraphs, files or code of others.
+# Tensor arithmetic only: no loops, branches, subgraphs, files or custom operators.
 # fmt: off
 OPERATORS = frozenset({
     "Abs", "Add", "AveragePool", "Cast", "CastLike", "Clip", "Concat", "Constant", "Conv",
@@ -24,7 +24,7 @@ OPERATORS = frozenset({
 })
 # fmt: on
 
-# Numbers of fields in onnx.proto3.
+# Field numbers in onnx.proto3.
 _GRAPH, _FUNCTIONS = 7, 25
 _NODE, _INITIALIZER, _SPARSE_INITIALIZER = 1, 5, 15
 _OP_TYPE, _ATTRIBUTE, _DOMAIN = 4, 5, 7
@@ -34,11 +34,16 @@ _DIMS, _NAME, _EXTERNAL_DATA = 1, 8, 13
 
 
 def check_graph(name: str, graph: bytes, weights: Mapping[str, NDArray[Any]]) -> list[str]:
-    """Return the names of the weights that a serialized ONNX model takes from elsewhere.
+    """Return the names of the external weights of a serialized ONNX model.
+
+    Args:
+        name: of the graph, for messages.
+        graph: the serialized model.
+        weights: the model file's tensors by name.
 
     Raises:
-        ModelFileError: it is not such a model, needs a weight that is not there or has another
-            shape, or holds what a network does not need.
+        ModelFileError: the graph is not an ONNX model, a weight is missing or has a wrong shape, or
+            the graph has contents that a network does not need.
     """
     try:
         return _check(name, graph, weights)
@@ -66,7 +71,7 @@ def _check(name: str, graph: bytes, weights: Mapping[str, NDArray[Any]]) -> list
                 _check_weights(name, found, tuple(shape), weights)
                 names += found
     if num_nodes > MOST_NODES:
-        raise ModelFileError(f"model: its {name} has {num_nodes} nodes, at most {MOST_NODES} fit")
+        raise ModelFileError(f"model: its {name} has {num_nodes} nodes, more than {MOST_NODES}")
     return names
 
 
@@ -87,7 +92,7 @@ def _check_weights(
 
 
 def _check_node(name: str, node: memoryview) -> None:
-    """Refuse operators of others, subgraphs, and constants that lie in other files."""
+    """Refuse custom operators, subgraphs, and constants in other files."""
     for field, value in _fields(node):
         if field == _OP_TYPE and str(value, "utf-8") not in OPERATORS:
             raise ModelFileError(f"model: its {name} has an operator {str(value, 'utf-8')!r}")
@@ -96,7 +101,7 @@ def _check_node(name: str, node: memoryview) -> None:
         if field == _ATTRIBUTE:
             for number, part in _fields(value):
                 if number in (_SUBGRAPH, _SUBGRAPHS, _SPARSE, _SPARSES):
-                    raise ModelFileError(f"model: its {name} has graphs within its graph")
+                    raise ModelFileError(f"model: its {name} has subgraphs")
                 if number in (_TENSOR, _TENSORS) and any(
                     inner == _EXTERNAL_DATA for inner, _ in _fields(part)
                 ):
@@ -104,16 +109,16 @@ def _check_node(name: str, node: memoryview) -> None:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Yield number and content of the fields of a protobuf message.
+    """Yield the number and the content of each field of a protobuf message.
 
     Raises:
-        ValueError: it is not a message.
+        ValueError: the bytes are not a protobuf message.
     """
     place = 0
     while place < len(message):
         key, place = _varint(message, place)
         kind, start = key & 7, place
-        if key >= 1 << 32:  # some readers cut it to 32 bits
+        if key >= 1 << 32:  # some parsers truncate the number to 32 bits
             raise ValueError("a field's number of more than 32 bits")
         if kind == 0:
             size = _varint(message, place)[1] - place
@@ -130,7 +135,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def _numbers(content: memoryview) -> Iterator[int]:
-    """Yield the numbers of a field: one, or several that are packed."""
+    """Yield the integers of a field; a packed field has several."""
     place = 0
     while place < len(content):
         number, place = _varint(content, place)
@@ -138,7 +143,12 @@ def _numbers(content: memoryview) -> Iterator[int]:
 
 
 def _varint(message: memoryview, place: int) -> tuple[int, int]:
-    """Return the number of up to 10 bytes that begins at a place, and where it ends."""
+    """Return the varint (up to 10 bytes) at a byte offset, and the offset after it.
+
+    Raises:
+        ValueError: the varint is longer.
+        IndexError: the message ends within the varint.
+    """
     value = 0
     for shift in range(0, 70, 7):
         byte = message[place]

@@ -1,4 +1,4 @@
-"""Networks as ONNX graphs, run by ONNX Runtime on weights out of a model file."""
+"""Networks as ONNX graphs, run by ONNX Runtime with the weights of a model file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from vqcodec.errors import ModelFileError, UsageError
 
 Array = NDArray[np.float32]
 
-NULL_SPEAKER = "decoder.voice.nobody"  # the tensor [V] that stands for no speaker in particular
+NULL_SPEAKER = "decoder.voice.nobody"  # the learnt null embedding [V]
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_ERRORS_ONLY = 3  # of ONNX Runtime's log
+_ERRORS_ONLY = 3  # the log level of ONNX Runtime
 
 
 class Networks:
-    """Encoder and decoder of a model; each is made ready when it is first used.
+    """Encoder, decoder and speaker encoder of a model; sessions are made on first use.
 
-    The rate of all calls is 0 (coarsest) … 1 (finest).
+    `rate_fraction` is 0 (coarsest) … 1 (finest).
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class Networks:
         weights: Mapping[str, NDArray[Any]],
         device: str = "cpu",
     ) -> None:
-        """Take graphs "encoder", "decoder" and perhaps "speaker", and weights by their names.
+        """Take the graphs "encoder", "decoder" and optionally "speaker", and weights by name.
 
         Raises:
-            UsageError: there is no such device.
-            ModelFileError: a graph has what a network does not need, or lacks a weight.
+            UsageError: the device is unknown or not available.
+            ModelFileError: a graph has forbidden contents, or a weight is missing.
         """
         kind, _, number = device.partition(":")
         if kind not in _PROVIDERS or not (number.isdecimal() or not number):
@@ -56,38 +56,38 @@ class Networks:
         self._lock = Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what belongs to this process: another one makes its own sessions."""
+        """Leave out sessions and lock: another process makes its own."""
         return {"graphs": self._graphs, "weights": self.weights, "device": self.device}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
     def to(self, device: str) -> Networks:
-        """Return the same networks on a device, "cpu" or "cuda".
+        """Return the same networks on a device, "cpu", "cuda" or "cuda:N".
 
         Raises:
-            UsageError: there is no such device.
+            UsageError: the device is unknown or not available.
         """
         return Networks(self._graphs, self.weights, device)
 
     def prepare(self, name: str) -> None:
-        """Begin to make a graph ready, in a thread: something else has to be done first."""
+        """Make a graph's session in a background thread, while the caller does other work."""
         if name in self._graphs:
             Thread(target=self._prepare, args=(name,), daemon=True).start()
 
     def _prepare(self, name: str) -> None:
-        with suppress(ModelFileError):  # is raised again where the graph is used
+        with suppress(ModelFileError):  # the same error is raised when the graph is used
             self._session(name, num_threads())
 
-    def encode(self, signal: Array, rate: float) -> Array:
+    def encode(self, signal: Array, rate_fraction: float) -> Array:
         """Return latents [P, D, ...] of a signal [P, C, ...]."""
-        (latents,) = self._run("encoder", [signal, _as_vector(rate)])
+        (latents,) = self._run("encoder", [signal, _as_vector(rate_fraction)])
         return latents
 
     def decode(
         self,
         latents: Array,
-        rate: float,
+        rate_fraction: float,
         corner: tuple[int, ...],
         speaker: Array | None = None,
         spare_cores: int = 0,
@@ -96,13 +96,13 @@ class Networks:
 
         Args:
             latents: of a window of the grid.
-            rate: 0 … 1.
-            corner: where in the grid the window begins.
-            speaker: whose voice it is, [1, V], for models that take one.
+            rate_fraction: 0 … 1.
+            corner: the window's first position in the grid.
+            speaker: the speaker embedding [1, V], for models with voices.
             spare_cores: cores that are left to other threads.
         """
         first = np.array([corner[0]], np.int64)
-        inputs: list[NDArray[Any]] = [latents, _as_vector(rate), first]
+        inputs: list[NDArray[Any]] = [latents, _as_vector(rate_fraction), first]
         if NULL_SPEAKER in self.weights:
             null = self.weights[NULL_SPEAKER][None]
             inputs.append(null.astype(np.float32) if speaker is None else speaker)
@@ -110,17 +110,17 @@ class Networks:
         return signal
 
     def embed_speaker(self, features: Array) -> Array:
-        """Return the vector [1, V] of a speaker's features [1, C, F]."""
+        """Return the speaker embedding [1, V] of features [1, C, F]."""
         (vector,) = self._run("speaker", [features])
         return vector
 
     def _run(
         self, name: str, values: list[NDArray[Any]], spare_cores: int = 0
     ) -> list[NDArray[Any]]:
-        """Return the outputs of a graph; values are those of its inputs, in order."""
+        """Return the outputs of a graph; `values` are its inputs in the order of `INPUTS`."""
         session = self._session(name, max(1, num_threads() - spare_cores))
         inputs = [node.name for node in session.get_inputs()]
-        # A graph leaves out an input that its network does not look at.
+        # A graph has no input that its network ignores.
         known = dict(zip(INPUTS[name], values, strict=False))
         try:
             outputs: list[NDArray[Any]] = session.run(None, {key: known[key] for key in inputs})
@@ -129,7 +129,7 @@ class Networks:
         return outputs
 
     def _session(self, name: str, threads: int) -> onnxruntime.InferenceSession:
-        """Return a graph ready to run on so many threads."""
+        """Return the session of a graph for a thread count."""
         with self._lock:
             if (name, threads) not in self._sessions:
                 self._sessions[name, threads] = self._make_session(name, threads)
@@ -141,7 +141,7 @@ class Networks:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = _ERRORS_ONLY
-        # Threads that wait in a busy loop take cores from the prior.
+        # Threads that wait in a busy loop would take cores from the prior.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         weights = [restore_weight(self.weights, key) for key in self._names[name]]
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in weights]
@@ -150,11 +150,11 @@ class Networks:
             return onnxruntime.InferenceSession(
                 self._graphs[name], options, providers=[self._provider]
             )
-        except Exception as error:  # ONNX Runtime's own classes have no common base but this
+        except Exception as error:  # ONNX Runtime's exceptions have no other base class
             raise ModelFileError(f"model: its {name} is not a graph that runs: {error}") from error
 
 
-# What the graphs take, in order.
+# The inputs of each graph, in order.
 INPUTS = {
     "encoder": ("signal", "rate"),
     "decoder": ("latents", "rate", "first", "speaker"),
@@ -162,5 +162,5 @@ INPUTS = {
 }
 
 
-def _as_vector(rate: float) -> Array:
-    return np.array([rate], np.float32)
+def _as_vector(number: float) -> Array:
+    return np.array([number], np.float32)

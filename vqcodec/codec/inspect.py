@@ -11,7 +11,7 @@ from vqcodec.rate import bits_per_pixel, bits_per_second
 
 
 def verify(stream: bytes) -> None:
-    """Check a stream's framing and every CRC.
+    """Check a stream's structure and every CRC.
 
     Raises:
         StreamError: the stream is damaged, or of a newer version.
@@ -20,7 +20,7 @@ def verify(stream: bytes) -> None:
 
 
 def describe(stream: bytes) -> dict[str, object]:
-    """Return what a stream says of itself, ready for JSON.
+    """Return the facts of a stream, ready for JSON; the keys carry their units.
 
     Raises:
         StreamError: the stream is damaged, or of a newer version.
@@ -69,7 +69,7 @@ def describe(stream: bytes) -> dict[str, object]:
 
 
 def _describe_levels(stream: Stream) -> list[dict[str, int]]:
-    """Return how large the section of each level is, and where in the stream it ends."""
+    """Return the size of each level's section, and its end in the stream, in bytes."""
     levels: list[dict[str, int]] = []
     end = len(build_header(stream.header))
     for section in stream.sections:
@@ -81,7 +81,7 @@ def _describe_levels(stream: Stream) -> list[dict[str, int]]:
 
 
 def _model_name(fingerprint: str) -> str | None:
-    """Return the name of the installed model with this fingerprint, if there is one."""
+    """Return the name of the installed model with this fingerprint, or None."""
     try:
         return find_model(fingerprint).name
     except (MissingModelError, ModelFileError):

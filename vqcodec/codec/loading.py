@@ -1,4 +1,4 @@
-"""A model out of what its file holds."""
+"""Building a model from a model file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vqcodec.modalities import build_modality
 from vqcodec.priors import build_prior
 from vqcodec.quantizers import build_quantizer
 
-# What a stranger's tables and tensors can make the parts of a model raise.
+# Errors that untrusted tables and tensors can cause in the parts of a model.
 _UNUSABLE = (
     ConfigError,
     ModelFileError,
@@ -47,11 +47,11 @@ def build_model(file: ModelFile, dtype: type[Any] = np.float64) -> Model:
 
     Args:
         file: from `read_model_file`.
-        dtype: what the prior's integers travel in: float64, or int64 for the slow reference.
+        dtype: the type of the prior's integers: float64, or int64 for the slow reference.
 
     Raises:
-        ConfigError: a table is wrong, or two do not fit.
-        ModelFileError: a tensor is missing, does not fit, or is not needed.
+        ConfigError: a table is wrong, or two tables do not fit together.
+        ModelFileError: a tensor is missing, does not fit, or is not used.
     """
     modality = build_modality(file.tables["modality"], file.tables["network"])
     quantizer = build_quantizer(file.tables["quantizer"], file.part("quantizer."))

@@ -1,4 +1,4 @@
-"""A trained model, and the few verbs that use it."""
+"""A trained model and its methods."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from vqcodec.signals.sound import Sound
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What people load, compress and decompress with.
+    """A trained model: compresses and decompresses signals, and samples new ones.
 
     Attributes:
         parts: networks, quantizer and prior.
-        digest: tells a model from any other, of the same fingerprint, too.
-        card: what the model was made of and how well it does, for people.
+        digest: unique to this model, also among models with the same fingerprint.
+        card: facts about training and quality, for people.
     """
 
     parts: Parts
@@ -34,17 +34,17 @@ class Model:
 
     @property
     def name(self) -> str:
-        """As `vqcodec.load` takes it."""
+        """The name that `vqcodec.load` takes."""
         return self.parts.name
 
     @property
     def fingerprint(self) -> str:
-        """8 hexadecimal digits that name quantizer and prior, as streams do."""
+        """8 hexadecimal digits that identify quantizer and prior, as in streams."""
         return self.parts.fingerprint
 
     @property
     def modality(self) -> str:
-        """What the model is for: "image" or "audio"."""
+        """ "image" or "audio"."""
         return self.parts.modality.name
 
     @property
@@ -64,17 +64,17 @@ class Model:
         """Return the stream of a signal.
 
         Args:
-            signal: a `Picture`, an `AudioClip` or another `Sound`, as the model is for.
-            quality: 1 … 10, more is better and larger.
-            separate_channels: code every channel of a sound, not their mean.
+            signal: a `Picture`, an `AudioClip` or another `Sound`, of the model's modality.
+            quality: 1 … 10; higher is better and larger.
+            separate_channels: code every channel of a sound instead of the mean of the channels.
             progressive: code a picture in levels, coarsest first, so that the start of the stream
-                decodes to a coarser picture; takes a few bytes more.
-            progress: is told the share that is done.
+                decodes to a coarser picture; costs a few bytes.
+            progress: is called with the share done, 0 … 1.
 
         Raises:
-            UsageError: the signal is of the other kind, the quality is out of range, or the model
-                has no levels, as those of sounds.
-            InputError: the signal is larger than the format holds.
+            UsageError: the signal has another modality, the quality is out of range, or
+                `progressive` is true and the model has a single level, as all sound models.
+            InputError: the signal is larger than the format allows.
         """
         return compress.compress_signal(
             signal,
@@ -96,16 +96,16 @@ class Model:
         """Return the signal of a stream.
 
         Args:
-            stream: what `compress` returned; with a level, a progressive one may be cut after it.
-            level: of a picture, the last level to read; the likeliest indices take the place of
-                the others. None reads all.
-            speaker: a recording of who is to speak, for models of sounds that take one.
-            progress: is told the share that is done.
+            stream: from `compress`; a progressive stream may be cut after `level`.
+            level: the last level of a picture to read; indices of later levels are the most
+                likely ones. None reads all levels.
+            speaker: a recording of the target voice, for models with voices.
+            progress: is called with the share done, 0 … 1.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version.
-            MissingModelError: it was made with another model.
-            UsageError: there is no such level, the model takes no speaker, or a sound is too long
+            MissingModelError: the stream needs another model.
+            UsageError: the level does not exist, the model takes no speaker, or a sound is too long
                 to be held in memory; see `open`.
         """
         signal = self.open(stream, level=level, speaker=speaker, progress=progress)
@@ -121,24 +121,24 @@ class Model:
         speaker: Sound | None = None,
         progress: Progress | None = None,
     ) -> LazySignal:
-        """Return the signal of a stream; a sound is decoded only as its blocks are read.
+        """Return the signal of a stream; a sound is decoded lazily, when its blocks are read.
 
-        So it may be longer than the memory, and a part takes no longer at its end.
+        The sound may be larger than the memory. The time for a part does not depend on its start.
 
         Args:
-            stream: what `compress` returned.
-            start_s: of a sound, where the part begins.
-            duration_s: of a sound, how long the part is; None goes on to the end.
-            level: of a picture, the last level to read, as `decompress` takes it.
-            speaker: who is to speak, as `decompress` takes it.
-            progress: is told the share that is done.
+            stream: from `compress`.
+            start_s: the start of the wanted part of a sound, in seconds.
+            duration_s: the duration of the part; None means up to the end.
+            level: as for `decompress`.
+            speaker: as for `decompress`.
+            progress: is called with the share done, 0 … 1.
 
         Raises:
-            StreamError: the stream is damaged, or of a newer version; of a sound, damage to what
-                a segment holds shows when it is read.
-            MissingModelError: it was made with another model.
-            UsageError: a part is wanted of a picture, none of the sound begins at start_s, there
-                is no such level, or the model takes no speaker.
+            StreamError: the stream is damaged, or of a newer version. Damage to the payloads of a
+                sound is found only when the sound is read.
+            MissingModelError: the stream needs another model.
+            UsageError: the signal is a picture and a part is wanted, the sound ends before start_s,
+                the level does not exist, or the model takes no speaker.
         """
         signal = decompress.decompress_stream(
             stream, self.parts, level=level, speaker=speaker, progress=progress
@@ -148,7 +148,12 @@ class Model:
         return self.parts.modality.part(signal, start_s, duration_s)
 
     def encode(self, signal: Signal, *, quality: float = 5.0) -> NDArray[np.int64]:
-        """Return the indices of a signal: [K, h, w] of a picture, [K, F] of a sound's mean."""
+        """Return the indices of a signal: [K', h, w] for a picture, [K', F] for a sound's mono mix.
+
+        Raises:
+            UsageError: the signal has another modality, or the quality is out of range.
+            InputError: the signal is larger than the format allows.
+        """
         parts, rate = self.parts, self.rate_of(quality)
         modality = parts.modality
         facts = modality.facts(signal, separate_channels=False)
@@ -161,10 +166,10 @@ class Model:
         return np.concatenate(found, axis=1)
 
     def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
-        """Return the signal of indices, as large as their grid and at the model's rate.
+        """Return the signal of indices, [K', h, w] or [K', F], at the model's sample rate.
 
         Raises:
-            UsageError: the indices are not of the model's shape or range.
+            UsageError: the indices have a wrong type, shape or range.
         """
         rate, modality, quantizer = self.rate_of(quality), self.parts.modality, self.parts.quantizer
         size, num_codebooks = quantizer.codebook_sizes[0], quantizer.config.codebooks_at(rate)
@@ -182,23 +187,23 @@ class Model:
         return decompress.synthesise(self.parts, indices.astype(np.int64), facts, rate)
 
     def indices_of(self, stream: bytes, *, level: int | None = None) -> list[NDArray[np.int64]]:
-        """Return the indices in a stream, of each coded channel; no network of floats runs.
+        """Return the indices [K', ...] of each coded channel in a stream, exact on every machine.
 
-        With a level, those of later levels are the likeliest ones, as `decompress` takes them.
+        With `level`, indices of later levels are the most likely ones.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version.
-            MissingModelError: it was made with another model.
-            UsageError: there is no such level.
+            MissingModelError: the stream needs another model.
+            UsageError: the level does not exist, or the indices do not fit into memory.
         """
         return decompress.read_indices(stream, self.parts, level)
 
     def bit_map_of(self, stream: bytes) -> bit_map.BitMap:
-        """Return what every position of a stream's grid costs, from the stream alone.
+        """Return the bits of every position of a stream's grid; no original is needed.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version.
-            MissingModelError: it was made with another model.
+            MissingModelError: the stream needs another model.
         """
         return bit_map.measure_bit_map(stream, self.parts)
 
@@ -212,13 +217,13 @@ class Model:
         width: int = 256,
         height: int = 256,
     ) -> Signal:
-        """Return a new signal, its indices drawn from the prior one after the other.
+        """Return a new signal from indices that are sampled from the prior (ancestral sampling).
 
         Args:
             seed: the same seed gives the same indices on every machine.
-            temperature: below 1 more ordinary, above 1 more surprising; 0 is the likeliest.
-            quality: the rate at which the indices are drawn.
-            duration_s: of a sound.
+            temperature: 0 or more; below 1 prefers likely indices, 0 takes the most likely ones.
+            quality: 1 … 10, of the sampled indices.
+            duration_s: of a sound, in seconds.
             width: of a picture, in pixels.
             height: of a picture, in pixels.
 
@@ -244,10 +249,10 @@ class Model:
         return rate_of(self.parts, quality)
 
     def to(self, device: str) -> Model:
-        """Return the model with its networks on a device, "cpu" or "cuda".
+        """Return the model with its networks on a device, "cpu", "cuda" or "cuda:N".
 
         Raises:
-            UsageError: there is no such device.
+            UsageError: the device is unknown or not available.
         """
         if device == self.parts.networks.device:
             return self

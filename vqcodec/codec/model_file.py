@@ -1,4 +1,4 @@
-"""What a model file holds, read and written in one place: tensors and text, never objects."""
+"""Reading and writing of model files: tensors and JSON, never pickled objects."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ MODEL_FORMAT = 2
 METADATA_KEY = "vqcodec"
 SUFFIX = ".safetensors"
 LARGEST_HEADER = 1 << 24  # bytes of JSON at the start of a model file
-GRAPH = "graph."  # before the names of serialized graphs; weights are beside them, held once
-GRID_KEYS = ("kind", "sample_rate", "hop_length")  # of [network], which lay out the grid
+GRAPH = "graph."  # prefix of the names of serialized graphs; weights are separate tensors
+GRID_KEYS = ("kind", "sample_rate", "hop_length")  # keys of [network] that define the grid
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class ModelFile:
-    """What a model file says and holds.
+    """The contents of a model file.
 
     Attributes:
         name: of the model.
-        fingerprint: 8 hexadecimal digits that name quantizer and prior.
+        fingerprint: 8 hexadecimal digits that identify quantizer and prior.
         tables: "modality", "network", "quantizer" and "prior", as in the recipe.
-        card: what the model was made of and how well it does.
-        tensors: "quantizer.…", "prior.…", weights of networks by their names, and "graph.…".
-        checksum: SHA-256 of all this.
+        card: facts about training and quality, for people.
+        tensors: "quantizer.…", "prior.…", "graph.…", and the weights of networks by name.
+        checksum: SHA-256 of all other contents.
     """
 
     name: str
@@ -47,7 +47,7 @@ class ModelFile:
     checksum: str
 
     def part(self, prefix: str) -> Tensors:
-        """Return the tensors whose names begin with a prefix, without it."""
+        """Return the tensors whose names begin with a prefix; the prefix is removed."""
         return {
             name.removeprefix(prefix): tensor
             for name, tensor in self.tensors.items()
@@ -56,12 +56,11 @@ class ModelFile:
 
 
 def fingerprint_of(tables: Mapping[str, Any], tensors: Tensors) -> str:
-    """Return 8 hexadecimal digits that stand for whatever decides what a stream's bits mean.
+    """Return 8 hexadecimal digits, a hash of all that defines the meaning of a stream's bits.
 
     Args:
-        tables: the model file's tables; those of modality, quantizer and prior take part, and of
-            the network's those that lay out its grid.
-        tensors: of the model file; those of quantizer and prior take part.
+        tables: of the model file; modality, quantizer and prior count, and `GRID_KEYS` of network.
+        tensors: of the model file; those of quantizer and prior count.
     """
     network = tables["network"]
     kept = {
@@ -79,7 +78,7 @@ def fingerprint_of(tables: Mapping[str, Any], tensors: Tensors) -> str:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Return what a model file says of itself, out of its JSON header.
+    """Return the facts in a model file's JSON header; no tensor is read.
 
     Raises:
         ModelFileError: the file is damaged, or is not a model that this version reads.
@@ -104,7 +103,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 
 def read_model_file(path: Path) -> ModelFile:
-    """Return what is in a model file.
+    """Return the contents of a model file, checked against its checksum and fingerprint.
 
     Raises:
         ModelFileError: the file is damaged, or is not a model that this version reads.
@@ -144,7 +143,7 @@ def write_model_file(
     """Write a model file and return its fingerprint; see `ModelFile`.
 
     Raises:
-        ModelFileError: a weight is not a finite number.
+        ModelFileError: a tensor has a value that is not finite.
         OutputError: the file cannot be written.
     """
     import numpy as np
@@ -173,8 +172,8 @@ def write_model_file(
 
 
 def checksum_of(facts: Mapping[str, Any], tensors: Tensors) -> str:
-    """Return the SHA-256 of facts as JSON and tensors by name."""
-    import numpy as np  # here: 'models' and 'info' read headers alone, and start faster without
+    """Return the SHA-256 of facts (as JSON) and tensors (sorted by name)."""
+    import numpy as np  # here: 'models' and 'info' read only headers and start faster
 
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(tensors):

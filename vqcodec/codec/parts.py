@@ -1,4 +1,4 @@
-"""What a model consists of, as the functions of the codec take it."""
+"""The parts of a model, as the functions of the codec take them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from vqcodec.modalities.base import Modality
 from vqcodec.priors.base import Prior
 from vqcodec.quantizers.base import Quantizer
 
-Progress = Callable[[float], None]  # is told the share that is done, 0 … 1
+Progress = Callable[[float], None]  # is called with the share done, 0 … 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Parts:
-    """What a stream needs to be written and read.
+    """Everything that is needed to write and to read a model's streams.
 
     Attributes:
         name: for messages.
-        fingerprint: 8 hexadecimal digits that name quantizer and prior, as streams do.
-        modality: how signals lie on the grid of indices.
+        fingerprint: 8 hexadecimal digits that identify quantizer and prior, as in streams.
+        modality: converts between signals and the planes of the networks.
         networks: encoder and decoder.
         quantizer: latents to indices and back.
-        prior: frequencies of indices, in integers.
+        prior: the frozen prior; codes indices.
     """
 
     name: str

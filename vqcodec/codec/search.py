@@ -1,4 +1,4 @@
-"""The quality that meets a target: a size that is not to be passed, or a fidelity to be reached."""
+"""Search for the rate that meets a target: a largest size, or a lowest PSNR."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def compress_to_target(
     progressive: bool = False,
     progress: Progress | None = None,
 ) -> bytes:
-    """Return the stream of a signal at the highest rate that keeps it within size_bytes.
+    """Return the stream at the highest rate whose size is at most `size_bytes`.
 
     Raises:
-        UsageError: even the lowest quality takes more.
+        UsageError: the stream of the lowest quality is larger.
     """
 
     def attempt(rate: int) -> tuple[bytes, bool]:
@@ -63,10 +63,10 @@ def compress_to_psnr(
     progressive: bool = False,
     progress: Progress | None = None,
 ) -> bytes:
-    """Return the stream of a picture at the lowest rate that reaches a PSNR of its RGB values.
+    """Return the stream of a picture at the lowest rate that reaches a PSNR of RGB values.
 
     Raises:
-        UsageError: even the highest quality falls short of it.
+        UsageError: the PSNR of the highest quality is lower.
     """
 
     def reached_db(stream: bytes) -> float:
@@ -89,15 +89,16 @@ def compress_to_psnr(
 def _search(
     parts: Parts, attempt: Callable[[int], tuple[bytes, bool]], progress: Progress | None
 ) -> tuple[bytes | None, bytes | None]:
-    """Return the stream at the highest rate that holds, and at the lowest that does not.
+    """Return the stream at the highest rate that passes, and at the lowest rate that fails.
 
-    A model has at most 256 rates, and size and fidelity grow with them: a binary search tries eight
-    or fewer. None stands for a side on which there is no rate.
+    A stream is None if no rate passes, or if no rate fails. A binary search tries at most nine of
+    at most 256 rates: size and fidelity increase with the rate.
 
     Args:
-        parts: whose rates are tried.
-        attempt: returns a stream and whether it holds, which it does up to some rate.
-        progress: is told the share that is done.
+        parts: of the model.
+        attempt: returns the stream at a rate, and whether that rate passes; if a rate passes, all
+            lower rates pass.
+        progress: is called with the share done, 0 … 1.
     """
     low, high = (rate_of(parts, quality) for quality in (LOWEST_QUALITY, HIGHEST_QUALITY))
     tried, steps = 0, (high - low).bit_length() + 1

@@ -1,4 +1,4 @@
-"""Planes to segments and back, and the segments of a stream as they are needed."""
+"""Splitting of planes into segments, and decoding of a stream's segments on demand."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from vqcodec.codec.parts import Parts
 from vqcodec.layout import Place, pieces, sizes, spans, whole
 from vqcodec.priors.base import Indices
 
-_POSITIONS_AT_A_TIME = 1 << 14  # are decoded side by side; 5 minutes of speech
+_POSITIONS_AT_A_TIME = 1 << 14  # decoded side by side; 5 minutes of speech
 _LONG = 1 << 14  # positions
 Number = TypeVar("Number", bound=np.generic)
 
 
 def split_segments(plane: NDArray[Number], size: int) -> list[NDArray[Number]]:
-    """Return the segments of a plane [K', ...], at most `size` positions each way, row by row."""
+    """Return the segments of a plane [K', ...], at most `size` along each axis, row by row."""
     return [plane[(slice(None), *piece)] for piece in pieces(plane.shape[1:], size)]
 
 
 def join_segments(
     segments: Sequence[NDArray[Number]], grid: tuple[int, ...], size: int
 ) -> NDArray[Number]:
-    """Return what stands in a plane [K', *grid] out of its segments: `split_segments` undone."""
+    """Return the plane [K', *grid] of its segments; the inverse of `split_segments`."""
     plane = np.zeros((len(segments[0]), *grid), segments[0].dtype)
     for piece, segment in zip(pieces(grid, size), segments, strict=True):
         plane[(slice(None), *piece)] = segment
@@ -38,14 +38,14 @@ def join_segments(
 
 
 class SegmentRows:
-    """The segments of a stream by rows: those that begin at one position of the first axis.
+    """The segments of a stream in rows; a row's segments start at one position of the first axis.
 
-    A row of a sound is one segment of each coded channel. All segments of some rows are decoded
-    side by side.
+    A row of a sound has one segment for each coded channel. All segments of a batch of rows are
+    decoded side by side.
     """
 
     def __init__(self, stream: Stream, parts: Parts, level: int | None = None) -> None:
-        """Take a stream from `open_stream`, its model, and the last level that is wanted.
+        """Take a stream from `open_stream`, its model's parts, and the last wanted level.
 
         Raises:
             CorruptStreamError: a level does not hold a payload for every segment.
@@ -66,24 +66,24 @@ class SegmentRows:
         num_segments = self.num_planes * self.num_rows * self.num_columns
         self.is_progressive = bool(stream.levels)
         levels = [parse_level(body, num_segments) for body in stream.levels]
-        # Of each segment: the payload of each level, or the only one.
+        # For each segment: the payload of each level, or its only payload.
         self.payloads = list(zip(*levels or [list(stream.segments)], strict=True))
 
     def batches(self) -> Iterator[range]:
-        """Yield all rows, so many at a time as memory is to hold."""
+        """Yield all rows in batches, to bound memory."""
         for start in range(0, self.num_rows, self.rows_at_a_time):
             yield range(start, min(self.num_rows, start + self.rows_at_a_time))
 
     def place(self, rows: range) -> Place:
-        """Return the positions of rows."""
+        """Return the place of some rows in the grid."""
         stop = min(rows.stop * self.size, self.grid[0])
         return (slice(rows.start * self.size, stop), *whole(self.grid[1:]))
 
     def decode(self, rows: range) -> list[Indices]:
-        """Return the indices of each segment in some rows, plane after plane.
+        """Return the indices of each segment in some rows, plane by plane.
 
         Raises:
-            CorruptStreamError: a payload is not one that an encoder writes.
+            CorruptStreamError: no encoder writes such a payload.
         """
         places = pieces(sizes(self.place(rows)), self.size)
         shapes = [(self.num_codebooks, *sizes(place)) for place in places]
@@ -98,7 +98,7 @@ class SegmentRows:
         return self.prior.decompress(whole, shapes, self.rate, self.level)
 
     def join(self, segments: Sequence[NDArray[Number]], rows: range) -> NDArray[Number]:
-        """Return what stands in some rows, [P, K', ...], out of their segments."""
+        """Return the planes [P, K', ...] of some rows from their segments."""
         grid, per_plane = sizes(self.place(rows)), len(rows) * self.num_columns
         starts = range(0, len(segments), per_plane)
         planes = [join_segments(segments[n : n + per_plane], grid, self.size) for n in starts]
@@ -106,16 +106,16 @@ class SegmentRows:
 
 
 class IndexReader:
-    """Gives the indices of a stream, window after window, and keeps no more than it needs.
+    """Returns the indices of a stream window by window; keeps only the rows still needed.
 
-    A thread decodes the next rows of a sound while the networks are busy with those before. Those
-    of pictures leave no core idle.
+    For a sound, a thread decodes the next rows while the networks run on the current ones. For a
+    picture there is no such thread, because its prior and its networks use all cores.
     """
 
     def __init__(
         self, stream: Stream, parts: Parts, region: Place, level: int | None = None
     ) -> None:
-        """Take what `SegmentRows` takes, and the place where all windows lie."""
+        """Take the arguments of `SegmentRows`, and the region that contains all windows."""
         self._rows = SegmentRows(stream, parts, level)
         size, at_a_time = self._rows.size, self._rows.rows_at_a_time
         first_row, stop_row = region[0].start // size, -(-region[0].stop // size)
@@ -123,16 +123,16 @@ class IndexReader:
             range(row, min(stop_row, row + at_a_time))
             for row in range(first_row, stop_row, at_a_time)
         )
-        self._start = first_row * size  # the first position that is held
+        self._start = first_row * size  # the first position in memory
         self._held: NDArray[np.int16] | None = None  # [P, K', ...]
         self._runs_ahead = len(region) == 1
         self._next: Future[NDArray[np.int16]] | None = None
 
     def __call__(self, place: Place) -> Indices:
-        """Return the indices [P, K', ...] of a place, which begins in no row before the last one's.
+        """Return the indices [P, K', ...] of a place; its start is at or after the previous start.
 
         Raises:
-            CorruptStreamError: a payload is not one that an encoder writes.
+            CorruptStreamError: no encoder writes such a payload.
         """
         first, others = place[0], place[1:]
         parts = [] if self._held is None else [self._held[:, :, first.start - self._start :]]
@@ -148,14 +148,14 @@ class IndexReader:
 
     @property
     def is_long(self) -> bool:
-        """Whether a thread is busy nearly all the time.
+        """Whether the decoding thread is busy nearly all the time.
 
         Depends on the whole stream, so that excerpts decode to the same samples.
         """
         return self._runs_ahead and self._rows.grid[0] > _LONG
 
     def _begin_next(self) -> Future[NDArray[np.int16]] | None:
-        """Begin to decode the next rows, if there are any."""
+        """Start a thread that decodes the next rows; None if no row is left."""
         rows = next(self._batches, None)
         if rows is None:
             return None
@@ -164,9 +164,9 @@ class IndexReader:
         return indices
 
     def _decode(self, rows: range, indices: Future[NDArray[np.int16]]) -> None:
-        """Set the indices of some rows, or what went wrong."""
+        """Set the result of the future: the indices of some rows, or the exception."""
         try:
             compact = [segment.astype(np.int16) for segment in self._rows.decode(rows)]
             indices.set_result(self._rows.join(compact, rows))
-        except BaseException as error:  # whatever it is, who waits has to hear of it
+        except BaseException as error:  # the waiting thread must receive every exception
             indices.set_exception(error)

@@ -1,4 +1,4 @@
-"""Finding a shipped or local model by name, fingerprint or path."""
+"""Search for installed models by name, fingerprint or path."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from vqcodec.registry import imported
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
 
-SEARCH_PATH_VARIABLE = "VQCODEC_MODELS"  # folders, separated as in PATH, searched first
+SEARCH_PATH_VARIABLE = "VQCODEC_MODELS"  # folders, separated as in PATH; they are searched first
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What is known of a model without loading it.
+    """The facts of a model file, read without its tensors.
 
     Attributes:
-        name: as `vqcodec.load` takes it.
-        fingerprint: 8 hexadecimal digits, as streams name it.
-        modality: what it is for, "image" or "audio".
-        path: of its file.
-        size_bytes: of its file.
-        summary: recipe, data, licence, hours, scores and what else its maker wrote.
+        name: the name that `vqcodec.load` takes.
+        fingerprint: 8 hexadecimal digits, as in streams.
+        modality: "image" or "audio".
+        path: of the file.
+        size_bytes: of the file.
+        summary: the card: recipe, data, licence, training time, scores.
     """
 
     name: str
@@ -42,7 +42,7 @@ class ModelCard:
 
 
 def search_path() -> list[Path]:
-    """Return the folders in which models are looked for, first come first served."""
+    """Return the folders to search for models, in order of precedence."""
     own = os.environ.get(SEARCH_PATH_VARIABLE, "")
     folders = [Path(folder) for folder in own.split(os.pathsep) if folder]
     return [*folders, Path(str(resources.files("vqcodec.assets"))) / "models"]
@@ -66,12 +66,12 @@ def read_card(path: Path) -> ModelCard:
 
 
 def list_models() -> list[ModelCard]:
-    """Return the cards of all models on the search path; of equal ones the first.
+    """Return the cards of all models on the search path; duplicates are left out.
 
-    A model that shares its name with an earlier one can still be had by its fingerprint.
+    If several models share a name, use the fingerprint to load a later one.
 
     Raises:
-        ModelFileError: one is damaged.
+        ModelFileError: a model file is damaged.
     """
     cards: dict[tuple[str, str], ModelCard] = {}
     for path in _installed():
@@ -87,17 +87,17 @@ def _installed() -> Iterator[Path]:
 
 
 def default_model_name(modality: str) -> str:
-    """Return the name of the model that serves a modality unless another is asked for."""
+    """Return the name of the default model of a modality."""
     name: str = imported(MODALITIES[modality].runtime).default_model
     return name
 
 
 def find_model(name: str) -> ModelCard:
-    """Return the card of the model with this name, fingerprint or file path; the first one found.
+    """Return the card of the first model with this name, fingerprint or file path.
 
     Raises:
-        MissingModelError: there is none.
-        ModelFileError: its file is damaged, or there is none but a damaged file.
+        MissingModelError: no such model is installed.
+        ModelFileError: the model's file is damaged, or no file matches and one is damaged.
     """
     path = Path(name)
     if path.suffix == SUFFIX and path.is_file():
@@ -106,7 +106,7 @@ def find_model(name: str) -> ModelCard:
     for path in _installed():
         try:
             card = read_card(path)
-        except ModelFileError as error:  # says nothing against the models beside it
+        except ModelFileError as error:  # other models in the folder may be intact
             damage = damage or error
             continue
         if name in (card.name, card.fingerprint):
@@ -120,8 +120,8 @@ def load_model(name: str) -> Model:
     """Return the model with this name, fingerprint or file path, ready to use.
 
     Raises:
-        MissingModelError: there is none.
-        ModelFileError: its file is damaged.
+        MissingModelError: no such model is installed.
+        ModelFileError: the model's file is damaged.
     """
     from vqcodec.codec.loading import read_model  # here: ONNX Runtime takes a tenth of a second
 

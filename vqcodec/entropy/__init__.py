@@ -1,1 +1,1 @@
-"""Integers to bytes and back; no networks, no files."""
+"""Entropy coding: integers to bytes and back, without networks or files."""

@@ -1,8 +1,7 @@
-"""Symbols and frequencies to a payload and back: the only import of constriction.
+"""Range coding of symbols; only this module imports constriction.
 
-A prior is one loop over `Coder.code`. What it does depends on the coder that it is given: a
-`SymbolEncoder` compresses, a `SymbolDecoder` decompresses, a `SymbolSampler` invents. Which
-numbers and bytes result is laid down in docs/FORMAT.md.
+A prior is one loop over `Coder.code`. The coder decides the result: a `SymbolEncoder` compresses, a
+`SymbolDecoder` decompresses, a `SymbolSampler` samples. docs/FORMAT.md defines the payload.
 """
 
 import itertools
@@ -19,8 +18,8 @@ from vqcodec.errors import CorruptStreamError, ModelFileError, UsageError
 Symbols = NDArray[np.int32]
 
 _FEW = 128  # symbols
-_MANY = 16  # symbols of one table, for which a call of their own is faster than rows of weights
-_MOST_WEIGHTS = 1 << 20  # in one call, so that memory is bounded
+_MANY = 16  # from so many symbols of one table, a separate call is faster than rows of weights
+_MOST_WEIGHTS = 1 << 20  # in one call, to bound memory
 _WORD_BYTES = 4
 _STATE_WORDS = 2
 
@@ -28,22 +27,22 @@ _Categorical = constriction.stream.model.Categorical
 _ROWS = _Categorical(perfect=False)  # takes one row of frequencies per symbol
 
 
-# What codes symbols that are sorted by table: start, stop, and a constriction model, which takes a
-# row of weights for every symbol or none.
+# A run of symbols that are sorted by table: start, stop, a constriction model, and the model's
+# weights, one row per symbol (None for a model of a single table).
 Part = tuple[int, int, Any, NDArray[np.float64] | None]
-Parts = tuple[NDArray[np.intp], list[Part]]  # the places in the order of tables, and the parts
+Parts = tuple[NDArray[np.intp], list[Part]]  # the sorting order of the symbols, and the runs
 
 
 class FrequencyTables:
-    """Frequencies that are used many times over; a symbol names its table by number.
+    """Frequency tables that are used many times; a symbol gives its table by number.
 
     Args:
-        freqs: [T, N] with T up to 65536; every row sums to `total`. A row with fewer symbols than N
+        freqs: [T, N] with T up to 65536; every row sums to `total`. A row with fewer than N symbols
             ends in zeros; all its other entries are at least 1.
         total: a power of two, 2**24 or less.
 
     Raises:
-        ModelFileError: the frequencies, which come from a model, are not such a table.
+        ModelFileError: the frequencies, which come from a model file, are not such tables.
     """
 
     def __init__(self, freqs: Freqs, total: int = TOTAL) -> None:
@@ -55,7 +54,7 @@ class FrequencyTables:
         if np.any(freqs.sum(axis=1, dtype=np.int64) != total):
             raise ModelFileError(f"frequency tables: a row that does not sum to {total}")
         self.freqs = freqs
-        # Tables of one length, which can be used in one call, and their place among them.
+        # Tables of equal length share a call: their weights, and each table's row in them.
         self._lengths = lengths
         self._weights: dict[int, NDArray[np.float64]] = {}
         self._places = np.zeros(len(freqs), np.intp)
@@ -63,21 +62,26 @@ class FrequencyTables:
             same = np.flatnonzero(lengths == length)
             self._weights[length] = _as_weights(freqs[same, :length])
             self._places[same] = np.arange(len(same))
-        self._models: dict[int, Any] = {}  # of single tables, made when they are needed
+        self._models: dict[int, Any] = {}  # of single tables, made on first use
 
     def parts(self, table_ids: NDArray[np.uint16]) -> Parts:
-        """Return the places in `table_ids` [S] table by table, and what codes them, part by part.
+        """Return the order that sorts symbols by table, and the runs of the sorted symbols.
 
-        Tables of a single symbol have nothing to code and no part.
+        Args:
+            table_ids: [S], the table of each symbol.
+
+        Returns:
+            the stable sorting order [S], and the runs. A table with a single symbol needs no bits
+            and is in no run.
         """
-        order = table_ids.argsort(kind="stable")  # linear in numpy, as the numbers have 16 bits
+        order = table_ids.argsort(kind="stable")  # a radix sort, because the numbers have 16 bits
         in_order = table_ids.take(order)
         if not len(in_order):
             return order, []
         starts = np.concatenate([[0], (in_order[1:] != in_order[:-1]).nonzero()[0] + 1])
         counts = np.diff(starts, append=len(in_order))
         lengths = self._lengths.take(in_order.take(starts))
-        # A call for each table with many symbols; of others, one for a run of equal lengths.
+        # One call for each table with many symbols; one for other adjacent tables of equal length.
         many = counts >= _MANY
         begins = np.ones(len(starts), np.bool_)
         begins[1:] = many[1:] | many[:-1] | (lengths[1:] != lengths[:-1])
@@ -103,9 +107,9 @@ class FrequencyTables:
         return order, parts
 
     def parts_of_rows(self, table_ids: NDArray[np.uint16]) -> Sequence[Parts | None]:
-        """Return `parts` of each row of `table_ids` [R, S], faster than one by one.
+        """Return `parts` of each row of `table_ids` [R, S]; work that rows share is done once.
 
-        None where it would not be: coders come by their own.
+        A row is None if this is not faster: the coder then calls `parts` itself.
         """
         num_rows, num_symbols = table_ids.shape
         if num_rows == 1 or not 0 < num_symbols <= _FEW:
@@ -119,7 +123,7 @@ class FrequencyTables:
         begins[::num_symbols] = True
         starts = begins.nonzero()[0]
         run_lengths = lengths.take(starts).tolist()
-        # The weights of all runs of one length in one piece, out of which each takes its rows.
+        # Gather the weights of all runs of one length at once; each run takes its rows from them.
         pieces = {
             length: self._weights[length].take(places[lengths == length], axis=0)
             for length in set(run_lengths)
@@ -138,11 +142,11 @@ class FrequencyTables:
         return list(zip(order, rows, strict=True))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the models of constriction, which cannot be pickled; they are made again."""
+        """Leave out constriction's models, which cannot be pickled and are made again on use."""
         return {**self.__dict__, "_models": {}}
 
     def _model(self, table: int) -> Any:
-        """Return the model of one table."""
+        """Return the constriction model of one table."""
         model = self._models.get(table)
         if model is None:
             weights = self._weights[int(self._lengths[table])][self._places[table]]
@@ -151,14 +155,14 @@ class FrequencyTables:
 
 
 class Coder(Protocol):
-    """What a prior is given: something that takes frequencies and knows the symbols."""
+    """Codes symbols under frequencies: the interface of encoder, decoder and sampler."""
 
     def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:
-        """Return the next symbols [S], which have the frequencies `freqs` [S, N].
+        """Code the next symbols under `freqs` and return them, [S].
 
         Args:
             freqs: [S, N], every entry at least 1, every row summing to `TOTAL`.
-            symbols: [S] in 0 … N - 1, needed by a coder that compresses and ignored by others.
+            symbols: [S] in 0 … N - 1; an encoder needs them, other coders ignore them.
         """
 
     def code_with_tables(
@@ -168,22 +172,22 @@ class Coder(Protocol):
         symbols: Symbols | None = None,
         parts: Parts | None = None,
     ) -> Symbols:
-        """Return the next symbols [S], of which symbol s has table `table_ids[s]` of `tables`.
+        """Code the next symbols and return them, [S]; symbol s has the table `table_ids[s]`.
 
-        The symbols are coded table by table, in rising order of table, and in order of place
-        within a table. Who has `tables.parts` of them already hands those over.
+        The symbols are coded in increasing order of table, and in order of index within a table.
+        Pass `parts` if `tables.parts` was computed before.
         """
 
 
 class SymbolEncoder:
-    """Turns symbols into the shortest payload that stands for them."""
+    """Turns symbols into the shortest payload that decodes to them."""
 
     def __init__(self) -> None:
         self._encoder = constriction.stream.queue.RangeEncoder()
 
     def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:
         """Append `symbols` [S], coded under `freqs` [S, N], and return them."""
-        assert symbols is not None, "an encoder has to be told the symbols"
+        assert symbols is not None, "an encoder needs the symbols"
         if freqs.shape[1] > 1:
             self._encoder.encode(symbols, _ROWS, _as_weights(freqs))
         return symbols
@@ -196,7 +200,7 @@ class SymbolEncoder:
         parts: Parts | None = None,
     ) -> Symbols:
         """Append `symbols` [S], coded under the tables `table_ids` [S], and return them."""
-        assert symbols is not None, "an encoder has to be told the symbols"
+        assert symbols is not None, "an encoder needs the symbols"
         order, runs = parts or tables.parts(table_ids)
         in_order = symbols[order]
         for start, stop, model, rows in runs:
@@ -221,7 +225,7 @@ class SymbolDecoder:
         self._payload = payload
         words = np.frombuffer(payload + bytes(-len(payload) % _WORD_BYTES), ">u4")
         self._decoder = constriction.stream.queue.RangeDecoder(words.astype(np.uint32))
-        # Coding the symbols once more is cheap, and shows exactly where the payload has to end.
+        # Encoding the decoded symbols again is cheap and gives the exact end of the payload.
         self._encoder = constriction.stream.queue.RangeEncoder()
 
     def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:  # noqa: ARG002
@@ -273,13 +277,13 @@ class SymbolDecoder:
         """Check that the payload is the one that an encoder writes for the symbols decoded.
 
         Raises:
-            CorruptStreamError: the payload is longer, or ends in another way.
+            CorruptStreamError: the payload is longer or ends differently.
         """
         payload = _shortest_payload(self._encoder)
         if payload != self._payload:
             raise CorruptStreamError(
-                f"payload: {len(self._payload)} bytes that do not end with the last symbol, "
-                f"which needs {len(payload)}"
+                f"payload: its {len(self._payload)} bytes do not end with the last symbol, "
+                f"needed {len(payload)} bytes"
             )
 
 
@@ -287,9 +291,9 @@ class SymbolSampler:
     """Draws symbols instead of decoding them.
 
     Args:
-        rng: the only source of chance.
-        temperature: symbols are drawn in proportion to freqs ** (1 / temperature); 0 always takes
-            the (first) most likely one.
+        rng: the only source of randomness.
+        temperature: symbols are drawn in proportion to freqs ** (1 / temperature); 0 takes the
+            first most likely symbol.
     """
 
     def __init__(self, rng: np.random.Generator, temperature: float = 1.0) -> None:
@@ -322,19 +326,19 @@ class SymbolSampler:
 
 
 def _as_weights(freqs: Freqs) -> NDArray[np.float64]:
-    """Return `freqs` as constriction takes them; it reads rows, whatever the array's order.
+    """Return `freqs` as constriction's weights: C-contiguous float64.
 
-    It scales rows to its own precision by their sum, a power of two: that is exact.
+    constriction divides each row by its sum, which is exact because the sum is a power of two.
     """
     return np.ascontiguousarray(freqs, np.float64)
 
 
 def _shortest_payload(encoder: Any) -> bytes:
-    """Return the fewest bytes that stand for the symbols in a constriction RangeEncoder.
+    """Return the shortest payload of the symbols in a constriction RangeEncoder.
 
-    A payload is a fraction in base 256, which zeros at its end do not change. The symbols own an
-    interval of such fractions, and any of it decodes to them; constriction ends on a multiple of
-    2**-32 of the last state, but often a coarser one is inside.
+    A payload is a fraction in base 256, so zeros at its end do not change its value. Every fraction
+    in the symbols' interval decodes to them. constriction writes a multiple of
+    2**32 in units of its 64-bit state, but the interval often contains a shorter fraction.
     """
     words: NDArray[np.uint32] = encoder.get_compressed()
     position: tuple[int, tuple[int, int]] = encoder.pos()

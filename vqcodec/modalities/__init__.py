@@ -1,4 +1,4 @@
-"""Kinds of signal, by the name that recipes, model files and streams use."""
+"""The modalities: how sounds and pictures become planes for networks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def build_modality(name: object, network: Mapping[str, Any]) -> Modality[Any]:
     """Return the modality of this name, for the [network] table of a recipe or a model file.
 
     Raises:
-        ConfigError: there is none, or a key or value of the table is wrong.
+        ConfigError: the name, or a key or value of the table, is wrong.
     """
     modality: Modality[Any] = imported(MODALITIES[name].runtime).of_table(network)
     return modality

@@ -1,4 +1,4 @@
-"""What the codec may ask of sounds or pictures."""
+"""The interface of modalities."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from vqcodec.signals.files import LazySignal
 
 Facts = AudioFacts | ImageFacts
 Array = NDArray[np.float32]
-# Yields places in the signal and the planes [P, C, ...] there, for a place of the grid.
+# Takes a place of the grid; yields places in the signal and the decoded planes [P, C, ...] there.
 Decode = Callable[[Place], Iterator[tuple[Place, Array]]]
 
 
 class NetworkConfig(Protocol):
-    """The [network] table of a recipe, and what follows from it."""
+    """The [network] table of a recipe."""
 
     @property
     def dim(self) -> int:
         """D, the channels of the latents."""
 
     def geometry(self) -> Geometry:
-        """Return how signals lie on the grid of these networks."""
+        """Return the relation between signals and the grid of these networks."""
 
 
 Config = TypeVar("Config", bound=NetworkConfig)
 
 
 class Modality(ABC, Generic[Config]):
-    """A kind of signal, laid out for one pair of networks; immutable."""
+    """Converts signals to planes for one pair of networks, and back; immutable."""
 
-    name: ClassVar[str]  # as recipes and model files name it
-    wire_id: ClassVar[HeaderModality]  # as streams name it
-    num_axes: ClassVar[int]  # of its grid of indices: 1 for sound, 2 for pictures
-    default_model: ClassVar[str]  # that serves it unless another is asked for
-    networks: ClassVar[Registry]  # a table without kind means its default
+    name: ClassVar[str]  # the name in recipes and model files
+    wire_id: ClassVar[HeaderModality]  # the number in streams
+    num_axes: ClassVar[int]  # of the grid of indices: 1 for sounds, 2 for pictures
+    default_model: ClassVar[str]  # its name
+    networks: ClassVar[Registry]  # a table without "kind" means the default
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -57,7 +57,7 @@ class Modality(ABC, Generic[Config]):
         """Return the modality for the [network] table of a recipe or a model file.
 
         Raises:
-            ConfigError: there is no such kind of networks, or a key or value is wrong.
+            ConfigError: the kind, a key or a value is wrong.
         """
         kind, rest = cls.networks.split(table)
         return cls(build_config(imported(kind.config), rest, "network"))
@@ -65,68 +65,73 @@ class Modality(ABC, Generic[Config]):
     @property
     @abstractmethod
     def position_size(self) -> float:
-        """How far it is from one position to the next: pixels, or seconds of a sound."""
+        """The distance between grid positions, in pixels or in seconds."""
 
     @abstractmethod
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> Facts:
-        """Return what a header says of a signal.
+        """Return the facts of a signal, as a header holds them.
 
         Raises:
             UsageError: the signal is not of this modality.
+            InputError: the signal is larger than the format allows.
         """
 
     @abstractmethod
     def num_planes(self, facts: Facts) -> int:
-        """Return how many times the networks run: once for every coded channel of a sound."""
+        """Return P, the number of planes: 1 for a picture, one per coded channel of a sound."""
 
     @abstractmethod
     def grid(self, facts: Facts) -> tuple[int, ...]:
-        """Return the size of a plane's grid of indices."""
+        """Return the size of a plane's grid: (rows, columns), or (frames,)."""
 
     @abstractmethod
     def facts_of_size(self, size: tuple[int, ...]) -> Facts:
-        """Return the facts of a colour picture (height, width) or a mono sound (samples).
+        """Return the facts of a colour picture (height, width) or a mono sound (samples,).
 
-        A sound has the model's own rate.
+        The sound has the model's sample rate.
         """
 
     @abstractmethod
     def facts_to_sample(self, *, duration_s: float, width: int, height: int) -> Facts:
-        """Return the facts of a new signal: a sound's duration or a picture's size counts."""
+        """Return the facts of a signal to sample, from a sound's duration or a picture's size."""
 
     @abstractmethod
     def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Array]:
-        """Return what gives the P planes at a place, [P, C, ...], as the encoder takes them.
+        """Return a function that returns the encoder's input [P, C, ...] at a place.
 
-        Places are in samples or pixels, may reach as far as the grid, and come row by row.
+        Places are in samples or pixels and come row by row. They may extend beyond the signal, to
+        the end of the grid.
         """
 
     @abstractmethod
     def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> LazySignal:
-        """Return the signal of what decodes, cut and converted as facts say.
+        """Return the decoded signal, trimmed and converted according to its facts.
 
-        With a stream, what it holds beside the indices comes back, too.
+        Args:
+            decode: see `Decode`.
+            facts: of the signal.
+            side: the stream, for its side sections (see `side_sections`); None has none.
 
         Raises:
-            CorruptStreamError: what stands beside the indices is damaged.
+            CorruptStreamError: a side section is damaged.
         """
 
     def side_sections(self, signal: LazySignal) -> Sequence[Section]:  # noqa: ARG002
-        """Return what a stream holds of a signal beside its indices."""
+        """Return a signal's side sections: data that a stream holds besides the indices."""
         return ()
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> LazySignal:  # noqa: ARG002
-        """Return the part of a restored signal that begins at start_s.
+        """Return a part of a restored sound; a duration of None means up to the end.
 
         Raises:
-            UsageError: there is no such part, or the signal has no duration.
+            UsageError: the part is empty or out of range, or the signal is a picture.
         """
         raise UsageError("a picture has no start and no duration")
 
     def speaker_features(self, speaker: LazySignal) -> Array:  # noqa: ARG002
-        """Return [1, C, F], what a network that tells speakers takes of a recording.
+        """Return the features [1, C, F] of a recording, the input of the speaker encoder.
 
         Raises:
-            UsageError: the model takes no speaker, or the recording is too short.
+            UsageError: the model takes no speaker, or the recording is too short or not a sound.
         """
-        raise UsageError("this model has one way to speak: it takes no speaker")
+        raise UsageError("this model has no voices: it takes no speaker")

@@ -1,4 +1,4 @@
-"""Priors over indices: uniform, histogram and learnt, by the name that recipes use."""
+"""Frozen priors over indices: uniform, histogram and learnt."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ PRIORS = Registry(
 
 
 def is_learnt(table: Mapping[str, Any]) -> bool:
-    """Return whether the prior of a [prior] table is trained as a network.
+    """Return whether the prior of a [prior] table is a trained network.
 
     Raises:
-        ConfigError: there is no such kind.
+        ConfigError: the kind is unknown.
     """
     return bool(PRIORS.split(table)[0].training)
 
@@ -52,16 +52,16 @@ def build_prior(
     tensors: Tensors,
     dtype: type[Any] = np.float64,
 ) -> Prior:
-    """Return the frozen prior of a model file's table and tensors.
+    """Return the frozen prior for a model file's table and tensors.
 
     Args:
         table: [prior] of a recipe or a model file.
         codebook_sizes: N of each of the K codebooks.
-        tensors: what the prior stores.
-        dtype: what its integers travel in.
+        tensors: of the prior, see `Prior.tensors`.
+        dtype: the type of its integers, float64 or int64.
 
     Raises:
-        ConfigError: there is no such kind, or a key or value is wrong.
+        ConfigError: the kind, a key or a value is wrong.
         ModelFileError: a tensor is missing or does not fit.
     """
     kind, rest = PRIORS.split(table)

@@ -1,4 +1,4 @@
-"""What every frozen prior offers: one loop that compresses, decompresses or samples."""
+"""The interface of frozen priors: one loop that compresses, decompresses or samples."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from vqcodec.entropy.range_coder import (
 )
 
 Indices = NDArray[np.int64]  # [K', F] or [K', h, w]
-Targets = Indices | NDArray[np.float64]  # real numbers in units of indices, still to be chosen
+Targets = Indices | NDArray[np.float64]  # or unrounded indices
 Shape = tuple[int, ...]
-Bits = NDArray[np.float64]  # that each index of a segment takes
+Bits = NDArray[np.float64]  # of each index of a segment
 
 
 class _Repeater:
-    """A coder that gives back what it is given."""
+    """A coder that returns its input: symbols are chosen but not coded."""
 
     def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:  # noqa: ARG002
         """Return the symbols."""
@@ -47,9 +47,9 @@ class _Repeater:
 
 
 class Prior(ABC):
-    """Frequencies of indices, in integers, from the indices before them and the rate alone."""
+    """Integer frequencies of indices, which depend only on the previous indices and the rate."""
 
-    kind: str  # as model files name it
+    kind: str  # the name in model files
 
     @abstractmethod
     def code(
@@ -62,18 +62,18 @@ class Prior(ABC):
         """Run the segments of a stream through their coders and return their indices.
 
         Args:
-            coders: one a segment; what they do with symbols decides what this call does.
-            shapes: of each segment's indices, codebooks first.
+            coders: one per segment. Encoders compress, decoders decompress, samplers sample.
+            shapes: of each segment's indices, [K', ...].
             rate: the stream's rate byte.
-            indices: of each segment; needed by coders that compress. Where they are real numbers,
-                in units of indices, a logistic head chooses by bits and error, others round.
+            indices: of each segment; encoders need them. They may be targets, in real numbers: a
+                logistic head then chooses indices by bits and error; other heads round.
 
         Raises:
-            CorruptStreamError: a coder finds data that no indices encode to.
+            CorruptStreamError: no indices encode to a decoder's payload.
         """
 
     def num_levels(self, num_codebooks: int) -> int:  # noqa: ARG002
-        """Return in how many levels, coarsest first, the indices of K' codebooks are coded."""
+        """Return the number of levels of K' codebooks; 1 if progressive coding is not supported."""
         return 1
 
     def code_levels(
@@ -83,9 +83,9 @@ class Prior(ABC):
         rate: int,
         indices: Sequence[Targets] | None = None,
     ) -> list[Indices]:
-        """Run segments through a coder for each of their levels, as `code` through one for all.
+        """Like `code`, with a separate coder for each level of a segment, coarsest first.
 
-        Where coders are fewer than levels, the indices of the rest are the likeliest ones.
+        Levels without a coder get the most likely indices.
         """
         return self.code([own for (own,) in coders], shapes, rate, indices)
 
@@ -95,13 +95,13 @@ class Prior(ABC):
         return self.code(coders, [segment.shape for segment in targets], rate, targets)
 
     def compress(self, indices: Sequence[Targets], rate: int) -> list[bytes]:
-        """Return the payload of each segment's indices, or of those chosen for its targets."""
+        """Return the payload of each segment's indices, or of indices chosen for its targets."""
         coders = [SymbolEncoder() for _ in indices]
         self.code(coders, [segment.shape for segment in indices], rate, indices)
         return [coder.finish() for coder in coders]
 
     def compress_levels(self, indices: Sequence[Targets], rate: int) -> list[list[bytes]]:
-        """Return the payloads of each segment's levels; the indices are those of `compress`."""
+        """Like `compress`, but return one payload for each level of a segment."""
         coders = [
             [SymbolEncoder() for _ in range(self.num_levels(len(segment)))] for segment in indices
         ]
@@ -115,12 +115,12 @@ class Prior(ABC):
         rate: int,
         level: int | None = None,
     ) -> list[Indices]:
-        """Return the indices of each segment, whose shapes are known.
+        """Return the indices of each segment of the given shapes.
 
-        With a level, those of later levels are not read but the likeliest ones.
+        With `level`, indices of later levels are not read; they are the most likely ones.
 
         Raises:
-            CorruptStreamError: a payload is not one that `compress` writes.
+            CorruptStreamError: `compress` writes no such payload.
         """
         coders = [SymbolDecoder(payload) for payload in payloads]
         if level is not None:
@@ -133,12 +133,12 @@ class Prior(ABC):
     def decompress_levels(
         self, payloads: Sequence[Sequence[bytes]], shapes: Sequence[Shape], rate: int
     ) -> list[Indices]:
-        """Return the indices of each segment out of the payloads of its first levels.
+        """Return the indices of each segment from the payloads of its first levels.
 
-        Those of later levels are the likeliest ones.
+        Indices of later levels are the most likely ones.
 
         Raises:
-            CorruptStreamError: a payload is not one that `compress_levels` writes.
+            CorruptStreamError: `compress_levels` writes no such payload.
         """
         coders = [[SymbolDecoder(payload) for payload in own] for own in payloads]
         indices = self.code_levels(coders, shapes, rate)
@@ -150,17 +150,17 @@ class Prior(ABC):
     def sample(
         self, shape: Shape, rate: int, generator: np.random.Generator, temperature: float
     ) -> Indices:
-        """Return new indices, drawn one after the other (ancestral sampling)."""
+        """Return sampled indices [K', ...] of a shape (ancestral sampling)."""
         return self.code([SymbolSampler(generator, temperature)], [shape], rate)[0]
 
     @abstractmethod
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
-        """Return what each index of each segment costs: -log2 of its probability, escapes included.
+        """Return the bits of each index of each segment: -log2 of its probability, with escapes.
 
-        They add up to what `compress` writes, less than a byte apart. They are floats, for people
-        to look at; nothing codes by them.
+        Their sum differs from the payload size of `compress` by less than a byte per segment. They
+        are floats for reports; coding does not use them.
         """
 
     @abstractmethod
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what a model file stores of this prior; integers only."""
+        """Return the tensors that a model file stores for this prior; integers only."""

@@ -1,9 +1,9 @@
-"""Layers with integer weights and arithmetic, equal on every machine.
+"""Layers with integer weights and integer arithmetic, exact on every machine.
 
-Integers travel in float64, so that ordinary matrix products carry them: activations and weights
-are 16-bit integers, every sum of products and bias stays within ±2 ** 51, and so each is exact
-whatever the order of summation, the threads or the library. Evaluated with `dtype=numpy.int64`, the
-same layers compute the same numbers in integers proper; that is the reference.
+Integers are stored in float64, so that fast matrix products can be used. Activations and weights
+are 16-bit integers, and every sum of products and bias is within ±2 ** 51. So every sum is exact:
+it does not depend on the order of summation, the threads or the library. With `dtype=numpy.int64`,
+the same layers compute the same numbers in true integers, as a reference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vqcodec.errors import ModelFileError
 
 ACTIVATION_BITS = 10  # an activation of 1.0 is the integer 2 ** 10
 ACTIVATION_LIMIT = 31 << ACTIVATION_BITS
-LARGEST_WEIGHT = (1 << 15) - 1  # of what is frozen; a file may hold any 16-bit integer
+LARGEST_WEIGHT = (1 << 15) - 1  # of frozen layers; a file may contain any 16-bit integer
 LARGEST_FAN_IN = 1 << 19
 LARGEST_BIAS = 1 << 50
 MOST_WEIGHT_BITS = 20
@@ -28,30 +28,30 @@ Array = NDArray[Any]
 Tensors = Mapping[str, Array]
 
 
-# Least, zero and largest by type of number: arrays of no axes spare numpy half of a small call.
+# Smallest value, 0 and largest value, by dtype. 0-dimensional arrays make small calls faster.
 _LIMITS = {
     np.dtype(dtype): tuple(np.array(n, dtype) for n in (-ACTIVATION_LIMIT, 0, ACTIVATION_LIMIT))
     for dtype in (np.float64, np.int64)
 }
-_FEW_ROWS = 3  # so few are multiplied faster one by one than as a matrix
+_FEW_ROWS = 3  # up to so many rows, separate products are faster than one matrix product
 
 
 def activate(values: Array) -> Array:
-    """Return values, float64 or int64, clamped to 0 … ACTIVATION_LIMIT."""
+    """Return values (float64 or int64) clamped to 0 … ACTIVATION_LIMIT."""
     _, zero, largest = _LIMITS[values.dtype]
     clamped: Array = np.maximum(values, zero)
     return np.minimum(clamped, largest, out=clamped)
 
 
 def saturate(values: Array) -> Array:
-    """Return values, float64 or int64, clamped to ±ACTIVATION_LIMIT."""
+    """Return values (float64 or int64) clamped to ±ACTIVATION_LIMIT."""
     least, _, largest = _LIMITS[values.dtype]
     clamped: Array = np.maximum(values, least)
     return np.minimum(clamped, largest, out=clamped)
 
 
 def product(values: Array, weight: Array) -> Array:
-    """Return [..., O] of values [..., I] and a weight [I, O]."""
+    """Return the product [..., O] of values [..., I] and a weight [I, O]."""
     if values.ndim == 2 and len(values) == 1:
         row: Array = values[0].dot(weight)
         return row[None]
@@ -63,7 +63,7 @@ def product(values: Array, weight: Array) -> Array:
 
 
 def freeze_activations(values: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
-    """Return real activations as integers, for tables that are stored."""
+    """Return real activations as integers, for stored tables."""
     scaled = np.floor(np.asarray(values, np.float64) * (1 << ACTIVATION_BITS) + 0.5)
     return saturate(scaled).astype(np.int16)
 
@@ -73,14 +73,14 @@ def freeze_linear(
     bias: NDArray[np.floating[Any]],
     output_bits: int = ACTIVATION_BITS,
 ) -> dict[str, Array]:
-    """Return the tensors of an `IntegerLinear` that stands for real weights.
-
-    Args:
-        weight: [..., I, O]; leading axes are separate products whose sums are added by the caller.
-        bias: [..., O].
-        output_bits: an output of 1.0 becomes the integer 2 ** output_bits.
+    """Return the tensors of an `IntegerLinear` that approximates real weights.
 
     Weights too large for 16 bits are clamped.
+
+    Args:
+        weight: [..., I, O]; leading axes are separate products, which the caller adds up.
+        bias: [..., O].
+        output_bits: an output of 1.0 becomes the integer 2 ** output_bits.
     """
     weight, bias = np.asarray(weight, np.float64), np.asarray(bias, np.float64)
     largest = max(float(np.abs(weight).max(initial=0)), 1e-9)
@@ -99,19 +99,19 @@ def freeze_linear(
 def thaw_linear(
     tensors: Tensors, name: str, output_bits: int = ACTIVATION_BITS
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the real weight [..., I, O] and bias [..., O] of what `freeze_linear` made."""
+    """Return the real weight [..., I, O] and bias [..., O]; the inverse of `freeze_linear`."""
     bits = int(tensors[f"{name}.shift"]) - ACTIVATION_BITS + output_bits
     weight = tensors[f"{name}.weight"] * 2.0**-bits
     return weight, tensors[f"{name}.bias"] * 2.0 ** -(bits + ACTIVATION_BITS)
 
 
 def named(prefix: str, tensors: Tensors) -> dict[str, Array]:
-    """Return tensors with `prefix.` before their names."""
+    """Return the tensors with `prefix.` before their names."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
 
 
 class IntegerLinear:
-    """A matrix product with bias and requantization, of stored integers."""
+    """A linear layer of stored integers: matrix product, bias and requantization."""
 
     def __init__(
         self,
@@ -122,17 +122,17 @@ class IntegerLinear:
         *,
         bias_shape: tuple[int, ...] | None = None,
     ) -> None:
-        """Read `prefix.weight`, `.bias` and `.shift`; a model file is a stranger's, so check them.
+        """Read and check `prefix.weight`, `.bias` and `.shift`; model files are untrusted.
 
         Args:
             tensors: of the model file.
-            prefix: of the names of the three.
+            prefix: of the three names.
             shape: of the weight, [..., I, O].
-            dtype: what the integers travel in.
-            bias_shape: where it is not [O].
+            dtype: the type of the integers, float64 or int64.
+            bias_shape: of the bias; None means [O].
 
         Raises:
-            ModelFileError: a tensor is missing or is not what the arithmetic needs.
+            ModelFileError: a tensor is missing, or the arithmetic would not be exact.
         """
         bias_shape = bias_shape or shape[-1:]
         weight = fetch(tensors, f"{prefix}.weight", np.int16, shape)
@@ -145,19 +145,19 @@ class IntegerLinear:
         if not 0 <= int(shift) <= 48:
             raise ModelFileError(f"model: {prefix}.shift is {int(shift)}, not 0 … 48")
         self.shift = int(shift)
-        half = (1 << self.shift) >> 1  # so that cutting off rounds
+        half = (1 << self.shift) >> 1  # makes floor round to nearest
         self.weight, self.bias = weight.astype(dtype, order="C"), bias.astype(dtype) + half
         self.is_float = self.weight.dtype.kind == "f"
-        if self.is_float:  # a power of two: the same bits with another exponent
+        if self.is_float:  # scaling by a power of two is exact
             self.weight *= 2.0**-self.shift
             self.bias *= 2.0**-self.shift
 
     def __call__(self, values: Array) -> Array:
-        """Return [..., O] of activations [..., I], not clamped."""
+        """Return outputs [..., O] of activations [..., I], not clamped."""
         return self.requantize(product(values, self.weight), self.bias)
 
     def requantize(self, sums: Array, bias: Array) -> Array:
-        """Return sums of products with `weight`, plus the bias, as outputs; `sums` is used up."""
+        """Return outputs from sums of products with `weight` and a bias; overwrites `sums`."""
         sums += bias
         if self.is_float:
             return np.floor(sums, out=sums)
@@ -167,10 +167,10 @@ class IntegerLinear:
 def fetch(
     tensors: Tensors, name: str, dtype: type[Any], shape: tuple[int, ...] | None = None
 ) -> Array:
-    """Return a tensor by name; None allows any shape.
+    """Return the tensor of this name; a shape of None allows any shape.
 
     Raises:
-        ModelFileError: it is missing, or of another type or shape.
+        ModelFileError: the tensor is missing, or has a wrong type or shape.
     """
     tensor = tensors.get(name)
     if tensor is None:

@@ -1,4 +1,4 @@
-"""What the frozen priors of pictures and of sounds have in common."""
+"""The common parts of the learnt priors of pictures and sounds."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from vqcodec.priors.config import (
 )
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, fetch
 
-NUM_RATES = 256  # one state for each value of the rate byte
+NUM_RATES = 256  # the values of the rate byte
 
 
 class LearntPrior(Prior):
-    """Integer features of indices, a first state for each rate, and the head's coding.
+    """A frozen learnt prior: features of indices, initial states, and the coding of the head.
 
     Attributes:
-        features: [K or 1, N, E].
-        rate_state: [NUM_RATES, W].
+        features: [K or 1, N, E], of each index.
+        rate_state: [NUM_RATES, W], the initial state for each rate.
         per_output: O, the numbers that predict one index.
-        bit_weight: what a saved bit may cost when indices are chosen; see `LogisticCoding`. With 0,
-            the nearest index is taken.
+        bit_weight: the weight of bits against error when indices are chosen; see
+            `LogisticCoding`. With 0, the nearest index is chosen.
     """
 
     bit_weight = 0.0
@@ -41,10 +41,10 @@ class LearntPrior(Prior):
         tensors: Tensors,
         dtype: type[Any],
     ) -> None:
-        """Read what a frozen prior of either kind stores.
+        """Read the tensors that both kinds of prior store.
 
         Raises:
-            ConfigError: it is for other codebooks.
+            ConfigError: the prior does not fit the codebooks.
             ModelFileError: a tensor is missing or does not fit.
         """
         check_codebooks(config, codebook_sizes)
@@ -69,7 +69,7 @@ class LearntPrior(Prior):
         self._tensors = dict(tensors)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what a model file stores."""
+        """Return the tensors that a model file stores."""
         return self._tensors
 
     def choose(self, targets: Sequence[Targets], rate: int) -> list[Indices]:
@@ -79,8 +79,8 @@ class LearntPrior(Prior):
         return super().choose(targets, rate)
 
     def features_of(self, indices: Indices, first: int) -> Array:
-        """Return features [..., n * E] of indices [..., n] of codebooks `first` onwards."""
-        if len(self.features) == 1:  # of all codebooks
+        """Return features [..., n * E] of indices [..., n] of the n codebooks from `first` on."""
+        if len(self.features) == 1:  # shared by all codebooks
             chosen = self.features[0].take(indices, axis=0)
         else:
             chosen = self.features[np.arange(first, first + indices.shape[-1]), indices]
@@ -89,7 +89,7 @@ class LearntPrior(Prior):
 
 
 class GroupLayers:
-    """The layers of one group of codebooks that pictures and sounds have in common."""
+    """The layers of one group of codebooks, for pictures and sounds."""
 
     def __init__(
         self,
@@ -101,9 +101,15 @@ class GroupLayers:
         num_outputs: int,
         update_shape: tuple[int, ...] | None,
     ) -> None:
-        """Read the layers for states of W and outputs of O numbers.
+        """Read the layers.
 
-        Without an update_shape, the group is the last and has nothing to tell.
+        Args:
+            tensors: of the prior.
+            prefix: of the layers' names.
+            dtype: the type of the integers, float64 or int64.
+            width: W, of states.
+            num_outputs: O, of outputs.
+            update_shape: of the update layer's weight; None for the last group, which has none.
         """
 
         def linear(name: str, *shape: int) -> IntegerLinear:

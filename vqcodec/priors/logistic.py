@@ -11,16 +11,16 @@ from vqcodec.entropy.frequencies import Freqs, freqs_from_probabilities
 from vqcodec.errors import ModelFileError
 
 LOG2_SCALE_LIMIT = 5  # scales are 1/32 … 32 grid steps
-SCALES_PER_OCTAVE = 8  # quarters of an octave cost a quarter per cent more bits
-FRACTION_BITS = 6  # the mean is known to 1/64 of a grid step
-TOTAL_BITS = 20  # of the sum of a row: a certain index costs next to nothing
-LARGEST_REACH = 95  # how far from the rounded mean an index is coded without an escape
+SCALES_PER_OCTAVE = 8  # 4 per octave would cost 0.25 % more bits
+FRACTION_BITS = 6  # means are multiples of 1/64 grid step
+TOTAL_BITS = 20  # of the sum of a row; large, so that a near-certain index costs almost no bits
+LARGEST_REACH = 95  # largest distance from the rounded mean that is coded without an escape code
 
 
 def feature_table(codebook_size: int) -> NDArray[np.float32]:
-    """Return what a predictor sees of each index, [N, 2]: compressed, and plain up to ±248.
+    """Return the input features of each index, [N, 2]: log-compressed, and linear up to ±248.
 
-    Exact multiples of 2 ** -10, so that the float and the integer network see the same.
+    All are multiples of 2 ** -10, so that float and integer networks get equal features.
     """
     limit = codebook_size // 2
     value = np.arange(-limit, limit + 1, dtype=np.float64)
@@ -31,27 +31,27 @@ def feature_table(codebook_size: int) -> NDArray[np.float32]:
 
 
 def num_scales(per_octave: int) -> int:
-    """Return how many scales there are, the smallest and the largest included."""
+    """Return the number of scales, including the smallest and the largest."""
     return 2 * LOG2_SCALE_LIMIT * per_octave + 1
 
 
 def scale_of(number: int, per_octave: int) -> float:
-    """Return the scale with a number, 0 … num_scales - 1, in grid steps."""
+    """Return the scale of a number, 0 … num_scales - 1, in grid steps."""
     scale: float = 2.0 ** (number / per_octave - LOG2_SCALE_LIMIT)
     return scale
 
 
 def reach_of(scale: float) -> int:
-    """Return how many indices on each side of the mean the tables of a scale code directly."""
+    """Return the largest distance from the rounded mean that a scale's tables code directly."""
     return int(min(LARGEST_REACH, max(2, np.ceil(14 * scale))))
 
 
 def logistic_probabilities(scale: float, offset: float) -> NDArray[np.float64]:
-    """Return the probabilities of offsets -reach … reach and, last, of an escape.
+    """Return the probabilities of offsets -reach … reach and of the escape code, last.
 
     Args:
         scale: in grid steps.
-        offset: -1/2 … 1/2, how far the mean is above the nearest grid point.
+        offset: of the mean from the nearest grid point, -1/2 … 1/2.
     """
     reach = reach_of(scale)
     edges = np.arange(-reach, reach + 2) - 0.5 - offset
@@ -61,9 +61,9 @@ def logistic_probabilities(scale: float, offset: float) -> NDArray[np.float64]:
 
 
 def make_logistic_tables() -> Freqs:
-    """Return the frequencies of every scale and fraction of the mean, row after row, as one axis.
+    """Return the frequencies for every scale and fraction of the mean, concatenated row by row.
 
-    Every row sums to 2**TOTAL_BITS, which is how a reader finds its end.
+    Every row sums to 2**TOTAL_BITS, so a reader can find its end.
     """
     num_fractions = 1 << FRACTION_BITS
     rows = []
@@ -77,13 +77,12 @@ def make_logistic_tables() -> Freqs:
 
 @dataclass(frozen=True)
 class LogisticTables:
-    """Stored tables, row by row, and what their number says.
+    """Stored tables as rows, with the parameters that follow from their number.
 
     Attributes:
-        freqs: [scales * fractions, N]; every row sums to 2**TOTAL_BITS, and one that is shorter
-            than N ends in zeros.
+        freqs: [scales * fractions, N]; every row sums to 2**TOTAL_BITS; shorter rows end in zeros.
         fraction_bits: log2 of the number of fractions.
-        per_octave: scales of an octave.
+        per_octave: scales per octave.
     """
 
     freqs: Freqs
@@ -92,10 +91,10 @@ class LogisticTables:
 
 
 def read_logistic_tables(stored: Freqs) -> LogisticTables:
-    """Return tables that `make_logistic_tables` wrote; there may be fewer scales or fractions.
+    """Return the tables that `make_logistic_tables` made, possibly with other numbers of scales.
 
     Raises:
-        ModelFileError: they are not such tables.
+        ModelFileError: the tables are not valid.
     """
     if stored.ndim != 1 or not stored.size:
         raise ModelFileError(f"prior: logistic tables of shape {stored.shape}")
@@ -105,7 +104,7 @@ def read_logistic_tables(stored: Freqs) -> LogisticTables:
     count = num_rows >> fraction_bits
     per_octave = next((n for n in (1, 2, 4, 8, 16) if num_scales(n) == count), None)
     if per_octave is None or not 4 <= fraction_bits <= 8:
-        raise ModelFileError(f"prior: {num_rows} logistic tables, for no number of scales")
+        raise ModelFileError(f"prior: {num_rows} logistic tables do not fit any number of scales")
     lengths = np.count_nonzero(freqs, axis=1).reshape(count, -1)
     if np.any(lengths % 2) or np.any(lengths != lengths[:, :1]):
         raise ModelFileError("prior: logistic tables with rows of the wrong length")
@@ -113,7 +112,7 @@ def read_logistic_tables(stored: Freqs) -> LogisticTables:
 
 
 def _rows_of(stored: Freqs) -> Freqs:
-    """Return rows [T, N] of tables that are stored end to end."""
+    """Return rows [T, N] of concatenated tables."""
     places = (stored.cumsum(dtype=np.int64) - 1) >> TOTAL_BITS  # the row of each entry
     if not stored.all() or np.any(np.diff(places, prepend=-1) > 1):
         raise ModelFileError("prior: logistic tables that are not rows of frequencies")

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 
 def phase_ranks(period: int) -> NDArray[np.int64]:
-    """Return [period, period]: when each place of a repeating square cell is coded, 0 first.
+    """Return [period, period]: the coding phase of each place in a repeating square cell.
 
-    The order is that of a Bayer dither matrix: every prefix is spread as evenly as it can be, so
-    each later phase finds known neighbours on all sides. `period` is a power of two.
+    The phases are those of a Bayer dither matrix (Bayer 1973): every prefix covers the grid evenly,
+    so later phases have known neighbours on all sides. `period` is a power of two.
     """
     ranks = np.zeros((1, 1), np.int64)
     while len(ranks) < period:
@@ -19,14 +19,14 @@ def phase_ranks(period: int) -> NDArray[np.int64]:
 
 
 def phase_offsets(period: int) -> list[tuple[int, int]]:
-    """Return the row and column of every phase's place in a cell, first phase first."""
+    """Return the (row, column) in a cell of every phase, in order of phase."""
     ranks = phase_ranks(period)
     flat = np.argsort(ranks, axis=None)
     return [(int(place) // period, int(place) % period) for place in flat]
 
 
 def known_taps(period: int, kernel_size: int) -> NDArray[np.bool_]:
-    """Return [phases, kernel, kernel]: the neighbours that are decoded before a phase begins."""
+    """Return [phases, kernel, kernel]: whether a neighbour is known when a phase begins."""
     ranks = phase_ranks(period)
     reach = np.arange(kernel_size) - kernel_size // 2
     known = []

@@ -1,7 +1,7 @@
-"""Integer layers on several cores: blocks of positions, by threads of our own.
+"""Integer layers on several cores, with a thread pool over blocks of positions.
 
-Threads of a BLAS library wait for their next product in a busy loop, on cores that networks want,
-and help with products alone. A block goes through a layer as a whole, sums and clamps included.
+A BLAS library's threads wait in a busy loop, which takes cores from the networks, and they run
+matrix products only. Threads of this pool run whole layers, including sums and clamps.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from threadpoolctl import ThreadpoolController
 
 from vqcodec.cores import num_threads
 
-_LEAST_POSITIONS = 64  # of a block; fewer are done sooner than a thread is woken
+_LEAST_POSITIONS = 64  # of a block; for fewer, waking a thread costs more than it saves
 
 
 def in_blocks(work: Callable[[slice], None], num_rows: int, row_size: int) -> None:
-    """Call `work` on blocks of rows, side by side, until all are done.
+    """Call `work` on blocks of rows in parallel; return when all are done.
 
     Args:
-        work: takes a block, and lets no other block depend on it.
+        work: takes a block; blocks must be independent.
         num_rows: rows of positions.
-        row_size: positions of a row.
+        row_size: positions per row.
     """
     count = max(1, min(num_threads(), num_rows, num_rows * row_size // _LEAST_POSITIONS))
     bounds = [num_rows * number // count for number in range(count + 1)]
@@ -44,10 +44,10 @@ def _pool() -> ThreadPoolExecutor:
 
 
 class _SingleThread:
-    """Keeps the products of NumPy on one thread for as long as anybody wants it.
+    """Limits NumPy's matrix products to one thread while any context is open.
 
-    The setting is one for the whole process, so that overlapping uses share it: the first sets it
-    and the last restores it.
+    The limit applies to the whole process, so overlapping contexts share it: the first context sets
+    the limit and the last one restores the old value.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class _SingleThread:
 
 @functools.cache
 def _blas() -> Any:
-    """Return the control of the libraries that multiply for NumPy."""
+    """Return the controller of the BLAS libraries."""
     return ThreadpoolController().select(user_api="blas")
 
 

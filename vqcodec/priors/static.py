@@ -1,4 +1,4 @@
-"""Priors that look at nothing: every index equally likely, or as often as in training."""
+"""Priors without context: uniform, or the histogram of the training data."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from vqcodec.priors.integer import Tensors, fetch
 
 
 class StaticPrior(Prior):
-    """One table of frequencies for each codebook, whatever came before."""
+    """One frequency table for each codebook, without context."""
 
     def __init__(self, tables: NDArray[np.uint32]) -> None:
-        """Take frequencies [K or 1, N], every row positive and summing to TOTAL."""
+        """Take frequencies [K or 1, N]; every entry is positive and every row sums to TOTAL."""
         self.tables = FrequencyTables(tables)
 
     def code(
@@ -31,7 +31,7 @@ class StaticPrior(Prior):
         rate: int,  # noqa: ARG002
         indices: Sequence[Targets] | None = None,
     ) -> list[Indices]:
-        """Run segments [K', ...] through their coders, all indices of a segment in one call."""
+        """Run segments [K', ...] through their coders, a whole segment in one call."""
         coded = []
         for number, (coder, shape) in enumerate(zip(coders, shapes, strict=True)):
             count = int(np.prod(shape[1:]))
@@ -45,7 +45,7 @@ class StaticPrior(Prior):
         return coded
 
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:  # noqa: ARG002
-        """Return what each index of segments [K', ...] costs."""
+        """Return the bits of each index of segments [K', ...]."""
         bits = bits_of_freqs(self.tables.freqs)  # [K or 1, N]
         return [
             np.stack([bits[book % len(bits)][chosen] for book, chosen in enumerate(segment)])
@@ -54,7 +54,7 @@ class StaticPrior(Prior):
 
 
 class UniformPrior(StaticPrior):
-    """Every index equally likely: what the VQ-VAE trains under."""
+    """Every index is equally likely, as in the training of the VQ-VAE."""
 
     kind = "uniform"
 
@@ -65,16 +65,16 @@ class UniformPrior(StaticPrior):
         tensors: Tensors,  # noqa: ARG002
         dtype: type[Any],  # noqa: ARG002
     ) -> None:
-        """Take the sizes; there is no tensor."""
+        """Take the codebook sizes; there are no tensors."""
         super().__init__(uniform_freqs(codebook_sizes[0]))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return nothing: the sizes of the codebooks say it all."""
+        """Return no tensors: the codebook sizes define the prior."""
         return {}
 
 
 class HistogramPrior(StaticPrior):
-    """Every index as likely as it was in training."""
+    """Every index has its frequency in the training data."""
 
     kind = "histogram"
 
@@ -85,10 +85,10 @@ class HistogramPrior(StaticPrior):
         tensors: Tensors,
         dtype: type[Any],  # noqa: ARG002
     ) -> None:
-        """Read the stored table.
+        """Read the tensor "histogram", [K, N].
 
         Raises:
-            ModelFileError: it is missing or does not fit.
+            ModelFileError: the tensor is missing or does not fit.
         """
         shape = (len(codebook_sizes), codebook_sizes[0])
         self.freqs = fetch(tensors, "histogram", np.uint32, shape)  # [K, N]
@@ -97,15 +97,15 @@ class HistogramPrior(StaticPrior):
         super().__init__(self.freqs)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what a model file stores."""
+        """Return the tensor that a model file stores."""
         return {"histogram": self.freqs}
 
 
 def count_indices(
     batches: Sequence[Indices], codebook_sizes: tuple[int, ...]
 ) -> dict[str, NDArray[Any]]:
-    """Return the tensors of the `HistogramPrior` of indices [K, ...] seen in training."""
-    counts = np.ones((len(codebook_sizes), codebook_sizes[0]))  # none is impossible
+    """Return the tensors of a `HistogramPrior` from batches of training indices [K, ...]."""
+    counts = np.ones((len(codebook_sizes), codebook_sizes[0]))  # so that no index is impossible
     for indices in batches:
         for book, chosen in enumerate(indices.reshape(len(indices), -1)):
             counts[book] += np.bincount(chosen, minlength=codebook_sizes[0])

@@ -1,4 +1,4 @@
-"""Latents to indices and back, in NumPy; `networks.quantizers` trains them."""
+"""Quantizers in NumPy: latents to indices and back; `networks.quantizers` trains them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ QUANTIZERS = Registry(
 
 
 def build_quantizer(table: Mapping[str, Any], tensors: Tensors) -> Quantizer:
-    """Return the quantizer of the [quantizer] table and the tensors of a model file.
+    """Return the quantizer for a model file's [quantizer] table and tensors.
 
     Raises:
-        ConfigError: there is no such kind, or a key or value is wrong.
+        ConfigError: the kind, a key or a value is wrong.
         ModelFileError: a tensor is missing or does not fit.
     """
     kind, rest = QUANTIZERS.split(table)

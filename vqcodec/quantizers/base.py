@@ -1,4 +1,4 @@
-"""What every quantizer offers to the codec, and what its rate byte means."""
+"""The interface of quantizers and of their configurations."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Indices = NDArray[np.int64]  # [P, K', ...]
 
 
 class QuantizerConfig(Protocol):
-    """The [quantizer] table of a recipe, and what follows from it.
+    """The [quantizer] table of a recipe.
 
-    A rate is the byte of a stream that says how finely latents are quantized, 0 … 255.
+    A rate, 0 … 255, is the stream's byte that sets the precision of quantization.
     """
 
     @property
@@ -28,63 +28,65 @@ class QuantizerConfig(Protocol):
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """Entries of each of the K codebooks."""
+        """The number of entries of each of the K codebooks."""
 
     def rate_of(self, quality: float) -> int:
-        """Return the rate byte of a quality 1 … 10."""
+        """Return the rate byte for a quality, 1 … 10."""
 
     def rate_fraction(self, rate: Any) -> Any:
-        """Return where rates lie between the coarsest, 0, and the finest, 1.
+        """Return rates as fractions, from the coarsest (0) to the finest (1).
 
-        Takes and returns a number, an array or a tensor of floats.
+        Args:
+            rate: a number, an array or a tensor of floats; the result has the same type.
         """
 
     def has_rate(self, rate: int) -> bool:
-        """Return whether streams may carry this rate byte."""
+        """Return whether this rate byte is valid."""
 
     def codebooks_at(self, rate: int) -> int:
-        """Return K', the codebooks that a stream at this rate holds."""
+        """Return K', the number of codebooks in use at this rate."""
 
 
 class Quantizer(ABC):
     """Turns latents [P, D, ...] into indices [P, K', ...] and back, with trained tensors."""
 
-    kind: str  # as recipes and model files name it
+    kind: str  # the name in recipes and model files
 
     def __init__(self, config: QuantizerConfig) -> None:
         self.config = config
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """Entries of each of the K codebooks."""
+        """The number of entries of each of the K codebooks."""
         return self.config.codebook_sizes
 
     @property
     def num_codebooks(self) -> int:
-        """K, the codebooks at the finest rate."""
+        """K, the number of codebooks in use at the finest rate."""
         return len(self.config.codebook_sizes)
 
     @abstractmethod
     def quantize(self, latents: Latents, rate: int) -> Indices:
-        """Return the indices of the nearest entries."""
+        """Return the indices [P, K', ...] of the entries nearest to latents [P, D, ...]."""
 
     def targets(self, latents: Latents, rate: int) -> Indices | NDArray[np.float64]:
-        """Return what a prior may choose indices by: real numbers [P, K', ...] in their units.
+        """Return targets [P, K', ...] from which a prior chooses indices.
 
-        By default they are the indices themselves, and there is nothing to choose.
+        Targets are unrounded indices, in real numbers. By default they are the indices themselves,
+        which leaves the prior no choice.
         """
         return self.quantize(latents, rate)
 
     @abstractmethod
     def dequantize(self, indices: Indices, rate: int) -> Latents:
-        """Return the latents of indices."""
+        """Return the latents [P, D, ...] of indices [P, K', ...]."""
 
 
 def fetch(tensors: Tensors, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return a tensor of 32-bit floats by name.
+    """Return the float32 tensor of this name.
 
     Raises:
-        ModelFileError: it is missing, or of another type or shape.
+        ModelFileError: the tensor is missing, or has a wrong type or shape.
     """
     tensor = tensors.get(name)
     if tensor is None or tensor.shape != shape or tensor.dtype != np.float32:

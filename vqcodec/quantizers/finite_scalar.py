@@ -1,4 +1,4 @@
-"""Finite scalar quantization: a few fixed levels a channel, and no codebook to learn."""
+"""Finite scalar quantization: each channel is rounded to a few values; no learnt codebook."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LARGEST_CODEBOOK = 4096
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FiniteScalarConfig:
-    """How finely each latent channel is rounded."""
+    """The number of values of each latent channel."""
 
-    levels: tuple[int, ...] = (7, 5, 5, 5)  # odd, so that zero is a level
+    levels: tuple[int, ...] = (7, 5, 5, 5)  # odd, so that zero is one of the values
 
     def __post_init__(self) -> None:
         for level in self.levels:
@@ -37,19 +37,19 @@ class FiniteScalarConfig:
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """The one codebook has an entry for every combination of levels."""
+        """One codebook, with an entry for every combination of the channels' values."""
         return (math.prod(self.levels),)
 
     def rate_of(self, quality: float) -> int:  # noqa: ARG002
-        """Return 0, the one rate."""
+        """Return 0, the only rate."""
         return 0
 
     def rate_fraction(self, rate: Any) -> Any:
-        """Return zeros."""
+        """Return zeros: there is only one rate."""
         return rate * 0.0
 
     def has_rate(self, rate: int) -> bool:  # noqa: ARG002
-        """Return True: all bytes mean the same."""
+        """Return True: all rate bytes mean the same."""
         return True
 
     def codebooks_at(self, rate: int) -> int:  # noqa: ARG002
@@ -58,16 +58,16 @@ class FiniteScalarConfig:
 
 
 class FiniteScalarQuantizer(Quantizer):
-    """Rounds each latent channel to a few levels (Mentzer et al. 2023, arXiv:2309.15505).
+    """Rounds each latent channel to a few values (Mentzer et al. 2023, arXiv:2309.15505).
 
-    The levels that a position takes are the digits of one index, K = 1; the first channel's is the
-    lowest. There is one rate.
+    The channels' values are the digits of a single index (K = 1); the first channel is the lowest
+    digit. There is only one rate.
     """
 
     kind = "finite_scalar"
 
     def __init__(self, config: FiniteScalarConfig, tensors: Tensors) -> None:  # noqa: ARG002
-        """Take the levels; no tensor is needed."""
+        """Take the configuration; there are no tensors."""
         super().__init__(config)
         self.levels = np.array(config.levels)  # [D]
         self.half_widths = self.levels // 2

@@ -1,4 +1,4 @@
-"""An integer lattice whose step every channel learns for every rate."""
+"""Scalar quantization with a learnt step size for every channel and rate."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors, fetch
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LatticeConfig:
-    """How many channels, and how far an index may be from zero."""
+    """The number of channels, the range of indices and the initial step sizes."""
 
     dim: int = 192
     limit: int = 255  # indices are -limit … limit
-    num_knots: int = 8  # points over the rates at which steps are learnt
-    coarsest_step: float = 2.5  # step in the signal's own units at rate 0, before training
+    num_knots: int = 8  # rates at which steps are learnt; others are interpolated
+    coarsest_step: float = 2.5  # step at rate 0 before training, in units of the signal
     finest_step: float = 0.16  # the same at rate 255
 
     def __post_init__(self) -> None:
@@ -30,7 +30,7 @@ class LatticeConfig:
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """Each channel is a codebook of evenly spaced entries."""
+        """One codebook of evenly spaced entries for each channel."""
         return (2 * self.limit + 1,) * self.dim
 
     def rate_of(self, quality: float) -> int:
@@ -38,7 +38,7 @@ class LatticeConfig:
         return round((quality - 1) / 9 * 255)
 
     def rate_fraction(self, rate: Any) -> Any:
-        """Return rates as 0 … 1."""
+        """Return rates as fractions, 0 … 1."""
         return rate / 255
 
     def has_rate(self, rate: int) -> bool:  # noqa: ARG002
@@ -51,21 +51,21 @@ class LatticeConfig:
 
 
 class LatticeQuantizer(Quantizer):
-    """Rounds every channel to a grid whose spacing is piecewise linear over the rates.
+    """Rounds every channel to multiples of a step; the log step is piecewise linear in the rate.
 
-    Index 0 stands for the value -limit. `networks.quantizers.lattice` says where the idea is from.
+    Index 0 means the value -limit. `networks.quantizers.lattice` gives the source of the idea.
     """
 
     kind = "lattice"
 
     def __init__(self, config: LatticeConfig, tensors: Tensors) -> None:
-        """Read "log_gain", [num_knots, D]."""
+        """Read the tensor "log_gain", [num_knots, D]."""
         super().__init__(config)
         self.limit, self.num_knots = config.limit, config.num_knots
         self.log_gain = fetch(tensors, "log_gain", (config.num_knots, config.dim))
 
     def gain(self, rate: int, num_axes: int) -> NDArray[np.float32]:
-        """Return how many grid steps one unit of each channel is, [D, 1, ...] of so many axes."""
+        """Return the gain of each channel (1 / step size), [D, 1, ...] with `num_axes` axes."""
         place = np.float32(self.config.rate_fraction(rate)) * np.float32(self.num_knots - 1)
         left = min(int(place), self.num_knots - 2)
         share = np.float32(place - left)
@@ -74,7 +74,7 @@ class LatticeQuantizer(Quantizer):
         return gain.reshape(-1, *(1,) * (num_axes - 1))
 
     def targets(self, latents: Latents, rate: int) -> NDArray[np.float64]:
-        """Return where latents lie on the grid; index `limit` is zero."""
+        """Return unrounded indices [P, D, ...] of latents [P, D, ...]; index `limit` means 0."""
         scaled = latents.astype(np.float64)
         scaled *= self.gain(rate, latents.ndim - 1)
         scaled += self.limit

@@ -1,4 +1,4 @@
-"""Vector quantization, by one codebook or by several in a row."""
+"""Vector quantization with one codebook, and residual vector quantization with several."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from vqcodec.config import check_least, check_range
 from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors, fetch
 
 Update = Literal["average", "gradient"]
-_VECTORS_AT_ONCE = 1 << 14  # are compared with all entries, so that memory is bounded
+_VECTORS_AT_ONCE = 1 << 14  # compared with all entries at a time, to bound memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResidualConfig:
-    """How many codebooks, and how they learn."""
+    """The number and size of codebooks, and their training."""
 
     dim: int
     num_codebooks: int = 1
     codebook_size: int = 512
     update: Update = "average"
     decay: float = 0.99
-    commitment: float = 0.25  # the paper's beta
-    full_share: float = 0.25  # of items that train with every codebook; the rest with fewer
+    commitment: float = 0.25  # beta of the VQ-VAE paper
+    full_share: float = 0.25  # of items trained with all codebooks; the others use fewer
 
     def __post_init__(self) -> None:
         check_range(self, "quantizer", 1, 64, "num_codebooks")
@@ -36,19 +36,19 @@ class ResidualConfig:
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
-        """All codebooks are equally large."""
+        """All codebooks have the same size."""
         return (self.codebook_size,) * self.num_codebooks
 
     def rate_of(self, quality: float) -> int:
-        """Return how many codebooks a quality 1 … 10 uses: 1 … K, evenly."""
+        """Return the number of codebooks, 1 … K, in proportion to the quality, 1 … 10."""
         return max(1, min(self.num_codebooks, round(quality / 10 * self.num_codebooks)))
 
     def rate_fraction(self, rate: Any) -> Any:
-        """Return numbers of codebooks as 0 … 1."""
+        """Return numbers of codebooks as fractions of K."""
         return rate / self.num_codebooks
 
     def has_rate(self, rate: int) -> bool:
-        """Return whether a rate byte is a number of codebooks."""
+        """Return whether a rate byte is a number of codebooks, 1 … K."""
         return 1 <= rate <= self.num_codebooks
 
     def codebooks_at(self, rate: int) -> int:
@@ -57,16 +57,16 @@ class ResidualConfig:
 
 
 class ResidualQuantizer(Quantizer):
-    """Each codebook quantizes what the ones before it left (Zeghidour et al. 2021).
+    """Each codebook quantizes the residual of the previous ones (Zeghidour et al. 2021).
 
-    With one codebook this is the quantizer of the VQ-VAE paper. The rate byte is the number of
-    codebooks in use.
+    With one codebook, this is the quantizer of the VQ-VAE paper (van den Oord et al. 2017). The
+    rate byte is the number of codebooks in use.
     """
 
     kind = "residual"
 
     def __init__(self, config: ResidualConfig, tensors: Tensors) -> None:
-        """Read "codebooks.k.entries", [N, D], of each codebook k."""
+        """Read the tensors "codebooks.k.entries", [N, D], one for each codebook k."""
         super().__init__(config)
         shape = (config.codebook_size, config.dim)
         self.codebooks = [
@@ -75,7 +75,7 @@ class ResidualQuantizer(Quantizer):
         ]
 
     def quantize(self, latents: Latents, rate: int) -> Indices:
-        """Return indices [P, K', ...]."""
+        """Return indices [P, K', ...] of latents [P, D, ...]."""
         left = np.moveaxis(latents, 1, -1)
         places = left.shape[:-1]
         left = left.reshape(-1, left.shape[-1]).copy()  # [M, D]

@@ -1,4 +1,4 @@
-"""How large the networks of sounds are, and how sounds lie on their grids."""
+"""Configurations of the sound networks, and the geometry of their grids."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from vqcodec.errors import ConfigError
 from vqcodec.layout import Geometry
 from vqcodec.registry import Kind, Registry
 
-MDCT_FRAMES = 2  # short transform frames that make one latent frame
-UNIT_REACH = 3  # positions on each side that a unit over time looks at
-NUM_HALVINGS = 6  # of the sample rate, in the networks of the paper
-PAPER_STEP = 2**NUM_HALVINGS  # samples of one latent position there
-DILATIONS = (1, 3, 9, 27)  # of a level's residual units there, as many as it has
+MDCT_FRAMES = 2  # MDCT frames per latent frame
+UNIT_REACH = 3  # the receptive field of a unit, in positions on each side
+NUM_HALVINGS = 6  # of the sample rate, in the paper's networks
+PAPER_STEP = 2**NUM_HALVINGS  # samples per latent position, in the paper's networks
+DILATIONS = (1, 3, 9, 27)  # of a stage's residual units, in the paper's networks
 
 NETWORKS = Registry(
     "network.kind",
@@ -33,30 +33,30 @@ NETWORKS = Registry(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MdctConfig:
-    """The rate of the sound, and the size of the networks of MDCT frames."""
+    """The sample rate, and the size of the networks over MDCT frames."""
 
     sample_rate: int = 16_000  # Hz
-    hop_length: int = 320  # samples of one latent frame
+    hop_length: int = 320  # samples per latent frame
     dim: int = 128
     encoder_width: int = 192
     encoder_units: int = 6
     decoder_width: int = 256
     decoder_units: int = 8
-    excitation: bool = False  # whether the decoder adds harmonics and noise of its own
-    voice_dim: int = 0  # channels of a speaker's vector, for a decoder that takes one
+    excitation: bool = False  # whether the decoder adds generated harmonics and noise
+    voice_dim: int = 0  # V, channels of a speaker embedding; 0 for no voices
 
     def __post_init__(self) -> None:
         check_range(self, "network", 4_000, 96_000, "sample_rate")
         check_range(self, "network", 16, 4_096, "hop_length")
         if self.hop_length % 4:
-            raise ConfigError(f"network.hop_length: {self.hop_length} is no multiple of 4")
+            raise ConfigError(f"network.hop_length: {self.hop_length} is not a multiple of 4")
         check_range(self, "network", 1, self.hop_length, "dim")
         check_range(self, "network", 0, 1_024, "voice_dim")
         check_range(self, "network", 8, 2_048, "encoder_width", "decoder_width")
         check_range(self, "network", 0, 32, "encoder_units", "decoder_units")
 
     def geometry(self) -> Geometry:
-        """Return hop_length samples a frame; the reach is that of the convolutions over time."""
+        """Return `hop_length` samples per frame, and the receptive field of the convolutions."""
         units, width = UNIT_REACH, 2
         return Geometry(
             step=self.hop_length,
@@ -68,20 +68,20 @@ class MdctConfig:
         )
 
     def bins_below(self, frequency: float) -> int:
-        """Return how many of its coefficients are below a frequency in Hz."""
+        """Return the number of MDCT coefficients below a frequency in Hz, 1 … hop_length."""
         num_bins = round(frequency * 2 * self.hop_length / self.sample_rate)
         return max(1, min(num_bins, self.hop_length))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaperAudioConfig:
-    """The rate of the sound, and the size of its two networks."""
+    """The sample rate, and the size of the paper's two networks."""
 
     sample_rate: int = 16_000  # Hz
     dim: int = 64  # channels of the latents
-    width: int = 256  # channels at the coarsest level
-    narrow_width: int = 32  # channels at the finest level; they double from level to level
-    num_units: int = 2  # residual units of each level of the decoder
+    width: int = 256  # channels at the lowest resolution
+    narrow_width: int = 32  # channels at the highest resolution; each halving doubles them
+    num_units: int = 2  # residual units of each stage of the decoder
 
     def __post_init__(self) -> None:
         check_range(self, "network", 4_000, 96_000, "sample_rate")
@@ -91,11 +91,11 @@ class PaperAudioConfig:
         check_range(self, "network", 0, len(DILATIONS), "num_units")
 
     def widths(self) -> list[int]:
-        """Return the channels of each level, the finest (half the sample rate) first."""
-        return [min(self.width, self.narrow_width * 2**level) for level in range(NUM_HALVINGS)]
+        """Return the channels of each stage, highest resolution (half the sample rate) first."""
+        return [min(self.width, self.narrow_width * 2**stage) for stage in range(NUM_HALVINGS)]
 
     def geometry(self) -> Geometry:
-        """Return 64 samples a position; six strided convolutions reach one position."""
+        """Return 64 samples per position; the six strided convolutions reach one position."""
         return Geometry(
             step=PAPER_STEP,
             tail_trim=0,
@@ -106,7 +106,7 @@ class PaperAudioConfig:
         )
 
     def _decoder_reach(self) -> int:
-        """Return the positions that the samples of position 0 depend on, to either side."""
+        """Return the decoder's receptive field, in positions on each side."""
         units = sum(DILATIONS[: self.num_units])
         first, last = 0, PAPER_STEP - 1
         for _ in range(NUM_HALVINGS):

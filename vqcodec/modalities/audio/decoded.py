@@ -1,4 +1,4 @@
-"""A sound that is decoded as it is read, so that it is never in memory as a whole."""
+"""A lazily decoded sound, which is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class DecodedSound:
-    """A `Sound`, or a part of one, in its stream.
+    """A `Sound`, or a part of one, that is decoded when its blocks are read.
 
     Attributes:
         modality: of the model.
-        decode: yields what a place of the grid of frames decodes to, [P, 1, n], in order.
+        decode: takes a place of the grid of frames; yields the decoded planes [P, 1, n], in order.
         facts: of the whole sound.
-        samples: the part, in samples at the sound's own rate.
+        samples: the part, in samples at the sound's sample rate.
     """
 
     modality: AudioModality
@@ -36,28 +36,28 @@ class DecodedSound:
 
     @property
     def sample_rate(self) -> int:
-        """In Hz."""
+        """The sample rate in Hz."""
         return self.facts.sample_rate
 
     @property
     def num_channels(self) -> int:
-        """Channels."""
+        """The number of channels."""
         return self.facts.num_channels
 
     @property
     def num_samples(self) -> int:
-        """Samples of each channel of the part."""
+        """The number of samples of the part, per channel."""
         return len(self.samples)
 
     def part(self, samples: range) -> DecodedSound:
-        """Return another part of the same sound."""
+        """Return another part of the whole sound."""
         return replace(self, samples=samples)
 
     def blocks(self) -> Iterator[Waveform]:
-        """Yield the part in order, decoding no more than it needs.
+        """Yield blocks [C, n] of the part in order; only the needed frames are decoded.
 
         Raises:
-            CorruptStreamError: a segment is not one that an encoder writes.
+            CorruptStreamError: no encoder writes such a segment.
         """
         if not self.samples:
             return
@@ -74,7 +74,7 @@ class DecodedSound:
             yield np.repeat(block, self.num_channels // num_planes, axis=0)
 
     def _decoded(self, frames: slice) -> Iterator[Waveform]:
-        """Yield what frames decode to, [P, n] at the model's rate, without what pads the last."""
+        """Yield decoded frames, [P, n] at the model's sample rate, without the final padding."""
         num_samples = self.modality.model_samples(self.facts)
         for (place,), planes in self.decode((frames,)):
             length = min(place.stop, num_samples) - place.start

@@ -1,4 +1,4 @@
-"""Sounds, as the codec sees them."""
+"""The modality of sounds."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from vqcodec.signals.files import LazySignal
 from vqcodec.signals.resampling import resample, resample_blocks
 from vqcodec.signals.sound import ForwardReader, Sound
 
-VOICE_S = 30.0  # of a speaker's recording are listened to
+VOICE_S = 30.0  # of a speaker's recording are used
 SHORTEST_VOICE_S = 0.5
 
 
 class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
-    """Mono sounds at the model's rate; one latent frame for a stretch of samples."""
+    """Sounds, coded as one or more mono planes at the model's sample rate."""
 
     name = "audio"
     wire_id = HeaderModality.AUDIO
@@ -34,30 +34,34 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
 
     @property
     def position_size(self) -> float:
-        """Seconds from one frame to the next."""
+        """The duration of a latent frame, in seconds."""
         return self.geometry.step / self.config.sample_rate
 
     @property
     def takes_voices(self) -> bool:
-        """Whether the decoder can speak as somebody else: as a recording of theirs does."""
+        """Whether the decoder supports voice conversion, to the voice of a recording."""
         return isinstance(self.config, MdctConfig) and self.config.voice_dim > 0
 
     def speaker_features(self, speaker: LazySignal) -> Array:
-        """Return mel energies [1, C, F] of what a speaker's sound begins with."""
+        """Return log mel energies [1, C, F] of the first `VOICE_S` seconds of a recording.
+
+        Raises:
+            UsageError: the model takes no speaker, or the recording is too short or not a sound.
+        """
         if not self.takes_voices:
             return super().speaker_features(speaker)
         if not isinstance(speaker, Sound):
             raise UsageError("a speaker's recording is a sound, not a picture")
         wanted = min(speaker.num_samples, round(VOICE_S * speaker.sample_rate))
         if wanted < SHORTEST_VOICE_S * speaker.sample_rate:
-            raise UsageError(f"a speaker's recording takes {SHORTEST_VOICE_S} s at least")
+            raise UsageError(f"a speaker's recording needs at least {SHORTEST_VOICE_S} s")
         read = ForwardReader(speaker.blocks(), speaker.num_channels)
         mono = read(0, wanted).mean(axis=0, keepdims=True)
         rate = self.config.sample_rate
         return mel_energies(resample(mono, speaker.sample_rate, rate), rate)
 
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> AudioFacts:
-        """Return the length, rate and channels of a sound."""
+        """Return the length, sample rate and channels of a sound."""
         if not isinstance(signal, Sound):
             raise UsageError("this model is for sounds, and the input is a picture")
         return AudioFacts(
@@ -73,16 +77,16 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         return 1 if facts.downmixed else facts.num_channels
 
     def model_samples(self, facts: AudioFacts) -> int:
-        """Return the samples of a channel at the model's rate."""
+        """Return the number of samples per channel at the model's sample rate."""
         return -(-facts.num_samples * self.config.sample_rate // facts.sample_rate)
 
     def grid(self, facts: Facts) -> tuple[int, ...]:
-        """Return the number of frames; none for a sound without samples."""
+        """Return (frames,); 0 frames for a sound without samples."""
         assert isinstance(facts, AudioFacts)
         return (self.num_frames(self.model_samples(facts)),)
 
     def facts_of_size(self, size: tuple[int, ...]) -> AudioFacts:
-        """Return the facts of a mono sound of (samples,) at the model's rate."""
+        """Return the facts of a mono sound of (samples,) at the model's sample rate."""
         return AudioFacts(
             num_samples=size[0],
             sample_rate=self.config.sample_rate,
@@ -91,11 +95,14 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         )
 
     def facts_to_sample(self, *, duration_s: float, width: int, height: int) -> AudioFacts:  # noqa: ARG002
-        """Return the facts of a new sound of one sample at least."""
+        """Return the facts of a mono sound of this duration, at least one sample."""
         return self.facts_of_size((round(duration_s * self.config.sample_rate) or 1,))
 
     def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Array]:
-        """Return what gives the coded channels at a place, [P, 1, T], at the model's rate."""
+        """Return a function that returns the coded channels [P, 1, T] at a place.
+
+        Places are in samples at the model's sample rate.
+        """
         assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
         blocks, num_planes = signal.blocks(), self.num_planes(facts)
@@ -109,19 +116,22 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         return lambda place: read(place[0].start, place[0].stop)[:, None]
 
     def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> DecodedSound:  # noqa: ARG002
-        """Return the sound at its own rate, length and number of channels, decoded when read."""
+        """Return the lazily decoded sound, with the original rate, length and channels."""
         assert isinstance(facts, AudioFacts)
         return DecodedSound(self, decode, facts, range(facts.num_samples))
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
-        """Return the part that begins at start_s, to the end or for duration_s.
+        """Return the part from start_s on, of duration_s or up to the end.
 
         Raises:
-            UsageError: the sound ends before start_s, or there is no such part.
+            UsageError: the sound ends before start_s, or a number is out of range.
         """
         assert isinstance(signal, DecodedSound)
         if not (start_s >= 0 and (duration_s is None or duration_s > 0)):
-            raise UsageError(f"an excerpt from {start_s} s on of {duration_s} s")
+            raise UsageError(
+                f"excerpt: start {start_s} s and duration {duration_s} s, needed a start of 0 or "
+                "more and a duration above 0"
+            )
         rate, stop = signal.sample_rate, signal.num_samples
         first = round(min(start_s * rate, stop))
         if first >= stop:
@@ -131,10 +141,10 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         return signal.part(range(first, stop))
 
     def num_frames(self, num_samples: int) -> int:
-        """Return the latent frames that num_samples at the model's rate need; 0 for none."""
+        """Return the latent frames for num_samples at the model's sample rate; 0 for 0."""
         step, trim = self.geometry.step, self.geometry.tail_trim
         return -(-(num_samples + trim) // step) if num_samples else 0
 
     def num_samples(self, num_frames: int) -> int:
-        """Return the samples that num_frames decode to."""
+        """Return the number of samples that num_frames frames decode to."""
         return max(0, num_frames * self.geometry.step - self.geometry.tail_trim)

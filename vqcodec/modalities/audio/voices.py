@@ -1,4 +1,4 @@
-"""What a network that tells voices hears of a recording."""
+"""Features of recordings, the input of the speaker encoder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ LOWEST_HZ = 50.0
 
 
 def mel_energies(waveform: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """Return logarithms of mel energies [1, NUM_MELS, F] of a waveform [1, T] of mean power 1."""
-    level = np.square(waveform).mean(dtype=np.float32)
-    padded = np.pad(waveform[0] / np.sqrt(level + np.float32(1e-8)), NUM_FFT // 2)
+    """Return log mel energies [1, NUM_MELS, F] of a waveform [1, T].
+
+    The waveform is scaled to mean power 1 first, so its loudness does not matter.
+    """
+    power = np.square(waveform).mean(dtype=np.float32)
+    padded = np.pad(waveform[0] / np.sqrt(power + np.float32(1e-8)), NUM_FFT // 2)
     window = (0.5 - 0.5 * np.cos(2 * np.pi / NUM_FFT * np.arange(NUM_FFT))).astype(np.float32)
     frames = sliding_window_view(padded, NUM_FFT)[::HOP] * window  # [F, NUM_FFT]
-    power = np.square(np.abs(np.fft.rfft(frames, axis=1))) / NUM_FFT
-    energies = mel_filters(sample_rate) @ power.T.astype(np.float32)
+    spectra = np.square(np.abs(np.fft.rfft(frames, axis=1))) / NUM_FFT
+    energies = mel_filters(sample_rate) @ spectra.T.astype(np.float32)
     logarithms: NDArray[np.float32] = np.log(energies + np.float32(1e-4))
     return logarithms[None]
 

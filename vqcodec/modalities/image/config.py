@@ -1,4 +1,4 @@
-"""How large the networks of pictures are, and how pictures lie on their grids."""
+"""Configurations of the picture networks, and the geometry of their grids."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from vqcodec.config import check_range
 from vqcodec.layout import Geometry
 from vqcodec.registry import Kind, Registry
 
-PATCH = 16  # pixels of one latent position, each way
-PAPER_STEP = 4  # the same for the networks of the paper
+PATCH = 16  # pixels per latent position, along each axis
+PAPER_STEP = 4  # the same for the paper's networks
 
 NETWORKS = Registry(
     "network.kind",
@@ -29,7 +29,7 @@ NETWORKS = Registry(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PatchesConfig:
-    """The size of the networks of patches."""
+    """The size of the networks over patches."""
 
     dim: int = 192  # channels of the latents
     fine_width: int = 128  # channels at 1/8 resolution
@@ -44,9 +44,9 @@ class PatchesConfig:
         check_range(self, "network", 0, 32, "fine_units", "coarse_units")
 
     def geometry(self) -> Geometry:
-        """Return 16 pixels a position; the reach is that of the 3 x 3 convolutions."""
-        # A unit has two of them; the fine ones lie at half the spacing. Each network has one
-        # convolution more at a coarse position, the decoder one more at a fine position.
+        """Return 16 pixels per position, and the receptive field of the 3 x 3 convolutions."""
+        # A unit has two convolutions; those of fine units count half. Each network has one more
+        # convolution at coarse resolution, and the decoder one more at fine resolution.
         reach = 2 * self.coarse_units + 1 + self.fine_units
         return Geometry(
             step=PATCH,
@@ -60,10 +60,10 @@ class PatchesConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaperImageConfig:
-    """The size of the two networks; the paper's are 256 wide."""
+    """The size of the paper's two networks; the paper has 256 channels."""
 
     dim: int = 64  # channels of the latents
-    width: int = 128  # channels of all layers between
+    width: int = 128  # channels of all hidden layers
     num_units: int = 2  # residual units of each network
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class PaperImageConfig:
         check_range(self, "network", 0, 32, "num_units")
 
     def geometry(self) -> Geometry:
-        """Return 4 pixels a position; two strided convolutions reach one position, a unit one."""
+        """Return 4 pixels per position; strided convolutions reach one position, each unit one."""
         reach = self.num_units + 1
         return Geometry(
             step=PAPER_STEP,

@@ -1,4 +1,4 @@
-"""Pictures, as the codec sees them."""
+"""The modality of pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vqcodec.signals.picture_files import decode_alpha, encode_alpha
 
 
 class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
-    """Pictures in RGB, 0 … 1; one latent position for a square of pixels."""
+    """Pictures in RGB, 0 … 1, coded as one plane."""
 
     name = "image"
     wire_id = HeaderModality.IMAGE
@@ -31,7 +31,7 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
 
     @property
     def position_size(self) -> float:
-        """Pixels from one position to the next."""
+        """The side of a latent position, in pixels."""
         return float(self.geometry.step)
 
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> ImageFacts:  # noqa: ARG002
@@ -41,11 +41,11 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
         return ImageFacts(width=signal.width, height=signal.height, grey=signal.grey)
 
     def num_planes(self, facts: Facts) -> int:  # noqa: ARG002
-        """Return 1: all colours go through the networks together."""
+        """Return 1: the networks take all colours together."""
         return 1
 
     def grid(self, facts: Facts) -> tuple[int, ...]:
-        """Return rows and columns of positions."""
+        """Return (rows, columns) of the grid."""
         assert isinstance(facts, ImageFacts)
         step = self.geometry.step
         return -(-facts.height // step), -(-facts.width // step)
@@ -55,24 +55,27 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
         return ImageFacts(width=size[1], height=size[0], grey=False)
 
     def facts_to_sample(self, *, duration_s: float, width: int, height: int) -> ImageFacts:  # noqa: ARG002
-        """Return the facts of a new picture."""
+        """Return the facts of a colour picture of this size."""
         return self.facts_of_size((height, width))
 
     def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Array]:  # noqa: ARG002
-        """Return what gives pixels [1, 3, H, W]; beyond the picture, its last row and column."""
+        """Return a function that returns pixels [1, 3, H, W] at a place.
+
+        Beyond the picture, the last row and column are repeated.
+        """
         assert isinstance(signal, Picture)
         pixels = signal.pixels
 
         def read(place: Place) -> Array:
             part = image_array(pixels[place])
             height, width = sizes(place)
-            missing = ((0, 0), (0, 0), (0, height - part.shape[2]), (0, width - part.shape[3]))
-            return np.pad(part, missing, mode="edge")
+            padding = ((0, 0), (0, 0), (0, height - part.shape[2]), (0, width - part.shape[3]))
+            return np.pad(part, padding, mode="edge")
 
         return read
 
     def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> Picture:
-        """Return the picture in 8 bits; a grey one is the mean of its colours."""
+        """Return the 8-bit picture; a grey picture is the mean of the decoded colours."""
         assert isinstance(facts, ImageFacts)
         alpha, profile = None, None
         if side is not None:
@@ -84,12 +87,12 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
             image = planes[0, :, : facts.height - rows.start, : facts.width - columns.start]
             if facts.grey:
                 image = image.mean(axis=0, keepdims=True)
-            levels = np.rint(image * 255)
-            pixels[rows, columns] = levels.clip(0, 255, out=levels).transpose(1, 2, 0)
+            values = np.rint(image * 255)
+            pixels[rows, columns] = values.clip(0, 255, out=values).transpose(1, 2, 0)
         return replace(Picture(pixels), alpha=alpha, icc_profile=profile)
 
     def side_sections(self, signal: LazySignal) -> Sequence[Section]:
-        """Return what a picture has besides its colours: colour profile, opacity."""
+        """Return the side sections of a picture: colour profile and opacity."""
         assert isinstance(signal, Picture)
         sections = []
         if signal.icc_profile is not None:
@@ -100,7 +103,7 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
 
 
 def image_array(pixels: np.ndarray) -> Array:
-    """Return pixels [H, W, C] as [1, 3, H, W] float32 in 0 … 1; grey fills all three."""
+    """Return pixels [H, W, C], 8 or 16 bits, as [1, 3, H, W] float32 in 0 … 1; C is 1 or 3."""
     white = np.float32(65535 if pixels.dtype.itemsize == 2 else 255)
     image = pixels.astype(np.float32).transpose(2, 0, 1)[None] / white
     return np.broadcast_to(image, (1, 3, *image.shape[2:]))

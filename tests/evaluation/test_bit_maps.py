@@ -8,8 +8,8 @@ from PIL import Image
 
 from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.codec.bit_map import BitMap
+from vqcodec.evaluation.bit_maps import bits_by_row, bits_by_second, draw_bit_map
 from vqcodec.evaluation.palette import PALETTE
-from vqcodec.evaluation.spending import bits_by_row, bits_by_second, draw_spending
 
 MARGIN = 12
 COLOURS = np.frombuffer(PALETTE, np.uint8).reshape(256, 3)
@@ -25,8 +25,8 @@ def sound_facts(num_samples, *, num_channels=1):
     )
 
 
-def drawn(spending, facts):
-    image = Image.open(io.BytesIO(draw_spending(spending, facts)))
+def drawn(bit_map, facts):
+    image = Image.open(io.BytesIO(draw_bit_map(bit_map, facts)))
     assert image.format == "PNG"
     return np.asarray(image)
 
@@ -64,17 +64,17 @@ def test_rows_add_up():
 
 
 def test_a_frame_across_two_seconds_counts_for_both():
-    spending = BitMap(planes=[np.array([6.0, 4.0, 8.0])], step=0.8)
-    (seconds,) = bits_by_second(spending, sound_facts(16_500))
+    bit_map = BitMap(planes=[np.array([6.0, 4.0, 8.0])], step=0.8)
+    (seconds,) = bits_by_second(bit_map, sound_facts(16_500))
     assert seconds == pytest.approx([7.0, 7.0, 4.0])  # and what lies past the end, for the last
 
 
 def test_seconds_add_up_to_all_bits():
     planes = [np.random.default_rng(n).random(501) for n in range(3)]
-    spending = BitMap(planes=planes, step=0.01)
-    seconds = bits_by_second(spending, sound_facts(40_000, num_channels=3))
+    bit_map = BitMap(planes=planes, step=0.01)
+    seconds = bits_by_second(bit_map, sound_facts(40_000, num_channels=3))
     assert [len(channel) for channel in seconds] == [5, 5, 5]
-    assert np.sum(seconds) == pytest.approx(spending.num_bits)
+    assert np.sum(seconds) == pytest.approx(bit_map.num_bits)
 
 
 def columns_of(pixels, top):
@@ -91,8 +91,8 @@ def test_a_timeline_is_high_where_bits_went():
 
 
 def test_each_channel_has_a_plot_on_the_same_scale():
-    spending = BitMap(planes=[np.full(100, 20.0), np.full(100, 10.0)], step=0.02)
-    pixels = drawn(spending, sound_facts(16_000, num_channels=2))
+    bit_map = BitMap(planes=[np.full(100, 20.0), np.full(100, 10.0)], step=0.02)
+    pixels = drawn(bit_map, sound_facts(16_000, num_channels=2))
     heights = [columns_of(pixels, top) for top in (34, 34 + 174)]
     assert heights[0].max() == 140
     assert heights[1].max() == 70
@@ -101,6 +101,6 @@ def test_each_channel_has_a_plot_on_the_same_scale():
 @pytest.mark.parametrize("num_samples", [0, 1])
 def test_a_sound_of_no_length_is_drawn(num_samples):
     planes = [np.ones(1)] * num_samples
-    spending, facts = BitMap(planes=planes, step=0.02), sound_facts(num_samples)
-    assert drawn(spending, facts).shape == (34 + 140 + 44, 76 + 880 + 24, 3)
-    assert bits_by_second(spending, facts) == [[1.0]] * num_samples
+    bit_map, facts = BitMap(planes=planes, step=0.02), sound_facts(num_samples)
+    assert drawn(bit_map, facts).shape == (34 + 140 + 44, 76 + 880 + 24, 3)
+    assert bits_by_second(bit_map, facts) == [[1.0]] * num_samples

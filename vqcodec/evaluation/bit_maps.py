@@ -26,29 +26,29 @@ _PAPER, _INK, _LINES, _FILL = (255, 255, 255), (40, 40, 40), (222, 222, 222), (8
 _FONT_SIZE = 12
 
 
-def draw_spending(spending: BitMap, facts: ImageFacts | AudioFacts) -> bytes:
+def draw_bit_map(bit_map: BitMap, facts: ImageFacts | AudioFacts) -> bytes:
     """Return a PNG: a heat map over a picture, or the bit rate over a sound's time."""
     if isinstance(facts, ImageFacts):
-        image = _draw_map(spending, facts)
+        image = _draw_map(bit_map, facts)
     else:
-        image = _draw_timeline(spending, facts)
+        image = _draw_timeline(bit_map, facts)
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
-def bits_by_row(spending: BitMap) -> list[float]:
+def bits_by_row(bit_map: BitMap) -> list[float]:
     """Return the bits of each row of a picture's grid, from the top."""
-    (plane,) = spending.planes
+    (plane,) = bit_map.planes
     return [float(bits) for bits in plane.sum(axis=1)]
 
 
-def bits_by_second(spending: BitMap, facts: AudioFacts) -> list[list[float]]:
+def bits_by_second(bit_map: BitMap, facts: AudioFacts) -> list[list[float]]:
     """Return the bits of each second of each coded channel; the last one may be shorter."""
     edges_s = np.arange(math.ceil(facts.num_samples / facts.sample_rate) + 1)
     return [
-        [float(bits) for bits in _bits_between(plane, edges_s / spending.step)]
-        for plane in spending.planes
+        [float(bits) for bits in _bits_between(plane, edges_s / bit_map.step)]
+        for plane in bit_map.planes
     ]
 
 
@@ -63,15 +63,15 @@ def _bits_between(frames: NDArray[np.float64], edges: NDArray[np.float64]) -> ND
     return np.diff(at_edges)
 
 
-def _draw_map(spending: BitMap, facts: ImageFacts) -> Image.Image:
+def _draw_map(bit_map: BitMap, facts: ImageFacts) -> Image.Image:
     """Return a picture's positions in colours, and beside them what the colours mean."""
-    (plane,) = spending.planes
-    density = plane / spending.step**2  # bits per pixel, [h, w]
+    (plane,) = bit_map.planes
+    density = plane / bit_map.step**2  # bits per pixel, [h, w]
     ticks = ticks_from_zero(float(density.max()), 4)
     shares = Image.fromarray(np.rint(255 * density / ticks[-1]).astype(np.uint8))
     scale = min(1.0, MAP_SIDE / max(facts.width, facts.height))
     width, height = (max(1, round(scale * side)) for side in (facts.width, facts.height))
-    inside = (0, 0, facts.width / spending.step, facts.height / spending.step)  # of the grid
+    inside = (0, 0, facts.width / bit_map.step, facts.height / bit_map.step)  # of the grid
     positions = shares.resize((width, height), Image.Resampling.NEAREST, box=inside)
     bar_height = max(height, _LEAST_HEIGHT)
     canvas = Image.new(
@@ -98,12 +98,12 @@ def _coloured(shares: Image.Image) -> Image.Image:
     return shares.convert("RGB")
 
 
-def _draw_timeline(spending: BitMap, facts: AudioFacts) -> Image.Image:
+def _draw_timeline(bit_map: BitMap, facts: AudioFacts) -> Image.Image:
     """Return the bit rate over time, one plot for each coded channel, all on one scale."""
     duration_s = facts.num_samples / facts.sample_rate
-    edges = np.linspace(0, duration_s, _PLOT_WIDTH + 1) / spending.step
+    edges = np.linspace(0, duration_s, _PLOT_WIDTH + 1) / bit_map.step
     column_s = max(duration_s, 1e-9) / _PLOT_WIDTH
-    rates = [_bits_between(plane, edges) / column_s for plane in spending.planes]  # bit/s
+    rates = [_bits_between(plane, edges) / column_s for plane in bit_map.planes]  # bit/s
     ticks = ticks_from_zero(max((float(rate.max()) for rate in rates), default=0.0), 4)
     times_s = [time for time in ticks_from_zero(duration_s, 10) if time <= duration_s]
     panel = _ABOVE + _PLOT_HEIGHT
