@@ -81,7 +81,7 @@ def test_a_bad_recipe_is_refused_by_its_key(old, new, message):
         ("crop = 32", "largest_reduction = 0.5", "data.largest_reduction: 0.5 is not 1 … 8"),
         ("crop = 32", "halve_above_megapixels = 0", "data.halve_above_megapixels: 0.0"),
         ("valid_fraction = 0.3", 'valid_fraction = "some"', "data.valid_fraction: 'some'"),
-        ("valid_fraction = 0.3", "valid_fraction = 1.0", "data.valid_fraction: 1.0 is not 0 … 1"),
+        ("valid_fraction = 0.3", "valid_fraction = 1.0", "data.valid_fraction: 1.0 is not 0 or"),
         ("valid_fraction = 0.3", "group_separator = 3", "data.group_separator: 3"),
         ('modality = "image"', 'modality = "smell"', "modality: 'smell'"),
     ],
