@@ -241,14 +241,14 @@ def work(first: int, count: int, seed: int) -> None:
         print(json.dumps(outcome), file=channel, flush=True)
 
 
-def watch(first: int, count: int, seed: int) -> dict[str, Any]:
-    """Have a worker read inputs, and return the counts of results and all findings."""
+def watch(first: int, count: int, seed: int, program: str = __file__) -> dict[str, Any]:
+    """Have workers of a program read inputs, and return the counts of results and all findings."""
     results: Counter[str] = Counter()
     findings: list[object] = []
     peak, slowest, said, number, stop = 0, 0.0, 0, first, first + count
     with tempfile.TemporaryFile() as words:
         while number < stop:
-            arguments = [sys.executable, __file__, "--work", "--first", str(number)]
+            arguments = [sys.executable, program, "--work", "--first", str(number)]
             arguments += ["--count", str(stop - number), "--seed", str(seed)]
             with subprocess.Popen(
                 arguments, stdout=subprocess.PIPE, stderr=words, bufsize=0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,20 +14,24 @@ from vqcodec.errors import UsageError
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
 from .batch import Batch, Done, Report
-from .console import display_name, signal_facts
+from .console import display_name, note_lines, note_records, signal_facts
 from .hints import is_stream, refuse_stream
 from .models import load_model
 from .options import (
     Device,
     Force,
+    Frame,
     Jobs,
     Json,
     ModelName,
+    NoIcc,
     Output,
     Quality,
     Quiet,
+    Salvage,
     SkipExisting,
     Sources,
+    Strict,
     parse_amount,
     parse_size,
     require_quality,
@@ -37,7 +42,9 @@ from .paths import STDIO, open_source, open_target
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
+    from vqcodec.notes import Note
     from vqcodec.signals.files import LazySignal
+    from vqcodec.signals.options import ReadOptions
 
 SUFFIX = ".vqc"
 # Files in folders go by name. These are read, though nothing is written as them.
@@ -75,6 +82,16 @@ def compress(
         bool,
         typer.Option("--progressive", help="Code a picture in levels: see 'decompress --level'."),
     ] = False,
+    salvage: Salvage = False,
+    strict: Strict = False,
+    no_icc: NoIcc = False,
+    keep_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--keep-metadata", help="For pictures: keep EXIF and XMP, which may name the place."
+        ),
+    ] = False,
+    frame: Frame = 0,
     jobs: Jobs = 1,
     skip_existing: SkipExisting = False,
     force: Force = False,
@@ -87,12 +104,19 @@ def compress(
     photo.png becomes photo.vqc beside it; a folder, all pictures and sounds in it. --quality
     decides how large that is; --bitrate, --bpp or --size set a limit instead, and the best quality
     that keeps it is found; --psnr finds the least that reaches it.
+    What is left out of an input or changed is said on stderr; --strict makes it an error.
     """
+    from vqcodec.signals.options import ReadOptions
+
     goal = Goal.parse(quality=quality, bitrate=bitrate, bpp=bpp, size=size, psnr=psnr)
     found = find_sources(inputs, _suffixes(inputs), left_out=output)
     outputs = Outputs(output, found.sources, force=force)
     work = _Compression(
         outputs=outputs,
+        reading=ReadOptions(
+            salvage=salvage, keep_profile=not no_icc, frame=frame, keep_metadata=keep_metadata
+        ),
+        strict=strict,
         goal=goal,
         model_name=model,
         device=device,
@@ -121,6 +145,11 @@ def _suffixes(inputs: Sequence[str]) -> Collection[str]:
     """Return what names of sounds and pictures end in; it matters only if there is a folder."""
     if all(name == STDIO or Path(name).is_file() for name in inputs):
         return ()
+    return _signal_suffixes()
+
+
+def _signal_suffixes() -> Collection[str]:
+    """Return what names of sounds and pictures end in."""
     from vqcodec.signals import picture_files, sound_files
 
     return {*picture_files.SUFFIXES, *sound_files.SUFFIXES, *_MORE_SUFFIXES}
@@ -197,6 +226,8 @@ class _Compression:
     """The settings that all inputs share."""
 
     outputs: Outputs
+    reading: ReadOptions
+    strict: bool
     goal: Goal
     model_name: str | None
     device: str
@@ -205,24 +236,34 @@ class _Compression:
 
     def compress_input(self, source: Source, report: Report) -> Done:
         """Write the stream of one input and return what came of it."""
-        from vqcodec.signals.files import open_signal
+        from vqcodec.notes import refuse_notes
+        from vqcodec.signals.files import notes_of, open_signal
 
         name = display_name(source.name)
         target = self.outputs.target(source, SUFFIX)
         with open_source(source.name) as file:
             refuse_stream(file, name)
-            signal = open_signal(file, name)
+            signal = open_signal(file, name, options=self.reading)
+            num_bytes = file.seek(0, os.SEEK_END)
             limit_bytes = self.goal.limit_bytes(signal)
             self.outputs.check(target)
-            self._check_options(signal)
+            self._check_options(signal, limit_bytes)
             model = self._model_for(signal)
+            signal = self._measured(signal, model)
             stream = self._stream(model, signal, limit_bytes, report)
+        notes = [*notes_of(signal), *_notes_of_result(len(stream), num_bytes, target)]
+        if self.strict:
+            refuse_notes(notes, name)
         self.outputs.make_folder(target)
         with open_target(target, force=self.outputs.force) as file:
             file.write(stream)
         rate = _rate(signal, len(stream))
         words = ", ".join(f"{value:.4g} {unit.replace('_', ' ')}" for unit, value in rate.items())
-        notes = [*self._losses(signal, name), f"{name} -> {target}: {len(stream)} bytes, {words}"]
+        lines = [
+            *self._losses(signal, name),
+            *note_lines(notes, name),
+            f"{name} -> {target}: {len(stream)} bytes, {words}",
+        ]
         record = {
             "output": target,
             "model": model.name,
@@ -230,18 +271,32 @@ class _Compression:
             **signal_facts(signal),
             "size_bytes": len(stream),
             **rate,
+            "notes": note_records(notes),
         }
-        return Done(record, tuple(notes))
+        return Done(record, tuple(lines))
 
-    def _check_options(self, signal: LazySignal) -> None:
-        """Refuse options for the other kind of signal."""
+    def _check_options(self, signal: LazySignal, limit_bytes: int | None) -> None:
+        """Refuse options for the other kind of signal, and limits that its profile exceeds."""
         from vqcodec.signals.picture import Picture
+        from vqcodec.signals.picture_colour import refuse_huge_profile
 
         if isinstance(signal, Picture):
             if self.stereo:
                 raise UsageError("--stereo is for sounds")
+            if limit_bytes is not None:
+                refuse_huge_profile(signal.icc_profile, limit_bytes)
         elif self.progressive:
             raise UsageError("--progressive is for pictures")
+
+    def _measured(self, signal: LazySignal, model: Model) -> LazySignal:
+        """Return a signal that notes what its model does not code, as it is read."""
+        from vqcodec.signals.measures import MeasuredSound
+        from vqcodec.signals.picture import Picture
+
+        if isinstance(signal, Picture):
+            return signal
+        mixed_down = signal.num_channels > 1 and not self.stereo
+        return MeasuredSound(signal, band_hz=model.band_hz, mixed_down=mixed_down)
 
     def _losses(self, signal: LazySignal, name: str) -> list[str]:
         """Return notes on what is lost, where an option would keep it."""
@@ -297,6 +352,18 @@ class _Compression:
             progressive=self.progressive,
             progress=report,
         )
+
+
+def _notes_of_result(size_bytes: int, input_bytes: int, target: str) -> Iterator[Note]:
+    """Yield what a user should know of a stream beside its input."""
+    from vqcodec.notes import Note, NoteCode
+
+    if size_bytes > input_bytes:
+        text = f"the stream is larger than the input: {size_bytes} bytes, not {input_bytes}"
+        yield Note(NoteCode.LARGER, text)
+    suffix = Path(target).suffix.lower()
+    if target != STDIO and suffix in _signal_suffixes():
+        yield Note(NoteCode.MISNAMED, f"{target} is a stream, though its name ends in {suffix}")
 
 
 def _rate(signal: LazySignal, size_bytes: int) -> dict[str, float]:

@@ -6,7 +6,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,20 +17,33 @@ import typer
 from vqcodec.errors import OutputError, VqcodecError
 
 if TYPE_CHECKING:
+    from vqcodec.notes import Note
     from vqcodec.signals.files import LazySignal
 
 Record = dict[str, object]
+_LOG_EVERY_S = 60.0
 
 
 def note(message: str, *, quiet: bool = False) -> None:
     """Print a message on stderr, unless `quiet` is true."""
     if not quiet:
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that move a cursor or change colours; lines stay."""
+    if text.isprintable():
+        return text
+    shown = (
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+    return "".join(shown)
 
 
 def complain(message: str) -> None:
     """Print an error on stderr, also with `--quiet`."""
-    print(f"vqcodec: {message}", file=sys.stderr, flush=True)
+    print(printable(f"vqcodec: {message}"), file=sys.stderr, flush=True)
 
 
 def write_stdout(data: bytes | str) -> None:
@@ -40,11 +54,13 @@ def write_stdout(data: bytes | str) -> None:
     Raises:
         OutputError: stdout cannot be written, for example because the disk is full.
     """
+    if sys.stdout is None:
+        raise OutputError("stdout: is closed")
     try:
         if isinstance(data, bytes):
             sys.stdout.buffer.write(data)
         else:
-            sys.stdout.write(data)
+            sys.stdout.write(printable(data))
         sys.stdout.flush()
     except OSError as error:
         _abandon_stdout()
@@ -98,11 +114,31 @@ def _cell(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
+class _MinuteLog:
+    """Writes what it is told to stderr, once a minute at most."""
+
+    def __init__(self) -> None:
+        self._last_s = time.monotonic()
+
+    def __call__(self, message: str) -> None:
+        """Write the message if a minute has passed."""
+        if time.monotonic() - self._last_s >= _LOG_EVERY_S:
+            self._last_s = time.monotonic()
+            note(message)
+
+
 @contextmanager
 def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
-    """Give a function that takes the share done, 0 … 1, and shows a bar on a terminal."""
-    if quiet or not sys.stderr.isatty():
+    """Give a function that takes the share done, 0 … 1.
+
+    On a terminal it shows a bar; in a log, a line a minute.
+    """
+    if quiet:
         yield lambda _: None
+        return
+    if not sys.stderr.isatty():
+        log = _MinuteLog()
+        yield lambda fraction: log(f"{label}: {fraction:.0%}")
         return
     from rich.console import Console  # here: rich takes a tenth of a second
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -111,7 +147,7 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
     share = TextColumn("{task.percentage:>3.0f}%")
     columns = (name, BarColumn(), share, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=1.0)
+        task = bar.add_task(printable(label), total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)
 
 
@@ -119,10 +155,14 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
 def progress_of_many(total: int, *, quiet: bool) -> Iterator[Callable[[float, str], None]]:
     """Give a function that takes the number of items done, with fractions, and a label.
 
-    It shows a bar, the number done and the time left on a terminal.
+    On a terminal it shows a bar, the number done and the time left; in a log, a line a minute.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet:
         yield lambda _number, _label: None
+        return
+    if not sys.stderr.isatty():
+        log = _MinuteLog()
+        yield lambda number, label: log(f"{math.floor(number)} of {total} done: {label}")
         return
     from rich.console import Console  # here: rich takes a tenth of a second
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -136,7 +176,12 @@ def progress_of_many(total: int, *, quiet: bool) -> Iterator[Callable[[float, st
         task = bar.add_task("", total=total, num_done=0)
 
         def show(number: float, label: str) -> None:
-            bar.update(task, completed=number, description=label, num_done=math.floor(number))
+            bar.update(
+                task,
+                completed=number,
+                description=printable(label),
+                num_done=math.floor(number),
+            )
 
         show(0, "")  # starts the clock
         yield show
@@ -171,6 +216,16 @@ def signal_facts(signal: LazySignal) -> Record:
         "sample_rate": signal.sample_rate,
         "num_channels": signal.num_channels,
     }
+
+
+def note_records(notes: Iterable[Note]) -> list[Record]:
+    """Return what a record has under "notes"."""
+    return [{"code": note.code.value, "text": note.text} for note in notes]
+
+
+def note_lines(notes: Iterable[Note], name: str) -> list[str]:
+    """Return the lines on stderr for the notes of an input; quiet ones have none."""
+    return [f"{name}: {note.text}" for note in notes if not note.quiet]
 
 
 def for_each(sources: Sequence[str], work: Callable[[str], Record], *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from vqcodec.errors import UsageError, VqcodecError
 
 from .batch import Batch, Done, Report
-from .console import display_name, signal_facts
+from .console import display_name, note_lines, note_records, signal_facts
 from .hints import read_stream
 from .models import load_model
 from .options import (
@@ -24,6 +25,7 @@ from .options import (
     ModelName,
     Output,
     Quiet,
+    Salvage,
     SkipExisting,
     Sources,
     require_within,
@@ -59,6 +61,7 @@ def decompress(
         str | None,
         typer.Option(metavar="FILE", help="Speak as this recording does; for models with voices."),
     ] = None,
+    salvage: Salvage = False,
     jobs: Jobs = 1,
     skip_existing: SkipExisting = False,
     force: Force = False,
@@ -72,6 +75,7 @@ def decompress(
     decides what kind of file it is. A stream names its model; --model is for a file of it that is
     not installed. --level takes a coarser picture out of a stream, which may be cut after that
     level if it is progressive.
+    --salvage restores what is whole of a damaged stream, and says what is missing.
     --speaker takes some seconds of anybody's voice, and speaks the words with that voice.
     """
     if duration is not None:
@@ -86,6 +90,7 @@ def decompress(
         duration_s=duration,
         level=level,
         speaker=speaker,
+        salvage=salvage,
         device=device,
     )
     Batch(
@@ -112,6 +117,7 @@ class _Decompression:
     duration_s: float | None
     level: int | None
     speaker: str | None
+    salvage: bool
     device: str
 
     def suffix_of(self, source: Source) -> str | None:
@@ -119,7 +125,7 @@ class _Decompression:
         from vqcodec.bitstream.fields import FieldReader
         from vqcodec.bitstream.header import parse_header
 
-        if source.name == STDIO:
+        if source.name == STDIO or not Path(source.name).is_file():  # a pipe is read once
             return None
         try:
             with open_source(source.name) as file:
@@ -136,11 +142,16 @@ class _Decompression:
 
     def decompress_input(self, source: Source, report: Report) -> Done:
         """Write the file of one stream and return what came of it."""
+        from vqcodec.bitstream.fields import FieldReader
+        from vqcodec.bitstream.header import parse_header
         from vqcodec.bitstream.stream import parse_stream
-        from vqcodec.signals.files import least_bytes, write_signal
+        from vqcodec.signals.files import least_bytes, notes_of, write_signal
 
         stream = read_stream(source.name)
-        header = parse_stream(stream, self.level).header
+        if self.salvage:
+            header = parse_header(FieldReader(stream))
+        else:
+            header = parse_stream(stream, self.level).header
         suffix, file_format = self._format_of(header.modality)
         target = self.outputs.target(source, suffix)
         self.outputs.check(target)
@@ -152,14 +163,21 @@ class _Decompression:
                 duration_s=self.duration_s,
                 level=self.level,
                 speaker=speaker,
+                salvage=self.salvage,
                 progress=report,
             )
             self.outputs.make_folder(target)
             check_space(target, least_bytes(signal, file_format))
             with open_target(target, force=self.outputs.force) as file:
                 write_signal(signal, file, file_format)  # a sound is decoded here
-        record = {"output": target, "model": model.name, **signal_facts(signal)}
-        return Done(record, (f"{display_name(source.name)} -> {target}",))
+        name, notes = display_name(source.name), notes_of(signal)
+        record = {
+            "output": target,
+            "model": model.name,
+            **signal_facts(signal),
+            "notes": note_records(notes),
+        }
+        return Done(record, (*note_lines(notes, name), f"{name} -> {target}"))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vqcodec.errors import MissingCodecError, UsageError
+from vqcodec.errors import InputError, MissingCodecError, UsageError
 from vqcodec.files import find_files
 
 from .console import complain, note, progress_of_many, write_json, write_stdout
@@ -60,6 +60,9 @@ def evaluate_folders(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the records that -o FILE.jsonl has, and go on.")
     ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Go on without the inputs that cannot be read.")
+    ] = False,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -71,7 +74,10 @@ def evaluate_folders(
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
-    """Measure sizes, quality and times on whole folders."""
+    """Measure sizes, quality and times on whole folders.
+
+    All inputs are read before the first is measured, and each that cannot be read is named.
+    """
     from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_summary
     from vqcodec.pool import default_jobs
@@ -79,7 +85,7 @@ def evaluate_folders(
     qualities = _parse_qualities(quality)
     check_outputs(output, report, plot, force=force, resume=resume)
     baselines, missing = _baselines(against)
-    files = _find(sources)
+    files = _readable(_find(sources), skip_bad=skip_bad, quiet=quiet)
     missing += _missing_metrics(files, quiet=quiet)
     models = _models(model, files, device)
     tasks = _tasks(files, models, baselines, qualities)
@@ -163,6 +169,35 @@ def _find(sources: Sequence[Path]) -> Files:
     files = find_files(sources, {*image.SUFFIXES, *audio.SUFFIXES})
     sounds = {path for path in files if path.suffix.lower() in audio.SUFFIXES}
     return {"image": [path for path in files if path not in sounds], "audio": sorted(sounds)}
+
+
+def _readable(files: Files, *, skip_bad: bool, quiet: bool) -> Files:
+    """Return the files that can be read, after a line on stderr for each other one.
+
+    Raises:
+        InputError: there are others and `skip_bad` is false, or there are none but others.
+    """
+    from vqcodec.signals.files import check_file
+
+    num_files, num_bad = sum(map(len, files.values())), 0
+    readable: Files = {}
+    with progress_of_many(num_files, quiet=quiet) as show:
+        for modality, paths in files.items():
+            readable[modality] = []
+            for path in paths:
+                try:
+                    check_file(path)
+                    readable[modality].append(path)
+                except InputError as error:
+                    complain(str(error))
+                    num_bad += 1
+                show(num_bad + sum(map(len, readable.values())), path.name)
+    if num_bad and not skip_bad:
+        hint = "; --skip-bad goes on without them"
+        raise InputError(f"{num_bad} of {num_files} inputs cannot be read{hint}")
+    if num_bad == num_files:
+        raise InputError(f"none of {num_files} inputs can be read")
+    return readable
 
 
 def _models(name: str | None, files: Files, device: str) -> list[Model]:

@@ -27,6 +27,8 @@ def refuse_stream(file: BinaryIO, name: str) -> None:
 def is_stream(name: str) -> bool:
     """Return whether a file of this name exists and begins like a stream."""
     try:
+        if not Path(name).is_file():  # a pipe is read once
+            return False
         with Path(name).open("rb") as file:
             return _begins_like_a_stream(file)
     except OSError:

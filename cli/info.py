@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,7 +61,7 @@ def info(
         for row in (row for plane in planes for row in plane):
             write_line(" ".join(map(str, _flat(row))))
     else:
-        for line in _lines(record):
+        for line in _lines({**record, "sections": _summarised(record["sections"])}):
             write_line(line)
 
 
@@ -89,6 +90,22 @@ def _draw_bits(
         if len(rows) <= MAX_NUMBERS:
             record["bits_by_row"] = rows
     return record
+
+
+def _summarised(sections: object) -> list[Record]:
+    """Return sections with one entry for each run of the same tag."""
+    assert isinstance(sections, list)
+    summary: list[Record] = []
+    for tag, run in itertools.groupby(sections, key=lambda section: section["tag"]):
+        sizes = [section["size_bytes"] for section in run]
+        if len(sizes) == 1:
+            summary.append({"tag": tag, "size_bytes": sizes[0]})
+        else:
+            of_each = f"{min(sizes)} … {max(sizes)}"
+            summary.append(
+                {"tag": tag, "number": len(sizes), "size_bytes": sum(sizes), "of each": of_each}
+            )
+    return summary
 
 
 def _flat(row: Iterable[object]) -> Iterable[object]:

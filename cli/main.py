@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vqcodec import __version__
-from vqcodec.errors import UsageError, VqcodecError
+from vqcodec.errors import InputError, UsageError, VqcodecError
 
 from .console import complain, write_line
 
@@ -86,8 +88,28 @@ def _stop(signal_number: int, _frame: object) -> None:
     raise SystemExit(128 + signal_number)
 
 
+def _open_closed_streams() -> None:
+    """Give closed standard streams a descriptor, so that no file gets theirs, and stderr a file."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def _is_folder_gone() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def main() -> None:
     """Run the command and exit with its code."""
+    _open_closed_streams()
     signal.signal(signal.SIGTERM, _stop)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any bytes
@@ -97,6 +119,11 @@ def main() -> None:
     except VqcodecError as error:
         complain(str(error))
         sys.exit(error.exit_code)
+    except FileNotFoundError:
+        if not _is_folder_gone():
+            raise
+        complain("the current folder does not exist any more; use full names, or change the folder")
+        sys.exit(InputError.exit_code)
     except SystemExit as stop:
         if stop.code == UsageError.exit_code:
             from .hints import hint_at_dashes

@@ -66,6 +66,19 @@ Quality = Annotated[
     float | None,
     typer.Option("--quality", metavar="1...10", help="Larger is better and bigger. Default: 5."),
 ]
+Salvage = Annotated[
+    bool, typer.Option("--salvage", help="Read damaged files as far as they can be read.")
+]
+NoIcc = Annotated[
+    bool,
+    typer.Option("--no-icc", help="For pictures: convert to sRGB and store no colour profile."),
+]
+Frame = Annotated[
+    int, typer.Option(metavar="N", min=0, help="For pictures: which frame or page, from 0.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail where something is left out or changed.")
+]
 Seed = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Of all random choices.")
 ]

@@ -39,27 +39,38 @@ def read_source(name: str) -> bytes:
 
 
 def _refuse_terminal() -> None:
+    if sys.stdin is None:
+        raise UsageError("stdin: is closed; pipe a file into it, or name one")
     if sys.stdin.isatty():
         raise UsageError("stdin: is a terminal; pipe a file into it, or give a file name")
 
 
 def open_source(name: str) -> BinaryIO:
-    """Return a seekable file, open for reading; for "-", a temporary copy of stdin.
+    """Return a file open for reading with seeks; for "-" or a pipe, one on disk with all of it.
 
     Raises:
         InputError: the file cannot be opened.
         UsageError: stdin is a terminal.
     """
     try:
-        if name != STDIO:
-            return Path(name).open("rb")
-        _refuse_terminal()
-        spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-        shutil.copyfileobj(sys.stdin.buffer, spool, _COPIED)
-        spool.seek(0)
-        return spool
+        if name == STDIO:
+            _refuse_terminal()
+            return _spooled(sys.stdin.buffer)
+        file = Path(name).open("rb")  # noqa: SIM115 - the caller closes it
+        if file.seekable():
+            return file
+        with file:
+            return _spooled(file)
     except OSError as error:
         raise InputError(f"{name}: {error.strerror}") from error
+
+
+def _spooled(file: BinaryIO) -> BinaryIO:
+    """Return a temporary file with what can be read from a pipe."""
+    spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    shutil.copyfileobj(file, spool, _COPIED)
+    spool.seek(0)
+    return spool
 
 
 def choose_format(modality: str, named: str | None, file_format: str | None) -> tuple[str, str]:
@@ -123,6 +134,8 @@ def check_target(name: str, *, force: bool) -> None:
             `force` is false.
     """
     if name == STDIO:
+        if sys.stdout is None:
+            raise OutputError("stdout: is closed; use -o")
         if sys.stdout.isatty():
             raise UsageError("stdout: is a terminal; use -o, or a pipe")
         return

@@ -84,10 +84,11 @@ def joint(
     """
     require_torch(device)
     from vqcodec.training.commands import train_joint
+    from vqcodec.training.state import CHECKPOINT
 
     _require_run(run, needed=resume)
-    if start_from is not None:
-        _require_start(start_from)
+    if start_from is not None and not (run / CHECKPOINT).exists():
+        _require_start(start_from)  # a run that has a checkpoint goes on from there
     train_joint(
         data=data,
         recipe=recipe,

@@ -21,7 +21,16 @@ from reference_range_decoder import ReferenceRangeDecoder
 
 Ints = NDArray[np.int64]
 
-DTYPES = {"I16": "<i2", "I32": "<i4", "I64": "<i8", "U32": "<u4", "F16": "<f2", "F32": "<f4"}
+DTYPES = {
+    "I8": "<i1",
+    "U8": "<u1",
+    "I16": "<i2",
+    "I32": "<i4",
+    "I64": "<i8",
+    "U32": "<u4",
+    "F16": "<f2",
+    "F32": "<f4",
+}
 SAMPLE_RATES = dict(
     enumerate(
         [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000]

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from vqcodec.api import compress, decompress, load, read, write
     from vqcodec.codec.model import Model
     from vqcodec.errors import VqcodecError
+    from vqcodec.notes import Note
+    from vqcodec.signals.options import ReadOptions
     from vqcodec.signals.picture import Picture
     from vqcodec.signals.sound import AudioClip, Sound
 
@@ -16,7 +18,9 @@ __version__ = "0.1.0"
 __all__ = [
     "AudioClip",
     "Model",
+    "Note",
     "Picture",
+    "ReadOptions",
     "Sound",
     "VqcodecError",
     "__version__",
@@ -30,7 +34,9 @@ __all__ = [
 _MODULES = {
     "AudioClip": "vqcodec.signals.sound",
     "Model": "vqcodec.codec.model",
+    "Note": "vqcodec.notes",
     "Picture": "vqcodec.signals.picture",
+    "ReadOptions": "vqcodec.signals.options",
     "Sound": "vqcodec.signals.sound",
     "VqcodecError": "vqcodec.errors",
     "compress": "vqcodec.api",

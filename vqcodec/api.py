@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from vqcodec.codec.model import Model
+    from vqcodec.notes import Note
     from vqcodec.signals.files import LazySignal, Signal
+    from vqcodec.signals.options import ReadOptions
     from vqcodec.signals.picture import Picture
     from vqcodec.signals.sound import Sound
 
@@ -39,24 +41,28 @@ def load(name: PathLike) -> Model:
     return load_model(os.fspath(name))
 
 
-def read(source: PathLike | BinaryIO) -> Signal:
-    """Return the picture or the sound in a file; the content decides which, then the suffix.
+def read(source: PathLike | BinaryIO, *, options: ReadOptions | None = None) -> Signal:
+    """Return the picture or the sound in a file; its content decides which, then its name.
 
     Args:
         source: a path, or a binary file that is open for reading.
+        options: what to do with damage, colour profiles, further frames and metadata.
 
     Raises:
         InputError: the file is missing, damaged, or neither a picture nor a sound.
         UsageError: the source is neither a path nor a file.
     """
     from vqcodec.signals.files import read_signal
+    from vqcodec.signals.options import DEFAULT
+
+    options = options or DEFAULT
 
     if isinstance(source, str | os.PathLike):
         with _open(source) as file:
-            return read_signal(file, os.fspath(source))
+            return read_signal(file, os.fspath(source), options=options)
     if not hasattr(source, "read"):
         raise UsageError(f"source: {_kind(source)}, needed a path or a binary file")
-    return read_signal(source)
+    return read_signal(source, options=options)
 
 
 def write(path: PathLike, signal: SignalLike, *, sample_rate: int | None = None) -> None:
@@ -98,6 +104,8 @@ def compress(
     sample_rate: int | None = None,
     separate_channels: bool = False,
     progressive: bool = False,
+    options: ReadOptions | None = None,
+    on_note: Callable[[Note], None] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> bytes:
     """Return the stream of a picture or a sound.
@@ -114,6 +122,8 @@ def compress(
         sample_rate: of an array of samples, in Hz; makes an array a sound.
         separate_channels: code every channel of a sound instead of the mean of the channels.
         progressive: code a picture in levels, coarsest first; see `decompress`.
+        options: how a file is read, as `read` takes them.
+        on_note: is told of everything that was left out or changed, when the stream is done.
         progress: is called with the share done, 0 … 1.
 
     Raises:
@@ -127,39 +137,77 @@ def compress(
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)}: give only one of them")
     from vqcodec.codec.zoo import default_model_name
+    from vqcodec.signals.files import notes_of
+    from vqcodec.signals.measures import MeasuredSound
     from vqcodec.signals.picture import Picture
+    from vqcodec.signals.picture_colour import refuse_huge_profile
 
-    with _signal_of(signal, sample_rate) as found:
+    with _signal_of(signal, sample_rate, options) as found:
         is_picture = isinstance(found, Picture)
         if psnr_db is not None and not is_picture:
             raise UsageError("psnr_db: is for pictures; a sound has quality or size_bytes")
         usual = default_model_name("image" if is_picture else "audio")
         chosen = _model_of(usual if model is None else model)
-        if size_bytes is not None:
-            from vqcodec.codec.search import compress_to_target
-
-            return compress_to_target(
-                chosen.parts,
-                found,
-                size_bytes=size_bytes,
-                separate_channels=separate_channels,
-                progressive=progressive,
-                progress=progress,
-            )
-        if psnr_db is not None:
-            from vqcodec.codec.search import compress_to_psnr
-
-            assert isinstance(found, Picture)
-            return compress_to_psnr(
-                chosen.parts, found, psnr_db=psnr_db, progressive=progressive, progress=progress
-            )
-        return chosen.compress(
-            found,
-            quality=_DEFAULT_QUALITY if quality is None else quality,
+        measured: LazySignal
+        if isinstance(found, Picture):
+            measured = found
+            if size_bytes is not None:
+                refuse_huge_profile(found.icc_profile, size_bytes)
+        else:
+            mixed_down = found.num_channels > 1 and not separate_channels
+            measured = MeasuredSound(found, band_hz=chosen.band_hz, mixed_down=mixed_down)
+        stream = _stream_of(
+            measured,
+            chosen,
+            quality=quality,
+            size_bytes=size_bytes,
+            psnr_db=psnr_db,
             separate_channels=separate_channels,
             progressive=progressive,
             progress=progress,
         )
+        if on_note is not None:
+            for note in notes_of(measured):
+                on_note(note)
+        return stream
+
+
+def _stream_of(
+    signal: LazySignal,
+    model: Model,
+    *,
+    quality: float | None,
+    size_bytes: int | None,
+    psnr_db: float | None,
+    separate_channels: bool,
+    progressive: bool,
+    progress: Callable[[float], None] | None,
+) -> bytes:
+    """Return the stream that meets one of three goals, or has the default quality."""
+    from vqcodec.codec.search import compress_to_psnr, compress_to_target
+    from vqcodec.signals.picture import Picture
+
+    if size_bytes is not None:
+        return compress_to_target(
+            model.parts,
+            signal,
+            size_bytes=size_bytes,
+            separate_channels=separate_channels,
+            progressive=progressive,
+            progress=progress,
+        )
+    if psnr_db is not None:
+        assert isinstance(signal, Picture)
+        return compress_to_psnr(
+            model.parts, signal, psnr_db=psnr_db, progressive=progressive, progress=progress
+        )
+    return model.compress(
+        signal,
+        quality=_DEFAULT_QUALITY if quality is None else quality,
+        separate_channels=separate_channels,
+        progressive=progressive,
+        progress=progress,
+    )
 
 
 def decompress(
@@ -168,6 +216,7 @@ def decompress(
     model: Model | PathLike | None = None,
     level: int | None = None,
     speaker: SignalLike | None = None,
+    salvage: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> Signal:
     """Return the picture or the sound of a stream.
@@ -181,6 +230,7 @@ def decompress(
         level: the last level of a picture to decode; a lower level gives a coarser picture. A
             progressive stream may end after that level.
         speaker: a recording of the target voice, or its path, for models with voices.
+        salvage: restore what is whole of a damaged stream; the signal's notes say what is missing.
         progress: is called with the share done, 0 … 1.
 
     Raises:
@@ -197,22 +247,27 @@ def decompress(
     fingerprint = parse_header(FieldReader(data)).fingerprint.hex()
     chosen = _model_of(fingerprint if model is None else model)
     if speaker is None:
-        return chosen.decompress(data, level=level, progress=progress)
+        return chosen.decompress(data, level=level, salvage=salvage, progress=progress)
     from vqcodec.signals.picture import Picture
 
     with _signal_of(speaker, None) as recording:
         if isinstance(recording, Picture):
             raise UsageError("speaker: is a picture, needed a sound")
-        return chosen.decompress(data, level=level, speaker=recording, progress=progress)
+        return chosen.decompress(
+            data, level=level, speaker=recording, salvage=salvage, progress=progress
+        )
 
 
 @contextmanager
-def _signal_of(value: SignalLike, sample_rate: int | None) -> Iterator[LazySignal]:
+def _signal_of(
+    value: SignalLike, sample_rate: int | None, options: ReadOptions | None = None
+) -> Iterator[LazySignal]:
     """Give the signal of an argument; a file stays open until the end of the block."""
     import numpy as np
 
     from vqcodec.signals.arrays import picture_of_array, sound_of_array
     from vqcodec.signals.files import open_signal
+    from vqcodec.signals.options import DEFAULT
     from vqcodec.signals.picture import Picture
     from vqcodec.signals.sound import Sound
 
@@ -225,7 +280,7 @@ def _signal_of(value: SignalLike, sample_rate: int | None) -> Iterator[LazySigna
         raise UsageError(f"sample_rate: is for arrays, and the signal is {_kind(value)}")
     elif isinstance(value, str | os.PathLike):
         with _open(value) as file:
-            yield open_signal(file, os.fspath(value))
+            yield open_signal(file, os.fspath(value), options=options or DEFAULT)
     elif isinstance(value, Picture | Sound):
         yield value
     elif _is_pillow_image(value):

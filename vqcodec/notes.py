@@ -27,6 +27,8 @@ class NoteCode(StrEnum):
     COLOUR_DROPPED = "colour-dropped"  # colour metadata that is neither kept nor applied
     PROFILE_LARGE = "profile-large"  # a colour profile that makes the stream large
     METADATA_DROPPED = "metadata-dropped"  # EXIF and the like
+    LARGER = "larger"  # the result is larger than the input
+    MISNAMED = "misnamed"  # the suffix of the output says something else
 
 
 # Intended losses. Every phone photo has such a note, so only `--json` shows it.

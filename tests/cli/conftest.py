@@ -46,6 +46,10 @@ class FakeModel:
         return self
 
     @property
+    def band_hz(self) -> float | None:
+        return 8000.0 if self.modality == "audio" else None
+
+    @property
     def digest(self) -> str:
         return 16 * self.fingerprint[0]
 
@@ -92,6 +96,7 @@ class FakeModel:
         duration_s: float | None = None,
         level: int | None = None,  # noqa: ARG002
         speaker: Sound | None = None,
+        salvage: bool = False,  # noqa: ARG002
         progress: Callable[[float], None] | None = None,
     ) -> Signal:
         if speaker is not None:

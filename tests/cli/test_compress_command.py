@@ -46,6 +46,13 @@ def test_json_is_one_object_with_units_in_its_keys(vqc, zoo, photo, voice):
         "height": 6,
         "size_bytes": size_bytes,
         "bits_per_pixel": 8 * size_bytes / 48,
+        "notes": [
+            {
+                "code": "larger",
+                "text": f"the stream is larger than the input: {size_bytes} bytes, "
+                f"not {photo.stat().st_size}",
+            }
+        ],
     }
     assert sound["duration_s"] == 0.25
     assert sound["bits_per_second"] == 8 * sound["size_bytes"] / 0.25

@@ -233,3 +233,35 @@ def test_a_plot_without_curves_is_refused_before_the_work(vqc, zoo, photo, monke
     outcome = vqc("eval", photo, "--plot", "curves.png", "--quality", "3")
     assert outcome.exit_code == 2
     assert "two settings" in outcome.stderr
+
+
+def test_every_input_that_cannot_be_read_is_named_before_any_work(vqc, zoo, photo, tmp_path):
+    (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:-20])
+    (tmp_path / "empty.wav").write_bytes(b"")
+    outcome = vqc("eval", tmp_path)
+    assert outcome.exit_code == 3
+    assert f"{tmp_path / 'broken.png'}: " in outcome.stderr
+    assert f"{tmp_path / 'empty.wav'}: " in outcome.stderr
+    assert "2 of 3 inputs cannot be read; --skip-bad goes on" in outcome.stderr
+    assert not zoo.image.calls
+
+
+def test_inputs_that_cannot_be_read_are_skipped_on_demand(vqc, zoo, photo, tmp_path):
+    (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:-20])
+    outcome = vqc("eval", "--skip-bad", "--json", tmp_path)
+    assert outcome.exit_code == 0
+    assert f"{tmp_path / 'broken.png'}: " in outcome.stderr
+    assert [record["file"] for record in outcome.json["records"]] == ["photo.png"]
+
+
+def test_skipping_leaves_something(vqc, zoo, tmp_path):
+    (tmp_path / "empty.wav").write_bytes(b"")
+    assert vqc("eval", "--skip-bad", tmp_path).exit_code == 3
+
+
+def test_records_have_the_notes_of_the_reader(vqc, zoo, voice, tmp_path):
+    voice.write_bytes(voice.read_bytes()[:-4000])
+    outcome = vqc("eval", "--json", "-o", "records.csv", tmp_path)
+    (record,) = outcome.json["records"]
+    assert [note["code"] for note in record["notes"]] == ["ends-early"]
+    assert "ends-early" in (tmp_path / "records.csv").read_text()

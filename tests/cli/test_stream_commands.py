@@ -20,7 +20,7 @@ def inspect(stand_in):
             "model": None,
             "bits_per_pixel": 1 / 3,
             "width": 8,
-            "sections": [{"kind": "segment", "size_bytes": 500}],
+            "sections": [{"tag": "segment", "size_bytes": 500}],
         }
 
     stand_in("vqcodec.codec.inspect", describe=describe, verify=parse_stream)
@@ -37,14 +37,14 @@ def test_info_shows_every_fact_on_its_line(vqc, photo_stream):
         "bits per pixel: 0.333333",
         "width: 8",
         "sections:",
-        "  kind: segment, size bytes: 500",
+        "  tag: segment, size bytes: 500",
     ]
 
 
 def test_info_as_json_has_the_same_facts(vqc, photo_stream):
     record = vqc("info", "--json", photo_stream).json
     assert record["input"] == str(photo_stream)
-    assert record["sections"] == [{"kind": "segment", "size_bytes": 500}]
+    assert record["sections"] == [{"tag": "segment", "size_bytes": 500}]
     assert "indices" not in record
 
 

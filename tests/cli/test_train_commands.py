@@ -69,6 +69,15 @@ def test_joint_can_start_from_another_run_or_a_model(vqc, calls, run):
     assert calls[0][1]["seed"] == 0
 
 
+@needs_torch
+def test_a_run_with_a_checkpoint_goes_on_without_its_start(vqc, calls, run):
+    options = ["a", "--recipe", "image", "-o", run, "--from", "removed"]
+    assert vqc("train", "joint", *options).exit_code == 2
+    (run / "checkpoint.pt").write_bytes(b"")
+    assert vqc("train", "joint", *options).exit_code == 0
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize("kind", ["vqvae", "joint"])
 @needs_torch
 def test_resume_never_begins_a_run(vqc, calls, run, kind):

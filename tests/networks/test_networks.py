@@ -1,4 +1,4 @@
-"""Each kind of network: what it is built from, and that piece by piece is as good as in one go."""
+"""Every kind of network: its table, its geometry, and windows that agree with a whole run."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_windows_agree_with_a_whole_run(networks, number):
         assert torch.allclose(found, whole, rtol=0, atol=1e-10)
 
 
-def test_the_reach_is_as_long_as_it_has_to_be(networks):
+def test_the_reach_equals_the_receptive_field(networks):
     grid = GRIDS[networks.modality.num_axes][-1]
     latents = torch.randn(1, 5, *grid, dtype=torch.float64)
     geometry = networks.modality.geometry
@@ -142,7 +142,7 @@ def test_a_position_is_as_large_as_the_kind_says(networks):
     assert geometry.tail_trim == (8 if networks.name.startswith("mdct") else 0)
 
 
-def test_a_table_without_kind_means_the_first():
+def test_a_table_without_kind_means_the_default():
     with_kind = {"kind": "patches", **TABLES["patches"]}
     plain, named = (build_modality("image", table) for table in (TABLES["patches"], with_kind))
     assert plain.networks.split(TABLES["patches"]) == named.networks.split(with_kind)
@@ -208,7 +208,7 @@ def test_a_sound_of_any_length_fits_its_grid(name, num_samples):
     assert np.array_equal(AudioClip.of_sound(restored).waveform, clip.waveform)
 
 
-def test_a_first_batch_sets_the_start(networks):
+def test_networks_are_initialised_from_a_first_batch(networks):
     batch = torch.cat([signal_of(networks, (8,) * networks.modality.num_axes) for _ in range(32)])
     networks.pair.init_from_data(networks.encoder.float(), networks.decoder.float(), batch.float())
     with torch.no_grad():

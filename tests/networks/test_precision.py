@@ -1,4 +1,4 @@
-"""Products of 16-bit floats, where they are faster."""
+"""Mixed precision: bfloat16 products in training."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import torch
 from torch import nn
 
 from vqcodec.networks import precision
-from vqcodec.networks.precision import UnitStack, gains_by_bfloat16, use_bfloat16
+from vqcodec.networks.precision import (
+    UnitStack,
+    gains_by_bfloat16,
+    in_memory_order,
+    lay_channels_last,
+    use_bfloat16,
+)
 
 
 @pytest.mark.parametrize(
     ("flags", "gains"),
     [("fpu amx_bf16 avx", True), ("fpu avx512f avx512_bf16", True), ("fpu avx512f avx2", False)],
 )
-def test_processors_with_such_products_gain(tmp_path, monkeypatch, flags, gains):
+def test_bfloat16_is_used_on_processors_that_support_it(tmp_path, monkeypatch, flags, gains):
     facts = tmp_path / "cpuinfo"
     facts.write_text(f"model name\t: some\nflags\t\t: {flags}\n")
     monkeypatch.setattr(precision, "PROCESSOR_FACTS", facts)
@@ -22,12 +28,12 @@ def test_processors_with_such_products_gain(tmp_path, monkeypatch, flags, gains)
     assert not gains_by_bfloat16("mps")
 
 
-def test_a_system_that_does_not_tell_does_not_gain(tmp_path, monkeypatch):
+def test_bfloat16_is_not_used_on_unknown_processors(tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "PROCESSOR_FACTS", tmp_path / "missing")
     assert not gains_by_bfloat16("cpu")
 
 
-def test_a_stack_in_bfloat16_takes_and_gives_32_bits():
+def test_a_bfloat16_stack_has_32_bit_inputs_and_outputs():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(8, 8), UnitStack(nn.Linear(8, 8), nn.Linear(8, 8)))
     features = torch.randn(3, 8)
@@ -43,3 +49,19 @@ def test_a_stack_in_bfloat16_takes_and_gives_32_bits():
 
 def test_the_names_of_weights_are_those_of_plain_sequences():
     assert set(UnitStack(nn.Linear(2, 2)).state_dict()) == {"0.weight", "0.bias"}
+
+
+def test_channels_last_kernels_compute_the_same_and_have_contiguous_views():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(4, 6, 3), nn.Conv2d(6, 2, 1))
+    image = torch.randn(1, 4, 5, 5)
+    before = network(image)
+    lay_channels_last(network)
+    assert torch.allclose(network(image), before, atol=1e-6)
+    kernel = network[0].weight
+    own = in_memory_order(kernel)
+    assert own.shape == (6, 3, 3, 4)
+    assert own.is_contiguous()
+    own.zero_()  # it is the same memory
+    assert not kernel.any()
+    assert in_memory_order(network[1].weight).shape == (2, 6, 1, 1)

@@ -1,4 +1,4 @@
-"""Lapped transforms: they lose nothing; and the squeezing of their coefficients."""
+"""Lapped transforms reconstruct exactly; companding of their coefficients."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from vqcodec.networks.spectral import Mdct, compand, expand, stft
 
 @pytest.mark.parametrize("hop", [8, 16, 160])
 @pytest.mark.parametrize("frames", [1, 2, 7])
-def test_the_transform_gives_back_every_sample(hop, frames):
+def test_the_transform_reconstructs_every_sample(hop, frames):
     torch.manual_seed(0)
     waveform = torch.rand(2, 1, frames * hop) * 2 - 1
     mdct = Mdct(hop)
@@ -18,7 +18,7 @@ def test_the_transform_gives_back_every_sample(hop, frames):
 
 
 @pytest.mark.parametrize("padding", [4, 12, 16])
-def test_with_less_padding_it_gives_back_all_but_the_ends(padding):
+def test_with_less_padding_it_reconstructs_all_but_the_ends(padding):
     torch.manual_seed(0)
     waveform = torch.randn(1, 1, 6 * 16 + 2 * (16 - padding))
     mdct, ends = Mdct(16, padding), 16 - padding
@@ -50,7 +50,7 @@ def test_an_empty_spectrum_is_silence():
     assert not Mdct(16).synthesise(torch.zeros(1, 16, 4)).any()
 
 
-def test_companding_is_undone_but_for_small_values():
+def test_expanding_inverts_companding_except_for_small_values():
     values = torch.tensor([-4.0, -1.0, -0.25, 0.0, 0.25, 1.0, 4.0])
     companded = compand(values)
     assert torch.equal(companded.sign(), values.sign())

@@ -13,13 +13,13 @@ from vqcodec.networks.residual import (
 from vqcodec.networks.statistics import principal_components
 
 
-def test_knots_are_met_and_joined_by_lines():
+def test_values_are_interpolated_linearly_between_knots():
     table = torch.tensor([[0.0, 4.0], [1.0, 0.0], [5.0, 2.0]])
     rows = interpolate_knots(table, torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0]))
     assert rows.tolist() == [[0, 4], [0.5, 2], [1, 0], [3, 1], [5, 2]]
 
 
-def test_rates_beyond_the_ends_are_those_of_the_ends():
+def test_rates_beyond_the_ends_are_clamped():
     table = torch.tensor([[1.0], [2.0], [3.0]])
     assert interpolate_knots(table, torch.tensor([-3.0, 7.0])).tolist() == [[1], [3]]
 
@@ -45,7 +45,7 @@ def test_a_new_picture_unit_changes_nothing():
     assert torch.equal(ResidualUnit2d(4)(features), features)
 
 
-def test_a_sound_unit_looks_no_further_than_its_reach():
+def test_a_sound_unit_has_the_receptive_field_of_its_reach():
     torch.manual_seed(0)
     unit = ConvNextUnit1d(4)
     features = torch.randn(1, 4, 40)
@@ -65,7 +65,7 @@ def test_components_are_found_largest_first():
     assert torch.allclose((components * axes).sum(1).abs(), torch.ones(3), atol=0.01)
 
 
-def test_what_is_divided_by_the_deviations_of_a_flat_signal_fits_half_precision():
+def test_weights_divided_by_the_deviations_of_a_flat_signal_fit_half_precision():
     _, components, deviations = principal_components(torch.full((100, 8), 0.5), 8)
     assert (deviations > 0).all()
     assert torch.isfinite((components / deviations[:, None]).half()).all()

@@ -148,5 +148,5 @@ def test_a_bad_table_names_the_key(build, table, message):
 
 @pytest.mark.parametrize("kind", ["uniform", "histogram"])
 def test_a_prior_without_a_network_is_not_trained(kind):
-    with pytest.raises(ConfigError, match=f"prior.kind: '{kind}' is not one that learns"):
+    with pytest.raises(ConfigError, match=f"prior.kind: '{kind}' has no network to train"):
         build_prior_network({"kind": kind}, SIZES)

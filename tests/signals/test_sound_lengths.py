@@ -464,6 +464,28 @@ def test_any_lengths_in_aiff(first, second, third):
     assert is_whole_or_noted(data, num_samples)
 
 
+# Where other formats have lengths: a place, bytes, order.
+PLACES = {
+    "RF64": lambda data: [(data.index(b"ds64") + 8 * n, 8, "little") for n in (1, 2, 3)],
+    "W64": lambda data: [(16, 8, "little"), (data.index(b"data") + 16, 8, "little")],
+    "CAF": lambda data: [(data.index(b"data") + 4, 8, "big")],
+    "AU": lambda _: [(8, 4, "big")],
+    "VOC": lambda _: [(27, 3, "little")],
+    "AVR": lambda _: [(26, 4, "big")],
+    "SVX": lambda data: [(4, 4, "big"), (data.index(b"BODY") + 4, 4, "big")],
+}
+
+
+@pytest.mark.parametrize("format", PLACES)
+@settings(deadline=None, max_examples=40)
+@given(numbers=st.lists(st.one_of(NUMBERS, st.integers(0, 2**64 - 1)), min_size=3, max_size=3))
+def test_any_lengths_in_other_formats(format, numbers):
+    data = sound(format, "PCM_16")
+    for number, (at, size, order) in zip(numbers, PLACES[format](data), strict=False):
+        data = replaced(data, at, (number % 256**size).to_bytes(size, order))
+    assert is_whole_or_noted(data, N)
+
+
 @settings(deadline=None, max_examples=60)
 @given(claimed=st.one_of(NUMBERS, st.integers(0, 2**36 - 1)))
 def test_any_length_in_flac(claimed):

@@ -1,4 +1,4 @@
-"""From a folder of files to a model: what a training leaves, judges and exports."""
+"""From a folder of files to a model: the files, figures and models of a training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_run_keeps_its_recipe_its_files_and_its_log(joint_run, data_folder):
     assert any(key.startswith("valid_mse@") for key in last)
 
 
-def test_speakers_are_held_out_whole(tmp_path, train):
+def test_all_files_of_a_speaker_are_held_out_together(tmp_path, train):
     train(tmp_path, AUDIO, joint=False, steps=1)
     manifest = read_manifest(tmp_path / "manifest.json")
     speakers = [{path.name[0] for path in part} for part in (manifest.train, manifest.valid)]

@@ -1,4 +1,4 @@
-"""What training has made as a model file, and back."""
+"""Trained networks to a model file and back."""
 
 from __future__ import annotations
 

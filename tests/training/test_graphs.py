@@ -1,4 +1,4 @@
-"""Exported networks give what torch gives, whatever the size, the place, the rate or the voice."""
+"""Exported graphs compute the same as torch for all sizes, positions, rates and voices."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def voices() -> Case:
 
 
 @pytest.mark.parametrize("num_frames", [1, 50, 123])
-def test_speakers_and_what_they_say_agree(voices, num_frames):
+def test_speaker_embeddings_and_their_decoders_agree(voices, num_frames):
     features = torch.randn(1, 80, num_frames)
     decoder, latents = voices.autoencoder.decoder, torch.randn(2, 5, 11)
     with torch.no_grad():
@@ -167,7 +167,7 @@ def test_speakers_and_what_they_say_agree(voices, num_frames):
 
 @pytest.mark.parametrize("sample_rate", [8_000, 16_000, 44_100])
 @pytest.mark.parametrize("num_samples", [8_000, 16_123])
-def test_energies_are_those_that_training_computes(sample_rate, num_samples):
+def test_mel_energies_equal_those_of_training(sample_rate, num_samples):
     generator = np.random.default_rng(num_samples)
     waveform = (0.1 * generator.normal(size=(1, num_samples))).cumsum(1).astype(np.float32) / 30
     encoder = VoiceEncoder(4, sample_rate)

@@ -1,4 +1,4 @@
-"""Joint training: what the indices cost reaches the encoder, and only the prior learns to guess."""
+"""Joint training: the gradient of the rate reaches encoder and prior."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_rate_has_a_gradient_to_encoder_and_prior_but_not_to_the_decoder(mak
     assert not moved(training.autoencoder.decoder)
 
 
-def test_a_step_makes_what_the_prior_expects_more_likely(make_training):
+def test_steps_along_the_gradient_of_the_rate_lower_the_rate(make_training):
     training = make_training("tiny-paper-image")
     batch = batch_of(training)
     optimizer = torch.optim.SGD(training.autoencoder.encoder.parameters(), lr=0.02)

@@ -20,7 +20,7 @@ def test_a_report_is_a_line_of_json_and_a_line_of_words(tmp_path, capsys):
     assert not captured.out
 
 
-def test_from_the_second_report_on_the_time_left_is_told(tmp_path, capsys, monkeypatch):
+def test_the_second_report_estimates_the_time_left(tmp_path, capsys, monkeypatch):
     seconds = iter([0.0, 10.0, 60.0, 110.0])
     monkeypatch.setattr("vqcodec.training.log.time.monotonic", lambda: next(seconds))
     log = TrainingLog(tmp_path / "log.jsonl")

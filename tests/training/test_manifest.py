@@ -1,4 +1,4 @@
-"""Which files are learnt from and which are held out."""
+"""The split into training and held-out files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_group_is_the_same_in_any_folder():
     assert names[0] == names[1]
 
 
-def test_more_files_move_none_of_the_others():
+def test_adding_files_moves_no_other_file():
     before, after = split(FILES[:20]), split(FILES)
     assert set(before.valid) <= set(after.valid)
     assert set(before.train) <= set(after.train)
@@ -67,7 +67,7 @@ def test_neither_part_is_empty(share, count):
 
 
 @pytest.mark.parametrize(("files", "separator"), [(FILES[:1], ""), (FILES[:4], "-")])
-def test_a_group_alone_is_in_both(files, separator):
+def test_a_single_group_is_in_both_parts(files, separator):
     found = split(files, separator=separator)
     assert found.train == found.valid == tuple(files)
 

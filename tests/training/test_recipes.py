@@ -1,4 +1,4 @@
-"""Recipes: the shipped ones make models, and whatever is wrong with one is named."""
+"""Recipes: shipped recipes are valid, and an error names the key."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def test_the_recipes_of_these_tests_are_read(text):
         ("batch_size = 2", "prior_learning_rate = -1", "schedule.prior_learning_rate: -1.0"),
         ("batch_size = 2", "final_fraction = 2", "schedule.final_fraction: 2.0 is not 0 … 1"),
         ("average_decay = 0.9", "average_decay = 1.5", "schedule.average_decay: 1.5"),
+        ("batch_size = 2", "decay_fraction = 0", "schedule.decay_fraction: 0.0 is not more than 0"),
+        ("batch_size = 2", "decay_fraction = 2", "schedule.decay_fraction: 2.0 is not 0 … 1"),
         ("warmup_steps = 2", "warmup_steps = -2", "schedule.warmup_steps: -2"),
         ("coarsest_weight = 0.001", "coarsest_weight = 0", "objective.coarsest_weight: 0.0"),
         ("finest_weight = 0.01", "finest_weight = inf", "objective.finest_weight: inf"),
@@ -55,7 +57,7 @@ def test_the_recipes_of_these_tests_are_read(text):
         ("steps = 6", "steps = = 6", "recipe: not valid TOML"),
     ],
 )
-def test_what_is_wrong_with_a_recipe_is_named(old, new, message):
+def test_a_bad_recipe_is_refused_by_its_key(old, new, message):
     assert old in IMAGE
     with pytest.raises(ConfigError, match=message):
         parse_recipe(IMAGE.replace(old, new, 1))
@@ -76,22 +78,22 @@ def test_what_is_wrong_with_a_recipe_is_named(old, new, message):
         ("groups = [4, 8]", "groups = [4, 4]", "prior.groups"),
         ("crop = 32", "crop = 33", "data.crop: 33"),
         ("crop = 32", "chop = 32", "data.chop: no such key"),
+        ("crop = 32", "largest_reduction = 0.5", "data.largest_reduction: 0.5 is not 1 … 8"),
+        ("crop = 32", "halve_above_megapixels = 0", "data.halve_above_megapixels: 0.0"),
         ("valid_fraction = 0.3", 'valid_fraction = "some"', "data.valid_fraction: 'some'"),
-        ("valid_fraction = 0.3", "valid_fraction = 1.0", "data.valid_fraction: 1.0 is not 0 … 1"),
+        ("valid_fraction = 0.3", "valid_fraction = 1.0", "data.valid_fraction: 1.0 is not 0 or"),
         ("valid_fraction = 0.3", "group_separator = 3", "data.group_separator: 3"),
         ('modality = "image"', 'modality = "smell"', "modality: 'smell'"),
     ],
 )
-def test_what_is_wrong_with_a_part_is_named_before_the_first_step(
-    tmp_path, train, old, new, message
-):
+def test_a_bad_table_of_a_part_is_refused_before_the_first_step(tmp_path, train, old, new, message):
     assert old in IMAGE
     with pytest.raises(ConfigError, match=message):
         train(tmp_path / "run", IMAGE.replace(old, new, 1))
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
-def test_a_recipe_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_recipe_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no such recipe file"):
         read_recipe(str(tmp_path / "none.toml"))
     with pytest.raises(ConfigError, match=r"not one of .*image"):
@@ -113,6 +115,15 @@ def test_the_learning_rate_rises_and_then_falls():
     assert math.isclose(learning_rate_factor(schedule, 1000), 0.1)
 
 
-def test_no_warm_up_starts_at_once():
+def test_with_a_decay_fraction_the_learning_rate_falls_only_at_the_end():
+    schedule = ScheduleConfig(steps=100, warmup_steps=10, final_fraction=0.1, decay_fraction=0.2)
+    factors = [learning_rate_factor(schedule, step) for step in range(101)]
+    assert factors[10:81] == [1] * 71
+    assert factors[90] == pytest.approx(0.1 + 0.9 * 0.5)
+    assert factors[100] == pytest.approx(0.1)
+    assert learning_rate_factor(schedule, 1000) == pytest.approx(0.1)
+
+
+def test_without_a_warm_up_the_learning_rate_is_highest_at_first():
     schedule = ScheduleConfig(steps=1, warmup_steps=0)
     assert learning_rate_factor(schedule, 0) == 1

@@ -1,4 +1,4 @@
-"""A training that stops, for whatever reason, goes on as if it had not."""
+"""Resuming: the result equals that of an uninterrupted training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def checkpoint(folder, name="checkpoint.pt"):
     [(RESIDUAL, False), (IMAGE, False), (AUDIO, True)],
     ids=["residual", "image", "audio-jointly"],
 )
-def test_three_steps_and_three_more_are_six(tmp_path, train, text, joint):
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, train, text, joint):
     train(tmp_path / "whole", text, joint=joint)
     for steps in (3, 6):
         train(tmp_path / "parts", text, joint=joint, steps=steps)
@@ -40,7 +40,7 @@ def test_three_steps_and_three_more_are_six(tmp_path, train, text, joint):
     assert same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
 
 
-def test_a_prior_goes_on_exactly(tmp_path, train):
+def test_a_resumed_prior_equals_an_uninterrupted_one(tmp_path, train):
     for folder in ("whole", "parts"):
         train(tmp_path / folder, RESIDUAL, joint=False, steps=1)
     PriorTraining(tmp_path / "whole", (), "cpu").run_to(None)
@@ -50,7 +50,7 @@ def test_a_prior_goes_on_exactly(tmp_path, train):
     assert same(*(checkpoint(tmp_path / name, "prior.pt") for name in ("whole", "parts")))
 
 
-def test_a_prior_of_networks_that_trained_on_is_left_out(tmp_path, train):
+def test_a_prior_fitted_to_an_earlier_step_is_ignored(tmp_path, train):
     train(tmp_path, AUDIO, joint=True, steps=2)
     PriorTraining(tmp_path, (), "cpu").run_to(2)
     fitted = checkpoint(tmp_path, "prior.pt")["average"]
@@ -106,7 +106,7 @@ def test_an_interruption_waits_for_the_end_of_the_step(
     assert same(checkpoint(tmp_path), checkpoint(joint_run))
 
 
-def test_an_interruption_while_judging_saves_the_weights_not_their_average(
+def test_an_interruption_of_a_validation_saves_the_weights_not_their_average(
     tmp_path, train, monkeypatch
 ):
     def interrupt(self, path):
@@ -120,7 +120,7 @@ def test_an_interruption_while_judging_saves_the_weights_not_their_average(
 
 
 @pytest.mark.usefixtures("stoppable")
-def test_an_interrupted_prior_goes_on_exactly(tmp_path, train, monkeypatch):
+def test_an_interrupted_prior_resumes_exactly(tmp_path, train, monkeypatch):
     for folder in ("whole", "parts"):
         train(tmp_path / folder, IMAGE, joint=False, steps=1)
     PriorTraining(tmp_path / "whole", (), "cpu").run_to(None)
@@ -140,7 +140,7 @@ def test_an_interrupted_prior_goes_on_exactly(tmp_path, train, monkeypatch):
     assert same(*(checkpoint(tmp_path / name, "prior.pt") for name in ("whole", "parts")))
 
 
-def test_a_checkpoint_and_a_report_are_written_every_so_often(tmp_path, data_folder, monkeypatch):
+def test_checkpoints_and_reports_are_written_at_intervals(tmp_path, data_folder, monkeypatch):
     options = TrainingOptions(
         run=tmp_path, data=[data_folder], seed=SEED, report_every=3, save_every=2
     )
@@ -204,12 +204,13 @@ def test_a_checkpoint_with_more_than_tensors_and_numbers_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"text": IMAGE + "\n# another one"}, "begun with another recipe"),
+        ({"text": IMAGE.replace("balance = 0.5", "balance = 0.4")}, "begun with another recipe"),
+        ({"text": IMAGE.replace("batch_size = 2", "batch_size = 3")}, "begun with another recipe"),
         ({"joint": False}, "training of the other kind"),
         ({"seed": SEED + 1}, f"begun with seed {SEED}, not {SEED + 1}"),
     ],
 )
-def test_a_run_does_not_go_on_in_another_way(joint_run, train, change, message):
+def test_a_run_does_not_resume_with_other_options(joint_run, train, change, message):
     before = checkpoint(joint_run), (joint_run / "manifest.json").read_text()
     with pytest.raises(ConfigError, match=message):
         train(joint_run, **{"text": IMAGE, **change})
@@ -231,7 +232,7 @@ def train_on(data, run, *, seed=SEED, steps=None):
 
 
 @pytest.mark.parametrize("change", ["missing", "new"])
-def test_a_run_does_not_go_on_with_other_files(own_data, tmp_path, change):
+def test_a_run_does_not_resume_with_other_files(own_data, tmp_path, change):
     run = tmp_path / "run"
     train_on(own_data, run, steps=2)
     before = checkpoint(run), (run / "manifest.json").read_bytes()
@@ -281,6 +282,17 @@ def test_a_manifest_and_a_recipe_that_are_cut_short_leave_nothing(own_data, tmp_
         assert not (run / name).exists()
 
 
+def test_a_run_can_be_prolonged(tmp_path, train):
+    constant = IMAGE.replace("steps = 6", "steps = 6\ndecay_fraction = 0.5", 1)
+    longer = constant.replace("steps = 6", "steps = 8", 1)
+    train(tmp_path / "parts", constant, steps=3)
+    train(tmp_path / "parts", longer)
+    train(tmp_path / "whole", longer)
+    assert checkpoint(tmp_path / "parts")["step"] == 8
+    assert same(*(checkpoint(tmp_path / name) for name in ("parts", "whole")))
+    assert load_run(tmp_path / "parts").recipe.schedule.steps == 8
+
+
 def test_a_distortion_is_one_that_the_modality_has(tmp_path, train):
     named = "[objective]\ndistortion = "
     train(tmp_path / "structure", IMAGE.replace("[objective]", f'{named}"ms_ssim"'), steps=1)
@@ -316,15 +328,16 @@ def test_a_step_of_a_prior_that_is_not_finite_changes_no_weight(joint_run):
     assert same(dict(training.prior.state_dict()), before)
 
 
-def test_an_average_follows_and_changes_places():
+def test_an_average_is_updated_every_few_steps_and_swapped_in():
     module = torch.nn.Linear(2, 1, bias=False)
     average = AveragedWeights(module, decay=0.5)
     start = module.weight.detach().clone()
     with torch.no_grad():
         module.weight += 1
-    average.update(module, 1000)
+    for step in range(997, 1001):  # one of four
+        average.update(module, step)
     with average.in_place_of_weights(module):
-        assert torch.allclose(module.weight, start + 0.5)
+        assert torch.allclose(module.weight, start + 1 - 0.5**4)
     assert torch.equal(module.weight, start + 1)
     average.load({"weight": start})
     with pytest.raises(ValueError, match="stop"), average.in_place_of_weights(module):
@@ -333,7 +346,7 @@ def test_an_average_follows_and_changes_places():
     assert torch.equal(module.weight, start + 1)
 
 
-def test_nothing_waits_outside_the_main_thread():
+def test_signals_are_not_delayed_outside_the_main_thread():
     done = []
 
     def work():
@@ -351,7 +364,7 @@ def test_a_folder_without_a_training_is_refused(tmp_path):
         load_run(tmp_path)
 
 
-def test_a_training_in_bfloat16_goes_on_exactly(tmp_path, train, monkeypatch):
+def test_a_bfloat16_training_resumes_exactly(tmp_path, train, monkeypatch):
     monkeypatch.setattr("vqcodec.training.autoencoder.gains_by_bfloat16", lambda _: True)
     train(tmp_path / "whole", AUDIO, steps=4)
     for steps in (2, 4):

@@ -7,7 +7,7 @@ import torch
 from safetensors.numpy import load_file
 from tiny import TABLES
 from tiny_training import save_tiny_model
-from training_recipes import AUDIO, IMAGE
+from training_recipes import AUDIO, IMAGE, same
 
 from vqcodec.errors import ConfigError, MissingModelError
 from vqcodec.training.commands import export_model
@@ -38,7 +38,7 @@ def test_a_new_run_can_start_from_a_model(tmp_path, train, joint_run):
         assert torch.allclose(started[name], tensor, atol=3e-3, rtol=3e-3), name
 
 
-def test_a_model_with_a_prior_that_learnt_nothing_is_a_start_for_networks(tmp_path, train):
+def test_networks_can_start_from_a_model_without_a_learnt_prior(tmp_path, train):
     table = TABLES["image"]
     text = IMAGE.replace("limit = 63", "limit = 15")
     model = save_tiny_model("uniform", tmp_path, tables={**table, "prior": {"kind": "uniform"}})
@@ -48,12 +48,19 @@ def test_a_model_with_a_prior_that_learnt_nothing_is_a_start_for_networks(tmp_pa
     assert torch.allclose(found, torch.from_numpy(weights).float(), atol=3e-3)
 
 
-def test_neither_a_run_nor_a_model_is_no_start(tmp_path, train):
+def test_a_source_that_does_not_exist_is_refused(tmp_path, train):
     with pytest.raises(MissingModelError, match="nowhere"):
         train(tmp_path / "run", IMAGE, start_from="nowhere")
 
 
-def test_a_run_without_gates_is_a_start_for_one_with_them(tmp_path, train, joint_run):
+def test_a_run_with_a_checkpoint_resumes_from_it(tmp_path, train, joint_run):
+    train(tmp_path / "whole", IMAGE, steps=4, start_from=joint_run)
+    train(tmp_path / "parts", IMAGE, steps=2, start_from=joint_run)
+    train(tmp_path / "parts", IMAGE, steps=4, start_from="removed")
+    assert same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
+
+
+def test_a_run_with_gates_can_start_from_one_without(tmp_path, train, joint_run):
     gated = IMAGE.replace("coarse_units = 1", "coarse_units = 1\ngated = true")
     train(tmp_path / "run", gated, steps=2, start_from=joint_run)
     found, average = checkpoint(tmp_path / "run")["module"], checkpoint(joint_run)["average"]
@@ -75,7 +82,7 @@ def test_a_new_run_keeps_what_fits_of_the_prior(tmp_path, train):
     )
 
 
-def test_a_run_without_voices_is_a_start_for_one_with_them(tmp_path, train):
+def test_a_run_with_voices_can_start_from_one_without(tmp_path, train):
     train(tmp_path / "plain", AUDIO, steps=1)
     disguised = AUDIO.replace("frames = 40", "frames = 40\nformant_change = 0.3")
     voices = disguised.replace("hop_length = 32", "hop_length = 32\nvoice_dim = 4")
@@ -86,15 +93,26 @@ def test_a_run_without_voices_is_a_start_for_one_with_them(tmp_path, train):
     assert found["module"]["autoencoder.decoder.voice.gains.weight"].any()  # has been trained
 
 
-def test_a_run_with_other_networks_is_no_start(tmp_path, train, joint_run):
-    other = IMAGE.replace("fine_width = 8", "fine_width = 16")
+@pytest.mark.parametrize(
+    "larger",
+    [
+        IMAGE.replace("fine_width = 8", "fine_width = 9"),
+        IMAGE.replace("fine_units = 1", "fine_units = 2"),
+        IMAGE.replace("dim = 12", "dim = 14").replace("groups = [4, 8]", "groups = [4, 8, 2]"),
+    ],
+)
+def test_a_source_with_larger_networks_is_refused(tmp_path, train, larger):
+    train(tmp_path / "larger", larger, steps=1)
     with pytest.raises(ConfigError, match="networks are not those of the recipe"):
-        train(tmp_path / "run", other, start_from=joint_run)
-    deeper = IMAGE.replace("fine_units = 1", "fine_units = 2")
-    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
-        train(tmp_path / "deeper", deeper, start_from=joint_run)
-    shallower = IMAGE.replace("fine_units = 1", "fine_units = 0")
-    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
-        train(tmp_path / "shallower", shallower, start_from=joint_run)
+        train(tmp_path / "run", IMAGE, start_from=tmp_path / "larger")
+
+
+def test_a_source_of_another_modality_or_size_of_sounds_is_refused(tmp_path, train, joint_run):
     with pytest.raises(ConfigError, match="networks are not those of the recipe"):
         train(tmp_path / "other", AUDIO, start_from=joint_run)
+    train(tmp_path / "sounds", AUDIO, steps=1)
+    wider = AUDIO.replace("encoder_width = 8", "encoder_width = 16")
+    deeper = AUDIO.replace("encoder_units = 1", "encoder_units = 2")
+    for number, text in enumerate((wider, deeper)):
+        with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+            train(tmp_path / str(number), text, start_from=tmp_path / "sounds")

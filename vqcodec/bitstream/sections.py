@@ -21,6 +21,10 @@ class Tag(IntEnum):
     ALPHA = 2
     ICC_PROFILE = OPTIONAL | 3
     LEVEL = 4
+    EXIF = OPTIONAL | 5
+    XMP = OPTIONAL | 6
+    SILENCE = OPTIONAL | 7
+    GAIN = 8
 
 
 _KNOWN_TAGS = frozenset(Tag)

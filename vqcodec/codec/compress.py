@@ -43,8 +43,9 @@ def compress_signal(
     num_levels = parts.prior.num_levels(parts.quantizer.config.codebooks_at(rate))
     if progressive and num_levels == 1:
         raise UsageError(f"progressive: model {parts.name} has a single level at this quality")
+    prepared, side = modality.prepare(signal, facts)
     planes: list[list[Sequence[bytes]]] = [[] for _ in range(modality.num_planes(facts))]
-    for share, targets in encode_stripes(parts, signal, facts, rate):
+    for share, targets in encode_stripes(parts, prepared, facts, rate):
         segments = [split_segments(plane, segment) for plane in targets]
         every = list(itertools.chain(*segments))
         if progressive:
@@ -57,7 +58,7 @@ def compress_signal(
     report(1.0)
     header = Header(fingerprint=bytes.fromhex(parts.fingerprint), rate=rate, facts=facts)
     coded = coded_sections(list(itertools.chain(*planes)), progressive=progressive)
-    return build_stream(Stream(header, (*modality.side_sections(signal), *coded)))
+    return build_stream(Stream(header, (*side, *coded)))
 
 
 def encode_stripes(

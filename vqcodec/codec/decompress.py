@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from vqcodec.bitstream.header import Header
 from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.limits import MAX_HELD_VALUES
 from vqcodec.bitstream.stream import Stream, parse_stream
@@ -28,6 +29,7 @@ def decompress_stream(
     *,
     level: int | None = None,
     speaker: Sound | None = None,
+    salvage: bool = False,
     progress: Progress | None = None,
 ) -> LazySignal:
     """Return the signal of a stream; a sound is decoded lazily, when its blocks are read.
@@ -37,6 +39,7 @@ def decompress_stream(
         parts: of the model that made the stream.
         level: the last level to read; indices of later levels are the most likely ones.
         speaker: a recording of the voice that the decoded speech shall have.
+        salvage: restore what is whole of a damaged stream; the signal's notes say what is missing.
         progress: is called with the share done, 0 … 1.
 
     Raises:
@@ -46,13 +49,20 @@ def decompress_stream(
         MissingModelError: the stream needs another model.
     """
     parts.networks.prepare("decoder")  # while the prior decodes
-    stream = open_stream(data, parts, level)
+    if salvage:
+        from vqcodec.codec.salvage import salvage_stream  # here: it needs this module
+
+        salvaged = salvage_stream(data, parts, level)
+        stream, level, missing = salvaged.stream, salvaged.level, salvaged.missing
+        notes = salvaged.notes
+    else:
+        stream, missing, notes = open_stream(data, parts, level), frozenset(), ()
     header, vector = stream.header, None
     if speaker is not None:
         vector = parts.networks.embed_speaker(parts.modality.speaker_features(speaker))
 
     def decode(region: Place) -> Decoded:
-        indices = IndexReader(stream, parts, seen(region), level)
+        indices = IndexReader(stream, parts, seen(region), level, missing)
         return decode_region(
             parts,
             indices,
@@ -69,7 +79,8 @@ def decompress_stream(
         reach, grid = parts.modality.geometry.decoder_reach, parts.modality.grid(header.facts)
         return widened(region, grid, reach)
 
-    return parts.modality.restore(decode, header.facts, stream)
+    signal = parts.modality.restore(decode, header.facts, stream)
+    return parts.modality.with_gaps(signal, missing, notes) if notes else signal
 
 
 def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
@@ -85,7 +96,19 @@ def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
     if level is not None and level < 1:
         raise UsageError(f"level: {level} is not 1 or more")
     stream = parse_stream(data, level)
-    header = stream.header
+    check_header(stream.header, parts, level)
+    check_sections(stream, parts, level)
+    return stream
+
+
+def check_header(header: Header, parts: Parts, level: int | None = None) -> int:
+    """Check that a header fits the model, and return how many levels its indices have.
+
+    Raises:
+        UsageError: there is no such level.
+        CorruptStreamError: the model does not have its rate.
+        MissingModelError: it was made with another model.
+    """
     if header.fingerprint.hex() != parts.fingerprint or header.modality != parts.modality.wire_id:
         raise MissingModelError(
             f"stream: needs model {header.fingerprint.hex()}, not {parts.name} {parts.fingerprint}"
@@ -95,12 +118,22 @@ def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
     num_levels = parts.prior.num_levels(parts.quantizer.config.codebooks_at(header.rate))
     if level is not None and level > num_levels:
         raise UsageError(f"level: {level}, but the stream has {num_levels}")
-    modality = parts.modality
+    return num_levels
+
+
+def check_sections(stream: Stream, parts: Parts, level: int | None = None) -> None:
+    """Check that a stream, whose header fits the model, has as many segments or levels as needed.
+
+    Raises:
+        CorruptStreamError: it has not.
+    """
+    header, modality = stream.header, parts.modality
+    num_levels = parts.prior.num_levels(parts.quantizer.config.codebooks_at(header.rate))
     grid, num_planes = modality.grid(header.facts), modality.num_planes(header.facts)
     if not all(grid):
         if stream.segments != (b"",):
             raise CorruptStreamError("stream: data where the sound has no samples")
-        return stream
+        return
     size = modality.geometry.segment
     needed = num_planes * math.prod(-(-length // size) for length in grid)
     # Check sizes before memory is allocated for the size in the header.
@@ -108,7 +141,6 @@ def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
         _check_levels(stream, needed, num_levels, level or num_levels)
     elif len(stream.segments) != needed:
         raise CorruptStreamError(f"stream: {len(stream.segments)} segments, needed {needed}")
-    return stream
 
 
 def _check_levels(stream: Stream, num_segments: int, num_levels: int, num_wanted: int) -> None:

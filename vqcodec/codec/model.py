@@ -48,6 +48,11 @@ class Model:
         return self.parts.modality.name
 
     @property
+    def band_hz(self) -> float | None:
+        """The highest frequency that the model codes; None for pictures."""
+        return self.parts.modality.band_hz
+
+    @property
     def prior(self) -> Prior:
         """The frozen prior."""
         return self.parts.prior
@@ -91,6 +96,7 @@ class Model:
         *,
         level: int | None = None,
         speaker: Sound | None = None,
+        salvage: bool = False,
         progress: Progress | None = None,
     ) -> Signal:
         """Return the signal of a stream.
@@ -100,6 +106,8 @@ class Model:
             level: the last level of a picture to read; indices of later levels are the most
                 likely ones. None reads all levels.
             speaker: a recording of the target voice, for models with voices.
+            salvage: restore what is whole of a damaged stream; the signal's notes say what is
+                missing.
             progress: is called with the share done, 0 … 1.
 
         Raises:
@@ -108,7 +116,7 @@ class Model:
             UsageError: the level does not exist, the model takes no speaker, or a sound is too long
                 to be held in memory; see `open`.
         """
-        signal = self.open(stream, level=level, speaker=speaker, progress=progress)
+        signal = self.open(stream, level=level, speaker=speaker, salvage=salvage, progress=progress)
         return decompress.load_into_memory(signal)
 
     def open(
@@ -119,6 +127,7 @@ class Model:
         duration_s: float | None = None,
         level: int | None = None,
         speaker: Sound | None = None,
+        salvage: bool = False,
         progress: Progress | None = None,
     ) -> LazySignal:
         """Return the signal of a stream; a sound is decoded lazily, when its blocks are read.
@@ -131,6 +140,8 @@ class Model:
             duration_s: the duration of the part; None means up to the end.
             level: as for `decompress`.
             speaker: as for `decompress`.
+            salvage: restore what is whole of a damaged stream; the signal's notes say what is
+                missing.
             progress: is called with the share done, 0 … 1.
 
         Raises:
@@ -141,7 +152,12 @@ class Model:
                 the level does not exist, or the model takes no speaker.
         """
         signal = decompress.decompress_stream(
-            stream, self.parts, level=level, speaker=speaker, progress=progress
+            stream,
+            self.parts,
+            level=level,
+            speaker=speaker,
+            salvage=salvage,
+            progress=progress,
         )
         if start_s == 0 and duration_s is None:
             return signal
@@ -149,6 +165,8 @@ class Model:
 
     def encode(self, signal: Signal, *, quality: float = 5.0) -> NDArray[np.int64]:
         """Return the indices of a signal: [K', h, w] for a picture, [K', F] for a sound's mono mix.
+
+        They are those of its stream, unless `compress` codes a very quiet sound louder.
 
         Raises:
             UsageError: the signal has another modality, or the quality is out of range.

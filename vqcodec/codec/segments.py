@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from threading import Thread
 from typing import TypeVar
@@ -15,7 +15,8 @@ from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import Stream
 from vqcodec.codec.parts import Parts
 from vqcodec.layout import Place, pieces, sizes, spans, whole
-from vqcodec.priors.base import Indices
+from vqcodec.priors.base import Indices, Shape
+from vqcodec.priors.grid import GridPrior
 
 _POSITIONS_AT_A_TIME = 1 << 14  # decoded side by side; 5 minutes of speech
 _LONG = 1 << 14  # positions
@@ -44,14 +45,23 @@ class SegmentRows:
     decoded side by side.
     """
 
-    def __init__(self, stream: Stream, parts: Parts, level: int | None = None) -> None:
-        """Take a stream from `open_stream`, its model's parts, and the last wanted level.
+    def __init__(
+        self,
+        stream: Stream,
+        parts: Parts,
+        level: int | None = None,
+        missing: Collection[int] = (),
+    ) -> None:
+        """Take a stream from `open_stream`, its model, and the last level that is wanted.
+
+        The segments whose numbers are `missing` are filled with ordinary indices.
 
         Raises:
             CorruptStreamError: a level does not hold a payload for every segment.
         """
         modality, header = parts.modality, stream.header
-        self.prior, self.rate = parts.prior, header.rate
+        self.prior, self.rate, self.missing = parts.prior, header.rate, missing
+        self.codebook_sizes = parts.quantizer.codebook_sizes
         self.num_codebooks = parts.quantizer.config.codebooks_at(self.rate)
         is_last = level == parts.prior.num_levels(self.num_codebooks)
         self.level = None if is_last else level
@@ -87,11 +97,28 @@ class SegmentRows:
         """
         places = pieces(sizes(self.place(rows)), self.size)
         shapes = [(self.num_codebooks, *sizes(place)) for place in places]
-        payloads: list[tuple[bytes, ...]] = []
+        numbers: list[int] = []
         for plane in range(self.num_planes):
             start = (plane * self.num_rows + rows.start) * self.num_columns
-            payloads += self.payloads[start : start + len(shapes)]
+            numbers += range(start, start + len(shapes))
         shapes *= self.num_planes
+        if self.missing:
+            return [
+                self._fill(shape) if number in self.missing else self._decode([number], [shape])[0]
+                for number, shape in zip(numbers, shapes, strict=True)
+            ]
+        return self._decode(numbers, shapes)
+
+    def _fill(self, shape: Shape) -> Indices:
+        """Return indices in place of those that are missing: the likeliest, or the middle ones."""
+        if isinstance(self.prior, GridPrior):
+            return self.prior.code_levels([[]], [shape], self.rate)[0]
+        middle = np.array(self.codebook_sizes[: shape[0]]) // 2
+        return np.broadcast_to(middle.reshape(-1, *[1] * (len(shape) - 1)), shape).copy()
+
+    def _decode(self, numbers: Sequence[int], shapes: Sequence[Shape]) -> list[Indices]:
+        """Return the indices of some segments."""
+        payloads = [self.payloads[number] for number in numbers]
         if self.is_progressive:
             return self.prior.decompress_levels(payloads, shapes, self.rate)
         whole = [payload for (payload,) in payloads]
@@ -113,10 +140,15 @@ class IndexReader:
     """
 
     def __init__(
-        self, stream: Stream, parts: Parts, region: Place, level: int | None = None
+        self,
+        stream: Stream,
+        parts: Parts,
+        region: Place,
+        level: int | None = None,
+        missing: Collection[int] = (),
     ) -> None:
-        """Take the arguments of `SegmentRows`, and the region that contains all windows."""
-        self._rows = SegmentRows(stream, parts, level)
+        """Take what `SegmentRows` takes, and the place where all windows lie."""
+        self._rows = SegmentRows(stream, parts, level, missing)
         size, at_a_time = self._rows.size, self._rows.rows_at_a_time
         first_row, stop_row = region[0].start // size, -(-region[0].stop // size)
         self._batches = iter(

@@ -34,6 +34,7 @@ class Record:
         metrics: by name; None if a value is not finite, such as the PSNR of an equal picture.
         file_digest: of the file's content, see `identity`; None for an average.
         codec_digest: what tells a model from another of its name; None for other codecs.
+        notes: what the reader of the file left out or changed, each with a code and a text.
     """
 
     file: str
@@ -54,6 +55,7 @@ class Record:
     metrics: dict[str, float | None] = field(default_factory=dict)
     file_digest: str | None = None
     codec_digest: str | None = None
+    notes: list[dict[str, str]] = field(default_factory=list)
 
 
 def mean_record(records: Sequence[Record]) -> Record:

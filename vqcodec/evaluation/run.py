@@ -20,7 +20,7 @@ from vqcodec.evaluation.metrics import image as image_metrics
 from vqcodec.evaluation.record import Record
 from vqcodec.pool import run_in_processes
 from vqcodec.rate import bits_per_pixel, bits_per_second
-from vqcodec.signals.files import Signal, read_signal
+from vqcodec.signals.files import Signal, notes_of, read_signal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
 
@@ -137,6 +137,7 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
         metrics=_finite(compare(signal, decoded)),
         file_digest=digest_of_file(path),
         codec_digest=digest_of_codec(codec),
+        notes=[{"code": note.code.value, "text": note.text} for note in notes_of(signal)],
     )
 
 

@@ -95,7 +95,7 @@ def _both_fits(gaps: Sequence[float | None] | None) -> Cell:
 
 
 def build_csv(records: Sequence[Record]) -> str:
-    """Return the records as comma-separated values, unrounded, with digests and bits by part."""
+    """Return the records as comma-separated values, unrounded, with all columns."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(tabulate(records, complete=True))
     return text.getvalue()
@@ -104,17 +104,18 @@ def build_csv(records: Sequence[Record]) -> str:
 def tabulate(records: Sequence[Record], *, complete: bool = False) -> list[list[Cell]]:
     """Return a header and rows, one a record, without the columns that are empty in all.
 
-    Digests and bits by part are left out unless the table is to be complete.
+    Digests, bits by part and codes of notes are left out unless the table is to be complete.
     """
     rows = []
     for record in records:
         row = asdict(record)
         digests = {name: row.pop(name) for name in _DIGESTS}
+        notes = {"notes": " ".join(note["code"] for note in row.pop("notes")) or None}
         metrics, overhead, *lists = (row.pop(name) for name in ("metrics", *_PARTS))
         parts = {"overhead_bytes": overhead}
         for kind, found in zip(("level", "codebook"), lists, strict=True):
             parts |= {f"{kind}_{number}_bits": bits for number, bits in enumerate(found or (), 1)}
-        rows.append(row | metrics | (parts | digests if complete else {}))
+        rows.append(row | metrics | (parts | digests | notes if complete else {}))
     names = dict.fromkeys(name for row in rows for name in row)
     kept = [name for name in names if any(row.get(name) is not None for row in rows)]
     return [list(kept), *([row.get(name) for name in kept] for row in rows)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from vqcodec.bitstream.stream import Stream
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
 from vqcodec.layout import Geometry, Place
+from vqcodec.notes import Note
 from vqcodec.registry import Registry, imported
 from vqcodec.signals.files import LazySignal
 
@@ -67,6 +68,11 @@ class Modality(ABC, Generic[Config]):
     def position_size(self) -> float:
         """The distance between grid positions, in pixels or in seconds."""
 
+    @property
+    def band_hz(self) -> float | None:
+        """The highest frequency that is coded; None for pictures."""
+        return None
+
     @abstractmethod
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> Facts:
         """Return the facts of a signal, as a header holds them.
@@ -110,15 +116,21 @@ class Modality(ABC, Generic[Config]):
         Args:
             decode: see `Decode`.
             facts: of the signal.
-            side: the stream, for its side sections (see `side_sections`); None has none.
+            side: the stream, for its side sections (see `prepare`); None has none.
 
         Raises:
             CorruptStreamError: a side section is damaged.
         """
 
-    def side_sections(self, signal: LazySignal) -> Sequence[Section]:  # noqa: ARG002
-        """Return a signal's side sections: data that a stream holds besides the indices."""
-        return ()
+    @abstractmethod
+    def prepare(self, signal: LazySignal, facts: Facts) -> tuple[LazySignal, Sequence[Section]]:
+        """Return what is to be encoded of a signal, and what a stream holds beside its indices."""
+
+    @abstractmethod
+    def with_gaps(
+        self, signal: LazySignal, missing: Collection[int], notes: Sequence[Note]
+    ) -> LazySignal:
+        """Return a restored signal whose segments of these numbers are missing, with its notes."""
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> LazySignal:  # noqa: ARG002
         """Return a part of a restored sound; a duration of None means up to the end.

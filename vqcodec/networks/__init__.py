@@ -1,1 +1,1 @@
-"""What trains: encoders, decoders, quantizers and priors in torch."""
+"""Encoders, decoders, and the training side of quantizers and priors, in torch."""

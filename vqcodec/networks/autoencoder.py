@@ -1,4 +1,4 @@
-"""Encoder, quantizer and decoder in torch, put together."""
+"""Encoder, quantizer and decoder in torch as one module."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Autoencoder(nn.Module):
         """Build the untrained parts of the tables of a recipe or a model file.
 
         Raises:
-            ConfigError: a table is wrong, or two do not fit.
+            ConfigError: a table is wrong, or two tables do not fit together.
         """
         super().__init__()
         self.modality = build_modality(tables["modality"], tables["network"])
@@ -46,10 +46,13 @@ class Autoencoder(nn.Module):
         recording: Tensor | None = None,
         relax: bool = False,
     ) -> tuple[Tensor, Quantized]:
-        """Return what signal [B, C, ...] becomes at rate [B] int64, and what lay between.
+        """Return the reconstruction of a signal and its quantized latents.
 
-        `recording` [B, 1, T] says whose voice is to speak; `relax` is the quantizer's: whether
-        joint training is to measure the rate.
+        Args:
+            signal: [B, C, ...].
+            rate: [B] int64, 0 … 255.
+            recording: [B, 1, T] of the speaker whose voice the decoder takes; None for no voice.
+            relax: whether `Quantized.relaxed` is needed, for the rate term of joint training.
         """
         rate_fraction = self.quantizer.rate_fraction(rate)
         quantized = self.quantizer(self.encoder(signal, rate_fraction), rate, relax=relax)
@@ -60,7 +63,7 @@ class Autoencoder(nn.Module):
         return self.decoder(quantized.latents, rate_fraction, corner, voice), quantized
 
     def init_from_data(self, batch: Tensor) -> None:
-        """Set what is not random from a first batch [B, C, ...] (data-dependent initialisation)."""
+        """Data-dependent initialisation from a first batch [B, C, ...]."""
         deviations = self.pair.init_from_data(self.encoder, self.decoder, batch)
         parts = torch.split(batch[:256], 32)
         latents = [self.encoder(part, part.new_ones(len(part))) for part in parts]

@@ -1,8 +1,8 @@
-"""An encoder and its decoder, as a recipe names them together."""
+"""An encoder and its decoder, which a recipe names by one kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,18 @@ class NetworkPair:
     Attributes:
         encoder: built from its config; called with (signal, rate), rate [B] float in 0 … 1;
             returns latents [B, D, ...].
-        decoder: built from its config; called with (latents, rate, corner), corner the place of
-            the first latent in the grid, all 0 where left out; returns a signal. In training it
-            may return two signals as channels that differ in their noise alone. One with voices
-            has a `voice` and takes (latents, rate, corner, vectors [B, V]).
-        init_from_data: sets what is not random from encoder, decoder and a first batch
-            (data-dependent initialisation). Returns the deviation [D] of the signal along each
-            latent, where that is known.
+        decoder: built from its config; called with (latents, rate, corner); returns a signal.
+            `corner` is the position of the first latent in the grid, by default all 0. In
+            training the decoder may return two channels that differ only in their noise. A decoder
+            with voices has a `voice` and takes (latents, rate, corner, vectors [B, V]).
+        init_from_data: data-dependent initialisation of encoder and decoder from a first batch.
+            Returns the standard deviation [D] of the signal along each latent, None if unknown.
+        extend: takes encoder, decoder, batches and the number of latents of a smaller model.
+            Makes the new latents code the residual of the old ones, and returns the deviations
+            [D] of all latents. None for networks that cannot grow.
     """
 
     encoder: Callable[[Any], nn.Module]
     decoder: Callable[[Any], nn.Module]
     init_from_data: Callable[[Any, Any, Tensor], Tensor | None]
+    extend: Callable[[Any, Any, Iterable[Tensor], int], Tensor] | None = None

@@ -13,7 +13,7 @@ from vqcodec.modalities.audio.config import UNIT_REACH
 
 
 class RateModulation(nn.Module):
-    """Scales and shifts every channel by a learnt function of the rate, identity at the start.
+    """Scales and shifts every channel by a learnt function of the rate; initially the identity.
 
     The function is piecewise linear over `num_knots` points, so that one network serves many rates.
     """
@@ -32,7 +32,7 @@ class RateModulation(nn.Module):
 
 
 def interpolate_knots(table: Tensor, position: Tensor) -> Tensor:
-    """Return rows [B, C] of table [J, C], linear between knots, at position [B] in 0 … 1."""
+    """Return rows [B, C] of table [J, C], interpolated between knots, at position [B] in 0 … 1."""
     knots = table.shape[0]
     place = position.clamp(0, 1) * (knots - 1)
     left = place.floor().clamp(max=knots - 2).long()
@@ -43,8 +43,8 @@ def interpolate_knots(table: Tensor, position: Tensor) -> Tensor:
 class ResidualUnit2d(nn.Module):
     """Two dense 3x3 convolutions with a leaky rectifier between them, added to the input.
 
-    Dense, because depthwise convolutions are memory-bound on processors. The second convolution
-    starts at zero, so that a new unit changes nothing.
+    They are dense because depthwise convolutions are memory-bound on CPUs. The second convolution
+    is initialised to zero, so that a new unit is the identity.
     """
 
     def __init__(self, num_channels: int) -> None:
@@ -55,7 +55,7 @@ class ResidualUnit2d(nn.Module):
         nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return features [B, C, h, w] plus what the unit adds."""
+        """Return features [B, C, h, w] plus the residual."""
         hidden: Tensor = self.first(functional.leaky_relu(features, 0.1))
         change: Tensor = self.second(functional.leaky_relu(hidden, 0.1))
         return features + change
@@ -64,7 +64,7 @@ class ResidualUnit2d(nn.Module):
 class ConvNextUnit1d(nn.Module):
     """Depthwise convolution over time, then a network of two layers per frame (ConvNeXt).
 
-    Normalises over channels only, never over time, so a chunk and a whole run agree.
+    It normalises over channels only, not over time, so that windows give the result of a whole run.
     """
 
     def __init__(self, num_channels: int, expansion: int = 3) -> None:
@@ -82,7 +82,7 @@ class ConvNextUnit1d(nn.Module):
         self.scale = nn.Parameter(torch.full((num_channels,), 0.2))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return features [B, C, F] plus what the unit adds."""
+        """Return features [B, C, F] plus the residual."""
         hidden = self.norm(self.depthwise(features).transpose(1, 2))  # [B, F, C]
         hidden = self.narrow(functional.gelu(self.widen(hidden), approximate="tanh"))
         change: Tensor = (hidden * self.scale).transpose(1, 2)
@@ -90,9 +90,9 @@ class ConvNextUnit1d(nn.Module):
 
 
 class PaperUnit(nn.Module):
-    """The residual unit of the VQ-VAE paper: a wide, then a 1x1 convolution, rectifiers before.
+    """The residual unit of the VQ-VAE paper: two convolutions, each after a rectifier.
 
-    The second convolution starts at zero, so that a new unit changes nothing.
+    The second one is 1x1 and initialised to zero, so that a new unit is the identity.
     """
 
     def __init__(self, first: nn.Module, second: nn.Conv1d | nn.Conv2d) -> None:
@@ -102,14 +102,14 @@ class PaperUnit(nn.Module):
         nn.init.zeros_(second.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return features [B, C, ...] plus what the unit adds."""
+        """Return features [B, C, ...] plus the residual."""
         hidden: Tensor = self.first(functional.relu(features))
         change: Tensor = self.second(functional.relu(hidden))
         return features + change
 
 
 class PaperUnit2d(PaperUnit):
-    """The paper's unit for pictures, 3x3."""
+    """The paper's unit for pictures; its first convolution is 3x3."""
 
     def __init__(self, num_channels: int) -> None:
         super().__init__(
@@ -119,7 +119,7 @@ class PaperUnit2d(PaperUnit):
 
 
 class PaperUnit1d(PaperUnit):
-    """The paper's unit over time, its three taps `dilation` apart."""
+    """The paper's unit over time; its first convolution has three taps, `dilation` apart."""
 
     def __init__(self, num_channels: int, dilation: int) -> None:
         super().__init__(
@@ -129,9 +129,10 @@ class PaperUnit1d(PaperUnit):
 
 
 def scale_for_rectifiers(layers: Iterable[nn.Module], gain: float = 1.0) -> None:
-    """Draw the convolutions among layers so that features keep their size (He et al. 2015).
+    """Initialise convolutions so that features keep their variance (He et al. 2015).
 
-    Biases start at zero, or they would drown a quiet signal. Units among layers stay as they are.
+    Biases are zero, because random biases would be larger than a quiet signal. Layers of other
+    kinds stay as they are.
     """
     for layer in layers:
         if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d)):

@@ -12,10 +12,10 @@ from torch.nn import functional
 class Mdct(nn.Module):
     """Modified discrete cosine transform with a sine window: orthonormal, critically sampled.
 
-    Frame f covers 2 * hop samples from f * hop - padding on. With the usual padding, hop, all of
-    T = F * hop samples come back exactly from F + 1 frames; with less, those at the ends do not,
-    and frames are fewer. The transform is one convolution (Princen and Bradley 1986): 2 * hop
-    inputs to hop coefficients.
+    Frame f covers 2 * hop samples from f * hop - padding on. With padding = hop, the default, the
+    transform reconstructs all T = F * hop samples exactly from F + 1 frames. With less padding,
+    there are fewer frames, and the samples at both ends are not exact. The transform is one
+    convolution (Princen and Bradley 1986) of 2 * hop inputs to hop coefficients.
     """
 
     basis: Tensor
@@ -44,14 +44,14 @@ class Mdct(nn.Module):
 
 
 def compand(coefficients: Tensor) -> Tensor:
-    """Return the signed square root, which spreads small values; zero has gradient 1/sqrt(eps)."""
+    """Return the signed square root, which spreads small values; its gradient at 0 is finite."""
     return coefficients * (coefficients.abs() + 1e-4).rsqrt()
 
 
 def expand(companded: Tensor) -> Tensor:
-    """Return the signed square, the inverse of `compand` but for a slope at zero.
+    """Return the signed square: the inverse of `compand`, except for a small slope at zero.
 
-    The slope keeps a gradient where a coefficient is predicted to be zero.
+    The slope gives predictions of zero a gradient.
     """
     return companded * (companded.abs() + 0.02)
 

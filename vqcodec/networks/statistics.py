@@ -1,4 +1,4 @@
-"""Statistics of a first batch, where networks start from."""
+"""Statistics of a first batch, for data-dependent initialisation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 
 def principal_components(patches: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the mean [P], the leading components [dim, P] and their deviations [dim].
+    """Return the mean [P], the leading components [dim, P] and their standard deviations [dim].
 
-    Deviations are at least 1e-4, so that what is divided by them still fits half precision.
+    Deviations are at least 1e-4, so that weights divided by them fit half precision.
 
     Args:
         patches: [N, P] float32, N patches of P values.
-        dim: how many components, largest variance first.
+        dim: the number of components; those of largest variance come first.
     """
     mean = patches.double().mean(0)
     centred = patches.double() - mean

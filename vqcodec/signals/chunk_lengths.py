@@ -17,6 +17,7 @@ _PLAIN_AIFC = {b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"
 _LARGEST_CHUNK = 1 << 20  # bytes of a chunk in memory: format chunks are far smaller
 _LARGEST_TABLE = 1 << 26
 _MOST_CHUNKS = 10_000
+_EDIT_COUNT_BYTES = 4  # of a CAF data chunk, before the samples
 _PACKETS_START = 24  # in CAF's table of packets
 _SIZES = re.compile(rb"([\x80-\xff]{0,4}[\x01-\x7f])*([\x80-\xff]{0,4}\0.*)?", re.DOTALL)
 _TAGS = (b"ID3", b"TAG", b"APETAGEX")
@@ -232,12 +233,14 @@ def _read_caf(file: BinaryIO, start: int) -> ChunkedSound | None:
         size = int.from_bytes(head[4:], "big", signed=True)
         if head[:4] == b"data":
             available = length - position - 12
-            if 0 <= size <= available:
+            if 0 <= size <= available and _are_caf_chunks(file, position + 12 + size):
                 return ChunkedSound()
             notes = []
-            if size >= 0:
+            if size > available:
                 text = f"ends early: {available} of {size} bytes of samples are there"
                 notes.append(Note(NoteCode.ENDS_EARLY, text))
+            elif size > _EDIT_COUNT_BYTES:
+                notes.append(_more_than_claimed(size, available))
             fixed = b"data" + available.to_bytes(8, "big")
             parts: list[Part] = [(start, position), fixed, (position + 12, length)]
             return ChunkedSound(parts, notes=notes)
@@ -245,6 +248,21 @@ def _read_caf(file: BinaryIO, start: int) -> ChunkedSound | None:
             return None
         position += 12 + size
     return None
+
+
+def _are_caf_chunks(file: BinaryIO, position: int) -> bool:
+    """Return whether nothing but well-formed chunks follow up to the end of the file."""
+    length = length_of(file)
+    for _ in range(_MOST_CHUNKS):
+        head = read_at(file, position, 12)
+        if len(head) < 12:
+            return not head.strip(b"\0")
+        if not all(0x20 <= byte < 0x7F for byte in head[:4]):
+            return not read_at(file, position, min(length - position, 1 << 20)).strip(b"\0")
+        position += 12 + int.from_bytes(head[4:], "big", signed=True)
+        if not position <= length or int.from_bytes(head[4:], "big", signed=True) < 0:
+            return False
+    return True
 
 
 def _read_au(file: BinaryIO, start: int, head: bytes) -> ChunkedSound | None:

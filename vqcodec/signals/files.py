@@ -98,6 +98,21 @@ def notes_of(signal: LazySignal) -> tuple[Note, ...]:
     return tuple(getattr(signal, "notes", ()))
 
 
+def check_file(path: Path) -> None:
+    """Read a file to its end, in constant memory.
+
+    Raises:
+        InputError: it is missing, damaged, or neither a sound nor a picture.
+    """
+    try:
+        with path.open("rb") as file:
+            signal = open_signal(file, str(path))
+            for _ in () if isinstance(signal, Picture) else signal.blocks():
+                pass
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+
+
 def write_signal(signal: LazySignal, file: BinaryIO, format: str) -> None:
     """Write a signal in one of the formats for its kind; the file has to seek for a sound.
 

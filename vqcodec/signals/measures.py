@@ -3,18 +3,56 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.notes import Note, NoteCode
-from vqcodec.signals.sound import Waveform
+from vqcodec.signals.sound import Sound, Waveform
 
 _CANCELS_BELOW = 0.01  # of the channels' energy: -20 dB
 _MUCH_ABOVE = 0.25  # of the energy
 _WINDOW = 2048  # samples of a spectrum
 _EVERY = 8192  # samples from one spectrum to the next
 _SILENCE = 1e-10  # mean square: -100 dBFS
+
+
+class MeasuredSound:
+    """A `Sound` that is measured as it is read, and says what its reader and the measure found."""
+
+    def __init__(self, sound: Sound, *, band_hz: float | None, mixed_down: bool) -> None:
+        """Take a sound, and what `SoundMeasure` takes."""
+        self._sound, self._band_hz, self._mixed_down = sound, band_hz, mixed_down
+        self._measured: list[Note] = []
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        return self._sound.sample_rate
+
+    @property
+    def num_channels(self) -> int:
+        """Channels."""
+        return self._sound.num_channels
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of each channel."""
+        return self._sound.num_samples
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was left out or changed; complete once all blocks have been read."""
+        return (*getattr(self._sound, "notes", ()), *self._measured)
+
+    def blocks(self) -> Iterator[Waveform]:
+        """Yield all samples in order."""
+        measure = SoundMeasure(self.sample_rate, band_hz=self._band_hz, mixed_down=self._mixed_down)
+        for block in self._sound.blocks():
+            measure.add(block)
+            yield block
+        self._measured = measure.notes()
 
 
 class SoundMeasure:

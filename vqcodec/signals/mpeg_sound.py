@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -174,7 +174,7 @@ class _FrameDecoder:
             yield np.zeros((format.num_channels, format.num_samples), np.float32)
 
 
-def _frame_source(file: BinaryIO, stream: MpegStream):  # type: ignore[no-untyped-def]
+def _frame_source(file: BinaryIO, stream: MpegStream) -> Any:
     """Return what miniaudio reads from; its base class is known only once it is imported."""
     import miniaudio
 

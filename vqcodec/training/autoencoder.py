@@ -12,20 +12,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
 from vqcodec.files import find_files
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.networks.precision import gains_by_bfloat16, use_bfloat16
+from vqcodec.networks.precision import (
+    gains_by_bfloat16,
+    in_full_precision,
+    in_memory_order,
+    lay_channels_last,
+    use_bfloat16,
+)
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.quantizers.usage import usage_of
 from vqcodec.training.curves import write_curves
+from vqcodec.training.grow import start_new_latents
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.manifest import MANIFEST, Manifest, check_files, check_split, read_manifest
 from vqcodec.training.modality import Batch, training_side
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
-from vqcodec.training.start import start_from
+from vqcodec.training.start import module_of, start_from
 from vqcodec.training.state import (
     CHECKPOINT,
     AveragedWeights,
@@ -35,9 +43,9 @@ from vqcodec.training.state import (
     save_state,
     uninterrupted,
 )
+from vqcodec.training.validation import Terms, held_out_terms, rate_gap
 
 VALIDATION_FILES = 12
-VALIDATION_RATES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +55,9 @@ class TrainingOptions:
     run: Path
     data: Sequence[Path]
     seed: int = 0
-    steps: int | None = None  # stop here for now; the schedule stays the recipe's
+    steps: int | None = None  # stop after this step; does not change the schedule
     device: str = "cpu"
-    start_from: str | None = None  # a run or a model whose weights are the start of a new run
+    start_from: str | None = None  # a run or a model whose weights initialise a new run
     report_every: int = 50
     save_every: int = 500
 
@@ -69,8 +77,10 @@ class AutoencoderTraining:
                 f"{', '.join(map(repr, known))}"
             )
         files = find_files(options.data, self.modality.suffixes)
+        if recipe.reference is not None:
+            find_model(recipe.reference)  # fail now, not at the first validation
         self.manifest = split_by_recipe(files, recipe, options.seed)
-        self.kept_manifest = self._read_manifest(files)  # None in a new run
+        self.kept_manifest = self._read_manifest(files)  # None for a new run
         self.dataset = self.modality.dataset(self.manifest.train, recipe.data)
         held_out = self.manifest.valid
         self.valid = held_out[:: max(1, len(held_out) // VALIDATION_FILES)]
@@ -81,35 +91,40 @@ class AutoencoderTraining:
             if self.prior.head != quantizer.relaxed_head:
                 raise ConfigError(
                     f"prior.head: {self.prior.head!r}, but joint training of a "
-                    f"{quantizer.kind!r} quantizer needs {quantizer.relaxed_head!r}"
+                    f"{recipe.quantizer['kind']!r} quantizer needs {quantizer.relaxed_head!r}"
                 )
         self.module = nn.ModuleDict({"autoencoder": self.autoencoder})
         if self.prior is not None:
             self.module["prior"] = self.prior
         self.module.to(options.device)
+        lay_channels_last(self.module)
         if gains_by_bfloat16(options.device):
-            use_bfloat16(self.autoencoder)
+            use_bfloat16(self.module)
         self.optimizer = torch.optim.AdamW(
             self._groups(), betas=(0.9, 0.98), weight_decay=0.0, fused=True
         )
         self.average = AveragedWeights(self.module, recipe.schedule.average_decay)
         self.step = 0
+        self.reference: Terms | None = None  # of the reference, from the first validation on
         self.log = TrainingLog(options.run / "log.jsonl")
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Return the optimizer's parameter groups, each with its own learning rate."""
+        """Return the optimizer's parameter groups, each with its own learning rate.
+
+        The weights are contiguous views, on which the optimizer is fastest.
+        """
         schedule = self.recipe.schedule
-        groups = [{"params": list(self.autoencoder.parameters()), "base": schedule.learning_rate}]
-        if self.prior is not None:
-            base = schedule.prior_learning_rate
-            groups.append({"params": list(self.prior.parameters()), "base": base})
-        return groups
+        rates = {"autoencoder": schedule.learning_rate, "prior": schedule.prior_learning_rate}
+        return [
+            {"params": [in_memory_order(p) for p in part.parameters()], "base": rates[name]}
+            for name, part in self.module.items()
+        ]
 
     def _read_manifest(self, files: Sequence[Path]) -> Manifest | None:
         """Return the manifest of a run that has begun.
 
         Raises:
-            ConfigError: it names other files than those given.
+            ConfigError: the files given are not those of the manifest.
         """
         path = self.options.run / MANIFEST
         if not path.exists():
@@ -119,19 +134,18 @@ class AutoencoderTraining:
         return manifest
 
     def begin(self) -> None:
-        """Resume from the run's checkpoint, or start the networks and codebooks from data.
+        """Resume from the run's checkpoint if it has one, else initialise the weights.
 
         A run keeps the manifest that it was begun with.
 
         Raises:
-            ConfigError: the run was begun in another way.
+            ConfigError: the run was begun with other options.
         """
         run = self.options.run
         if (run / CHECKPOINT).exists():
             self._resume(load_state(run / CHECKPOINT))
         elif self.options.start_from is not None:
-            start_from(self.module, self.options.start_from)
-            self.average.load(self.module.state_dict())
+            self._start_from_weights(self.options.start_from)
         else:
             self._start_from_data()
         if self.kept_manifest is None:
@@ -140,20 +154,29 @@ class AutoencoderTraining:
             check_split(self.kept_manifest, self.manifest, run)
 
     def _resume(self, state: dict[str, Any]) -> None:
-        """Take everything that the next step depends on from a checkpoint."""
+        """Load everything that the next step depends on from a checkpoint."""
         run, seed = self.options.run, self.options.seed
         if state["joint"] != self.joint:
             raise ConfigError(f"{run}: holds a training of the other kind")
-        if state["seed"] != seed:  # other files would be held out
+        if state["seed"] != seed:  # because other files would be held out
             raise ConfigError(f"{run}: was begun with seed {state['seed']}, not {seed}")
         self.module.load_state_dict(state["module"])
         self.average.load(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
 
+    def _start_from_weights(self, source: str) -> None:
+        """Load the weights of a run or a model, which may be smaller."""
+        old_dim = start_from(self.module, source)
+        if old_dim < self.autoencoder.quantizer.dim:
+            generator = np.random.default_rng([self.options.seed, 2**31])
+            with in_full_precision(self.module):
+                start_new_latents(self.autoencoder, old_dim, self.dataset, generator)
+        self.average.load(self.module.state_dict())
+
     @torch.no_grad()
     def _start_from_data(self) -> None:
-        """Take a first batch as the start of what is not left to chance."""
+        """Data-dependent initialisation from a first batch."""
         generator = np.random.default_rng([self.options.seed, 2**31])
         batch = self.dataset.signals(512, generator).to(self.options.device)
         self.autoencoder.init_from_data(batch)
@@ -174,7 +197,7 @@ class AutoencoderTraining:
         )
 
     def losses(self, batch: Batch, rate: Tensor) -> dict[str, Tensor]:
-        """Return the loss "total" [] and what it is made of, for B excerpts at rate [B]."""
+        """Return the loss "total" [] and its terms, for B excerpts at rate [B]."""
         objective, signal = self.recipe.objective, batch.signal
         reconstruction, quantized = self.autoencoder(
             batch.source, rate, recording=batch.recording, relax=self.joint
@@ -203,7 +226,7 @@ class AutoencoderTraining:
     def train_step(self) -> dict[str, float]:
         """Make one step and return its terms, means over the batch.
 
-        All chance comes from the seed and the number of the step.
+        All random numbers depend only on the seed and the number of the step.
         """
         schedule = self.recipe.schedule
         generator = np.random.default_rng([self.options.seed, self.step])
@@ -212,23 +235,30 @@ class AutoencoderTraining:
         rate = self.autoencoder.quantizer.sample_rates(schedule.batch_size).to(self.options.device)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * learning_rate_factor(schedule, self.step)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.module.zero_grad(set_to_none=True)
         terms = self.losses(batch, rate)
         terms["total"].backward()  # type: ignore[no-untyped-call]
-        # Each part by itself: a steep prior must not slow the networks down.
+        # Clipped separately, so that large gradients of the prior do not scale down the others.
         norms = {
             f"gradient_{name}": nn.utils.clip_grad_norm_(part.parameters(), schedule.gradient_limit)
             for name, part in self.module.items()
         }
         if all(torch.isfinite(norm) for norm in norms.values()):
-            self.optimizer.step()
+            self._update_weights()
         self.step += 1
         self.average.update(self.module, self.step)
         values = {name: float(term.detach().mean()) for name, term in terms.items()}
         return {**values, **{name: float(norm) for name, norm in norms.items()}}
 
+    def _update_weights(self) -> None:
+        """Make one step of the optimizer with the gradients of the networks."""
+        for part, group in zip(self.module.values(), self.optimizer.param_groups, strict=True):
+            for weight, own in zip(part.parameters(), group["params"], strict=True):
+                own.grad = None if weight.grad is None else in_memory_order(weight.grad)
+        self.optimizer.step()
+
     def run(self) -> None:
-        """Train to the end of the schedule, or to the caller's step."""
+        """Train to the end of the schedule, or to `options.steps`."""
         self.begin()
         last = min(self.options.steps or self.recipe.schedule.steps, self.recipe.schedule.steps)
         sums: dict[str, float] = {}
@@ -254,24 +284,28 @@ class AutoencoderTraining:
             raise
         self.save()
 
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Return held-out distortion and rate at several rates, with the averaged weights."""
-        values: dict[str, list[float]] = {}
-        torch.manual_seed(0)  # the next step seeds anew
-        rates = torch.unique(self.autoencoder.quantizer.sample_rates(256))
-        chosen = rates[torch.linspace(0, len(rates) - 1, VALIDATION_RATES).round().long()]
+        """Return the terms of held-out files at several rates, for the averaged weights.
+
+        If the recipe has a reference, "valid_bd_rate" is the BD-rate to it in per cent; below 0,
+        this training needs fewer bits.
+        """
+        distortion, device = self.recipe.objective.distortion, self.options.device
         self.module.eval()
         with self.average.in_place_of_weights(self.module):
-            for path in self.valid:
-                signal = self.modality.excerpt(path).to(self.options.device)
-                for rate in torch.unique(chosen).to(self.options.device):
-                    for name, term in self.losses(Batch(signal, signal), rate[None]).items():
-                        if name not in ("total", "quantizer"):
-                            key = f"valid_{name}@{int(rate)}"
-                            values.setdefault(key, []).append(float(term.mean()))
+            found = held_out_terms(self.module, self.valid, distortion, device)
         self.module.train()
-        return {name: sum(found) / len(found) for name, found in values.items()}
+        values = {
+            f"valid_{name}@{rate}": value
+            for rate, terms in found.items()
+            for name, value in terms.items()
+        }
+        if self.recipe.reference is not None and self.prior is not None:
+            if self.reference is None:
+                module = module_of(self.recipe.reference).to(device).eval()
+                self.reference = held_out_terms(module, self.valid, distortion, device)
+            values["valid_bd_rate"] = rate_gap(self.reference, found)
+        return values
 
 
 def recipe_tables(recipe: Recipe) -> dict[str, Any]:
@@ -285,18 +319,25 @@ def recipe_tables(recipe: Recipe) -> dict[str, Any]:
 
 
 def learning_rate_factor(schedule: ScheduleConfig, step: int) -> float:
-    """Return the learning rate's factor: a linear rise, then a cosine to final_fraction."""
+    """Return the factor of the learning rate: a linear warm-up, then a decay to final_fraction.
+
+    Without a decay_fraction, the decay is a cosine over all steps. With it, the factor is 1 and
+    decays linearly over this last fraction of the steps, so that a run can be prolonged.
+    """
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
-    progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return schedule.final_fraction + (1 - schedule.final_fraction) * cosine
+    if schedule.decay_fraction is None:
+        progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
+        left = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    else:
+        left = (schedule.steps - step) / (schedule.decay_fraction * schedule.steps)
+    return schedule.final_fraction + (1 - schedule.final_fraction) * min(1.0, max(0.0, left))
 
 
 def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool) -> None:
-    """Train, or go on training, the networks and quantizer of a recipe in the folder of a run."""
+    """Train the networks and quantizer of a recipe in the folder of a run; resume a run there."""
     recipe, text = read_recipe(recipe_name)
     check_recipe(options.run, text)
     training = AutoencoderTraining(recipe, options, joint=joint)
-    open_run(options.run, text)  # once the recipe is known to be good
+    open_run(options.run, text)  # after the recipe was checked
     training.run()

@@ -1,4 +1,4 @@
-"""What `vqcodec train` does, one function a command."""
+"""The commands of `vqcodec train`, one function each."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def train_vqvae(
 ) -> None:
     """Train networks and codebooks by distortion alone, under a uniform prior.
 
-    A run that has begun goes on where it stopped.
+    A run that was begun before is resumed.
 
     Args:
         data: files and folders.
         recipe: name of a shipped recipe, or path of a TOML file.
         run: folder for checkpoints and logs.
-        steps: stop there, before the recipe's end.
+        steps: stop after this step; None for the recipe's last.
         seed: of the split, the excerpts and the weights.
         device: "cpu" or "cuda".
     """
@@ -46,10 +46,11 @@ def train_joint(
     seed: int,
     device: str,
 ) -> None:
-    """Train networks, codebooks and prior together: distortion, weighted, plus bits.
+    """Train networks, codebooks and prior together: weighted distortion plus bits.
 
-    Args are those of `train_vqvae`, and `start_from`, the folder of a run or a model (name,
-    fingerprint or file) whose networks, and prior if it has a learnt one, are the start.
+    Args are those of `train_vqvae`, and `start_from`: the folder of a run, or a model (name,
+    fingerprint or file). Its weights initialise the networks and, if it has a learnt prior, the
+    prior. A run that has a checkpoint is resumed from there instead.
     """
     options = TrainingOptions(run=run, data=data, seed=seed, steps=steps, device=device)
     train_autoencoder(recipe, replace(options, start_from=start_from), joint=True)
@@ -58,12 +59,12 @@ def train_joint(
 def train_prior(
     *, run: Path, data: Sequence[Path] = (), steps: int | None = None, device: str = "cpu"
 ) -> dict[str, float]:
-    """Fit, or go on fitting, the prior of a run to its indices, and return bits per index.
+    """Fit the prior of a run to its indices, or resume that, and return bits per index.
 
     Args:
-        run: folder of the run, whose networks are kept as they are.
-        data: files and folders; none for those of the run. What the run held out stays held out.
-        steps: stop there, before the recipe's end.
+        run: folder of the run; its networks stay as they are.
+        data: files and folders; none for those of the run. Held-out files stay held out.
+        steps: stop after this step; None for the recipe's last.
         device: "cpu" or "cuda".
     """
     trained = load_run(run)

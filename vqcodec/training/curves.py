@@ -1,4 +1,4 @@
-"""A picture of a training log: one small plot for every value, over steps."""
+"""Plots of a training log: one small plot over steps for every value."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Points = Sequence[tuple[float, float]]  # of step and value
 WIDTH, HEIGHT, GAP, COLUMNS = 300, 170, 16, 3
 TITLE_HEIGHT, LEFT = 24, 8
 HELD_OUT = "valid_"
-COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df", "#bc4c00")  # the first is that of training
+COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df", "#bc4c00")  # the first is for training
 
 
 def read_curves(log: Path) -> dict[str, dict[str, Points]]:
-    """Return for every value its lines: "training", and "held out" or that at each rate.
+    """Return the lines of every value: "training", and "held out", for each rate if there are any.
 
-    A log that was written on after an interruption may repeat steps; the last report holds.
+    After an interruption a log may repeat steps; the last report of a step counts.
     """
     curves: dict[str, dict[str, dict[float, float]]] = {}
     for text in log.read_text(encoding="utf-8").splitlines():

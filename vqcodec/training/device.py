@@ -1,4 +1,4 @@
-"""Where a training computes."""
+"""The device of a training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def check_device(device: str) -> None:
     """Check that torch can compute on a device, as "cpu" or "cuda".
 
     Raises:
-        UsageError: it cannot.
+        UsageError: torch cannot.
     """
     try:
         torch.zeros(1, device=device)

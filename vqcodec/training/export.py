@@ -1,4 +1,4 @@
-"""A trained autoencoder and its frozen prior to a model file, and back to weights."""
+"""A trained autoencoder and its frozen prior to a model file, and back."""
 
 from __future__ import annotations
 

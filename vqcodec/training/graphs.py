@@ -1,4 +1,4 @@
-"""Networks in torch to ONNX graphs, whose weights stay in the model file, each once."""
+"""Networks in torch to ONNX graphs without weights, which the model file holds once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from vqcodec.codec.graphs import INPUTS
 from vqcodec.networks.autoencoder import Autoencoder
 
 SMALL = 64  # values; smaller constants stay in the graph
-CONSTANT = "constant."  # before the names of tensors that a network computes once, as transforms
-EXAMPLE_POSITIONS = 12  # along each axis of the grid, of the inputs that are traced
+CONSTANT = "constant."  # prefix of the names of tensors that are not weights, such as transforms
+EXAMPLE_POSITIONS = 12  # along each axis of the grid, of the inputs for tracing
 LARGEST_GRID = 1 << 20  # positions along an axis
 
 
 class _Encoder(nn.Module):
-    """The encoder under the names that its weights have in a model file."""
+    """The encoder, with the names of its weights in a model file."""
 
     def __init__(self, autoencoder: Autoencoder) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class _Encoder(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """The decoder, likewise; `first` is where on the first axis the latents begin."""
+    """The decoder, likewise; `first` is the position of the first latent on the first axis."""
 
     def __init__(self, autoencoder: Autoencoder) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class _Decoder(nn.Module):
 
 
 class _SpeakingDecoder(_Decoder):
-    """The decoder with the vector of a speaker."""
+    """The decoder with a speaker embedding."""
 
     def forward(  # type: ignore[override]
         self, latents: Tensor, rate: Tensor, first: Tensor, speaker: Tensor
@@ -59,7 +59,7 @@ class _SpeakingDecoder(_Decoder):
 
 
 class _Speaker(nn.Module):
-    """The network that tells speakers."""
+    """The network that computes speaker embeddings."""
 
     def __init__(self, autoencoder: Autoencoder) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ def export_graphs(
 ) -> tuple[dict[str, bytes], dict[str, NDArray[Any]]]:
     """Return the graphs of a model, by the names of `codec.graphs.INPUTS`, and their constants.
 
-    The graphs take their weights by the names of the autoencoder's state.
+    The graphs refer to weights by their names in the state of the autoencoder.
     """
     autoencoder = autoencoder.eval()
     modality, state = autoencoder.modality, autoencoder.state_dict()
@@ -123,7 +123,7 @@ def _export(
     state: Mapping[str, Tensor],
     constants: dict[str, NDArray[Any]],
 ) -> bytes:
-    """Return a network as a serialized graph without weights; large constants are added."""
+    """Return a network as a serialized graph without weights; add its large constants."""
     import onnx
     from onnx import numpy_helper
 
@@ -134,7 +134,7 @@ def _export(
             module,
             tuple(inputs),
             dynamo=True,
-            optimize=False,  # with it, a clamp of the rate comes out wrong
+            optimize=False,  # the optimizer makes a wrong clamp of the rate
             verbose=False,
             dynamic_shapes=shapes,
         )
@@ -161,7 +161,7 @@ def _export(
 
 
 def _without_remarks(model: Any) -> Any:
-    """Clear what a runtime does not need: where in which file a node was traced, names, shapes."""
+    """Clear what a runtime does not need: places in source files, names of nodes, shapes."""
     model.ClearField("metadata_props")
     model.ClearField("producer_version")
     graph = model.graph

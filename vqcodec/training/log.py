@@ -1,4 +1,4 @@
-"""One JSON line per report, and the same in words for people."""
+"""The log of a training: JSON lines in a file, and the same reports on stderr."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TrainingLog:
     def report(self, step: int, steps: int, values: dict[str, float]) -> None:
         """Write one report: the step, seconds since the start of this run, and named values.
 
-        A value that is not finite, for which JSON has no word, is null there.
+        A value that is not finite is null in the file, because JSON has no such numbers.
         """
         elapsed = time.monotonic() - self.started
         known = {name: value if math.isfinite(value) else None for name, value in values.items()}
@@ -34,7 +34,7 @@ class TrainingLog:
         print(f"step {step}/{steps}{left}  {shown}", file=sys.stderr, flush=True)
 
     def _time_left(self, step: int, steps: int, elapsed: float) -> str:
-        """Return how long the rest will take, from the second report on."""
+        """Return the estimated time left, from the second report on; else an empty string."""
         if self.begun_at is None:
             self.begun_at, self.started_there = step, elapsed
         done = step - self.begun_at

@@ -1,4 +1,4 @@
-"""Which files a training sees and which it holds out: seeded, by file or by group, recorded."""
+"""The split of files into training and held-out files, and its record in a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_NAMED = 3  # files that an error names
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The files of a training, split into those to learn from and those to judge by."""
+    """The files of a run: those to train on, and those held out for validation."""
 
     train: tuple[Path, ...]
     valid: tuple[Path, ...]
@@ -48,10 +48,10 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def check_files(manifest: Manifest, files: Iterable[Path], run: Path) -> None:
-    """Check that the files given to a run are those that its manifest names.
+    """Check that the files given to a run are those in its manifest.
 
     Raises:
-        ConfigError: some of them are missing, or there are others.
+        ConfigError: some files are missing or new.
     """
     named, given = _absolute((*manifest.train, *manifest.valid)), _absolute(files)
     differences = [("missing", sorted(named - given)), ("new", sorted(given - named))]
@@ -61,10 +61,10 @@ def check_files(manifest: Manifest, files: Iterable[Path], run: Path) -> None:
 
 
 def check_split(manifest: Manifest, split: Manifest, run: Path) -> None:
-    """Check that a split holds out the files that the manifest of a run holds out.
+    """Check that a split holds out the same files as the manifest of a run.
 
     Raises:
-        ConfigError: it holds out others.
+        ConfigError: the split holds out other files.
     """
     if _absolute(manifest.valid) != _absolute(split.valid):
         raise ConfigError(f"{run}: was begun with another seed, which holds out other files")
@@ -75,7 +75,7 @@ def _absolute(paths: Iterable[Path]) -> set[str]:
 
 
 def _enumerate(paths: Sequence[str]) -> str:
-    """Return a few of the paths, and how many more there are."""
+    """Return a few of the paths, and the number of the others."""
     more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
     return ", ".join(paths[:MOST_NAMED]) + more
 
@@ -83,10 +83,10 @@ def _enumerate(paths: Sequence[str]) -> str:
 def split_files(
     files: Iterable[Path], *, seed: int, valid_fraction: float, group_separator: str = ""
 ) -> Manifest:
-    """Return the split of files that this seed gives.
+    """Return the split of files for this seed.
 
-    A file goes by the hash of its group, so that adding files moves none of the others. At least
-    one group is held out and one is not; a group alone is both learnt from and judged by.
+    The hash of its group decides where a file goes, so that adding files moves no other file. At
+    least one group is held out, and one is not; a single group is in both parts.
     """
 
     def place(path: Path) -> float:
@@ -104,5 +104,5 @@ def split_files(
 
 
 def group_of(path: Path, separator: str) -> str:
-    """Return a file's name up to the first separator (a speaker, say), or all of it without one."""
+    """Return a file's name up to the first separator, such as a speaker; "" is no separator."""
     return path.stem.split(separator)[0] if separator else path.name

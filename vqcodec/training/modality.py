@@ -1,4 +1,4 @@
-"""What training may ask of sounds or pictures: their files, excerpts and distortions."""
+"""The interface of modalities in training: files, excerpts and distortions."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Batch(NamedTuple):
     """Excerpts for one step of training.
 
     Attributes:
-        signal: [B, C, ...], what is to be restored.
-        source: [B, C, ...], what the encoder gets: the signal, unless a recipe has it disguised.
-        recording: [B, 1, T], something else by the same speakers, for recipes with voices.
+        signal: [B, C, ...], the target of the decoder.
+        source: [B, C, ...], the input of the encoder: the signal, or its disguise in some recipes.
+        recording: [B, 1, T], other speech of the same speakers, for recipes with voices.
     """
 
     signal: Tensor
@@ -35,14 +35,14 @@ class Batch(NamedTuple):
 
 
 class Dataset(ABC):
-    """Training excerpts out of files, as a function of a random generator: resuming is exact."""
+    """Training excerpts of files; they depend only on a random generator, for exact resuming."""
 
     @abstractmethod
     def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
         """Return random excerpts [B, C, ...]."""
 
     def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
-        """Return random excerpts, with what else the networks are trained on."""
+        """Return random excerpts with all other inputs of the networks."""
         signal = self.signals(batch_size, generator)
         return Batch(signal, signal)
 
@@ -59,7 +59,7 @@ class TrainingModality(ABC):
 
     @abstractmethod
     def excerpt(self, path: Path) -> Tensor:
-        """Return the middle of a held-out file as the encoder takes it: [1, C, ...]."""
+        """Return the middle of a held-out file as an input of the encoder, [1, C, ...]."""
 
     @abstractmethod
     def distortion(
@@ -69,7 +69,7 @@ class TrainingModality(ABC):
 
     @abstractmethod
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
-        """Return bits [B] per pixel, or per second in kilobits, of signals [B, C, ...]."""
+        """Return bits per pixel, or kilobits per second, [B], of signals [B, C, ...]."""
 
 
 def training_side(modality: Modality[Any]) -> TrainingModality:

@@ -1,4 +1,4 @@
-"""The loop for a prior over the indices of a trained autoencoder, and what it is worth."""
+"""Training of a prior on the indices of a trained autoencoder, and its comparison with others."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TrainedRun:
 
 
 def load_run(run: Path) -> TrainedRun:
-    """Return what a training has left in its folder.
+    """Return the recipe and the weights in the folder of a training.
 
     Raises:
         UsageError: there is no training.
@@ -89,9 +89,9 @@ def load_run(run: Path) -> TrainedRun:
 
 
 def _fitted_prior(run: Path, autoencoder_step: int) -> dict[str, Any] | None:
-    """Return the checkpoint of the prior that was fitted to the networks of a step, if any.
+    """Return the checkpoint of the prior that was fitted to the networks at a step, else None.
 
-    One that was fitted before the networks trained on knows other indices, and is left out.
+    A prior that was fitted to an earlier step has learnt other indices, and is ignored.
     """
     if not (run / PRIOR_CHECKPOINT).exists():
         return None
@@ -119,7 +119,7 @@ class PriorTraining:
         self.run, self.device = run, device
         self.trained = load_run(run)
         manifest = self.trained.manifest
-        if data:  # the split goes by name and seed, so what the run held out stays held out
+        if data:  # names and seed decide the split, so held-out files stay held out
             files = find_files(data, training_side(self.trained.autoencoder.modality).suffixes)
             manifest = split_by_recipe(files, self.trained.recipe, self.trained.seed)
         recipe = self.trained.recipe
@@ -160,7 +160,7 @@ class PriorTraining:
         save_state(self.run / PRIOR_CHECKPOINT, state)
 
     def train_step(self) -> float:
-        """Make one step and return the bits of an index, mean over the batch."""
+        """Make one step and return the mean bits per index of the batch."""
         generator = np.random.default_rng([self.trained.seed, 1, self.step])
         torch.manual_seed(int(generator.integers(2**63)))
         signal = self.dataset.signals(self.schedule.batch_size, generator).to(self.device)
@@ -186,7 +186,7 @@ class PriorTraining:
         return float(loss.detach())
 
     def run_to(self, steps: int | None) -> None:
-        """Train to the end of the schedule, or to the caller's step."""
+        """Train to the end of the schedule, or to `steps`."""
         last = min(steps or self.schedule.steps, self.schedule.steps)
         losses: list[float] = []
         try:
@@ -208,10 +208,10 @@ class PriorTraining:
 
 
 def freeze_prior(trained: TrainedRun, kind: str | None = None) -> dict[str, NDArray[Any]]:
-    """Return the integer tensors of a run's prior, or of one of another kind for its indices.
+    """Return the integer tensors of a run's prior, or of a prior of another kind for its indices.
 
     Raises:
-        UsageError: it has none yet.
+        UsageError: the run has no prior yet.
     """
     kind = kind or trained.recipe.prior.get("kind")
     quantizer = trained.autoencoder.quantizer
@@ -229,9 +229,9 @@ def freeze_prior(trained: TrainedRun, kind: str | None = None) -> dict[str, NDAr
 def judge_priors(trained: TrainedRun) -> dict[str, float]:
     """Return bits per index on held-out files: fixed width, histogram, float and integer prior.
 
-    Fixed width is what an index takes whose codebook's values, as seen in training at that rate,
-    are numbered: log2 of their range. Means over files and over rates from coarse to fine. The
-    integer prior's figure is payload bytes as written.
+    Fixed width is log2 of the range of indices of a codebook, as seen in training at that rate.
+    Figures are means over files and over rates from coarse to fine. The figure of the integer
+    prior is the size of its payload.
     """
     recipe, quantizer = trained.recipe, trained.autoencoder.quantizer
     frozen = build_prior(recipe.prior, quantizer.codebook_sizes, freeze_prior(trained))
@@ -264,7 +264,7 @@ def judge_priors(trained: TrainedRun) -> dict[str, float]:
 
 
 def _float_bits(trained: TrainedRun, indices: Tensor, rate: Tensor) -> float:
-    """Return what the prior in floats makes of indices [1, K, ...]; 0 without one."""
+    """Return the bits of indices [1, K, ...] by the prior in floats; 0 if there is none."""
     if trained.prior is None:
         return 0.0
     quantizer = trained.autoencoder.quantizer
@@ -274,7 +274,7 @@ def _float_bits(trained: TrainedRun, indices: Tensor, rate: Tensor) -> float:
 
 
 def _histogram_bits(seen: NDArray[np.int64], size: int) -> NDArray[np.float64]:
-    """Return the cost [K', N] of indices by how often they were seen in [K', M]."""
+    """Return the cost [K', N] of indices by their frequencies in [K', M]."""
     counts = np.stack([np.bincount(row, minlength=size) for row in seen]) + 0.1
     bits: NDArray[np.float64] = -np.log2(counts / counts.sum(axis=1, keepdims=True))
     return bits
@@ -290,7 +290,7 @@ def _seen_in_training(trained: TrainedRun, rate: Tensor | None) -> list[NDArray[
         generator = np.random.default_rng([trained.seed, 2, number])
         signal = dataset.signals(8, generator)
         rates = quantizer.sample_rates(8) if rate is None else rate.expand(8)
-        if rate is None and quantizer.in_use(rates) is not None:  # all codebooks are to be seen
+        if rate is None and quantizer.in_use(rates) is not None:  # all codebooks have to be used
             rates = torch.full_like(rates, quantizer.config.rate_of(10))
         indices = indices_of(trained.autoencoder, signal, rates).transpose(0, 1).flatten(1).numpy()
         used = quantizer.num_codebooks if rate is None else quantizer.config.codebooks_at(int(rate))

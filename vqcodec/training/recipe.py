@@ -1,4 +1,4 @@
-"""A recipe: everything that decides what a training makes, in one TOML file."""
+"""A recipe: all settings of a training, in one TOML file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class ScheduleConfig:
     batch_size: int = 8
     learning_rate: float = 2e-4
     warmup_steps: int = 200
-    final_fraction: float = 0.05  # of the learning rate, reached along a cosine
-    gradient_limit: float = 1.0  # norm to which gradients are clipped
-    average_decay: float = 0.999  # of the moving average of the weights that is kept
+    final_fraction: float = 0.05  # of the learning rate, reached at the end
+    decay_fraction: float | None = None  # last share of the steps, of a linear decay; None: cosine
+    gradient_limit: float = 1.0  # largest norm of gradients; others are clipped
+    average_decay: float = 0.999  # of the moving average of the weights, per step
     prior_learning_rate: float = 5e-4
 
     def __post_init__(self) -> None:
@@ -30,15 +31,18 @@ class ScheduleConfig:
         check_positive(self, "schedule", "learning_rate", "prior_learning_rate", "gradient_limit")
         check_range(self, "schedule", 0, 1, "final_fraction", "average_decay")
         check_least(self, "schedule", 0, "warmup_steps")
+        if self.decay_fraction is not None:
+            check_positive(self, "schedule", "decay_fraction")
+            check_range(self, "schedule", 0, 1, "decay_fraction")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectiveConfig:
-    """What is minimised: distortion times a weight, plus bits where the prior takes part.
+    """The objective: distortion times a weight, plus bits in joint training.
 
-    The weight of an item is coarsest_weight at rate 0 and finest_weight at rate 255, geometric
-    between them; `balance` divides the loss of an item by its weight to this power, so that the
-    finest rates do not drown the others. Which distortion, each modality says.
+    The weight is coarsest_weight at the coarsest rate and finest_weight at the finest, geometric
+    between them. The loss of an item is divided by its weight to the power of `balance`, so that
+    fine rates do not dominate. Each modality lists its distortions.
     """
 
     distortion: str = "default"
@@ -53,7 +57,7 @@ class ObjectiveConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """The tables of a recipe; those of the parts are checked by the parts."""
+    """The tables of a recipe; each part checks its own table."""
 
     modality: str
     network: dict[str, Any]
@@ -64,6 +68,7 @@ class Recipe:
     objective: ObjectiveConfig = ObjectiveConfig()
     prior_schedule: ScheduleConfig | None = None
     card: dict[str, Any] = field(default_factory=dict)
+    reference: str | None = None  # a model that held-out files are compared with
 
 
 def shipped_recipes() -> list[str]:
@@ -78,7 +83,7 @@ def read_recipe(name: str) -> tuple[Recipe, str]:
     """Return a recipe by its shipped name or its path, and its text.
 
     Raises:
-        ConfigError: there is none, or it is not valid.
+        ConfigError: there is no such recipe, or it is not valid.
     """
     path = Path(name)
     if path.suffix == ".toml":

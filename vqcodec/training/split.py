@@ -1,4 +1,4 @@
-"""Which files train, and which are held out."""
+"""The split that a recipe asks for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vqcodec.training.recipe import Recipe
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitConfig:
-    """The part of a recipe's [data] table that says which files are held out."""
+    """The keys of a recipe's [data] table that decide which files are held out."""
 
     valid_fraction: float = 0.04
     group_separator: str = ""
@@ -23,7 +23,7 @@ class SplitConfig:
 
 
 def split_by_recipe(files: Sequence[Path], recipe: Recipe, seed: int) -> Manifest:
-    """Return the split of files that a recipe's [data] table and a seed give."""
+    """Return the split of files for a recipe's [data] table and a seed."""
     keys = ("valid_fraction", "group_separator")
     table = {key: recipe.data[key] for key in keys if key in recipe.data}
     config = build_config(SplitConfig, table, "data")

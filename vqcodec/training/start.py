@@ -1,8 +1,7 @@
-"""What a new training starts from: the weights of another run, or of a model file."""
+"""Initial weights of a new training from another run or a model file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,19 +10,22 @@ from torch import Tensor, nn
 from vqcodec.codec.model_file import read_model_file
 from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
+from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors import is_learnt
 from vqcodec.training.export import load_autoencoder
+from vqcodec.training.grow import grow_weights, prior_can_grow
 from vqcodec.training.state import CHECKPOINT, load_state
 
-# In the names of weights that may be missing: at the start such parts change nothing.
-ADDITIONS = (".voice.", ".gate.")
+# Parts of the names of weights that may be missing: new units of these parts are the identity.
+ADDITIONS = (".voice.", ".gate.", ".fine.", ".coarse.")
 
 
 def weights_of(source: str) -> dict[str, Tensor]:
     """Return the weights by name, "autoencoder.…" and "prior.…", of a run or a model.
 
-    A run's are averages. A model's prior is thawed, so it has the precision of its integers.
+    The weights of a run are averages. The prior of a model is thawed, so it has the precision of
+    its integers.
 
     Args:
         source: folder of a run; or name, fingerprint or path of a model.
@@ -36,7 +38,22 @@ def weights_of(source: str) -> dict[str, Tensor]:
     if Path(source).is_dir():
         state = load_state(Path(source) / CHECKPOINT)
         return {**state["module"], **state["average"]}
-    file = read_model_file(find_model(source).path)
+    return {name: tensor.detach() for name, tensor in module_of(source).state_dict().items()}
+
+
+def module_of(name: str) -> nn.ModuleDict:
+    """Return the "autoencoder" of a model, and its "prior" if it has a learnt one.
+
+    The prior is thawed, so it has the precision of its integers.
+
+    Args:
+        name: name, fingerprint or path of the model.
+
+    Raises:
+        MissingModelError: there is no such model.
+        ModelFileError: the model is damaged.
+    """
+    file = read_model_file(find_model(name).path)
     autoencoder, table = load_autoencoder(file), file.tables["prior"]
     module = nn.ModuleDict({"autoencoder": autoencoder})
     quantizer = autoencoder.quantizer
@@ -45,28 +62,42 @@ def weights_of(source: str) -> dict[str, Tensor]:
         fractions = quantizer.rate_fraction(torch.arange(256)).clamp(0, 1)
         prior.thaw(file.part("prior."), fractions)
         module["prior"] = prior
-    return {name: tensor.detach() for name, tensor in module.state_dict().items()}
+    return module
 
 
-def start_from(module: nn.Module, source: str) -> None:
-    """Give a module the weights of a run or a model; what that lacks of a prior stays new.
+def start_from(module: nn.ModuleDict, source: str) -> int:
+    """Load the weights of a run or a model into a module, and return the source's latent dimension.
 
-    So do the `ADDITIONS`.
+    Weights of the prior that the source lacks keep their initial values, and so do `ADDITIONS`.
+    Networks of pictures, and their prior, may be larger than those of the source. The decoder's
+    weights of new latents are then zero; see `start_new_latents`.
 
     Raises:
-        ConfigError: the networks there are others.
+        ConfigError: the networks of the source are different.
     """
-    own = module.state_dict()
-    found: Mapping[str, Tensor] = {
-        name: tensor
-        for name, tensor in weights_of(source).items()
-        if not name.startswith("prior.") or (name in own and tensor.shape == own[name].shape)
-    }
+    own, found = module.state_dict(), weights_of(source)
     other = ConfigError(f"{source}: its networks are not those of the recipe")
-    try:
-        missing, unknown = module.load_state_dict(found, strict=False)
-    except RuntimeError as error:  # of another shape
-        raise other from error
-    needed = [name for name in missing if all(part not in name for part in ADDITIONS)]
-    if any(name.startswith("autoencoder.") for name in [*needed, *unknown]):
+    if any(name.startswith("autoencoder.") and name not in own for name in found):
         raise other
+    autoencoder = module["autoencoder"]
+    assert isinstance(autoencoder, Autoencoder)
+    can_grow, dim = autoencoder.pair.extend is not None, autoencoder.modality.config.dim
+    grow_prior = can_grow and prior_can_grow(own, found)
+    kept = {
+        name: weight
+        for name, weight in found.items()
+        if not name.startswith("prior.")
+        or grow_prior
+        or (name in own and weight.shape == own[name].shape)
+    }
+    if any(weight.shape != own[name].shape for name, weight in kept.items()) and not can_grow:
+        raise other
+    try:
+        grown = grow_weights(own, kept)
+    except ConfigError as error:  # some are smaller
+        raise other from error
+    missing, _ = module.load_state_dict(grown, strict=False)
+    needed = [name for name in missing if all(part not in name for part in ADDITIONS)]
+    if any(name.startswith("autoencoder.") for name in needed):
+        raise other
+    return len(found["autoencoder.encoder.linear.weight"]) if can_grow else dim

@@ -1,9 +1,10 @@
-"""Save and resume: whatever the next step of a training depends on."""
+"""Saving and resuming: everything that the next step of a training depends on."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +17,11 @@ from vqcodec.errors import ConfigError, InputError, OutputError
 from vqcodec.files import naming_failures, write_text, writing
 
 CHECKPOINT, RECIPE = "checkpoint.pt", "recipe.toml"  # in the folder of a run
+AVERAGED_EVERY = 4  # steps; an average over hundreds of steps needs no finer updates
 
 
 class AveragedWeights:
-    """An exponential moving average of a module's floating-point state, warmed up."""
+    """An exponential moving average of a module's floating-point state, with a warm-up."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -31,21 +33,23 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
-        """Move towards the module's weights; early steps move further."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+        """Update the average every few steps; the decay is lower at first."""
+        if step % AVERAGED_EVERY:
+            return
+        decay = min(self.decay, (1 + step) / (10 + step)) ** AVERAGED_EVERY
         state = module.state_dict()
         current = [state[name] for name in self.values]
         torch._foreach_lerp_(list(self.values.values()), current, 1 - decay)
 
     @torch.no_grad()
     def load(self, values: Mapping[str, Tensor]) -> None:
-        """Take the averages of a checkpoint, to wherever the module is."""
+        """Load the averages of a checkpoint, on the device of the module."""
         for name, value in self.values.items():
             value.copy_(values[name])
 
     @contextmanager
     def in_place_of_weights(self, module: nn.Module) -> Iterator[None]:
-        """Give the module the averaged weights for as long as the block lasts."""
+        """Give the module the averaged weights inside the `with` block."""
         self._swap(module)
         try:
             yield
@@ -53,7 +57,7 @@ class AveragedWeights:
             self._swap(module)
 
     def _swap(self, module: nn.Module) -> None:
-        """Exchange the average and the module's own weights; twice changes nothing."""
+        """Exchange the average and the module's own weights."""
         state = module.state_dict()
         for name, value in self.values.items():
             kept = state[name].clone()
@@ -89,8 +93,8 @@ def load_state(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the block is done, so that a step is whole when saved."""
-    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+    """Delay Ctrl-C and SIGTERM to the end of the block, so that only whole steps are saved."""
+    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
         yield
         return
     waiting: list[int] = []
@@ -108,18 +112,20 @@ def uninterrupted() -> Iterator[None]:
 
 
 def check_recipe(run: Path, recipe_text: str) -> None:
-    """Check that a run, if it has begun, was begun with this recipe.
+    """Check that a run, if it was begun before, has this recipe.
+
+    `schedule.steps` may differ, so that a run can be prolonged.
 
     Raises:
         ConfigError: the run was begun with another recipe.
     """
     kept = run / RECIPE
-    if kept.exists() and kept.read_text(encoding="utf-8") != recipe_text:
+    if kept.exists() and _lasting(kept.read_text(encoding="utf-8")) != _lasting(recipe_text):
         raise ConfigError(f"{run}: was begun with another recipe; choose another folder")
 
 
 def open_run(run: Path, recipe_text: str) -> None:
-    """Make the folder of a run and keep its recipe there; a run that has begun stays as it is.
+    """Make the folder of a run and store its recipe there, or update `schedule.steps` there.
 
     Raises:
         ConfigError: the run was begun with another recipe.
@@ -128,5 +134,15 @@ def open_run(run: Path, recipe_text: str) -> None:
     check_recipe(run, recipe_text)
     with naming_failures(run):
         run.mkdir(parents=True, exist_ok=True)
-    if not (run / RECIPE).exists():
-        write_text(run / RECIPE, recipe_text, overwrite=False)
+    kept = run / RECIPE
+    if not kept.exists():
+        write_text(kept, recipe_text, overwrite=False)
+    elif kept.read_text(encoding="utf-8") != recipe_text:
+        write_text(kept, recipe_text, overwrite=True)
+
+
+def _lasting(recipe_text: str) -> dict[str, Any]:
+    """Return the tables of a recipe without the number of steps."""
+    tables = tomllib.loads(recipe_text)
+    tables["schedule"].pop("steps")
+    return tables

@@ -1,4 +1,4 @@
-"""Harmonics made anew follow the pitch; noise depends on the place alone; both are flat."""
+"""The excitation: harmonics follow the pitch, noise depends on the position, both are flat."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_harmonics_follow_the_pitch_up_to_the_highest(excitation, pitch):
         assert on > 5 * off, f"harmonic {k}"
 
 
-def test_harmonics_are_flat_and_know_no_level(excitation):
+def test_harmonics_are_flat_and_independent_of_level(excitation):
     loud, quiet = (excitation.harmonics(low_voice(150.0, level)) for level in (0.3, 0.003))
     torch.testing.assert_close(loud, quiet, rtol=0.02, atol=0.02)
     power = loud.square().mean(dim=(0, 2)).reshape(8, 20).mean(1)  # in eighths of the spectrum
@@ -51,7 +51,7 @@ def test_silence_has_no_harmonics(excitation):
     assert not excitation.harmonics(torch.zeros(1, 1, 800)).any()
 
 
-def test_noise_depends_on_the_place_alone(excitation):
+def test_noise_depends_only_on_the_position(excitation):
     whole = excitation.noise_at(0, 50)
     torch.testing.assert_close(excitation.noise_at(30, 20), whole[:, :, 30:])
     torch.testing.assert_close(excitation.noise_at(NOISE_FRAMES + 7, 3), whole[:, :, 7:10])
@@ -59,7 +59,7 @@ def test_noise_depends_on_the_place_alone(excitation):
     assert correlation.abs().mean() < 0.2
 
 
-def test_in_training_two_draws_differ_in_their_noise_alone():
+def test_in_training_two_draws_differ_only_in_their_noise():
     config = MdctConfig(dim=4, decoder_width=8, decoder_units=1, excitation=True)
     decoder = AudioDecoder(config)
     latents, rate = torch.randn(2, 4, 6), torch.ones(2)
@@ -99,7 +99,7 @@ def test_envelopes_are_mean_amplitudes_of_bands():
     assert bands.member.sum(0).eq(1).all()
 
 
-def test_before_training_the_waveform_comes_back_below_and_its_energies_above():
+def test_untrained_networks_restore_the_waveform_below_and_energies_above():
     torch.manual_seed(0)
     config = MdctConfig(encoder_width=8, decoder_width=8, excitation=True)
     encoder, decoder = AudioEncoder(config), AudioDecoder(config).eval()

@@ -1,4 +1,4 @@
-"""One codebook: how entries start, follow what chose them, and come back to life."""
+"""One codebook: initialisation, learning and revival of entries."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_nearest_entries_do_not_depend_on_how_many_are_looked_for_at_once(mo
     assert book.nearest(vectors[:0]).shape == (0,)
 
 
-def test_entries_start_as_the_means_of_clusters():
+def test_entries_are_initialised_with_the_means_of_clusters():
     book = Codebook(4, 2, update="average", decay=0.9)
     # k-means may split a cluster, so the best of a few starts counts.
     found = []
@@ -65,13 +65,13 @@ def test_entries_start_as_the_means_of_clusters():
     assert min(found) < 0.1
 
 
-def test_a_start_from_fewer_vectors_than_entries_has_only_such_vectors():
+def test_initialisation_from_fewer_vectors_than_entries_copies_vectors():
     book = Codebook(10, 2, update="average", decay=0.9)
     book.init_from_data(CENTRES)
     assert torch.cdist(book.entries, CENTRES).min(1).values.max() < 1e-5
 
 
-def test_averaged_entries_move_to_the_mean_of_what_chose_them():
+def test_averaged_entries_move_to_the_mean_of_their_vectors():
     book = book_of(CENTRES * 0.7)
     for step in range(60):
         vectors = clustered(20, seed=step)
@@ -135,7 +135,7 @@ def test_soft_choices_harden_as_the_nearest_entries_get_nearer():
     assert book.soft_choices(vectors).max(1).values.mean() > before
 
 
-def test_the_gradient_of_soft_choices_goes_to_the_vectors_alone():
+def test_the_gradient_of_soft_choices_goes_only_to_the_vectors():
     book = book_of(torch.randn(12, 3), "gradient")
     vectors = torch.randn(30, 3, requires_grad=True)
     shares = book.soft_choices(vectors)

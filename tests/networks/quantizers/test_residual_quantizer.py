@@ -40,7 +40,7 @@ def test_shapes_are_those_of_latents_and_of_indices(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_indices_give_back_what_training_saw(shape):
+def test_indices_decode_to_the_latents_of_training(shape):
     quantizer, latents = quantizer_of().eval(), torch.randn(shape)
     rate = full(quantizer, len(latents))
     quantized = quantizer(latents, rate)
@@ -87,7 +87,7 @@ def test_averaged_entries_have_no_gradient_and_no_optimizer():
     assert list(quantizer_of().parameters()) == []
 
 
-def test_entries_learn_in_training_alone():
+def test_entries_learn_only_in_training():
     quantizer, latents = quantizer_of(), torch.randn(4, 4, 20)
     before = {name: value.clone() for name, value in quantizer.state_dict().items()}
     quantizer.eval()(latents, full(quantizer, 4))

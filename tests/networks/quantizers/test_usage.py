@@ -1,4 +1,4 @@
-"""The health of codebooks."""
+"""Statistics of the use of codebooks."""
 
 from __future__ import annotations
 

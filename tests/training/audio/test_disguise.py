@@ -35,7 +35,7 @@ def no_colour(monkeypatch):
 
 
 @pytest.mark.parametrize("length", [1, 100, 511, 8_000])
-def test_no_change_gives_the_sound_back(no_colour, length):
+def test_a_disguise_without_change_returns_the_sound(no_colour, length):
     waveform = np.random.default_rng(0).normal(0, 0.1, length)
     same = disguise(waveform, SAMPLE_RATE, np.random.default_rng(0), 0.0)
     assert same.shape == waveform.shape

@@ -1,4 +1,4 @@
-"""How far a restored sound is from the original, as training sees it."""
+"""The distortion of sounds in training."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def terms(restored, original):
     return found
 
 
-def test_the_original_itself_is_without_error():
+def test_the_original_has_no_error():
     sound = voice()
     assert all(float(term) < 2e-3 for term in terms(sound, sound).values())
 
@@ -106,7 +106,7 @@ def test_a_short_disturbance_weighs_more_than_its_share_of_the_time():
     assert judged[0] > 0.2 * judged[1]  # in a tenth of the time
 
 
-def test_envelopes_are_compared_whatever_their_size():
+def test_the_envelope_loss_does_not_depend_on_level():
     sound = voice()
     assert float(envelope_mismatch(0.3 * sound, sound, RATE)) < 1e-3
     assert float(envelope_mismatch(sound.flip(-1), sound, RATE)) > 0.5
@@ -121,7 +121,7 @@ def test_silence_has_finite_gradients_and_hardly_counts():
     assert float(envelope_mismatch(noisy(voice(), 0)[:, :, :RATE], silence[:1], RATE)) < 0.01
 
 
-def test_items_of_a_batch_do_not_see_each_other():
+def test_items_of_a_batch_are_independent():
     sounds = torch.cat([voice(0), voice(1)])
     restored = torch.cat([noisy(voice(0), 10), voice(1)])
     for name, term in terms(restored, sounds).items():

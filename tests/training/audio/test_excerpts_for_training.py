@@ -1,4 +1,4 @@
-"""Excerpts of recordings, as training draws them."""
+"""Training excerpts of recordings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_same_generator_draws_the_same_excerpts():
     assert first.equal(dataset.batch(4, np.random.default_rng(5)).signal)
 
 
-def test_recordings_are_of_those_who_speak_in_the_excerpts():
+def test_recordings_are_of_the_speakers_in_the_excerpts():
     recordings = [np.full(5 * LENGTH, value, np.int16) for value in (9000, 5000, -9000, -5000)]
     speakers = ["anna", "anna", "bert", "bert"]
     dataset = excerpts(recordings, speakers, mix_share=0, speed_share=0, recording_s=0.5)
@@ -62,7 +62,7 @@ def test_recordings_are_of_those_who_speak_in_the_excerpts():
     assert batch.source is batch.signal
 
 
-def test_the_encoder_alone_hears_a_disguise():
+def test_only_the_encoder_gets_a_disguise():
     recordings = [np.random.default_rng(0).integers(-9000, 9000, 9000).astype(np.int16)]
     plain, disguised = (
         excerpts(recordings, formant_change=change).batch(4, np.random.default_rng(0))

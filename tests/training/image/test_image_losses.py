@@ -1,4 +1,4 @@
-"""The loss of structures: the metric of that name, with a gradient."""
+"""MS-SSIM as a differentiable loss equals the metric."""
 
 import numpy as np
 import pytest

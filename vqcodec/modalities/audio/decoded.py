@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.bitstream.header import AudioFacts
+from vqcodec.bitstream.quiet import Stretches
 from vqcodec.layout import Place
+from vqcodec.modalities.audio.quiet import apply_silences
+from vqcodec.notes import Note
 from vqcodec.signals.resampling import reach_of, resample_blocks
 from vqcodec.signals.sound import Waveform
 
@@ -26,13 +29,19 @@ class DecodedSound:
         modality: of the model.
         decode: takes a place of the grid of frames; yields the decoded planes [P, 1, n], in order.
         facts: of the whole sound.
-        samples: the part, in samples at the sound's sample rate.
+        samples: the part, in samples at the sound's own rate.
+        gain: the power of two by which the sound was louder when it was coded.
+        notes: what is missing of it.
+        silences: of each coded channel, the stretches that are digitally silent; none if empty.
     """
 
     modality: AudioModality
     decode: Callable[[Place], Iterator[tuple[Place, NDArray[np.float32]]]]
     facts: AudioFacts
     samples: range
+    gain: int = 0
+    silences: tuple[Stretches, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def sample_rate(self) -> int:
@@ -68,10 +77,14 @@ class DecodedSound:
         last = -(-(-(-self.samples.stop * rate // own_rate) + reach) // step)
         frames = slice(first, min(num_frames, last))
         num_planes = self.modality.num_planes(self.facts)
+        position, factor = self.samples.start, np.float32(2.0**-self.gain)
         for block in resample_blocks(
             self._decoded(frames), num_planes, rate, own_rate, self.samples, first * step
         ):
-            yield np.repeat(block, self.num_channels // num_planes, axis=0)
+            scaled = block * factor if self.gain else block
+            quiet = apply_silences(scaled, position, self.silences, own_rate)
+            position += block.shape[1]
+            yield np.repeat(quiet, self.num_channels // num_planes, axis=0)
 
     def _decoded(self, frames: slice) -> Iterator[Waveform]:
         """Yield decoded frames, [P, n] at the model's sample rate, without the final padding."""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
+from vqcodec.bitstream.quiet import build_gain, build_silence, parse_gain, parse_silence
+from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream
 from vqcodec.errors import UsageError
 from vqcodec.layout import Place
 from vqcodec.modalities.audio.config import NETWORKS, MdctConfig, PaperAudioConfig
 from vqcodec.modalities.audio.decoded import DecodedSound
+from vqcodec.modalities.audio.quiet import AmplifiedSound, find_quietness
 from vqcodec.modalities.audio.voices import mel_energies
 from vqcodec.modalities.base import Array, Decode, Facts, Modality
+from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.resampling import resample, resample_blocks
-from vqcodec.signals.sound import ForwardReader, Sound
+from vqcodec.signals.sound import ForwardReader, Sound, Waveform
 
 VOICE_S = 30.0  # of a speaker's recording are used
 SHORTEST_VOICE_S = 0.5
@@ -36,6 +41,11 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
     def position_size(self) -> float:
         """The duration of a latent frame, in seconds."""
         return self.geometry.step / self.config.sample_rate
+
+    @property
+    def band_hz(self) -> float:
+        """Half the model's rate."""
+        return self.config.sample_rate / 2
 
     @property
     def takes_voices(self) -> bool:
@@ -105,9 +115,8 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         """
         assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
-        blocks, num_planes = signal.blocks(), self.num_planes(facts)
-        if facts.downmixed:
-            blocks = (block.mean(axis=0, keepdims=True, dtype=np.float32) for block in blocks)
+        num_planes = self.num_planes(facts)
+        blocks = (_mixed(block, facts) for block in signal.blocks())
         wanted = range(self.model_samples(facts))
         resampled = resample_blocks(
             blocks, num_planes, signal.sample_rate, self.config.sample_rate, wanted
@@ -115,10 +124,56 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         read = ForwardReader(resampled, num_planes)
         return lambda place: read(place[0].start, place[0].stop)[:, None]
 
-    def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> DecodedSound:  # noqa: ARG002
-        """Return the lazily decoded sound, with the original rate, length and channels."""
+    def prepare(self, signal: LazySignal, facts: Facts) -> tuple[Sound, Sequence[Section]]:
+        """Return the sound, louder if it is very quiet, and where it is silent; reads it once."""
+        assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
-        return DecodedSound(self, decode, facts, range(facts.num_samples))
+        found = find_quietness(signal, self.num_planes(facts), lambda block: _mixed(block, facts))
+        sections = []
+        if any(found.silences):
+            sections.append(Section(Tag.SILENCE, build_silence(found.silences)))
+        if not found.gain:
+            return signal, sections
+        sections.append(Section(Tag.GAIN, build_gain(found.gain)))
+        return AmplifiedSound(signal, found.gain), sections
+
+    def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> DecodedSound:
+        """Return the sound at its own rate, length and number of channels, decoded when read."""
+        assert isinstance(facts, AudioFacts)
+        whole = range(facts.num_samples)
+        if side is None:
+            return DecodedSound(self, decode, facts, whole)
+        gain, silence = side.find(Tag.GAIN), side.find(Tag.SILENCE)
+        num_planes = self.num_planes(facts)
+        return DecodedSound(
+            self,
+            decode,
+            facts,
+            whole,
+            gain=0 if gain is None else parse_gain(gain),
+            silences=()
+            if silence is None
+            else tuple(parse_silence(silence, num_planes, facts.num_samples)),
+        )
+
+    def with_gaps(
+        self, signal: LazySignal, missing: Collection[int], notes: Sequence[Note]
+    ) -> DecodedSound:
+        """Return the sound with its notes, silent where segments are missing."""
+        assert isinstance(signal, DecodedSound)
+        facts, rate = signal.facts, self.config.sample_rate
+        num_planes, size = self.num_planes(facts), self.geometry.segment
+        num_rows = -(-self.grid(facts)[0] // size)
+        length = size * self.geometry.step
+        silences = [list(each) for each in signal.silences] or [[] for _ in range(num_planes)]
+        for number in missing:
+            plane, row = divmod(number, num_rows)
+            start, stop = (
+                min(facts.num_samples, place * length * facts.sample_rate // rate)
+                for place in (row, row + 1)
+            )
+            silences[plane].append(range(start, stop))
+        return replace(signal, silences=tuple(tuple(each) for each in silences), notes=tuple(notes))
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
         """Return the part from start_s on, of duration_s or up to the end.
@@ -148,3 +203,11 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
     def num_samples(self, num_frames: int) -> int:
         """Return the number of samples that num_frames frames decode to."""
         return max(0, num_frames * self.geometry.step - self.geometry.tail_trim)
+
+
+def _mixed(block: Waveform, facts: AudioFacts) -> Waveform:
+    """Return the coded channels of samples [C, n]."""
+    if not facts.downmixed:
+        return block
+    mixed: Waveform = block.mean(axis=0, keepdims=True, dtype=np.float32)
+    return mixed

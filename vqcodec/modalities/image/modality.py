@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +15,12 @@ from vqcodec.errors import UsageError
 from vqcodec.layout import Place, sizes, whole
 from vqcodec.modalities.base import Array, Decode, Facts, Modality
 from vqcodec.modalities.image.config import NETWORKS, PaperImageConfig, PatchesConfig
+from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import decode_alpha, encode_alpha
+
+_METADATA = {"exif": Tag.EXIF, "xmp": Tag.XMP}  # by name in `Picture.metadata`
 
 
 class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
@@ -77,29 +80,48 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
     def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> Picture:
         """Return the 8-bit picture; a grey picture is the mean of the decoded colours."""
         assert isinstance(facts, ImageFacts)
-        alpha, profile = None, None
+        alpha, profile, metadata = None, None, {}
         if side is not None:
             alpha_body, profile = side.find(Tag.ALPHA), side.find(Tag.ICC_PROFILE)
             if alpha_body is not None:
                 alpha = decode_alpha(alpha_body, facts.width, facts.height)
+            found = {name: side.find(tag) for name, tag in _METADATA.items()}
+            metadata = {name: body for name, body in found.items() if body is not None}
         pixels = np.empty((facts.height, facts.width, 1 if facts.grey else 3), np.uint8)
         for (rows, columns), planes in decode(whole(self.grid(facts))):
             image = planes[0, :, : facts.height - rows.start, : facts.width - columns.start]
             if facts.grey:
                 image = image.mean(axis=0, keepdims=True)
-            values = np.rint(image * 255)
-            pixels[rows, columns] = values.clip(0, 255, out=values).transpose(1, 2, 0)
-        return replace(Picture(pixels), alpha=alpha, icc_profile=profile)
+            levels = np.rint(image * 255)
+            pixels[rows, columns] = levels.clip(0, 255, out=levels).transpose(1, 2, 0)
+        return replace(Picture(pixels), alpha=alpha, icc_profile=profile, metadata=metadata)
 
-    def side_sections(self, signal: LazySignal) -> Sequence[Section]:
-        """Return the side sections of a picture: colour profile and opacity."""
+    def with_gaps(
+        self,
+        signal: LazySignal,
+        missing: Collection[int],  # noqa: ARG002
+        notes: Sequence[Note],
+    ) -> Picture:
+        """Return the picture with its notes; ordinary indices have filled the gaps."""
+        assert isinstance(signal, Picture)
+        return replace(signal, notes=tuple(notes))
+
+    def prepare(
+        self,
+        signal: LazySignal,
+        facts: Facts,  # noqa: ARG002
+    ) -> tuple[Picture, Sequence[Section]]:
+        """Return the picture, and what it has besides its colours: profile, opacity, metadata."""
         assert isinstance(signal, Picture)
         sections = []
         if signal.icc_profile is not None:
             sections.append(Section(Tag.ICC_PROFILE, signal.icc_profile))
         if signal.alpha is not None:
             sections.append(Section(Tag.ALPHA, encode_alpha(signal.alpha)))
-        return sections
+        for name, tag in _METADATA.items():
+            if name in signal.metadata:
+                sections.append(Section(tag, signal.metadata[name]))
+        return signal, sections
 
 
 def image_array(pixels: np.ndarray) -> Array:

@@ -1,4 +1,4 @@
-"""The energies of critical bands, which hearing follows most closely, out of MDCT frames."""
+"""Critical bands, the frequency resolution of hearing, and their energies in MDCT frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def bark(frequency: Tensor) -> Tensor:
 
 
 def critical_bands(frequency: Tensor) -> Tensor:
-    """Return which of rising frequencies [bins], in Hz, each critical band holds, [bands, bins]."""
+    """Return which of the ascending frequencies [bins] in Hz are in each band, [bands, bins]."""
     rate = bark(frequency)
     number = torch.floor(rate - rate[0]).long()
     number = torch.unique(number, return_inverse=True)[1]  # no band is empty
@@ -21,7 +21,7 @@ def critical_bands(frequency: Tensor) -> Tensor:
 
 
 class BandEnvelope(nn.Module):
-    """Mean amplitudes of critical bands, companded as coefficients are."""
+    """Mean amplitudes of critical bands, companded like the coefficients."""
 
     member: Tensor
 
@@ -35,7 +35,7 @@ class BandEnvelope(nn.Module):
     def forward(self, coefficients: Tensor) -> Tensor:
         """Return envelopes [B, bands, F] of coefficients [B, bins, F], as square roots.
 
-        The power of a single frame depends on phases, so its neighbours count half.
+        Neighbouring frames count half, because the power of a single frame depends on phase.
         """
         power = torch.matmul(self.member, coefficients.square())
         power = power / self.member.sum(1, keepdim=True)

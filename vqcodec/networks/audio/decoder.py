@@ -15,18 +15,18 @@ from vqcodec.networks.residual import ConvNextUnit1d, RateModulation
 from vqcodec.networks.spectral import Mdct, expand
 from vqcodec.networks.statistics import principal_components
 
-BAND_WEIGHT = 3.0  # of an error in the energies of bands, beside one in coefficients
-START_SHARE = 0.5  # of the energy above WAVEFORM_HZ that is harmonics, before training
+BAND_WEIGHT = 3.0  # of an error in band energies, relative to one in coefficients
+START_SHARE = 0.5  # of the energy above WAVEFORM_HZ that is harmonic, before training
 
 
 class AudioDecoder(nn.Module):
     """Latents to companded MDCT frames to samples: the encoder's two paths reversed.
 
-    With an excitation, the waveform is one long frame for each latent frame, and ends at
-    WAVEFORM_HZ; above, and between its harmonics, the network gives the gains of regenerated
-    harmonics and of noise, in pairs of short frames. Without, such pairs are the waveform.
+    Without an excitation, the network predicts a pair of short frames for each latent frame. With
+    an excitation, it predicts one long frame, up to WAVEFORM_HZ, for each latent frame; and, in
+    pairs of short frames, the gains of regenerated harmonics and of noise.
 
-    With a voice it speaks as anybody, so that one speaker's latents can be decoded as another's.
+    With voices, the decoder can take the voice of any speaker (voice conversion).
     """
 
     def __init__(self, config: MdctConfig) -> None:
@@ -63,8 +63,9 @@ class AudioDecoder(nn.Module):
     ) -> Tensor:
         """Return the waveform [B, 1, F * hop - hop / 2], about ±1, of latents [B, D, F].
 
-        The noise in it depends on the place of the first latent. In training two waveforms come
-        back, [B, 2, T], that differ in their noise alone. Voices are vectors [B or 1, V].
+        The noise in the waveform depends on `corner`, the position of the first latent. In
+        training two waveforms are returned, [B, 2, T], that differ only in their noise. Voices are
+        vectors [B or 1, V].
         """
         features = self.modulation(self.widen(latents), rate)
         if self.voice is not None:
@@ -77,7 +78,7 @@ class AudioDecoder(nn.Module):
         low = self.long_mdct.synthesise(coefficients[:, : self.num_source].detach())
         both = self.linear_gains(latents) + self.gains(features)
         half = both.shape[1] // 2
-        # Of harmonics, of noise; slices, as chunks become sequences in a graph.
+        # Gains of harmonics and of noise. Slices, because chunk() becomes a sequence in a graph.
         gains = [expand(unpair(part)) for part in (both[:, :half], both[:, half:])]
         voiced = gains[0] * self.excitation.harmonics(low)
         if not self.training:
@@ -91,9 +92,9 @@ class AudioDecoder(nn.Module):
 def init_linear_paths(encoder: AudioEncoder, decoder: AudioDecoder, batch: Tensor) -> Tensor:
     """Set the linear paths to the principal components of the frames of batch [B, 1, T].
 
-    With an excitation, the first latents are components of the energies of bands, from which the
-    gains follow, and the others are components of the waveform. Returns how much an error in each
-    latent [D] weighs.
+    With an excitation, the first latents are components of the band energies, which determine the
+    gains; the others are components of the waveform. Returns the weight of an error in each latent
+    [D].
     """
     frames = encoder.spectrum(batch).permute(0, 2, 1).flatten(0, 1)  # [N, inputs]
     num_coded, dim, first = decoder.linear.out_channels, encoder.linear.out_channels, 0
@@ -126,11 +127,11 @@ def init_linear_paths(encoder: AudioEncoder, decoder: AudioDecoder, batch: Tenso
 def _start_encoder(
     encoder: AudioEncoder, frames: Tensor, inputs: Tensor, latents: slice
 ) -> tuple[Tensor, Tensor]:
-    """Make latents the principal components of inputs among frames [N, C]; mean and way back."""
+    """Make latents the principal components of frames [N, C]; return the mean and the synthesis."""
     mean, components, deviations = principal_components(
         frames[:, inputs], latents.stop - latents.start
     )
-    # One scale for all channels: distances between latents stay distances between frames.
+    # One scale for all channels preserves the distances between frames.
     scale = deviations.square().mean().sqrt()
     encoder.linear.weight[latents, inputs, 0] = components / scale
     encoder.linear.bias[latents] = -components @ mean / scale  # type: ignore[index]

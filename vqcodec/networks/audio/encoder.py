@@ -17,11 +17,12 @@ WAVEFORM_HZ = 2_000.0  # with an excitation, the waveform is coded up to here
 class AudioEncoder(nn.Module):
     """Companded MDCT frames to latents: a linear path and a non-linear one, added.
 
-    The linear path starts as principal components, so that the fine structure passes from the
-    first step; the network adds what a linear map cannot. Latents are bounded, or they grow.
+    The linear path is initialised with principal components, so that it codes fine structure from
+    the first step; the non-linear path learns a correction. Latents are bounded; otherwise they
+    grow during training.
 
-    Where the decoder has an excitation to shape, the encoder also sees the energies of bands, and
-    below WAVEFORM_HZ a long transform, which tells harmonics apart.
+    If the decoder has an excitation, the encoder also gets band energies and, below WAVEFORM_HZ,
+    the coefficients of a long transform, which resolves harmonics.
     """
 
     def __init__(self, config: MdctConfig) -> None:
@@ -44,8 +45,8 @@ class AudioEncoder(nn.Module):
     def spectrum(self, waveform: Tensor) -> Tensor:
         """Return inputs [B, C, F] of waveform [B, 1, F * hop - hop / 2].
 
-        They are pairs of companded frames; with an excitation, a companded long frame up to
-        WAVEFORM_HZ and a pair of band envelopes stand above them.
+        The inputs are pairs of companded frames. With an excitation, a companded long frame up to
+        WAVEFORM_HZ and a pair of band envelopes come before them.
         """
         coefficients = self.mdct.analyse(waveform)  # [B, hop / 2, 2 * F]
         frames = pair(compand(coefficients))
@@ -69,7 +70,7 @@ LATENT_LIMIT = 12.0
 
 
 def long_mdct(config: MdctConfig) -> Mdct:
-    """Return the transform with one frame, about as far, for each pair of short ones."""
+    """Return the transform with one long frame for each pair of short frames."""
     return Mdct(config.hop_length, padding=3 * config.hop_length // 4)
 
 

@@ -1,4 +1,4 @@
-"""What fills a spectrum where its fine structure was not coded: harmonics made anew, and noise."""
+"""Excitation for the part of the spectrum that is not coded: regenerated harmonics and noise."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from torch.nn import functional
 
 from vqcodec.networks.spectral import Mdct
 
-SOURCE_HZ = 900.0  # harmonics up to here are coded well enough to make others from
+SOURCE_HZ = 900.0  # the harmonics below are coded well enough to regenerate the others
 BINS, FRAMES = 9, 3  # neighbourhood whose mean power becomes 1
 NOISE_FRAMES = 2_000  # transform frames after which the noise repeats
 
 
 class Excitation(nn.Module):
-    """Spectra that follow the pitch, and of noise, both about flat.
+    """Two approximately flat spectra: harmonics of the pitch, and noise.
 
-    Rectifying the lowest band of a voice gives it all the harmonics of its pitch, in step with it
-    (high-frequency regeneration: Makhoul and Berouti 1979, "High-frequency regeneration in speech
-    coding systems").
+    Rectifying the lowest band of a voice generates all harmonics of its pitch, in phase with it
+    (Makhoul and Berouti 1979, "High-frequency regeneration in speech coding systems").
     """
 
     noise: Tensor
@@ -32,7 +31,7 @@ class Excitation(nn.Module):
     def harmonics(self, low: Tensor) -> Tensor:
         """Return flat spectra [B, hop, F + 1] with the pitch of a waveform [B, 1, F * hop].
 
-        Of the waveform, there should be only what is below SOURCE_HZ.
+        The waveform should contain only frequencies below SOURCE_HZ.
         """
         rectified = self.mdct.analyse(functional.relu(low))
         power = rectified.square()[:, None]
@@ -42,19 +41,19 @@ class Excitation(nn.Module):
         return rectified * (around + floor).rsqrt()[:, 0]
 
     def noise_at(self, first: int | Tensor, num_frames: int) -> Tensor:
-        """Return noise [1, C, num_frames], ±1, that depends on the place in the sound alone."""
+        """Return noise [1, C, num_frames], ±1, that depends only on the position in the sound."""
         place = (torch.arange(num_frames, device=self.noise.device) + first) % NOISE_FRAMES
         return self.noise[:, place][None].float()
 
     def random_noise(self, like: Tensor) -> Tensor:
-        """Return other noise of the same kind, of the shape of a tensor, as training wants it."""
+        """Return random noise, ±1, of the shape of a tensor, for training."""
         return torch.randint(2, like.shape, device=like.device).to(like.dtype) * 2 - 1
 
 
 def make_noise(num_bins: int) -> Tensor:
-    """Return signs [num_bins, NOISE_FRAMES] int8 that look random, the same wherever they are made.
+    """Return pseudo-random signs [num_bins, NOISE_FRAMES] int8, the same on every platform.
 
-    Each is the last bit of its number after that has been scattered over 32 bits.
+    Each sign is the last bit of a 32-bit integer hash of its position.
     """
     number = np.arange(1, num_bins * NOISE_FRAMES + 1, dtype=np.uint32)
     for factor in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D):

@@ -9,7 +9,7 @@ from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.residual import PaperUnit1d, scale_for_rectifiers
 from vqcodec.networks.statistics import standardise_outputs
 
-START_SIGNALS = 64  # of a first batch, enough for means and deviations
+START_SIGNALS = 64  # of a first batch: enough for means and standard deviations
 
 
 class PaperAudioEncoder(nn.Module):
@@ -27,16 +27,15 @@ class PaperAudioEncoder(nn.Module):
         scale_for_rectifiers(self.body)
 
     def forward(self, waveform: Tensor, rate: Tensor) -> Tensor:  # noqa: ARG002
-        """Return latents [B, D, F] of waveform [B, 1, 64 * F], whatever the rate."""
+        """Return latents [B, D, F] of waveform [B, 1, 64 * F]; the rate is ignored."""
         return self.head(self.body(waveform))  # type: ignore[no-any-return]
 
 
 class PaperAudioDecoder(nn.Module):
-    """The encoder mirrored, with residual units at every level.
+    """The encoder mirrored, with residual units at every resolution.
 
-    The paper's decoder is a WaveNet, which draws one sample after the other; this one makes all
-    samples at once and is trained on the distance of spectra instead of on the likelihood of
-    samples.
+    The paper's decoder is a WaveNet, which is autoregressive and trained by likelihood. This
+    decoder computes all samples at once and is trained by a spectral distance.
     """
 
     def __init__(self, config: PaperAudioConfig) -> None:
@@ -65,7 +64,7 @@ def init_paper_networks(
     decoder: PaperAudioDecoder,  # noqa: ARG001
     batch: Tensor,
 ) -> None:
-    """Give the latents of a first batch [B, 1, T] mean 0 and deviation 1."""
+    """Give the latents of a first batch [B, 1, T] mean 0 and standard deviation 1."""
     standardise_outputs(encoder.head, encoder.body(batch[:START_SIGNALS]))
 
 

@@ -1,4 +1,4 @@
-"""Whose voice it is: a recording to a vector, and a decoder that speaks as the vector says."""
+"""Speaker embeddings: a recording to a vector, and a decoder that is conditioned on it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from vqcodec.networks.residual import ConvNextUnit1d
 from vqcodec.networks.spectral import stft
 
 WIDTH, NUM_UNITS = 128, 2
-NOBODY_SHARE = 0.1  # of training excerpts are spoken by nobody in particular
-EMPHASIS = 3.0  # of what tells a voice from nobody's, when it is not training
+NOBODY_SHARE = 0.1  # of training excerpts get the null embedding
+EMPHASIS = 3.0  # guidance scale in inference
 
 
 class VoiceEncoder(nn.Module):
-    """A recording to a vector of its voice, whatever its length, its level and what is said.
+    """A recording to an embedding of its speaker, independent of length, level and text.
 
-    The spectrum is summed in mel bands and looked at frame by frame; the mean over frames, each
-    weighted as the network finds it telling, becomes the vector.
+    A network over each frame of mel energies gives features and attention weights; the weighted
+    mean of the features becomes the vector.
     """
 
     mel: Tensor
@@ -46,11 +46,11 @@ class VoiceEncoder(nn.Module):
 
 
 class VoiceModulation(nn.Module):
-    """Scales and shifts features by what a voice asks for; identity before training.
+    """Scales and shifts features by a function of the speaker embedding; initially the identity.
 
-    Without a voice it is nobody's in particular: a learnt vector, as good for everybody as one can
-    be. What tells a voice from that is exaggerated in decoding, as guidance does in diffusion (Ho
-    and Salimans 2022, arXiv:2207.12598): the mean of what a voice may do sounds like no voice.
+    Without a voice, the embedding is the learnt null embedding. Inference uses classifier-free
+    guidance (Ho and Salimans 2022, arXiv:2207.12598): a decoder trained by regression averages
+    over all signals of a voice, and an average sounds like no voice.
     """
 
     def __init__(self, dim: int, sample_rate: int, num_channels: int) -> None:
@@ -62,7 +62,7 @@ class VoiceModulation(nn.Module):
         nn.init.zeros_(self.gains.bias)
 
     def forward(self, features: Tensor, vectors: Tensor | None) -> Tensor:
-        """Return features [B, C, F] as voices [B or 1, dim] shape them."""
+        """Return features [B, C, F] modulated by speaker embeddings [B or 1, dim]."""
         if vectors is None:
             vectors = self.nobody[None]
         elif self.training:

@@ -9,7 +9,7 @@ from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.residual import PaperUnit2d, scale_for_rectifiers
 from vqcodec.networks.statistics import standardise_outputs
 
-START_SIGNALS = 64  # of a first batch, enough for means and deviations
+START_SIGNALS = 64  # of a first batch: enough for means and standard deviations
 
 
 class PaperImageEncoder(nn.Module):
@@ -28,9 +28,9 @@ class PaperImageEncoder(nn.Module):
         scale_for_rectifiers(self.body)
 
     def forward(self, image: Tensor, rate: Tensor) -> Tensor:  # noqa: ARG002
-        """Return latents [B, D, H / 4, W / 4] of image [B, 3, H, W] in 0 … 1, whatever the rate.
+        """Return latents [B, D, H / 4, W / 4] of image [B, 3, H, W] in 0 … 1.
 
-        H and W are multiples of 4.
+        H and W are multiples of 4; the rate is ignored.
         """
         return self.head(self.body(image * 2 - 1))  # type: ignore[no-any-return]
 
@@ -49,7 +49,7 @@ class PaperImageDecoder(nn.Module):
         )
         self.head = nn.ConvTranspose2d(config.width, 3, 4, stride=2, padding=1)
         scale_for_rectifiers(self.body)
-        scale_for_rectifiers([self.head], gain=0.1)  # start near the middle grey
+        scale_for_rectifiers([self.head], gain=0.1)  # initial outputs are near middle grey
 
     def forward(
         self,
@@ -69,7 +69,7 @@ def init_paper_networks(
     decoder: PaperImageDecoder,  # noqa: ARG001
     batch: Tensor,
 ) -> None:
-    """Give the latents of a first batch [B, 3, H, W] mean 0 and deviation 1."""
+    """Give the latents of a first batch [B, 3, H, W] mean 0 and standard deviation 1."""
     standardise_outputs(encoder.head, encoder.body(batch[:START_SIGNALS] * 2 - 1))
 
 

@@ -1,4 +1,4 @@
-"""What every prior network offers while it trains."""
+"""The interface of prior networks in training."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from vqcodec.priors.integer import Tensors
 
 
 class PriorNetwork(nn.Module, ABC):
-    """Predicts indices in floats; what it freezes to predicts them in integers.
+    """Predicts indices in floats; `freeze` gives the weights of a prior that uses integers.
 
     Attributes:
         head: the form of its predictions.
         group_sizes: codebooks that are predicted together; they add up to K.
         codebook_size: N.
-        features: what it sees of an index.
-        rate_state: [J, W], its first state at J rates, from coarse to fine.
+        features: input features of indices.
+        rate_state: [J, W], initial states at J rates, from coarse to fine.
     """
 
     head: Head
@@ -42,12 +42,12 @@ class PriorNetwork(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, indices: Tensor, rate: Tensor, in_use: Tensor | None) -> list[Tensor]:
-        """Return what is predicted for every group: [B, ..., n, O], each from its own past.
+        """Return the prediction for every group, [B, ..., n, O], from the indices coded before it.
 
         Args:
             indices: [B, K, ...] int64.
             rate: [B] float, 0 … 1.
-            in_use: [B, K], which codebooks a stream at this rate holds; None for all.
+            in_use: [B, K], which codebooks streams at these rates hold; None for all.
         """
 
     @abstractmethod
@@ -58,7 +58,7 @@ class PriorNetwork(nn.Module, ABC):
         """Return the integer tensors that the frozen prior reads.
 
         Args:
-            positions: [256], where each rate byte lies in 0 … 1.
+            positions: [256], the rate fraction 0 … 1 of each rate byte.
 
         Raises:
             ModelFileError: a weight is not finite.
@@ -71,13 +71,13 @@ class PriorNetwork(nn.Module, ABC):
         return tensors
 
     def thaw(self, tensors: Tensors, positions: Tensor) -> None:
-        """Take the weights that `freeze` stored, as far as integers kept them.
+        """Load the weights that `freeze` stored, with the precision of its integers.
 
         Args:
             tensors: of a frozen prior of the same shape.
-            positions: [256], where each rate byte lies in 0 … 1.
+            positions: [256], the rate fraction 0 … 1 of each rate byte.
         """
-        if self.head == "categorical":  # the features of a logistic one are fixed
+        if self.head == "categorical":  # a logistic head has fixed features
             thaw_table(self.features.table, tensors["features"])
         thaw_rates(self.rate_state, positions, tensors["rate_state"])
         for layer in self.stored_layers():
@@ -92,18 +92,11 @@ class PriorNetwork(nn.Module, ABC):
     ) -> Tensor:
         """Return the cost in bits of every index, [B, K, ...]; zero for codebooks not in use.
 
-        `relaxed` stands for the indices that are coded (not for those that are seen), so that the
-        cost has a gradient to the encoder; `prediction_bits` says in which form.
+        `relaxed` replaces the indices as the values to code, not as the input of the network, so
+        that the cost has a gradient to the encoder. See `prediction_bits` for its form.
         """
-        costs, first = [], 0
-        for prediction, size in zip(self(indices, rate, in_use), self.group_sizes, strict=True):
-            books = slice(first, first + size)
-            coded = None if relaxed is None else relaxed[:, books]
-            costs.append(
-                prediction_bits(self.head, prediction, indices[:, books], coded, self.codebook_size)
-            )
-            first += size
-        bits = torch.cat(costs, dim=1)
+        prediction = torch.cat(self(indices, rate, in_use), dim=-2)  # [B, ..., K, O]
+        bits = prediction_bits(self.head, prediction, indices, relaxed, self.codebook_size)
         if in_use is None:
             return bits
         return bits * in_use.reshape(in_use.shape + (1,) * (bits.dim() - 2))

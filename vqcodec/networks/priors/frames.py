@@ -1,4 +1,4 @@
-"""The prior of sounds while it trains, in floats; `frames` evaluates it in integers."""
+"""The prior of sounds in training, in floats; `vqcodec.priors.frames` uses integers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vqcodec.priors.config import FramesPriorConfig, check_codebooks
 
 
 class TimeLayer(nn.Module):
-    """Adds to every frame what it and one earlier frame say."""
+    """A residual layer over each frame and one earlier frame (a dilated causal convolution)."""
 
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
@@ -25,14 +25,14 @@ class TimeLayer(nn.Module):
         self.merge = nn.Linear(width, width)
 
     def forward(self, state: Tensor) -> Tensor:
-        """Return the state [B, F, W] with the frame `dilation` ago taken into account."""
+        """Return the state [B, F, W], updated with the frame `dilation` frames before."""
         earlier = functional.pad(state, (0, 0, self.dilation, 0))[:, : state.shape[1]]
         both = activate(torch.cat([state, earlier], dim=2))
         return saturate(state + self.merge(activate(self.mix(both))))
 
 
 class FrameGroup(nn.Module):
-    """Predicts one group of codebooks of a frame, and tells the next group what they were."""
+    """Predicts one group of codebooks of a frame, then adds its indices to the state."""
 
     def __init__(self, width: int, num_features: int, num_outputs: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class FrameGroup(nn.Module):
         return self.head(activate(self.hidden(activate(state))))  # type: ignore[no-any-return]
 
     def advance(self, state: Tensor, features: Tensor) -> Tensor:
-        """Return the state [B, F, W] once this group's features [B, F, C] are known."""
+        """Return the state [B, F, W], updated with this group's features [B, F, C]."""
         known = torch.cat([activate(state), features], dim=2)
         return saturate(state + self.merge(activate(self.update(known))))
 
@@ -56,8 +56,8 @@ class FrameGroup(nn.Module):
 class FramesPriorNetwork(PriorNetwork):
     """Predicts indices [B, K, F] frame by frame, and within a frame group by group.
 
-    A causal network over frames, then a small one over the codebooks of the frame, so that a frame
-    costs a few products however many codebooks it has.
+    It is a causal network over frames, then a small network over the groups of a frame. So the
+    cost of a frame depends on the number of groups, not on the number of codebooks.
     """
 
     def __init__(self, config: FramesPriorConfig, codebook_sizes: tuple[int, ...]) -> None:
@@ -74,12 +74,12 @@ class FramesPriorNetwork(PriorNetwork):
         self.groups = nn.ModuleList(
             [FrameGroup(width, per_index * n, self.features.per_output * n) for n in config.groups]
         )
-        # The last group has nothing after it to tell.
+        # No group follows the last one.
         self.groups[-1].update = nn.Identity()
         self.groups[-1].merge = nn.Identity()
 
     def forward(self, indices: Tensor, rate: Tensor, in_use: Tensor | None) -> list[Tensor]:
-        """Return what is predicted for every group; see `PriorNetwork`."""
+        """Return the prediction for every group; see `PriorNetwork`."""
         features = self.features(indices, 0, in_use).transpose(1, 2)  # [B, F, K * E]
         features = functional.dropout(features, self.config.dropout, self.training)
         before = functional.pad(features, (0, 0, 1, 0))[:, :-1]

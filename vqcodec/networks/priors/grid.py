@@ -1,13 +1,15 @@
-"""The prior of pictures while it trains, in floats; `grid` evaluates it in integers."""
+"""The prior of pictures in training, in floats; `vqcodec.priors.grid` uses integers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vqcodec.networks.precision import MixedPrecision
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.priors.heads import IndexFeatures, activate, saturate
 from vqcodec.networks.priors.storing import StoredLayer, convolution, linear
@@ -17,20 +19,20 @@ from vqcodec.priors.order import known_taps, phase_offsets
 
 
 class GroupPredictor(nn.Module):
-    """Predicts one group of codebooks from the groups before it and its own earlier phases."""
+    """Predicts one group of codebooks from the groups before it and its own earlier phases.
 
-    taps: Tensor
+    In training all indices are known, so all phases are predicted in one pass.
+    """
 
     def __init__(self, config: GridPriorConfig, num_features: int, num_outputs: int) -> None:
         super().__init__()
-        width, kernel = config.width, config.kernel_size
-        taps = torch.from_numpy(known_taps(config.period, kernel)).float()
-        self.register_buffer("taps", taps[:, None, None], persistent=False)  # [P, 1, 1, k, k]
-        scale = (num_features * kernel * kernel) ** -0.5
-        self.context = nn.Parameter(
-            torch.randn(len(taps), width, num_features, kernel, kernel) * scale
-        )
-        self.phase_bias = nn.Parameter(torch.zeros(len(taps), width))
+        width, self.period, self.reach = config.width, config.period, config.kernel_size // 2
+        self.taps = [np.argwhere(known) for known in known_taps(self.period, config.kernel_size)]
+        num_taps = sum(map(len, self.taps))
+        scale = (num_features * config.kernel_size**2) ** -0.5
+        # Weights for known neighbours only, phase by phase.
+        self.context = nn.Parameter(torch.randn(width, num_taps, num_features) * scale)
+        self.phase_bias = nn.Parameter(torch.zeros(self.period**2, width))
         self.trunk = nn.Linear(width, width)
         self.hidden = nn.Linear(width, width)
         self.head = nn.Linear(width, num_outputs)
@@ -39,53 +41,65 @@ class GroupPredictor(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def kernels(self) -> tuple[Tensor, ...]:
-        """Return the context's weights [W, C, k, k] by phase, zero at what is not known yet.
-
-        All at once: gradients of single phases would each fill a tensor as large as all.
-        """
-        return (self.context * self.taps).unbind()
-
-    def predict(
-        self,
-        state: Tensor,
-        features: Tensor,
-        kernel: Tensor,
-        bias: Tensor,
-        offset: tuple[int, int],
-        period: int,
-    ) -> Tensor:
-        """Return the outputs [B, h', w', O] at one phase's positions.
+    def predict(self, state: Tensor, features: Tensor) -> Tensor:
+        """Return the inputs [B, h, w, W] of `head`.
 
         Args:
-            state: [B, W, h, w], what the groups before this one say.
-            features: [B, C, h, w] of this group; those of this and later phases are not looked at.
-            kernel: [W, C, k, k] of this phase.
-            bias: [W] of this phase.
-            offset: the row and column of the phase's first position.
-            period: the distance between its positions.
+            state: [B, h, w, W], of the groups before this one.
+            features: [B, h, w, C] of this group; a phase sees only those of earlier phases.
         """
-        row, column = offset
-        reach = self.context.shape[-1] // 2
-        around = functional.pad(features, (reach, reach, reach, reach))[..., row:, column:]
-        context = functional.conv2d(around, kernel, bias, stride=period)
-        here = state[..., row::period, column::period].permute(0, 2, 3, 1)
-        hidden = activate(self.trunk(here) + context.permute(0, 2, 3, 1))
-        return self.head(activate(self.hidden(hidden)))  # type: ignore[no-any-return]
+        hidden = activate(self.trunk(state) + self.context_of(features))
+        return activate(self.hidden(hidden))
+
+    def context_of(self, features: Tensor) -> Tensor:
+        """Return the context [B, h, w, W] of every position, for features [B, h, w, C]."""
+        period, reach = self.period, self.reach
+        height, width = features.shape[1:3]
+        right, below = reach + -width % period, reach + -height % period
+        around = functional.pad(features, (0, 0, reach, right, reach, below))
+        rows, columns = -(-height // period), -(-width // period)
+        weights = torch.split(self.context, [len(taps) for taps in self.taps], dim=1)
+        cells: list[Tensor] = [features] * period**2  # by position in a cell
+        for (row, column), taps, weight, bias in zip(
+            phase_offsets(period), self.taps, weights, self.phase_bias, strict=True
+        ):
+            seen = [
+                around[
+                    :,
+                    row + down : row + down + period * rows - period + 1 : period,
+                    column + across : column + across + period * columns - period + 1 : period,
+                ]
+                for down, across in taps
+            ]
+            if seen:
+                known = torch.cat(seen, dim=-1)  # [B, rows, columns, T * C]
+                context = functional.linear(known, weight.flatten(1), bias)
+            else:
+                context = bias.to(around.dtype).expand(len(features), rows, columns, -1)
+            cells[row * period + column] = context
+        grid = torch.stack(cells, dim=3)  # [B, rows, columns, p * p, W]
+        grid = grid.reshape(*grid.shape[:3], period, period, -1)
+        grid = grid.transpose(2, 3).flatten(1, 2).flatten(2, 3)  # [B, p * rows, p * columns, W]
+        return grid[:, :height, :width]
 
     def advance(self, state: Tensor, features: Tensor) -> Tensor:
-        """Return the state [B, W, h, w] once this group's features [B, C, h, w] are known."""
-        known = torch.cat([activate(state), features], dim=1)
-        change = self.merge(activate(self.update(known)).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return saturate(state + change)
+        """Return the state [B, h, w, W], updated with this group's features [B, h, w, C]."""
+        known = torch.cat([activate(state).to(features.dtype), features], dim=-1)
+        update: Tensor = self.update(known.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return saturate(state + self.merge(activate(update)))
+
+    def stored_context(self, name: str) -> StoredLayer:
+        """Return how the context is stored: [P, k, k, C, W], zero for unknown neighbours."""
+        known = known_taps(self.period, 2 * self.reach + 1)
+        return StoredLayer(name, self.context, self.phase_bias, axes=(1, 2, 0), places=known)
 
 
-class GridPriorNetwork(PriorNetwork):
+class GridPriorNetwork(PriorNetwork, MixedPrecision):
     """Predicts indices [B, K, h, w] group by group, and within a group phase by phase.
 
     Channel groups are from Minnen and Singh 2020 (arXiv:2007.08739), uneven ones from ELIC (He et
     al. 2022, arXiv:2203.10886); the phases generalise the checkerboard (He et al. 2021,
-    arXiv:2103.15306). There is no side information: everything it sees is indices.
+    arXiv:2103.15306). There is no side information: the only inputs are indices and the rate.
     """
 
     def __init__(self, config: GridPriorConfig, codebook_sizes: tuple[int, ...]) -> None:
@@ -94,40 +108,36 @@ class GridPriorNetwork(PriorNetwork):
         self.config = config
         self.head, self.group_sizes = config.head, config.groups
         self.codebook_size = codebook_sizes[0]
-        self.offsets = phase_offsets(config.period)
         self.rate_state = nn.Parameter(torch.randn(8, config.width) * 0.1)
         self.features = IndexFeatures(config.head, codebook_sizes, config.embedding_dim)
         per_index, per_output = self.features.per_index, self.features.per_output
         self.predictors = nn.ModuleList(
             [GroupPredictor(config, per_index * n, per_output * n) for n in config.groups]
         )
-        # The last group has nothing after it to tell.
+        # No group follows the last one.
         self.predictors[-1].update = nn.Identity()
         self.predictors[-1].merge = nn.Identity()
 
     def forward(self, indices: Tensor, rate: Tensor, in_use: Tensor | None) -> list[Tensor]:
-        """Return what is predicted for every group; see `PriorNetwork`."""
-        batch, _, height, width = indices.shape
+        """Return the prediction for every group; see `PriorNetwork`."""
+        height, width = indices.shape[2:]
         start = interpolate_knots(self.rate_state, rate)
-        state = start[:, :, None, None].expand(-1, -1, height, width)
-        predictions, first = [], 0
-        for number, (size, predictor) in enumerate(
-            zip(self.config.groups, self.predictors, strict=True)
-        ):
-            assert isinstance(predictor, GroupPredictor)
-            features = self.features(indices[:, first : first + size], first, in_use)
-            outputs = features.new_empty(batch, height, width, predictor.head.out_features)
-            phases = zip(self.offsets, predictor.kernels(), predictor.phase_bias, strict=True)
-            for (row, column), kernel, bias in phases:
-                if row < height and column < width:
-                    period = self.config.period
-                    outputs[:, row::period, column::period] = predictor.predict(
-                        state, features, kernel, bias, (row, column), period
-                    )
-            predictions.append(outputs.reshape(batch, height, width, size, -1))
-            if number + 1 < len(self.config.groups):
-                state = predictor.advance(state, features)
-            first += size
+        state = start[:, None, None].expand(-1, height, width, -1)  # [B, h, w, W]
+        features = self.features(indices, 0, in_use).movedim(1, -1).contiguous()
+        sizes = [self.features.per_index * size for size in self.config.groups]
+        predictions = []
+        with self.products(indices.device):
+            features = features.to(torch.bfloat16) if self.in_bfloat16 else features
+            for number, (predictor, own) in enumerate(
+                zip(self.predictors, features.split(sizes, dim=-1), strict=True)
+            ):
+                assert isinstance(predictor, GroupPredictor)
+                hidden = predictor.predict(state, own)
+                if number + 1 < len(sizes):
+                    state = predictor.advance(state, own)
+                with torch.autocast(hidden.device.type, enabled=False):
+                    outputs = predictor.head(hidden.float())
+                predictions.append(outputs.unflatten(-1, (self.config.groups[number], -1)))
         return predictions
 
     def stored_layers(self) -> Iterator[StoredLayer]:
@@ -135,8 +145,7 @@ class GridPriorNetwork(PriorNetwork):
         for number, group in enumerate(self.predictors):
             assert isinstance(group, GroupPredictor)
             prefix = f"groups.{number}"
-            axes = (0, 3, 4, 2, 1)  # [P, k, k, C, W]
-            yield StoredLayer(f"{prefix}.context", group.context, group.phase_bias, axes)
+            yield group.stored_context(f"{prefix}.context")
             yield linear(f"{prefix}.trunk", group.trunk)
             yield linear(f"{prefix}.hidden", group.hidden)
             yield linear(f"{prefix}.head", group.head, self.head)

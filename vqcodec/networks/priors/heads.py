@@ -1,4 +1,4 @@
-"""What prior networks see of an index, and what a prediction of it costs."""
+"""Input features of indices for prior networks, and the cost of indices under a prediction."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vqcodec.priors.config import Head
 from vqcodec.priors.logistic import LOG2_SCALE_LIMIT, feature_table
@@ -15,17 +16,17 @@ LEAST_PROBABILITY = 2.0**-16
 
 
 def activate(values: Tensor) -> Tensor:
-    """Return values clamped to 0 … ACTIVATION_LIMIT, which integers can do exactly."""
-    return values.clamp(0, ACTIVATION_LIMIT)
+    """Return values clamped to 0 … ACTIVATION_LIMIT, an activation that is exact in integers."""
+    return functional.hardtanh(values, 0.0, ACTIVATION_LIMIT)  # clamp() has a slower gradient
 
 
 def saturate(values: Tensor) -> Tensor:
     """Return values clamped to ±ACTIVATION_LIMIT."""
-    return values.clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+    return functional.hardtanh(values, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
 
 
 class IndexFeatures(nn.Module):
-    """Features of indices: fixed ones for a scalar grid, learnt ones for codebook entries.
+    """Features of indices: fixed for a lattice, learnt embeddings for codebook entries.
 
     Attributes:
         per_index: E, the features of one index.
@@ -38,7 +39,7 @@ class IndexFeatures(nn.Module):
         super().__init__()
         size = codebook_sizes[0]
         if head == "logistic":
-            features = torch.from_numpy(feature_table(size))[None]  # [1, N, E], all codebooks alike
+            features = torch.from_numpy(feature_table(size))[None]  # [1, N, E], for all codebooks
             self.register_buffer("table", features, persistent=False)
             self.per_output = 2
         else:
@@ -47,14 +48,17 @@ class IndexFeatures(nn.Module):
         self.per_index = self.table.shape[2]
 
     def forward(self, indices: Tensor, first: int, in_use: Tensor | None) -> Tensor:
-        """Return features [B, n * E, ...] of indices [B, n, ...] of codebooks `first` on.
+        """Return features [B, n * E, ...] of indices [B, n, ...] of n codebooks from `first` on.
 
-        `in_use` [B, K] says which codebooks a stream holds; others have features of zero.
+        Codebooks that are not in use (`in_use` [B, K]) have features of zero.
         """
         num = indices.shape[1]
-        books = torch.arange(first, first + num, device=indices.device) % len(self.table)
-        books = books.reshape((1, num) + (1,) * (indices.dim() - 2))
-        features = saturate(self.table)[books, indices]  # [B, n, ..., E]
+        if len(self.table) == 1:
+            features = functional.embedding(indices, self.table[0])  # [B, n, ..., E]
+        else:
+            books = torch.arange(first, first + num, device=indices.device)
+            books = books.reshape((1, num) + (1,) * (indices.dim() - 2))
+            features = saturate(self.table)[books, indices]
         if in_use is not None:
             mask = in_use[:, first : first + num].to(features.dtype)
             features = features * mask.reshape(mask.shape + (1,) * (features.dim() - 2))
@@ -69,10 +73,11 @@ def prediction_bits(
     Args:
         prediction: [B, ..., n, O].
         indices: [B, n, ...] int64.
-        relaxed: where the cost is to have a gradient to the encoder. For a logistic head
-            [B, n, ...] real values about its zero, which are coded in place of the indices. For a
-            categorical head [B, n, ..., N] shares of a soft choice: the indices decide the cost
-            and what the prediction learns, the shares only what the encoder learns.
+        relaxed: gives the cost a gradient to the encoder; None for no such gradient. For a logistic
+            head, [B, n, ...] real values, 0 for the middle index, which are coded instead of the
+            indices. For a categorical head, [B, n, ..., N] probabilities of a soft assignment: the
+            cost and the gradient of the prediction depend on the indices, the gradient of the
+            encoder on the probabilities.
         codebook_size: N.
     """
     if head == "logistic":
@@ -90,7 +95,7 @@ def prediction_bits(
 def logistic_bits(values: Tensor, mean: Tensor, log2_scale: Tensor) -> Tensor:
     """Return the cost in bits of integers (or noisy integers) under a discretised logistic."""
     inverse = torch.exp2(-log2_scale.clamp(-LOG2_SCALE_LIMIT, LOG2_SCALE_LIMIT))
-    distance = (values - mean).abs()  # symmetric, and exact in the upper tail this way
+    distance = (values - mean).abs()  # exact in the upper tail, too
     upper = torch.sigmoid((0.5 - distance) * inverse)
     lower = torch.sigmoid((-0.5 - distance) * inverse)
     return -torch.log2((upper - lower).clamp(min=LEAST_PROBABILITY))

@@ -1,4 +1,4 @@
-"""Trained layers of a prior to stored integers, and back: each layer is declared once for both."""
+"""Layers of a prior to stored integers and back; one declaration of a layer serves both."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class StoredLayer:
         weight: of the layer.
         bias: of the layer.
         axes: the axes of the weight in stored order, [..., I, O].
-        head: what the outputs are for; None where they are activations.
+        head: the head whose outputs these are; None if they are activations.
+        places: a mask over the leading axes of the stored tensor. The items of the weight's first
+            axis are stored where it is True, zeros elsewhere. None for no mask.
     """
 
     name: str
@@ -47,6 +49,7 @@ class StoredLayer:
     bias: Tensor
     axes: tuple[int, ...] = (1, 0)  # of nn.Linear
     head: Head | None = None
+    places: NDArray[np.bool_] | None = None
 
     def freeze(self) -> dict[str, NDArray[Any]]:
         """Return the integer tensors of the layer.
@@ -54,19 +57,34 @@ class StoredLayer:
         Raises:
             ModelFileError: a weight is not finite.
         """
-        weight, bias = as_array(self.weight).transpose(self.axes), as_array(self.bias)
+        weight, bias = self.stored_weight(), as_array(self.bias)
         frozen = freeze_linear(weight / self._unit, bias / self._unit, self._output_bits)
         return named(self.name, frozen)
 
+    def stored_weight(self) -> Floats:
+        """Return the weight as a model file lays it out, in floats.
+
+        Raises:
+            ModelFileError: a value is not finite.
+        """
+        weight = as_array(self.weight).transpose(self.axes)
+        if self.places is None:
+            return weight
+        stored = np.zeros((*self.places.shape, *weight.shape[1:]))
+        stored[self.places] = weight
+        return stored
+
     def thaw(self, tensors: Tensors) -> None:
-        """Take the weights that `freeze` stored, as far as integers kept them."""
+        """Load the weights that `freeze` stored, with the precision of its integers."""
         weight, bias = thaw_linear(tensors, self.name, self._output_bits)
+        if self.places is not None:
+            weight = weight[self.places]
         assign(self.weight, weight.transpose(np.argsort(self.axes)) * self._unit)
         assign(self.bias, bias * self._unit)
 
     @property
     def _unit(self) -> float:
-        """Return what an output of 1 is in stored units: logits become powers of two."""
+        """Return the unit of stored outputs: logits are stored as base-2 logarithms."""
         return math.log(2) if self.head == "categorical" else 1.0
 
     @property
@@ -88,7 +106,7 @@ def convolution(name: str, layer: nn.Module) -> StoredLayer:
 
 
 def freeze_coding(head: Head) -> dict[str, NDArray[Any]]:
-    """Return the tables with which a head's outputs become frequencies."""
+    """Return the tables that turn the outputs of a head into frequencies."""
     if head == "logistic":
         return {"tables": make_logistic_tables()}
     return {"exponents": make_exp2_table()}
@@ -104,12 +122,12 @@ def freeze_table(table: Tensor) -> NDArray[np.int16]:
 
 
 def thaw_table(table: Tensor, stored: NDArray[np.int16]) -> None:
-    """Take the activations that `freeze_table` stored."""
+    """Load the activations that `freeze_table` stored."""
     assign(table, _activations(stored))
 
 
 def freeze_rates(knots: Tensor, positions: Tensor) -> NDArray[np.int16]:
-    """Return the first state [256, W] of every rate byte.
+    """Return the initial state [256, W] of every rate byte.
 
     Raises:
         ModelFileError: one is not finite.
@@ -119,7 +137,7 @@ def freeze_rates(knots: Tensor, positions: Tensor) -> NDArray[np.int16]:
 
 
 def thaw_rates(knots: Tensor, positions: Tensor, stored: NDArray[np.int16]) -> None:
-    """Set knots [J, W] to what comes nearest to the stored states [256, W] of all rate bytes."""
+    """Set knots [J, W] to the least-squares fit to the stored states [256, W] of all rate bytes."""
     shares = interpolate_knots(torch.eye(len(knots)), positions).double().numpy()  # [256, J]
     assign(knots, np.linalg.lstsq(shares, _activations(stored), rcond=None)[0])
 
@@ -128,7 +146,7 @@ def as_array(tensor: Tensor) -> Floats:
     """Return a tensor as a float64 array.
 
     Raises:
-        ModelFileError: a value is not finite, so that no integer stands for it.
+        ModelFileError: a value is not finite.
     """
     array: Floats = tensor.detach().cpu().double().numpy()
     if not np.isfinite(array).all():

@@ -1,4 +1,4 @@
-"""Quantizers while they train, in torch, by the name that recipes use."""
+"""The training side of quantizers, in torch, by their names in recipes."""
 
 from __future__ import annotations
 

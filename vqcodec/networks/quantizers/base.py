@@ -1,4 +1,4 @@
-"""What every quantizer offers while it trains; `quantizers` codes with what it has learnt."""
+"""The interface of quantizers in training; `vqcodec.quantizers` has their runtime side."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from vqcodec.quantizers.base import QuantizerConfig
 
 @dataclass(frozen=True)
 class Quantized:
-    """What quantizing gives a training loop.
+    """The result of quantizing in training.
 
     Attributes:
         latents: [B, D, ...] quantized values; their gradient goes straight through to the input.
         indices: [B, K, ...] int64.
         loss: scalar; codebook and commitment terms, with their weights.
-        relaxed: what joint training measures the encoder's rate on, where it was asked for. For a
-            logistic head [B, K, ...], in units of indices about the middle one, with noise in
-            place of rounding; for a categorical head [B, K, ..., N], the shares of a soft choice.
+        relaxed: differentiable stand-in for the indices, for the rate term of joint training; None
+            unless asked for. For a logistic head, [B, K, ...] indices minus the middle index, with
+            uniform noise instead of rounding. For a categorical head, [B, K, ..., N] probabilities
+            of a soft assignment.
     """
 
     latents: Tensor
@@ -33,8 +34,7 @@ class Quantized:
 class QuantizerModule(nn.Module, ABC):
     """Turns latents [B, D, ...] into indices [B, K, ...] and back.
 
-    `rate` is the byte of a stream that says how finely: an int64 tensor [B], 0 … 255. What it
-    means is the quantizer's own affair.
+    `rate` [B] int64, 0 … 255, is the rate byte of a stream. Each quantizer defines its meaning.
     """
 
     relaxed_head: Literal["logistic", "categorical"]  # of the prior that `relaxed` is made for
@@ -61,14 +61,14 @@ class QuantizerModule(nn.Module, ABC):
 
     @abstractmethod
     def quantize(self, latents: Tensor, rate: Tensor) -> Tensor:
-        """Return indices [B, K', ...] int64; K' is what `codebooks_at` gives for the rate."""
+        """Return indices [B, K', ...] int64; K' is the result of `codebooks_at` for the rate."""
 
     @abstractmethod
     def dequantize(self, indices: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, ...] of indices [B, K', ...]."""
 
     def rate_fraction(self, rate: Tensor) -> Tensor:
-        """Return where rates [B] lie between the coarsest and the finest, [B] float in 0 … 1."""
+        """Return rates [B] as fractions [B] float: 0 is the coarsest rate, 1 the finest."""
         fraction: Tensor = self.config.rate_fraction(rate.float())
         return fraction
 
@@ -78,13 +78,13 @@ class QuantizerModule(nn.Module, ABC):
 
     @abstractmethod
     def sample_rates(self, batch_size: int) -> Tensor:
-        """Return random rates [B] to train with, over all the rates that a model serves."""
+        """Return random rates [B] for a training step, from all rates of the model."""
 
     @abstractmethod
     def init_from_data(self, latents: Tensor, deviations: Tensor | None) -> None:
-        """Take a first batch as the start of the codebooks.
+        """Data-dependent initialisation of the codebooks from a first batch.
 
         Args:
-            latents: [B, D, ...] as the encoder makes them before training.
-            deviations: [D], how far one unit of each latent moves the signal, if it is known.
+            latents: [B, D, ...] of the untrained encoder.
+            deviations: [D], change of the signal per unit of each latent; None if unknown.
         """

@@ -1,4 +1,4 @@
-"""One codebook: nearest entry, k-means start, two ways of learning, revival of dead entries."""
+"""One codebook: nearest entry, k-means initialisation, learning, revival of dead entries."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from torch.nn import functional
 
 from vqcodec.quantizers.residual import Update
 
-VECTORS_AT_ONCE = 1 << 16  # compared with all entries, so that memory is bounded
-# Of the mean entry's share of choices: what an entry is dead below, and what a new one starts with.
+VECTORS_AT_ONCE = 1 << 16  # compared with all entries; bounds the memory
+# As fractions of the mean usage: an entry below the first is dead; a revived one gets the second.
 DEAD_SHARE, NEW_SHARE = 0.1, 0.2
 
 
 class Codebook(nn.Module):
-    """N entries of dimension D, e in the paper.
+    """N entries of dimension D; the paper calls them e.
 
-    The entries follow either the moving average of the vectors that chose them (van den Oord et
-    al. 2017, appendix A.1) or the gradient of the loss's codebook term.
+    Entries learn either as moving averages of the vectors assigned to them (van den Oord et al.
+    2017, appendix A.1) or by the gradient of the codebook term of the loss.
     """
 
     entries: Tensor
@@ -34,8 +34,8 @@ class Codebook(nn.Module):
         else:
             self.register_buffer("entries", start)
         self.update = update
-        # Moving averages: of the share of vectors that choose an entry, of the sum of those vectors
-        # on the same scale, and of a vector's squared distance from what it chose.
+        # Moving averages: the share of vectors assigned to each entry, the sum of those vectors on
+        # the same scale, and the squared distance of a vector from its entry.
         self.register_buffer("shares", torch.full((size,), NEW_SHARE / size))
         self.register_buffer("sums", start * (NEW_SHARE / size))
         self.register_buffer("spread", torch.ones(()))
@@ -46,19 +46,19 @@ class Codebook(nn.Module):
         return torch.cat([relative_distances(part, self.entries).argmin(1) for part in parts])
 
     def soft_choices(self, vectors: Tensor) -> Tensor:
-        """Return how vectors [M, D] would choose if choosing were soft, [M, N].
+        """Return the soft assignment [M, N] of vectors [M, D] to entries.
 
-        Nearer entries have larger shares; how much larger depends on how near the nearest ones
-        have been on average. The gradient goes to the vectors alone.
+        Its temperature is the moving average of the squared distance to the nearest entry. Only the
+        vectors get a gradient.
         """
         return soft_choices(vectors, self.entries.detach().clone(), self.spread.item())
 
     @torch.no_grad()
     def learn(self, vectors: Tensor, indices: Tensor) -> None:
-        """Move the averages towards vectors [M, D] that chose indices [M]; revive dead entries.
+        """Update the averages with vectors [M, D] assigned to indices [M]; revive dead entries.
 
-        A dead entry, one that is hardly ever chosen, is moved to a random vector of the batch.
-        Vectors that are not finite, of a step that training will pass over, teach nothing.
+        A dead entry is one that is hardly ever used; it is replaced by a random vector of the
+        batch. Vectors that are not finite are ignored, because training skips such a step.
         """
         if not vectors.isfinite().all():
             return

@@ -1,4 +1,4 @@
-"""Finite scalar quantization: a few fixed levels a channel, and no codebook to learn."""
+"""Finite scalar quantization: a few fixed levels for each channel, and no learnt codebook."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LARGEST_CODEBOOK = 4096
 class FiniteScalarModule(QuantizerModule):
     """Rounds each latent channel to a few levels (Mentzer et al. 2023, arXiv:2309.15505).
 
-    The levels that a position takes are the digits of one index, K = 1; the first channel's is the
-    lowest. There is one rate.
+    The levels of all channels at a position are the digits of one index (K = 1); the first channel
+    is the lowest digit. There is only one rate.
     """
 
     relaxed_head = "categorical"
@@ -34,14 +34,14 @@ class FiniteScalarModule(QuantizerModule):
         self.register_buffer("places", levels.cumprod(0) // levels, persistent=False)
 
     def forward(self, latents: Tensor, rate: Tensor, *, relax: bool = False) -> Quantized:  # noqa: ARG002
-        """Quantize for training; there is nothing to learn here."""
+        """Quantize for training; the loss is 0, because nothing is learnt."""
         bounded = self._bound(latents)  # [B, ..., D]
-        # round() has no gradient, so the gradient passes by it (straight-through).
+        # Straight-through gradient, because round() has none.
         rounded = bounded + (bounded.round() - bounded).detach()
         relaxed = None
         if relax:
             entries = self._digits(torch.arange(*self.codebook_sizes, device=latents.device))
-            # Rounding errors are about uniform within ±1/2, so their mean square is 1/12 a channel.
+            # Rounding errors are about uniform in ±1/2, so each has a mean square of 1/12.
             shares = soft_choices(bounded.flatten(0, -2), entries.to(bounded.dtype), self.dim / 12)
             relaxed = shares.reshape(*bounded.shape[:-1], -1)[:, None]  # [B, 1, ..., N]
         return Quantized(
@@ -60,7 +60,7 @@ class FiniteScalarModule(QuantizerModule):
         return (self._digits(indices[:, 0]) / self.half_widths).movedim(-1, 1)
 
     def _bound(self, latents: Tensor) -> Tensor:
-        """Return latents [B, D, ...] in units of levels, zero being the middle one: [B, ..., D]."""
+        """Return latents [B, D, ...] as [B, ..., D] in units of levels; 0 is the middle level."""
         return torch.tanh(latents.movedim(1, -1)) * self.half_widths
 
     def _indices(self, bounded: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ class FiniteScalarModule(QuantizerModule):
         return (digits * self.places).sum(-1)[:, None]
 
     def _digits(self, indices: Tensor) -> Tensor:
-        """Return the levels [..., D], zero being the middle one, of indices [...]."""
+        """Return the levels [..., D] of indices [...]; 0 is the middle level."""
         return indices[..., None] // self.places % self.levels - self.half_widths
 
     def sample_rates(self, batch_size: int) -> Tensor:

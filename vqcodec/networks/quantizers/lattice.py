@@ -1,4 +1,4 @@
-"""An integer lattice whose step every channel learns for every rate."""
+"""An integer lattice with a learnt step for every channel and rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vqcodec.quantizers.lattice import LatticeConfig
 
 
 class LatticeModule(QuantizerModule):
-    """Rounds every channel to a grid; finite scalar quantization with a step per channel and rate.
+    """Rounds every channel to a grid whose step depends on channel and rate.
 
     Each channel is a codebook of 2 * limit + 1 evenly spaced entries (Mentzer et al. 2023,
     arXiv:2309.15505, without their bounding function). The spacing is a learnt piecewise linear
@@ -32,17 +32,17 @@ class LatticeModule(QuantizerModule):
         self.log_gain = nn.Parameter(-steps[:, None].repeat(1, config.dim))  # [J, D]
 
     def gain(self, rate: Tensor, num_dims: int) -> Tensor:
-        """Return how many grid steps one unit of each channel is: [B, D, 1, ...] for num_dims."""
+        """Return the grid steps per unit of each channel, [B, D, 1, ...] with num_dims axes."""
         gain = interpolate_knots(self.log_gain, self.rate_fraction(rate)).exp()
         return gain.reshape(gain.shape + (1,) * (num_dims - 2))
 
     def forward(self, latents: Tensor, rate: Tensor, *, relax: bool = False) -> Quantized:
-        """Quantize for training; `relaxed` carries uniform noise (Ballé et al. 2017)."""
+        """Quantize for training; `relaxed` has uniform noise added (Ballé et al. 2017)."""
         gain = self.gain(rate, latents.dim())
         scaled = latents * gain
         limit = self.config.limit
         rounded = scaled.detach().round().clamp(-limit, limit)
-        # round() has no gradient, so the gradient passes by it (straight-through).
+        # Straight-through gradient, because round() has none.
         straight = scaled + (rounded - scaled).detach()
         return Quantized(
             latents=straight / gain,
@@ -62,7 +62,7 @@ class LatticeModule(QuantizerModule):
         return (indices - self.config.limit) / self.gain(rate, indices.dim())
 
     def init_from_data(self, latents: Tensor, deviations: Tensor | None) -> None:  # noqa: ARG002
-        """Make every step the same in the signal's units, as is best at high rates."""
+        """Make all steps equal in units of the signal, which is optimal at high rates."""
         if deviations is not None:
             with torch.no_grad():
                 self.log_gain.add_(deviations.clamp(min=1e-4).log())

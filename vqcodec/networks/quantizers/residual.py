@@ -1,4 +1,4 @@
-"""Vector quantization, by one codebook or by several in a row."""
+"""Vector quantization by one codebook, or residual vector quantization by several."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vqcodec.networks.quantizers.base import Quantized, QuantizerModule
 from vqcodec.networks.quantizers.codebook import Codebook
 from vqcodec.quantizers.residual import ResidualConfig
 
-START_VECTORS = 64  # for each entry, of the batch that codebooks start from
+START_VECTORS = 64  # for each entry, of the batch that initialises codebooks
 
 
 class ResidualModule(QuantizerModule):
-    """Each codebook quantizes what the ones before it left (Zeghidour et al. 2021).
+    """Each codebook quantizes the residual of those before it (Zeghidour et al. 2021).
 
     With one codebook this is the quantizer of the VQ-VAE paper: nearest entry, straight-through
     gradient, codebook and commitment terms. The rate byte is the number of codebooks in use; a
@@ -41,11 +41,11 @@ class ResidualModule(QuantizerModule):
             yield codebook
 
     def forward(self, latents: Tensor, rate: Tensor, *, relax: bool = False) -> Quantized:
-        """Quantize for training; items use as many codebooks as their rate says."""
+        """Quantize for training; the rate of an item is its number of codebooks."""
         vectors = as_vectors(latents)  # [M, D]
         per_item = len(vectors) // len(latents)
-        taken = torch.zeros_like(vectors)  # by the codebooks so far
-        used = torch.zeros_like(vectors)  # of it, by those in use
+        taken = torch.zeros_like(vectors)  # sum of all entries so far
+        used = torch.zeros_like(vectors)  # sum of the entries of codebooks in use
         chosen, shares, loss = [], [], latents.new_zeros(())
         for number, codebook in enumerate(self._codebooks()):
             left = vectors - taken
@@ -74,7 +74,7 @@ class ResidualModule(QuantizerModule):
         )
 
     def quantize(self, latents: Tensor, rate: Tensor) -> Tensor:
-        """Return indices [B, K', ...]: K' codebooks, as the largest rate of the batch has."""
+        """Return indices [B, K', ...]; K' is the largest rate in the batch."""
         left = as_vectors(latents)
         chosen = []
         for codebook in itertools.islice(
@@ -94,11 +94,11 @@ class ResidualModule(QuantizerModule):
         return total.movedim(-1, 1)
 
     def in_use(self, rate: Tensor) -> Tensor:
-        """Return [B, K]: the first ones, as many as the rate says."""
+        """Return which codebooks are in use, [B, K] bool: the first `rate` codebooks."""
         return torch.arange(self.num_codebooks, device=rate.device) < rate[:, None]
 
     def init_from_data(self, latents: Tensor, deviations: Tensor | None) -> None:  # noqa: ARG002
-        """Set each codebook to the k-means of what is left for it."""
+        """Set each codebook to the k-means of the residuals of those before it."""
         left = as_vectors(latents)
         left = left[torch.randperm(len(left))[: START_VECTORS * self.config.codebook_size]]
         for codebook in self._codebooks():
@@ -106,12 +106,12 @@ class ResidualModule(QuantizerModule):
             left = left - codebook.lookup(codebook.nearest(left))
 
     def sample_rates(self, batch_size: int) -> Tensor:
-        """Return numbers of codebooks [B]: all of them for a share of items, else uniform."""
+        """Return numbers of codebooks [B]: all codebooks for a share of items, else uniform."""
         numbers = torch.randint(1, self.num_codebooks + 1, (batch_size,))
         full = torch.rand(batch_size) < self.config.full_share
         return torch.where(full, self.num_codebooks, numbers)
 
 
 def as_vectors(latents: Tensor) -> Tensor:
-    """Return the vectors [M, D] of latents [B, D, ...], position after position."""
+    """Return the vectors [M, D] of latents [B, D, ...] at all positions."""
     return latents.movedim(1, -1).reshape(-1, latents.shape[1])

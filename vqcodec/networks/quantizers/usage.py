@@ -1,4 +1,4 @@
-"""How well codebooks are used."""
+"""Statistics of the use of codebooks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The health of K codebooks.
+    """How K codebooks are used.
 
     Attributes:
-        share: [K], of the entries that were chosen at all.
-        perplexity: [K], of the choices: 1 if always the same entry, N if all equally often.
+        share: [K], share of entries that were used at least once.
+        perplexity: [K], 1 if one entry is always used, N if all are used equally often.
     """
 
     share: Tensor

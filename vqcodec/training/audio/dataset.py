@@ -17,16 +17,16 @@ from vqcodec.training.modality import Batch, Dataset
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioDataConfig:
-    """What a training excerpt of a recording is, and how it is varied."""
+    """The length and augmentation of training excerpts of recordings."""
 
     frames: int = 50  # latent frames
     lowest_gain_db: float = -15.0
     highest_gain_db: float = 5.0
-    speed_change: float = 0.1  # fastest and slowest play, as a share
-    speed_share: float = 0.5  # of excerpts that are played faster or slower
-    mix_share: float = 0.1  # of excerpts that have a second, quieter voice
-    quiet_share: float = 0.05  # of excerpts that may be as quiet as they are
-    formant_change: float = 0.0  # of what the encoder hears, most and least, as a share
+    speed_change: float = 0.1  # largest relative change of the speed
+    speed_share: float = 0.5  # of excerpts with another speed
+    mix_share: float = 0.1  # of excerpts with a second, quieter voice
+    quiet_share: float = 0.05  # of excerpts that may be pauses
+    formant_change: float = 0.0  # of the input of the encoder: largest relative change
     recording_s: float = 3.0  # of a speaker, for decoders with voices
     valid_fraction: float = 0.04
     group_separator: str = ""
@@ -39,12 +39,12 @@ class AudioDataConfig:
         check_range(self, "data", 0, 1, "speed_share", "mix_share", "quiet_share")
 
 
-QUIET_DB = -15.0  # an excerpt that is quieter than this beside its recording is passed over
-MOST_DRAWS = 8  # of one excerpt
+QUIET_DB = -15.0  # an excerpt quieter than this, relative to its recording, is a pause
+MOST_DRAWS = 8  # attempts to find an excerpt that is not a pause
 
 
 class AudioExcerpts(Dataset):
-    """Excerpts of recordings held in memory, varied in level, speed (with pitch) and company."""
+    """Excerpts of recordings in memory; level and speed vary, and some have a second voice."""
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class AudioExcerpts(Dataset):
         sample_rate: int,
         speakers: Sequence[str] | None = None,
     ) -> None:
-        """Take recordings [T] at the model's rate; excerpts will be num_samples long.
+        """Take recordings [T] at the model's sample rate, and the length of excerpts in samples.
 
-        With the speaker of each recording, a batch has something else by the same speaker.
+        If the speaker of each recording is given, batches have other speech of the same speakers.
         """
         self.config = config
         self.num_samples = num_samples
@@ -73,9 +73,9 @@ class AudioExcerpts(Dataset):
     def _excerpt(
         self, generator: np.random.Generator, num_samples: int, chosen: int
     ) -> NDArray[np.float64]:
-        """Return num_samples of a recording, ending in silence where it is shorter.
+        """Return num_samples of a recording, padded with silence if it is shorter.
 
-        Pauses are mostly passed over: they can be half of a recording, and teach little.
+        Most pauses are skipped: they can be half of a recording, and training gains little by them.
         """
         recording = self.recordings[chosen]
         quiet = self.powers[chosen] * 10 ** (QUIET_DB / 10)
@@ -88,11 +88,11 @@ class AudioExcerpts(Dataset):
         return np.pad(excerpt / 32768.0, (0, num_samples - len(excerpt)))
 
     def _random(self, generator: np.random.Generator) -> int:
-        """Return which recording an excerpt is to be of; longer ones come more often."""
+        """Return the number of a random recording; longer recordings are more probable."""
         return int(generator.choice(len(self.recordings), p=self.shares))
 
     def _varied(self, generator: np.random.Generator, chosen: int) -> NDArray[np.float64]:
-        """Return one excerpt [T] of a recording, varied."""
+        """Return one augmented excerpt [T] of a recording."""
         config, count = self.config, self.num_samples
         source = count
         if generator.random() < config.speed_share:
@@ -101,7 +101,7 @@ class AudioExcerpts(Dataset):
         if generator.random() < config.mix_share:
             other = self._excerpt(generator, source, self._random(generator))
             excerpt = excerpt + other * generator.uniform(0.1, 0.6)
-        if source != count:  # resampled by its spectrum: exact but for the ends
+        if source != count:  # resampled by its spectrum, which is exact except at the ends
             spectrum = np.fft.rfft(excerpt)
             excerpt = np.fft.irfft(spectrum[: count // 2 + 1], count) * (count / source)
         gain = 10 ** (generator.uniform(config.lowest_gain_db, config.highest_gain_db) / 20)
@@ -113,7 +113,7 @@ class AudioExcerpts(Dataset):
         return _tensor([self._varied(generator, number) for number in chosen])
 
     def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
-        """Return the same excerpts, disguised for the encoder, and recordings of their speakers."""
+        """Return random excerpts, disguises for the encoder, and recordings of the speakers."""
         chosen = [self._random(generator) for _ in range(batch_size)]
         excerpts = [self._varied(generator, number) for number in chosen]
         signal = _tensor(excerpts)

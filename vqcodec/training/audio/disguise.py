@@ -1,7 +1,7 @@
-"""Voices that sound like somebody else's and say the same, for an encoder to learn from.
+"""Disguised voices: the same words with other formants and colour, as inputs of an encoder.
 
-An encoder that hears a voice disguised, while the decoder is to restore the voice itself, has no
-reason to spend bits on what was changed (Choi et al. 2021, "Neural Analysis and Synthesis",
+If the encoder gets a disguised voice and the decoder has to restore the original, the encoder
+learns to spend no bits on formants and colour (Choi et al. 2021, "Neural Analysis and Synthesis",
 arXiv:2110.14513).
 """
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUM_FFT, HOP = 512, 128  # samples
-LIFTER = 1 / 500  # seconds of the cepstrum that are the envelope: no harmonics of a voice
-MOST_GAIN = 3.0  # nepers, either way
-NUM_RIPPLES = 4  # of the random equaliser, cosines over frequency
-RIPPLE = 0.25  # nepers, the deviation of each
+LIFTER = 1 / 500  # seconds; the cepstrum up to here is the envelope, without harmonics of a voice
+MOST_GAIN = 3.0  # nepers, up or down
+NUM_RIPPLES = 4  # cosines over frequency, of the random equaliser
+RIPPLE = 0.25  # nepers, standard deviation of each
 
 
 def disguise(
@@ -23,7 +23,7 @@ def disguise(
     generator: np.random.Generator,
     formant_change: float,
 ) -> NDArray[np.float64]:
-    """Return waveform [T] with formants moved and another colour; pitch and timing are kept.
+    """Return waveform [T] with moved formants and another colour, but the same pitch and timing.
 
     The spectral envelope is moved up or down in frequency by up to a factor of 1 + formant_change,
     and multiplied by a smooth curve.
@@ -47,7 +47,7 @@ def disguise(
     spectra *= np.exp(np.clip(moved - envelopes, -MOST_GAIN, MOST_GAIN) + colour)
     pieces = np.fft.irfft(spectra) * window
     result = np.zeros(len(padded))
-    for start in range(NUM_FFT // HOP):  # pieces that do not overlap, added at once
+    for start in range(NUM_FFT // HOP):  # frames that do not overlap are added at once
         run = pieces[start :: NUM_FFT // HOP]
         first = start * HOP
         result[first : first + run.size] += run.reshape(-1)

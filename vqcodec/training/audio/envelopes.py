@@ -1,4 +1,4 @@
-"""How alike the envelopes of two sounds move, band by band, differentiable, for training."""
+"""Correlation of the band envelopes of two sounds, as a differentiable loss."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from vqcodec.networks.spectral import stft
 
 NUM_FFT, HOP = 512, 192
 LOWEST_HZ, NUM_BANDS = 150.0, 15  # third octaves
-FRAMES = 32  # of a stretch that is compared: 0.38 s at 16 kHz
-QUIET = 1e-2  # a stretch this far below the loudest counts half
-FLOOR = 1e-6  # mean square of a sample, -60 dB, below which nothing counts for much
+FRAMES = 32  # of one segment: 0.38 s at 16 kHz
+QUIET = 1e-2  # a segment with this share of the largest energy counts half
+FLOOR = 1e-6  # mean square of a sample, -60 dB; quieter segments count little
 
 
 @functools.cache
 def third_octaves(sample_rate: int) -> Tensor:
-    """Return which bins a band sums, [bands, bins]."""
+    """Return the bins of every band, [bands, bins]."""
     frequency = torch.arange(NUM_FFT // 2 + 1) * sample_rate / NUM_FFT
     centre = LOWEST_HZ * 2 ** (torch.arange(NUM_BANDS)[:, None] / 3)
     edge = 2 ** (1 / 6)
@@ -28,7 +28,7 @@ def third_octaves(sample_rate: int) -> Tensor:
 def envelope_mismatch(restored: Tensor, original: Tensor, sample_rate: int) -> Tensor:
     """Return 1 - the mean correlation of band envelopes of waveforms [B, 1, T], [B], 0 … 2.
 
-    Correlations are over stretches of 0.4 s, after Taal et al. 2011, "An algorithm for
+    Correlations are over segments of 0.4 s, after Taal et al. 2011, "An algorithm for
     intelligibility prediction of time-frequency weighted noisy speech", without its clipping.
     """
     bands = third_octaves(sample_rate).to(original.device)

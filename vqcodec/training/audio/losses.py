@@ -1,4 +1,4 @@
-"""How far a restored voice is from the original, for training."""
+"""Spectral distances between a reconstruction and the original, for training."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vqcodec.networks.audio.bands import bark, critical_bands
 from vqcodec.networks.spectral import stft
 
 RESOLUTIONS = ((256, 96), (512, 192), (1024, 384))  # window and hop, samples
-POWER = 0.3  # magnitudes are raised to this, about as loudness follows intensity
+POWER = 0.3  # of magnitudes; about the exponent of loudness over intensity
 
 
 @functools.cache
 def frequency_weights(num_fft: int, sample_rate: int) -> Tensor:
-    """Return how many critical bands a bin is wide, [bins, 1], mean 1: low bins count for more."""
+    """Return the relative width of bins in critical bands, [bins, 1], mean 1."""
     edges = torch.arange(num_fft // 2 + 2) * sample_rate / num_fft
     widths = bark(edges[1:]) - bark(edges[:-1])
     return (widths / widths.mean())[:, None]
@@ -25,7 +25,7 @@ def frequency_weights(num_fft: int, sample_rate: int) -> Tensor:
 
 @functools.cache
 def band_members(num_fft: int, sample_rate: int) -> Tensor:
-    """Return which bins a critical band sums, [bands, bins]."""
+    """Return the bins of every critical band, [bands, bins]."""
     return critical_bands(torch.arange(num_fft // 2 + 1) * sample_rate / num_fft)
 
 
@@ -34,15 +34,15 @@ def compressed_spectral_loss(
 ) -> dict[str, Tensor]:
     """Return errors of power-compressed spectra, [B] each, of waveforms [B, 1 or 2, T], [B, 1, T].
 
-    "bands" compares the energies of critical bands, "magnitude" those of bins, and "complex" their
-    phases, too; it falls off twice as fast towards high frequencies, where phase costs many bits
-    and is hardly heard. Compressed this way, quiet parts count nearly as much as loud ones (Ephrat
-    et al. 2018, arXiv:1804.03619, and speech enhancement since).
+    "bands" compares the energies of critical bands, "magnitude" those of bins, and "complex" also
+    their phases. The weights of "complex" fall twice as fast towards high frequencies, where phase
+    costs many bits and is hardly audible. Because of the power compression, quiet parts count
+    nearly as much as loud ones (Ephrat et al. 2018, arXiv:1804.03619).
 
-    Two reconstructions that differ in their noise give energy distances (Gritsenko et al. 2020,
-    arXiv:2008.01160): noise costs nothing where the original is as noisy. For squared errors that
-    is the product of the two errors; for "magnitude", a mean of absolute errors, half the
-    difference of the two is taken off.
+    Two reconstructions that differ only in their noise give energy distances (Gritsenko et al.
+    2020, arXiv:2008.01160): noise costs nothing if the original is as noisy. The energy distance of
+    squared errors is the product of the two errors. For "magnitude", a mean of absolute errors,
+    half the difference of the two reconstructions is subtracted.
     """
     first, second = reconstruction[:, :1], reconstruction[:, -1:]
     same = reconstruction.shape[1] == 1
@@ -66,7 +66,7 @@ def compressed_spectral_loss(
 
 
 class _Compressed(NamedTuple):
-    """A spectrum whose magnitudes, and those of its critical bands, are raised to POWER."""
+    """A spectrum and its critical bands, with magnitudes raised to POWER."""
 
     real: Tensor
     imag: Tensor

@@ -1,10 +1,10 @@
-"""How different two sounds are to the ear: disturbances of loudness, differentiable, for training.
+"""Perceptual distance of two sounds by disturbances of loudness, as a differentiable loss.
 
 The steps and constants are those of the perceptual measure that telephony uses (ITU-T P.862 with
 P.862.2; Beerends et al. 2002, "Perceptual evaluation of speech quality, part II: psychoacoustic
 model"; as a loss: Martin-Donas et al. 2018, "A deep learning loss function based on the perceptual
-evaluation of the speech quality"), with bands and threshold from closed formulas. It is not that
-measure: nothing is aligned in time.
+evaluation of the speech quality"), with bands and threshold from closed formulas. It differs from
+that measure in that it does not align the sounds in time.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from vqcodec.networks.audio.bands import bark
 from vqcodec.networks.spectral import stft
 
 NUM_FFT, HOP = 512, 256  # 32 ms at 16 kHz
-NARROWEST, WIDEST = 0.32, 0.58  # bark, of the lowest and the highest band
-LEVEL = 92.0  # dB SPL of a voice's band of SPEECH_HZ, after the filter that hears it
+NARROWEST, WIDEST = 0.32, 0.58  # bark, widths of the lowest and the highest band
+LEVEL = 92.0  # dB SPL of the band SPEECH_HZ after the filter LOW_CUT
 SPEECH_HZ = (325.0, 3250.0)
-LOW_CUT = ((1.0, -2.0, 1.0), (1.0, -1.9444777, 0.94597794))  # that filter, for wide-band sound
-QUIETEST = 3e-6  # mean square, -55 dB, that a level is taken from at least
+LOW_CUT = ((1.0, -2.0, 1.0), (1.0, -1.9444777, 0.94597794))  # the input filter for wide-band sound
+QUIETEST = 3e-6  # mean square, -55 dB: least level for normalisation
 EXPONENT = 0.23  # of loudness over power (Zwicker and Fastl)
-MASKED = 0.25  # share of the smaller loudness by which sounds differ without being heard to
+MASKED = 0.25  # inaudible difference, as a share of the smaller loudness
 CLEAR, SPOKEN = 100.0, 1e7  # powers of bands over their threshold, and of frames with speech
-LARGEST_RESPONSE, RESPONSE_OFFSET = 100.0, 1e3  # of a filter that is forgiven: 20 dB
-GAIN_RANGE, GAIN_OFFSET, GAIN_MEMORY = (3e-4, 5.0), 5e3, 0.2  # of a level that is forgiven
+LARGEST_RESPONSE, RESPONSE_OFFSET = 100.0, 1e3  # of a filter that does not count: 20 dB
+GAIN_RANGE, GAIN_OFFSET, GAIN_MEMORY = (3e-4, 5.0), 5e3, 0.2  # of a gain that does not count
 ASYMMETRY_OFFSET = 50.0  # power of 17 dB
 ASYMMETRY_POWER, ASYMMETRY_LEAST, ASYMMETRY_MOST = 1.2, 3.0, 12.0
 SYMMETRIC_SHARE, ASYMMETRIC_SHARE = 0.1, 0.0309  # of a point of quality
-SPELL, SPELL_POWER = 20, 6  # frames that are judged as one, mostly by the worst of them
+SPELL, SPELL_POWER = 20, 6  # frames with one common disturbance, close to their largest
 LARGEST_FRAME = 45.0
 
 
 def threshold_in_quiet(frequency: Tensor) -> Tensor:
-    """Return the level in dB SPL at which tones in Hz are just heard (Terhardt 1979)."""
+    """Return the threshold of hearing in dB SPL of tones in Hz (Terhardt 1979)."""
     kilohertz = frequency.clamp(min=50.0) / 1000
     return (
         3.64 * kilohertz**-0.8
@@ -49,13 +49,13 @@ def threshold_in_quiet(frequency: Tensor) -> Tensor:
 
 
 class Bands(NamedTuple):
-    """What the ear makes of a spectrum, band by band."""
+    """The bands of the hearing model."""
 
-    member: Tensor  # [bands, bins], how much of a bin's power each band sums
+    member: Tensor  # [bands, bins], weight of a bin's power in each band
     threshold: Tensor  # [bands, 1]
     width: Tensor  # [bands, 1], bark
     exponent: Tensor  # [bands, 1], of loudness over power
-    speech: Tensor  # [bins], 1 for those that a level is taken from
+    speech: Tensor  # [bins], 1 for those that count for the level
 
 
 @functools.cache
@@ -63,15 +63,15 @@ def band_tables(sample_rate: int) -> Bands:
     """Return the bands of NUM_FFT bins."""
     frequency = torch.arange(NUM_FFT // 2 + 1, dtype=torch.float64) * sample_rate / NUM_FFT
     rate = bark(frequency) - bark(frequency[:1])
-    # Widths grow evenly with the rate, so that numbers of bands are its logarithm.
+    # Widths are linear in the bark rate, so the number of a band is logarithmic in it.
     growth = (WIDEST - NARROWEST) / rate[-1]
     number = torch.log1p(rate * growth / NARROWEST) / growth
     band = torch.floor(number).long()
-    band[0] = -1  # the mean of a waveform is not heard
+    band[0] = -1  # the mean of a waveform is inaudible
     bands = sorted({index for index in band.tolist() if index >= 0})
     member = torch.stack([(band == index).double() for index in bands])
     centre = (member @ frequency) / member.sum(1)
-    # A band that holds more than its share of bins, or less, has the width that its bins cover.
+    # The width of a band is that of the bins in it.
     slope = bark(centre + 0.5) - bark(centre - 0.5)
     width = member.sum(1) * slope * sample_rate / NUM_FFT
     threshold = 10 ** (threshold_in_quiet(centre) / 10)
@@ -90,11 +90,11 @@ def band_tables(sample_rate: int) -> Bands:
 
 
 def loudness_disturbance(restored: Tensor, original: Tensor, sample_rate: int) -> Tensor:
-    """Return how disturbed waveforms [B, 1, T] sound beside originals, [B], in points of quality.
+    """Return the disturbance [B] of waveforms [B, 1, T] against originals, in points of quality.
 
-    About 0 (the same) … 4.5. Both are played at LEVEL; a filter that lasts and slow changes of the
-    level are forgiven. What was added weighs more than what is missing, and short disturbances
-    weigh more than steady ones.
+    It is about 0 (the same) … 4.5. Both sounds are normalised to LEVEL. A constant filter and slow
+    changes of level do not count. Added components weigh more than missing ones, and short
+    disturbances more than steady ones.
     """
     bands = Bands(*(tensor.to(original.device) for tensor in band_tables(sample_rate)))
     powers = []
@@ -115,7 +115,7 @@ def loudness_disturbance(restored: Tensor, original: Tensor, sample_rate: int) -
     asymmetry = added.clamp(max=ASYMMETRY_MOST) * (added >= ASYMMETRY_LEAST)
     symmetric = (bands.width.sum() * (heard * bands.width).square().sum(1) + 1e-6).sqrt()
     asymmetric = (heard * asymmetry * bands.width).sum(1)
-    # A frame counts for less where the original is loud.
+    # A frame counts less if the original is loud.
     weight = ((_audible(old, bands) + 1e5) / 1e7) ** -0.04
     return SYMMETRIC_SHARE * _over_time(symmetric * weight) + ASYMMETRIC_SHARE * _over_time(
         asymmetric * weight
@@ -123,12 +123,12 @@ def loudness_disturbance(restored: Tensor, original: Tensor, sample_rate: int) -
 
 
 def _audible(power: Tensor, bands: Bands) -> Tensor:
-    """Return the power [B, frames] of bands [B, bands, frames] that are heard."""
+    """Return the power [B, frames] of the audible bands of [B, bands, frames]."""
     return (power * (power > bands.threshold)).sum(1)
 
 
 def _same_response(new: Tensor, old: Tensor, bands: Bands) -> Tensor:
-    """Return old powers [B, bands, frames] as if they had passed the filter that new ones did."""
+    """Return old powers [B, bands, frames] with the average spectral shape of the new ones."""
     clear = [power * (power > CLEAR * bands.threshold) for power in (new, old)]
     spoken = clear[1].sum(1, keepdim=True) > SPOKEN
     means = [(power * spoken).mean(2, keepdim=True) + RESPONSE_OFFSET for power in clear]
@@ -136,7 +136,7 @@ def _same_response(new: Tensor, old: Tensor, bands: Bands) -> Tensor:
 
 
 def _same_level(new: Tensor, old: Tensor, bands: Bands) -> Tensor:
-    """Return new powers [B, bands, frames] with the levels of the old ones, frame by frame."""
+    """Return new powers [B, bands, frames], each frame with the level of the old frame."""
     ratio = (_audible(old, bands) + GAIN_OFFSET) / (_audible(new, bands) + GAIN_OFFSET)
     before = functional.pad(ratio, (1, 0), mode="replicate")[:, :-1]
     ratio = (1 - GAIN_MEMORY) * ratio + GAIN_MEMORY * before
@@ -144,7 +144,7 @@ def _same_level(new: Tensor, old: Tensor, bands: Bands) -> Tensor:
 
 
 def _loudness(power: Tensor, bands: Bands) -> Tensor:
-    """Return the loudness of band powers [B, bands, frames], in sone per bark but for a factor."""
+    """Return the loudness of band powers [B, bands, frames], proportional to sone per bark."""
     relative = 0.5 + 0.5 * power / bands.threshold
     louder = (relative**bands.exponent - 1).clamp(min=0)
     return 0.1866 * (2 * bands.threshold) ** bands.exponent * louder
@@ -153,7 +153,7 @@ def _loudness(power: Tensor, bands: Bands) -> Tensor:
 def _over_time(frames: Tensor) -> Tensor:
     """Return one disturbance [B] for all frames [B, F]."""
     spell = min(SPELL, frames.shape[1])
-    # Above zero, where a root has no gradient.
+    # Not zero, where a root has no gradient.
     spells = frames.clamp(1e-3, LARGEST_FRAME).unfold(1, spell, max(1, spell // 2))
     worst = (spells**SPELL_POWER).mean(2) ** (1 / SPELL_POWER)
     return worst.square().mean(1).sqrt()

@@ -1,4 +1,4 @@
-"""Sounds, as training sees them."""
+"""The training side of sounds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXCERPT_S = 6.0  # of a held-out file
 
 
 class AudioTraining(TrainingModality):
-    """Excerpts of recordings, and how far two sounds are apart."""
+    """Excerpts of recordings, and the distortion between two sounds."""
 
     suffixes = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
 
@@ -60,7 +60,7 @@ class AudioTraining(TrainingModality):
         return AudioExcerpts(recordings, config, length, self.sample_rate, speakers)
 
     def excerpt(self, path: Path) -> Tensor:
-        """Return the middle of a recording, [1, 1, T], of a whole number of frames."""
+        """Return the middle of a recording, [1, 1, T], a whole number of frames."""
         recording = self._recording(path)
         length = min(len(recording), round(EXCERPT_S * self.sample_rate))
         start = (len(recording) - length) // 2

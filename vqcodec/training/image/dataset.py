@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,42 +12,51 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
-from vqcodec.config import check_range
+from vqcodec.config import check_positive, check_range
 from vqcodec.errors import ConfigError, InputError
 from vqcodec.training.modality import Dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageDataConfig:
-    """What a training excerpt of a picture is."""
+    """The size and augmentation of training crops."""
 
     crop: int = 128  # pixels each way
     valid_fraction: float = 0.04
     group_separator: str = ""
+    largest_reduction: float = 1.0  # half of the crops are reduced by a factor up to this
+    halve_above_megapixels: float | None = None  # many large pictures have chroma at half size
 
     def __post_init__(self) -> None:
         check_range(self, "data", 16, 2048, "crop")
+        check_range(self, "data", 1, 8, "largest_reduction")
         if self.crop % 16:
             raise ConfigError(f"data.crop: {self.crop} is not a multiple of 16")
+        if self.halve_above_megapixels is not None:
+            check_positive(self, "data", "halve_above_megapixels")
 
 
 class ImageCrops(Dataset):
-    """Crops of pictures held in memory, turned and mirrored; larger pictures come more often."""
+    """Crops of pictures in memory, some turned or mirrored; large pictures are more probable."""
 
     def __init__(self, files: Sequence[Path], config: ImageDataConfig) -> None:
-        self.crop = config.crop
+        self.crop, self.largest_reduction = config.crop, config.largest_reduction
+        self.most_pixels = 1e6 * (config.halve_above_megapixels or math.inf)
         self.pictures = [self._read(path) for path in files]
         areas = np.array([picture.shape[0] * picture.shape[1] for picture in self.pictures])
         self.shares = np.sqrt(areas) / np.sqrt(areas).sum()
 
     def _read(self, path: Path) -> NDArray[np.uint8]:
-        """Return the picture [H, W, 3], enlarged where it is smaller than a crop."""
+        """Return the picture [H, W, 3], halved if large, enlarged if smaller than a crop."""
         try:
             with Image.open(path) as file:
                 picture = file.convert("RGB")
         except OSError as error:
             raise InputError(f"{path}: cannot be read as a picture") from error
+        if picture.width * picture.height > self.most_pixels:
+            picture = picture.reduce(2)
         if min(picture.size) < self.crop:
             factor = self.crop / min(picture.size)
             width, height = (max(self.crop, round(side * factor)) for side in picture.size)
@@ -57,11 +67,26 @@ class ImageCrops(Dataset):
         """Return crops [B, 3, crop, crop] float32 in 0 … 1."""
         crops = []
         for choice in generator.choice(len(self.pictures), batch_size, p=self.shares):
-            picture = self.pictures[choice]
-            top = generator.integers(picture.shape[0] - self.crop + 1)
-            left = generator.integers(picture.shape[1] - self.crop + 1)
-            crop = picture[top : top + self.crop, left : left + self.crop]
+            crop = self._crop(self.pictures[choice], generator)
             crop = crop[:, ::-1] if generator.random() < 0.5 else crop
             crops.append(np.rot90(crop, k=1) if generator.random() < 0.25 else crop)
         pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         return pixels.contiguous().float() / 255
+
+    def _crop(
+        self, picture: NDArray[np.uint8], generator: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Return a random crop of a picture, [crop, crop, 3]; half of the crops are reduced."""
+        side = self.crop
+        if self.largest_reduction > 1:
+            reduction = max(1.0, self.largest_reduction ** generator.uniform(-1, 1))
+            side = min(round(reduction * self.crop), *picture.shape[:2])
+        top = generator.integers(picture.shape[0] - side + 1)
+        left = generator.integers(picture.shape[1] - side + 1)
+        part = picture[top : top + side, left : left + side]
+        if side == self.crop:
+            return part
+        pixels = torch.from_numpy(part.copy()).permute(2, 0, 1)[None]
+        size = (self.crop, self.crop)
+        smaller = functional.interpolate(pixels, size=size, mode="bicubic", antialias=True)
+        return smaller[0].permute(1, 2, 0).numpy()

@@ -1,4 +1,4 @@
-"""Losses of pictures beside the squared error."""
+"""Losses of pictures other than the squared error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ms_ssim(image: Tensor, reconstruction: Tensor) -> Tensor:
     Wang, Simoncelli and Bovik 2003, "Multiscale structural similarity for image quality
     assessment": a Gaussian window of 11 pixels (sigma 1.5) without padding, five scales, each the
     mean of 2 x 2 pixels of the one before (an odd side is padded by zeros), the weights of the
-    paper. Contrast and structure below zero count as zero, so that powers stay real.
+    paper. Negative values of contrast and structure count as zero, so that powers stay real.
     `vqcodec.evaluation.metrics.image` measures the same without gradients.
 
     A picture with a side below 161 pixels is too small for five windows: it has as many scales as
@@ -59,7 +59,7 @@ def _similarity(image: Tensor, reconstruction: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _blur(image: Tensor) -> Tensor:
-    """Return the Gaussian means of all windows that lie inside: sides shrink by 10 pixels."""
+    """Return the Gaussian means of all windows inside the picture: sides shrink by 10 pixels."""
     num_channels, *sides = image.shape[1:]
     for dim, side in enumerate(sides):
         length = min(_WINDOW_SIDE, side)

@@ -1,4 +1,4 @@
-"""Pictures, as training sees them."""
+"""The training side of pictures."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from vqcodec.signals.picture_files import read_picture
 from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
 from vqcodec.training.modality import Dataset, TrainingModality
 
-MS_SSIM_SCALE = 1_500.0  # so that at equal rates both distortions are about as large
+MS_SSIM_SCALE = 1_500.0  # makes both distortions about equal at equal rates
 LARGEST_EXCERPT = 512  # pixels each way, of a held-out picture
 
 
 class ImageTraining(TrainingModality):
-    """Crops of pictures, and how far two pictures are apart."""
+    """Crops of pictures, and the distortion between two pictures."""
 
     suffixes = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm"})
     distortions = ("default", "ms_ssim")
@@ -36,7 +36,7 @@ class ImageTraining(TrainingModality):
         return ImageCrops(files, build_config(ImageDataConfig, table, "data"))
 
     def excerpt(self, path: Path) -> Tensor:
-        """Return the middle of a picture, [1, 3, H, W]: whole positions, sides at most 512."""
+        """Return the middle of a picture, [1, 3, H, W]: whole positions, at most 512 pixels."""
         picture, size = read_picture(path), LARGEST_EXCERPT
         top, left = max(0, picture.height - size) // 2, max(0, picture.width - size) // 2
         middle = image_tensor(picture)[..., top : top + size, left : left + size]
@@ -47,16 +47,22 @@ class ImageTraining(TrainingModality):
     ) -> dict[str, Tensor]:
         """Return the squared error of 8-bit values, mean over each picture.
 
-        With "ms_ssim", what is minimised is how far structures are from being the same; squared
-        errors are only reported.
+        With "ms_ssim", the objective is 1 - MS-SSIM, scaled; squared errors are only reported.
         """
-        error = (reconstruction - target).square().mean(dim=(1, 2, 3)) * 255**2
+        errors = functional.mse_loss(reconstruction, target, reduction="none")
+        error = errors.mean(dim=(1, 2, 3)) * 255**2
+        psnr = -10 * torch.log10(error.detach() / 255**2)
         if kind == "default":
-            return {"total": error, "mse": error}
+            return {"total": error, "mse": error, "psnr_db": psnr}
         from vqcodec.training.image.losses import ms_ssim
 
         similarity = ms_ssim(target, reconstruction)
-        return {"total": MS_SSIM_SCALE * (1 - similarity), "mse": error, "ms_ssim": similarity}
+        return {
+            "total": MS_SSIM_SCALE * (1 - similarity),
+            "mse": error,
+            "psnr_db": psnr,
+            "ms_ssim": similarity,
+        }
 
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
         """Return bits [B] per pixel of pictures [B, 3, H, W]."""
@@ -64,7 +70,7 @@ class ImageTraining(TrainingModality):
 
 
 def image_tensor(picture: Picture) -> Tensor:
-    """Return a picture's colours as [1, 3, H, W] float32 in 0 … 1; grey fills all three."""
+    """Return a picture's colours [1, 3, H, W] float32 in 0 … 1; grey is in all three channels."""
     return torch.from_numpy(np.ascontiguousarray(image_array(picture.pixels)))
 
 

@@ -1,0 +1,78 @@
+"""The prior of pictures in training: matrix products equal convolutions over known neighbours."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vqcodec.networks.precision import use_bfloat16
+from vqcodec.networks.priors.grid import GridPriorNetwork, GroupPredictor
+from vqcodec.priors.config import GridPriorConfig
+from vqcodec.priors.order import known_taps, phase_offsets
+
+NUM_FEATURES = 6
+
+
+def make_predictor(period: int, kernel_size: int) -> GroupPredictor:
+    torch.manual_seed(period)
+    config = GridPriorConfig(groups=(3,), period=period, kernel_size=kernel_size, width=8)
+    predictor = GroupPredictor(config, NUM_FEATURES, 4)
+    torch.nn.init.normal_(predictor.phase_bias)
+    return predictor
+
+
+def kernels_of(predictor: GroupPredictor) -> Tensor:
+    """The context's weights [P, k, k, C, W] as they are stored."""
+    return torch.from_numpy(predictor.stored_context("context").stored_weight()).float()
+
+
+def convolved(predictor: GroupPredictor, features: Tensor) -> Tensor:
+    """The context by one strided convolution a phase, with kernels that are zero elsewhere."""
+    period, reach = predictor.period, predictor.reach
+    images = features.permute(0, 3, 1, 2)
+    result = torch.zeros(*features.shape[:3], 8)
+    kernels = kernels_of(predictor).permute(0, 4, 3, 1, 2)  # [P, W, C, k, k]
+    phases = zip(phase_offsets(period), kernels, predictor.phase_bias, strict=True)
+    for (row, column), kernel, bias in phases:
+        around = functional.pad(images, (reach,) * 4)[..., row:, column:]
+        if row < features.shape[1] and column < features.shape[2]:
+            part = functional.conv2d(around, kernel, bias, stride=period)
+            result[:, row::period, column::period] = part.permute(0, 2, 3, 1)
+    return result
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (5, 7), (8, 6)])
+@pytest.mark.parametrize(("period", "kernel_size"), [(1, 3), (2, 1), (2, 3), (2, 5), (4, 5)])
+def test_the_context_is_a_convolution_over_known_neighbours(period, kernel_size, size):
+    predictor = make_predictor(period, kernel_size)
+    features = torch.randn(2, *size, NUM_FEATURES)
+    context = predictor.context_of(features)
+    assert torch.allclose(context, convolved(predictor, features), atol=1e-5)
+
+
+@pytest.mark.parametrize(("period", "kernel_size"), [(1, 3), (2, 3), (4, 5)])
+def test_only_known_neighbours_have_weights(period, kernel_size):
+    predictor = make_predictor(period, kernel_size)
+    known = torch.from_numpy(known_taps(period, kernel_size))
+    assert predictor.context.shape == (8, int(known.sum()), NUM_FEATURES)
+    kernels = kernels_of(predictor)
+    assert kernels.shape == (period**2, kernel_size, kernel_size, NUM_FEATURES, 8)
+    assert bool((kernels[known] != 0).any()) is bool(known.any())
+    assert not kernels[~known].any()
+
+
+def test_products_in_bfloat16_predict_nearly_the_same():
+    torch.manual_seed(0)
+    config = GridPriorConfig(groups=(2, 4), width=16)
+    network = GridPriorNetwork(config, (127,) * 6)
+    for predictor in network.predictors:
+        torch.nn.init.normal_(predictor.get_submodule("head").weight, std=0.1)
+    indices, rate = torch.randint(60, 67, (2, 6, 5, 4)), torch.tensor([0.2, 0.9])
+    exact = network.bits(indices, rate)
+    use_bfloat16(network)
+    rounded = network.bits(indices, rate)
+    assert rounded.dtype == torch.float32
+    assert not rounded.equal(exact)
+    assert torch.allclose(rounded, exact, atol=0.1)

@@ -1,0 +1,122 @@
+"""A larger network that starts from a smaller one computes the same, or better."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from training_recipes import IMAGE
+
+from vqcodec.networks.precision import in_full_precision
+from vqcodec.training import grow
+from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
+from vqcodec.training.recipe import parse_recipe
+from vqcodec.training.state import CHECKPOINT, save_state
+
+WIDER = {
+    "fine_width": IMAGE.replace("fine_width = 8", "fine_width = 11"),
+    "coarse_width": IMAGE.replace("coarse_width = 8", "coarse_width = 13"),
+    "units": IMAGE.replace("fine_units = 1", "fine_units = 2").replace(
+        "coarse_units = 1", "coarse_units = 3"
+    ),
+    "prior width": IMAGE.replace("groups = [4, 8]\nwidth = 8", "groups = [4, 8]\nwidth = 12"),
+    "gates": IMAGE.replace("coarse_units = 1", "coarse_units = 1\ngated = true"),
+}
+MORE_LATENTS = IMAGE.replace("dim = 12", "dim = 30").replace("[4, 8]", "[4, 8, 18]")
+
+
+@pytest.fixture(autouse=True)
+def few_patches(monkeypatch):
+    monkeypatch.setattr(grow, "NUM_PATCHES", 800)
+
+
+@pytest.fixture
+def begin(tmp_path, data_folder):
+    """Return a training of a recipe, begun from a source."""
+
+    def make(text, source=None):
+        options = TrainingOptions(run=tmp_path, data=[data_folder], start_from=source)
+        training = AutoencoderTraining(parse_recipe(text), options, joint=True)
+        training.begin()
+        training.module.eval()
+        return training
+
+    return make
+
+
+@pytest.fixture
+def source(tmp_path, begin):
+    """A run whose weights are all far from zero."""
+    training = begin(IMAGE)
+    for name, weight in training.module.named_parameters():
+        if not weight.any():
+            nn.init.normal_(weight, std=0.02 if "head" in name else 0.05)
+    training.average.load(training.module.state_dict())
+    folder = tmp_path / "source"
+    folder.mkdir()
+    save_state(folder / CHECKPOINT, {
+        "module": training.module.state_dict(), "average": training.average.values
+    })  # fmt: skip
+    return training, str(folder)
+
+
+def outputs(training):
+    """Reconstructions that are not quantized, and the costs of the first 12 codebooks' indices."""
+    generator = np.random.default_rng(5)
+    signal = training.dataset.signals(6, generator)
+    position = torch.linspace(0, 1, 6)
+    indices = torch.from_numpy(generator.integers(50, 76, (6, 12, 3, 5)))
+    missing = training.autoencoder.quantizer.num_codebooks - 12
+    whole = torch.cat([indices, indices.new_full((6, missing, 3, 5), 63)], dim=1)
+    with torch.no_grad(), in_full_precision(training.module):
+        latents = training.autoencoder.encoder(signal, position)
+        reconstruction = training.autoencoder.decoder(latents, position)
+        bits = training.prior.bits(whole, position)[:, :12]
+    return signal, reconstruction, bits
+
+
+@pytest.mark.parametrize("text", WIDER.values(), ids=list(WIDER))
+def test_wider_and_deeper_networks_compute_the_same(begin, source, text):
+    training, folder = source
+    (_, before, bits), (_, after, grown_bits) = outputs(training), outputs(begin(text, folder))
+    assert torch.allclose(after, before, atol=1e-5)
+    assert torch.allclose(grown_bits, bits, atol=1e-4)
+
+
+@pytest.mark.parametrize("text", [*WIDER.values(), MORE_LATENTS], ids=[*WIDER, "latents"])
+def test_all_new_weights_learn(begin, source, text):
+    old, folder = source
+    training, smaller = begin(text, folder), dict(old.module.named_parameters())
+    training.module.train()
+    before = {name: weight.clone() for name, weight in training.module.named_parameters()}
+    for _ in range(4):
+        training.train_step()
+    for name, weight in training.module.named_parameters():
+        changed = weight != before[name]
+        if name in smaller:  # what was there before does not count
+            changed[tuple(slice(0, size) for size in smaller[name].shape)] = False
+            if weight.shape == smaller[name].shape:
+                continue
+        assert changed.any(), name
+
+
+def test_more_latents_reduce_the_error(begin, source):
+    training, folder = source
+    signal, before, bits = outputs(training)
+    grown = begin(MORE_LATENTS, folder)
+    _, after, grown_bits = outputs(grown)
+    assert torch.allclose(grown_bits, bits, atol=1e-4)  # of the old ones, which come first
+    finest = slice(3, None)  # the regression is of what the finest rate leaves
+    errors = [(x - signal)[finest].square().mean() for x in (before, after)]
+    assert errors[1] < 0.7 * errors[0]
+    gains = grown.autoencoder.quantizer.log_gain
+    assert torch.equal(gains[:, :12], training.autoencoder.quantizer.log_gain)
+    assert gains.isfinite().all()
+
+
+def test_a_prior_with_other_groups_is_initialised_anew(begin, source):
+    grown = begin(IMAGE.replace("[4, 8]", "[6, 6]"), source[1])
+    heads = [predictor.head.weight for predictor in grown.prior.predictors]
+    assert not any(head.any() for head in heads)
+    assert torch.equal(grown.prior.rate_state, source[0].prior.rate_state)

@@ -1,0 +1,67 @@
+"""Two sections of sounds: where they are digitally silent, and how much louder they were coded."""
+
+from collections.abc import Sequence
+
+from vqcodec.bitstream.fields import FieldReader, build_varint
+from vqcodec.bitstream.limits import MAX_NUM_SAMPLES
+from vqcodec.errors import CorruptStreamError, TruncatedStreamError
+
+MAX_GAIN = 15  # a power of two
+
+Stretches = tuple[range, ...]  # samples, in order, with others between them
+
+
+def build_silence(planes: Sequence[Stretches]) -> bytes:
+    """Return the body with the silent stretches of each coded channel."""
+    fields = []
+    for stretches in planes:
+        fields.append(build_varint(len(stretches)))
+        position = 0
+        for stretch in stretches:
+            fields += [build_varint(stretch.start - position), build_varint(len(stretch))]
+            position = stretch.stop
+    return b"".join(fields)
+
+
+def parse_silence(body: bytes, num_planes: int, num_samples: int) -> list[Stretches]:
+    """Return the silent stretches of each coded channel: `build_silence` undone.
+
+    Raises:
+        CorruptStreamError: they are not within the sound, or are not as `build_silence` writes.
+    """
+    reader, planes = FieldReader(body), []
+    try:
+        for _ in range(num_planes):
+            stretches: list[range] = []
+            position = 0
+            for _ in range(reader.parse_varint("silence: stretches", MAX_NUM_SAMPLES)):
+                gap = reader.parse_varint("silence: gap", MAX_NUM_SAMPLES)
+                length = reader.parse_varint("silence: length", MAX_NUM_SAMPLES)
+                start = position + gap
+                if not length or (stretches and not gap) or start + length > num_samples:
+                    raise CorruptStreamError(f"silence: {length} samples from sample {start} on")
+                stretches.append(range(start, start + length))
+                position = start + length
+            planes.append(tuple(stretches))
+    except TruncatedStreamError as error:  # of an intact section: no cut
+        raise CorruptStreamError(str(error)) from error
+    if not reader.at_end:
+        raise CorruptStreamError("silence: bytes after the last stretch")
+    return planes
+
+
+def build_gain(gain: int) -> bytes:
+    """Return the body that says that samples were multiplied by 2^gain."""
+    assert 1 <= gain <= MAX_GAIN
+    return bytes([gain])
+
+
+def parse_gain(body: bytes) -> int:
+    """Return by which power of two samples were multiplied: `build_gain` undone.
+
+    Raises:
+        CorruptStreamError: it is not one byte, or out of range.
+    """
+    if len(body) != 1 or not 1 <= body[0] <= MAX_GAIN:
+        raise CorruptStreamError(f"gain: {body[:4].hex()}, needed one byte, 1 … {MAX_GAIN}")
+    return body[0]

@@ -1,0 +1,100 @@
+"""Growing: the weights of a smaller model in a larger one, and the start of new latents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vqcodec.errors import ConfigError
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.quantizers.lattice import LatticeModule
+from vqcodec.training.modality import Dataset
+
+NUM_PATCHES = 40_000  # in the regression for new latents
+CROPS = 8  # in one batch of it
+
+# Convolutions of the grid prior; their inputs are the state, then features.
+_OF_STATE_AND_FEATURES = re.compile(r"prior\.predictors\.\d+\.update\.weight")
+# The size of this weight gives the number of codebooks in a group.
+_HEAD = re.compile(r"prior\.predictors\.\d+\.head\.weight")
+
+
+def grow_weights(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the found weights, enlarged to the shapes of a larger network of the same kind.
+
+    The weights from new inputs to old outputs are zero, so that old outputs stay the same. New
+    outputs keep their own weights for all inputs. New columns of tables over rates are zero.
+
+    Args:
+        own: weights of the larger network, just built.
+        found: weights of the smaller one; `own` has all their names.
+
+    Raises:
+        ConfigError: a weight is larger than the one of the same name in `own`.
+    """
+    grown = {}
+    for name, weight in found.items():
+        if _OF_STATE_AND_FEATURES.fullmatch(name):
+            parts = (
+                _enlarge(name, own[name][:, : len(own[name])], weight[:, : len(weight)]),
+                _enlarge(name, own[name][:, len(own[name]) :], weight[:, len(weight) :]),
+            )
+            grown[name] = torch.cat(parts, dim=1)
+        else:
+            grown[name] = _enlarge(name, own[name], weight)
+    return grown
+
+
+def _enlarge(name: str, own: Tensor, old: Tensor) -> Tensor:
+    """Return a tensor of the shape of `own` with `old` in its leading corner."""
+    if own.dim() != old.dim() or any(o < n for o, n in zip(own.shape, old.shape, strict=True)):
+        raise ConfigError(f"{name}: {list(old.shape)} does not fit into {list(own.shape)}")
+    enlarged = own.clone()
+    if old.dim():
+        enlarged[: len(old)] = 0
+    enlarged[tuple(slice(0, size) for size in old.shape)] = old
+    return enlarged
+
+
+def prior_can_grow(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bool:
+    """Return whether the found prior fits into the own one: its first groups, at most as wide."""
+    old = {name: weight for name, weight in found.items() if name.startswith("prior.")}
+    heads = [name for name in old if _HEAD.fullmatch(name)]
+    return (
+        bool(heads)
+        and all(name in own and own[name].dim() == old[name].dim() for name in old)
+        and all(len(own[name]) == len(old[name]) for name in heads)
+        and all(own[n].shape[d] >= s for n, w in old.items() for d, s in enumerate(w.shape))
+        and all(own[n].shape[1:] == w.shape[1:] for n, w in old.items() if n.endswith(".context"))
+    )
+
+
+@torch.no_grad()
+def start_new_latents(
+    autoencoder: Autoencoder, first: int, dataset: Dataset, generator: np.random.Generator
+) -> None:
+    """Make the latents from `first` on code the residual of the others, at their median step.
+
+    Raises:
+        ConfigError: networks or quantizer of this kind cannot get more latents.
+    """
+    extend, quantizer = autoencoder.pair.extend, autoencoder.quantizer
+    if extend is None or not isinstance(quantizer, LatticeModule):
+        raise ConfigError("network.dim: only pictures on a lattice grow by more latents")
+    device = quantizer.log_gain.device
+
+    def batches() -> Iterator[Tensor]:
+        left = NUM_PATCHES
+        while left > 0:
+            batch = dataset.signals(CROPS, generator).to(device)
+            left -= batch[:, 0].numel() // autoencoder.modality.geometry.step**2
+            yield batch
+
+    deviations = extend(autoencoder.encoder, autoencoder.decoder, batches(), first)  # [D]
+    steps = deviations[:first] / quantizer.log_gain[:, :first].exp()  # [J, first]
+    median = steps.median(dim=1, keepdim=True).values
+    quantizer.log_gain[:, first:] = (deviations[first:] / median).log()
