@@ -33,8 +33,8 @@ class Record:
             cannot be measured.
         metrics: by name; None if a value is not finite, such as the PSNR of an equal picture.
         file_digest: of the file's content, see `identity`; None for an average.
-        codec_digest: what tells a model from another of its name; None for other codecs.
-        notes: what the reader of the file left out or changed, each with a code and a text.
+        codec_digest: distinguishes models of the same name; None for other codecs.
+        notes: on parts that the reader left out or changed, each with a code and a text.
     """
 
     file: str

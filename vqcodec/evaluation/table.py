@@ -102,9 +102,9 @@ def build_csv(records: Sequence[Record]) -> str:
 
 
 def tabulate(records: Sequence[Record], *, complete: bool = False) -> list[list[Cell]]:
-    """Return a header and rows, one a record, without the columns that are empty in all.
+    """Return a header and a row for each record; empty columns are left out.
 
-    Digests, bits by part and codes of notes are left out unless the table is to be complete.
+    Digests, bits by part and codes of notes are included only if `complete`.
     """
     rows = []
     for record in records:

@@ -175,7 +175,7 @@ class _FrameDecoder:
 
 
 def _frame_source(file: BinaryIO, stream: MpegStream) -> Any:
-    """Return what miniaudio reads from; its base class is known only once it is imported."""
+    """Return a source for miniaudio; its base class exists only after the import."""
     import miniaudio
 
     class FrameSource(miniaudio.StreamableSource):  # type: ignore[misc]
