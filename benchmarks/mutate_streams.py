@@ -1,9 +1,9 @@
-"""Damages thousands of streams, and restores them: only errors of this program may come.
+"""Damages thousands of streams, and decodes them: only a VqcodecError may be raised.
 
     python benchmarks/mutate_streams.py --count 3000 --seed 0
 
-Every stream comes from its number and the seed alone. Half of them get valid checksums after the
-damage, so that it reaches what checksums protect; half are salvaged. A worker process restores
+Every stream depends only on its number and the seed. Half of the streams get valid checksums after
+the damage, so that it passes the checks; half are salvaged. A worker process restores
 them; it is replaced when it dies or hangs.
 """
 
@@ -67,7 +67,7 @@ def build_originals(models: dict[str, Model]) -> list[tuple[str, bytes]]:
 
 
 def damage(data: bytes, rng: random.Random) -> bytes:
-    """Return a damaged stream, with valid checksums or without."""
+    """Return a damaged stream, with or without valid checksums."""
     if rng.random() < 0.5:
         return mutate(data, rng)
     stream = parse_stream(data)
@@ -96,7 +96,7 @@ def damage(data: bytes, rng: random.Random) -> bytes:
 def restore(
     number: int, seed: int, originals: list[tuple[str, bytes]], models: dict[str, Model]
 ) -> dict[str, object]:
-    """Restore one damaged stream and return what came of it."""
+    """Restore one damaged stream and return the result."""
     rng = random.Random(f"{seed}/{number}")
     name, data = originals[rng.randrange(len(originals))]
     data = damage(data, rng)
@@ -126,7 +126,7 @@ def sizes_of(facts: AudioFacts | ImageFacts) -> tuple[int, ...]:
 
 
 def _refuse_large(data: bytes) -> None:
-    """Leave out streams that are valid but large: their time is no finding."""
+    """Leave out streams that are valid but large: a long time is not a finding."""
     facts = parse_header(FieldReader(data)).facts
     values = math.prod(sizes_of(facts))
     if values > _MOST_VALUES:
@@ -137,7 +137,7 @@ def work(first: int, count: int, seed: int) -> None:
     """Restore streams and print a line for each."""
     resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
     channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints is a finding, wherever it goes
+    os.dup2(2, 1)  # output of a library is a finding
     models = {name: load(name) for name in ("speech", "image")}
     originals = build_originals(models)
     assert all(build_stream(parse_stream(data)) == data for _, data in originals)
@@ -148,7 +148,7 @@ def work(first: int, count: int, seed: int) -> None:
 
 
 def main() -> int:
-    """Print what came of all streams, and return 1 where there are findings."""
+    """Print the results of all streams, and return 1 if there are findings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--first", type=int, default=0)

@@ -119,7 +119,7 @@ def _is_tag(data: bytes) -> bool:
 
 
 def _are_chunks(file: BinaryIO, position: int, order: Literal["little", "big"]) -> bool:
-    """Return whether nothing but well-formed chunks follow up to the end of the file."""
+    """Return whether only well-formed chunks follow up to the end of the file."""
     length = length_of(file)
     for shift in (position % 2, 0):  # some writers do not align chunks to 2 bytes
         at = position + shift
@@ -251,7 +251,7 @@ def _read_caf(file: BinaryIO, start: int) -> ChunkedSound | None:
 
 
 def _are_caf_chunks(file: BinaryIO, position: int) -> bool:
-    """Return whether nothing but well-formed chunks follow up to the end of the file."""
+    """Return whether only well-formed chunks follow up to the end of the file."""
     length = length_of(file)
     for _ in range(_MOST_CHUNKS):
         head = read_at(file, position, 12)
