@@ -21,15 +21,15 @@ types: .venv/ready
 	$(BIN)/mypy
 
 unit: .venv/ready
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 quick: .venv/ready
-	$(BIN)/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 # The commands once more, where torch is not installed.
 runtime: .venv-runtime/ready
-	$(RUNTIME)/python -m pip install --quiet 'pytest>=8' 'hypothesis>=6.100'
-	$(RUNTIME)/python -m pytest tests/cli
+	$(RUNTIME)/python -m pip install --quiet 'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6.100'
+	OMP_NUM_THREADS=1 $(RUNTIME)/python -m pytest -n 2 --dist loadfile tests/cli
 
 # Puts the figures of benchmarks/results into the tables of README.md, docs and model cards.
 tables: .venv/ready

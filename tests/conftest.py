@@ -19,6 +19,22 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# What takes more than a few seconds: `make quick` leaves it out.
+SLOW = (
+    *("training", "networks", "evaluation", "signals", "benchmarks"),
+    *("test_reference_decoder.py", "test_readme.py", "test_packaging.py"),
+    *("codec/test_long_sounds.py", "codec/test_damage.py", "cli/test_batches.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests."""
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(folder).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the four tiny models, as in an installation."""
