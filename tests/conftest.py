@@ -21,9 +21,10 @@ def pytest_configure() -> None:
 
 # What takes more than a few seconds: `make quick` leaves it out.
 SLOW = (
-    *("training", "networks", "evaluation", "signals", "benchmarks"),
+    *("training", "networks", "evaluation", "signals", "benchmarks", "priors", "golden"),
     *("test_reference_decoder.py", "test_readme.py", "test_packaging.py"),
-    *("codec/test_long_sounds.py", "codec/test_damage.py", "cli/test_batches.py"),
+    *("codec/test_long_sounds.py", "codec/test_damage.py", "codec/test_progressive.py"),
+    *("codec/test_salvage.py", "cli/test_batches.py"),
 )
 
 
