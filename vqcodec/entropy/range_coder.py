@@ -76,8 +76,8 @@ class FrequencyTables:
         """
         order = table_ids.argsort(kind="stable")  # a radix sort, because the numbers have 16 bits
         in_order = table_ids.take(order)
-        if not len(in_order):
-            return order, []
+        if len(in_order) <= _FEW:
+            return order, self._few_parts(in_order)
         starts = np.concatenate([[0], (in_order[1:] != in_order[:-1]).nonzero()[0] + 1])
         counts = np.diff(starts, append=len(in_order))
         lengths = self._lengths.take(in_order.take(starts))
@@ -105,6 +105,20 @@ class FrequencyTables:
                 places = self._places.take(in_order[first:last])
                 parts.append((first, last, _ROWS, self._weights[length].take(places, axis=0)))
         return order, parts
+
+    def _few_parts(self, in_order: NDArray[np.uint16]) -> list[Part]:
+        """Return the runs of few sorted symbols: one for each length of tables."""
+        if not len(in_order):
+            return []
+        lengths = self._lengths.take(in_order)
+        starts = [0, *((lengths[1:] != lengths[:-1]).nonzero()[0] + 1).tolist(), len(in_order)]
+        parts: list[Part] = []
+        for start, stop in itertools.pairwise(starts):
+            length = int(lengths[start])
+            if length > 1:
+                places = self._places.take(in_order[start:stop])
+                parts.append((start, stop, _ROWS, self._weights[length].take(places, axis=0)))
+        return parts
 
     def parts_of_rows(self, table_ids: NDArray[np.uint16]) -> Sequence[Parts | None]:
         """Return `parts` of each row of `table_ids` [R, S]; work that rows share is done once.
