@@ -209,3 +209,15 @@ def test_damage_in_a_later_segment_is_found_when_that_segment_is_read(audio_mode
     with pytest.raises(CorruptStreamError, match="do not end"):
         for _ in blocks:
             pass
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, MemoryError])
+def test_whatever_ends_the_thread_of_indices_reaches_the_reader(audio_model, monkeypatch, kind):
+    stream = audio_model.compress(noise_clip(5000))
+
+    def die(*_):
+        raise kind("gone")
+
+    monkeypatch.setattr(segments.SegmentRows, "decode", die)
+    with pytest.raises(kind, match="gone"):  # and does not wait for ever
+        audio_model.decompress(stream)
