@@ -140,7 +140,7 @@ def test_the_documented_keys_of_recipes_match_the_code(heading):
     actual = {}
     for field in dataclasses.fields(RECIPE_TABLES[heading]):
         value = field.default
-        if value is dataclasses.MISSING:
+        if value is dataclasses.MISSING or value is None:
             actual[field.name] = ""
         elif isinstance(value, tuple):
             actual[field.name] = ", ".join(map(str, value))
