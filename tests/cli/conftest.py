@@ -219,11 +219,18 @@ def compress_to_target(
     raise UsageError(f"{size_bytes} bytes are too few")
 
 
+@pytest.fixture(autouse=True)
+def no_loaded_models() -> Iterator[None]:
+    """No test gets a model, or a stand-in for one, that another test has loaded."""
+    load_model.cache_clear()
+    yield
+    load_model.cache_clear()
+
+
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> Zoo:
     """Two made-up models in place of the installed ones."""
     models = Zoo()
-    load_model.cache_clear()
     monkeypatch.setattr(vqcodec, "load", models.load)
     stand_in(
         "vqcodec.codec.zoo",
