@@ -144,7 +144,7 @@ def test_the_documented_keys_of_recipes_match_the_code(heading):
             actual[field.name] = ""
         elif isinstance(value, tuple):
             actual[field.name] = ", ".join(map(str, value))
-        elif isinstance(value, bool) or value is None:
+        elif isinstance(value, bool):
             actual[field.name] = str(value).lower()
         else:
             actual[field.name] = str(value) or '""'
