@@ -23,6 +23,7 @@ from result import ROOT, write_result
 
 SAMPLES = ROOT / "assets" / "samples"
 THUMBNAIL = 128  # pixels each way
+LARGE = (4000, 6000)  # rows and columns
 # Runs a command of a checkout, whose cli/ and assets/ are beside its package.
 START = """
 import importlib.util, sys
@@ -65,18 +66,26 @@ def run(root: Path, *arguments: str | Path) -> Run:
     return Run(seconds, usage.ru_maxrss * 1024)
 
 
-def inputs(folder: Path, picture: Path, voice: Path) -> dict[str, Path]:
-    """Return the files to compress by name: picture, thumbnail, ten seconds of speech."""
+def inputs(folder: Path, picture: Path, voice: Path, *, large: bool) -> dict[str, Path]:
+    """Return the files to compress by name: picture, thumbnail, ten seconds of speech.
+
+    With `large`, a picture of 24 megapixels is another: repetitions of the first one.
+    """
     with Image.open(picture) as image:
         image.convert("RGB").resize((768, 512)).save(folder / "picture.png")
+        if large:
+            repetitions = (-(-LARGE[0] // image.height), -(-LARGE[1] // image.width), 1)
+            pixels = np.tile(np.asarray(image.convert("RGB")), repetitions)
+            Image.fromarray(pixels[: LARGE[0], : LARGE[1]]).save(folder / "large.png")
         image.convert("RGB").resize((THUMBNAIL, THUMBNAIL)).save(folder / "thumbnail.png")
     waveform, rate = soundfile.read(voice)
     soundfile.write(folder / "speech.flac", np.resize(waveform, 10 * rate), rate)
-    return {
+    files = {
         "picture, 768 x 512": folder / "picture.png",
         f"thumbnail, {THUMBNAIL} x {THUMBNAIL}": folder / "thumbnail.png",
         "speech, 10 s": folder / "speech.flac",
     }
+    return files | ({"picture, 6000 x 4000": folder / "large.png"} if large else {})
 
 
 def measure(roots: dict[str, Path], files: dict[str, Path], repeats: int) -> dict[str, object]:
@@ -106,12 +115,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", type=Path, help="checkout of the version to compare with")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--large", action="store_true", help="also a picture of 24 megapixels")
     parser.add_argument("--picture", type=Path, default=SAMPLES / "tulips.png")
     parser.add_argument("--voice", type=Path, default=SAMPLES / "voice_man.flac")
     options = parser.parse_args()
     roots = {"this": ROOT} | ({"base": options.base.resolve()} if options.base else {})
     with tempfile.TemporaryDirectory() as name:
-        files = inputs(Path(name), options.picture, options.voice)
+        files = inputs(Path(name), options.picture, options.voice, large=options.large)
         figures = measure(roots, files, options.repeats)
     write_result("commands", {"n": options.repeats, "commands": figures})
 

@@ -8,11 +8,12 @@ from reference_range_decoder import ReferenceRangeDecoder
 
 from vqcodec.entropy.frequencies import MAX_ALPHABET, TOTAL, freqs_from_probabilities
 from vqcodec.entropy.range_coder import (
-    FrequencyTables,
     SymbolDecoder,
     SymbolEncoder,
     SymbolSampler,
+    code_rows,
 )
+from vqcodec.entropy.tables import FrequencyTables
 from vqcodec.errors import CorruptStreamError, ModelFileError, UsageError
 
 
@@ -276,7 +277,7 @@ def test_coding_with_tables_equals_coding_with_rows_in_order_of_table():
 
 @pytest.mark.parametrize("num_symbols", [0, 1, 44, 200])
 @pytest.mark.parametrize("num_rows", [1, 3, 16])
-def test_shared_work_for_rows_gives_the_same_payloads(num_rows, num_symbols):
+def test_rows_decode_side_by_side_as_alone(num_rows, num_symbols):
     rng = np.random.default_rng(num_rows)
     freqs = random_freqs(rng, 12, 9)
     for table, length in enumerate([1, 3, 3, 1, 9, 5, 3, 9, 9, 1, 2, 2]):  # not sorted
@@ -284,16 +285,17 @@ def test_shared_work_for_rows_gives_the_same_payloads(num_rows, num_symbols):
         freqs[table, 0] += TOTAL - freqs[table].sum()
     tables = FrequencyTables(freqs)
     table_ids = rng.integers(0, 12, (num_rows, num_symbols), np.uint16)
-    for row, parts in zip(table_ids, tables.parts_of_rows(table_ids), strict=True):
-        symbols = SymbolSampler(rng).code_with_tables(tables, row)
-        alone, beside = SymbolEncoder(), SymbolEncoder()
-        alone.code_with_tables(tables, row, symbols)
-        beside.code_with_tables(tables, row, symbols, parts)
-        payload = beside.finish()
-        assert payload == alone.finish()
-        assert np.array_equal(
-            SymbolDecoder(payload).code_with_tables(tables, row, parts=parts), symbols
-        )
+    symbols = np.stack([SymbolSampler(rng).code_with_tables(tables, row) for row in table_ids])
+    alone, beside = ([SymbolEncoder() for _ in table_ids] for _ in range(2))
+    for coder, row, known in zip(alone, table_ids, symbols, strict=True):
+        coder.code_with_tables(tables, row, known)
+    assert np.array_equal(code_rows(beside, tables, table_ids, symbols), symbols)
+    payloads = [coder.finish() for coder in beside]
+    assert payloads == [coder.finish() for coder in alone]
+    decoders = [SymbolDecoder(payload) for payload in payloads]
+    assert np.array_equal(code_rows(decoders, tables, table_ids, None), symbols)
+    for decoder in decoders:
+        decoder.finish()
 
 
 def test_the_last_of_65536_tables_is_used():

@@ -45,9 +45,9 @@ class Counter(SymbolEncoder):
 
     count = 0
 
-    def code_with_tables(self, tables, table_ids, symbols=None, parts=None):
+    def code_with_tables(self, tables, table_ids, symbols=None):
         self.count += len(table_ids)
-        return super().code_with_tables(tables, table_ids, symbols, parts)
+        return super().code_with_tables(tables, table_ids, symbols)
 
 
 @pytest.mark.parametrize("rate", RATES)

@@ -113,9 +113,9 @@ class Recorder(SymbolEncoder):
         self.freqs.extend(row.tobytes() for row in freqs)
         return super().code(freqs, symbols)
 
-    def code_with_tables(self, tables, table_ids, symbols=None, parts=None):
+    def code_with_tables(self, tables, table_ids, symbols=None):
         self.freqs.extend(tables.freqs[number].tobytes() for number in table_ids)
-        return super().code_with_tables(tables, table_ids, symbols, parts)
+        return super().code_with_tables(tables, table_ids, symbols)
 
 
 def coding_order(case, shape):
@@ -161,9 +161,9 @@ class Meter(SymbolEncoder):
         self._add(freqs, symbols)
         return super().code(freqs, symbols)
 
-    def code_with_tables(self, tables, table_ids, symbols=None, parts=None):
+    def code_with_tables(self, tables, table_ids, symbols=None):
         self._add(tables.freqs[table_ids], symbols)
-        return super().code_with_tables(tables, table_ids, symbols, parts)
+        return super().code_with_tables(tables, table_ids, symbols)
 
     def _add(self, rows, symbols):
         self.bits.extend(np.log2(rows.sum(axis=1) / rows[np.arange(len(symbols)), symbols]))

@@ -48,6 +48,24 @@ def test_networks_can_start_from_a_model_without_a_learnt_prior(tmp_path, train)
     assert torch.allclose(found, torch.from_numpy(weights).float(), atol=3e-3)
 
 
+CODEBOOKS = IMAGE.replace(
+    'kind = "lattice"\ndim = 12\nlimit = 63',
+    'kind = "residual"\ndim = 12\nnum_codebooks = 3\ncodebook_size = 8',
+).replace('kind = "grid"\ngroups = [4, 8]', 'kind = "grid"\nhead = "categorical"\ngroups = [1, 2]')
+
+
+def test_a_new_run_with_another_quantizer_takes_the_networks_alone(tmp_path, train, joint_run):
+    train(tmp_path / "run", CODEBOOKS, steps=1, start_from=joint_run)
+    found, average = checkpoint(tmp_path / "run")["module"], checkpoint(joint_run)["average"]
+    name = "autoencoder.decoder.linear.weight"
+    assert torch.allclose(found[name], average[name], atol=1e-2)
+    # The squared distance to the nearest entry falls from codebook to codebook; untrained, it is 1.
+    spreads = [float(found[f"autoencoder.quantizer.codebooks.{n}.spread"]) for n in range(3)]
+    assert spreads == sorted(spreads, reverse=True) and 0 < spreads[0] != 1
+    train(tmp_path / "back", IMAGE, steps=1, start_from=tmp_path / "run")
+    assert "autoencoder.quantizer.log_gain" in checkpoint(tmp_path / "back")["module"]
+
+
 def test_a_source_that_does_not_exist_is_refused(tmp_path, train):
     with pytest.raises(MissingModelError, match="nowhere"):
         train(tmp_path / "run", IMAGE, start_from="nowhere")

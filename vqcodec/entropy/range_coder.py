@@ -1,171 +1,24 @@
-"""Range coding of symbols; only this module imports constriction.
+"""Range coding of symbols; only this folder imports constriction.
 
 A prior is one loop over `Coder.code`. The coder decides the result: a `SymbolEncoder` compresses, a
 `SymbolDecoder` decompresses, a `SymbolSampler` samples. docs/FORMAT.md defines the payload.
 """
 
-import itertools
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.entropy.frequencies import TOTAL, Freqs
-from vqcodec.errors import CorruptStreamError, ModelFileError, UsageError
+from vqcodec.entropy.frequencies import Freqs
+from vqcodec.entropy.tables import FEW, ROWS, FrequencyTables, as_weights
+from vqcodec.errors import CorruptStreamError, UsageError
 
 Symbols = NDArray[np.int32]
 
-_FEW = 128  # symbols
-_MANY = 16  # from so many symbols of one table, a separate call is faster than rows of weights
-_MOST_WEIGHTS = 1 << 20  # in one call, to bound memory
 _WORD_BYTES = 4
 _STATE_WORDS = 2
-
-_Categorical = constriction.stream.model.Categorical
-_ROWS = _Categorical(perfect=False)  # takes one row of frequencies per symbol
-
-
-# A run of symbols that are sorted by table: start, stop, a constriction model, and the model's
-# weights, one row per symbol (None for a model of a single table).
-Part = tuple[int, int, Any, NDArray[np.float64] | None]
-Parts = tuple[NDArray[np.intp], list[Part]]  # the sorting order of the symbols, and the runs
-
-
-class FrequencyTables:
-    """Frequency tables that are used many times; a symbol gives its table by number.
-
-    Args:
-        freqs: [T, N] with T up to 65536; every row sums to `total`. A row with fewer than N symbols
-            ends in zeros; all its other entries are at least 1.
-        total: a power of two, 2**24 or less.
-
-    Raises:
-        ModelFileError: the frequencies, which come from a model file, are not such tables.
-    """
-
-    def __init__(self, freqs: Freqs, total: int = TOTAL) -> None:
-        if freqs.ndim != 2 or freqs.size == 0 or len(freqs) > 1 << 16:
-            raise ModelFileError(f"frequency tables: shape {freqs.shape}, needed [1 … 65536, N]")
-        lengths = np.count_nonzero(freqs, axis=1)
-        if np.any((freqs > 0) != (np.arange(freqs.shape[1]) < lengths[:, None])):
-            raise ModelFileError("frequency tables: a zero before the end of a row")
-        if np.any(freqs.sum(axis=1, dtype=np.int64) != total):
-            raise ModelFileError(f"frequency tables: a row that does not sum to {total}")
-        self.freqs = freqs
-        # Tables of equal length share a call: their weights, and each table's row in them.
-        self._lengths = lengths
-        self._weights: dict[int, NDArray[np.float64]] = {}
-        self._places = np.zeros(len(freqs), np.intp)
-        for length in np.unique(lengths).tolist():
-            same = np.flatnonzero(lengths == length)
-            self._weights[length] = _as_weights(freqs[same, :length])
-            self._places[same] = np.arange(len(same))
-        self._models: dict[int, Any] = {}  # of single tables, made on first use
-
-    def parts(self, table_ids: NDArray[np.uint16]) -> Parts:
-        """Return the order that sorts symbols by table, and the runs of the sorted symbols.
-
-        Args:
-            table_ids: [S], the table of each symbol.
-
-        Returns:
-            the stable sorting order [S], and the runs. A table with a single symbol needs no bits
-            and is in no run.
-        """
-        order = table_ids.argsort(kind="stable")  # a radix sort, because the numbers have 16 bits
-        in_order = table_ids.take(order)
-        if len(in_order) <= _FEW:
-            return order, self._few_parts(in_order)
-        starts = np.concatenate([[0], (in_order[1:] != in_order[:-1]).nonzero()[0] + 1])
-        counts = np.diff(starts, append=len(in_order))
-        lengths = self._lengths.take(in_order.take(starts))
-        # One call for each table with many symbols; one for other adjacent tables of equal length.
-        many = counts >= _MANY
-        begins = np.ones(len(starts), np.bool_)
-        begins[1:] = many[1:] | many[:-1] | (lengths[1:] != lengths[:-1])
-        firsts = begins.nonzero()[0]
-        bounds = [*starts.take(firsts).tolist(), len(in_order)]
-        parts: list[Part] = []
-        for (start, stop), length, alone in zip(
-            itertools.pairwise(bounds),
-            lengths.take(firsts).tolist(),
-            many.take(firsts).tolist(),
-            strict=True,
-        ):
-            if length == 1:
-                continue
-            if alone:
-                parts.append((start, stop, self._model(int(in_order[start])), None))
-                continue
-            step = _MOST_WEIGHTS // length
-            for first in range(start, stop, step):
-                last = min(stop, first + step)
-                places = self._places.take(in_order[first:last])
-                parts.append((first, last, _ROWS, self._weights[length].take(places, axis=0)))
-        return order, parts
-
-    def _few_parts(self, in_order: NDArray[np.uint16]) -> list[Part]:
-        """Return the runs of few sorted symbols: one for each length of tables."""
-        if not len(in_order):
-            return []
-        lengths = self._lengths.take(in_order)
-        starts = [0, *((lengths[1:] != lengths[:-1]).nonzero()[0] + 1).tolist(), len(in_order)]
-        parts: list[Part] = []
-        for start, stop in itertools.pairwise(starts):
-            length = int(lengths[start])
-            if length > 1:
-                places = self._places.take(in_order[start:stop])
-                parts.append((start, stop, _ROWS, self._weights[length].take(places, axis=0)))
-        return parts
-
-    def parts_of_rows(self, table_ids: NDArray[np.uint16]) -> Sequence[Parts | None]:
-        """Return `parts` of each row of `table_ids` [R, S]; work that rows share is done once.
-
-        A row is None if this is not faster: the coder then calls `parts` itself.
-        """
-        num_rows, num_symbols = table_ids.shape
-        if num_rows == 1 or not 0 < num_symbols <= _FEW:
-            return [None] * num_rows
-        order = table_ids.argsort(axis=1, kind="stable")
-        firsts = np.arange(num_rows)[:, None] * num_symbols
-        in_order = table_ids.reshape(-1).take((order + firsts).reshape(-1))
-        lengths, places = self._lengths.take(in_order), self._places.take(in_order)
-        begins = np.empty(len(in_order), np.bool_)
-        np.not_equal(lengths[1:], lengths[:-1], out=begins[1:])
-        begins[::num_symbols] = True
-        starts = begins.nonzero()[0]
-        run_lengths = lengths.take(starts).tolist()
-        # Gather the weights of all runs of one length at once; each run takes its rows from them.
-        pieces = {
-            length: self._weights[length].take(places[lengths == length], axis=0)
-            for length in set(run_lengths)
-            if length > 1
-        }
-        used = dict.fromkeys(pieces, 0)
-        rows: list[list[Part]] = [[] for _ in range(num_rows)]
-        bounds = [*starts.tolist(), len(in_order)]
-        for (start, stop), length in zip(itertools.pairwise(bounds), run_lengths, strict=True):
-            if length == 1:
-                continue
-            row, place, count = start // num_symbols, start % num_symbols, stop - start
-            weights = pieces[length][used[length] : used[length] + count]
-            used[length] += count
-            rows[row].append((place, place + count, _ROWS, weights))
-        return list(zip(order, rows, strict=True))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out constriction's models, which cannot be pickled and are made again on use."""
-        return {**self.__dict__, "_models": {}}
-
-    def _model(self, table: int) -> Any:
-        """Return the constriction model of one table."""
-        model = self._models.get(table)
-        if model is None:
-            weights = self._weights[int(self._lengths[table])][self._places[table]]
-            model = self._models[table] = _Categorical(weights, perfect=False)
-        return model
 
 
 class Coder(Protocol):
@@ -184,12 +37,10 @@ class Coder(Protocol):
         tables: FrequencyTables,
         table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,
-        parts: Parts | None = None,
     ) -> Symbols:
         """Code the next symbols and return them, [S]; symbol s has the table `table_ids[s]`.
 
         The symbols are coded in increasing order of table, and in order of index within a table.
-        Pass `parts` if `tables.parts` was computed before.
         """
 
 
@@ -203,7 +54,7 @@ class SymbolEncoder:
         """Append `symbols` [S], coded under `freqs` [S, N], and return them."""
         assert symbols is not None, "an encoder needs the symbols"
         if freqs.shape[1] > 1:
-            self._encoder.encode(symbols, _ROWS, _as_weights(freqs))
+            self._encoder.encode(symbols, ROWS, as_weights(freqs))
         return symbols
 
     def code_with_tables(
@@ -211,11 +62,10 @@ class SymbolEncoder:
         tables: FrequencyTables,
         table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,
-        parts: Parts | None = None,
     ) -> Symbols:
         """Append `symbols` [S], coded under the tables `table_ids` [S], and return them."""
         assert symbols is not None, "an encoder needs the symbols"
-        order, runs = parts or tables.parts(table_ids)
+        order, runs = tables.parts(table_ids)
         in_order = symbols[order]
         for start, stop, model, rows in runs:
             if rows is None:
@@ -250,12 +100,19 @@ class SymbolDecoder:
         """
         if freqs.shape[1] == 1:
             return np.zeros(len(freqs), np.int32)
-        weights = _as_weights(freqs)
+        return self.decode_rows(as_weights(freqs))
+
+    def decode_rows(self, weights: NDArray[np.float64]) -> Symbols:
+        """Return the next symbols [S]; weights [S, N] are frequencies, N at least 2.
+
+        Raises:
+            CorruptStreamError: no symbols encode to this payload.
+        """
         try:
-            decoded: Symbols = self._decoder.decode(_ROWS, weights)
+            decoded: Symbols = self._decoder.decode(ROWS, weights)
         except AssertionError as error:  # how constriction reports impossible data
             raise CorruptStreamError("payload: no symbols encode to it") from error
-        self._encoder.encode(decoded, _ROWS, weights)
+        self._encoder.encode(decoded, ROWS, weights)
         return decoded
 
     def code_with_tables(
@@ -263,14 +120,13 @@ class SymbolDecoder:
         tables: FrequencyTables,
         table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,  # noqa: ARG002
-        parts: Parts | None = None,
     ) -> Symbols:
         """Return the next symbols [S], which were coded under the tables `table_ids` [S].
 
         Raises:
             CorruptStreamError: no symbols encode to this payload.
         """
-        order, runs = parts or tables.parts(table_ids)
+        order, runs = tables.parts(table_ids)
         in_order = np.zeros(len(table_ids), np.int32)
         try:
             for start, stop, model, rows in runs:
@@ -333,18 +189,48 @@ class SymbolSampler:
         tables: FrequencyTables,
         table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,  # noqa: ARG002
-        parts: Parts | None = None,  # noqa: ARG002
     ) -> Symbols:
         """Return symbols [S] drawn under the tables `table_ids` [S]."""
         return self.code(tables.freqs[table_ids])
 
 
-def _as_weights(freqs: Freqs) -> NDArray[np.float64]:
-    """Return `freqs` as constriction's weights: C-contiguous float64.
+def code_rows(
+    coders: Sequence[Coder],
+    tables: FrequencyTables,
+    table_ids: NDArray[np.uint16],
+    symbols: Symbols | None,
+) -> Symbols:
+    """Code the next symbols of each coder and return them, [R, S].
 
-    constriction divides each row by its sum, which is exact because the sum is a power of two.
+    The result is that of `Coder.code_with_tables` with each row of `table_ids` [R, S] and of
+    `symbols` [R, S]. Several decoders share the work of sorting.
+
+    Raises:
+        CorruptStreamError: no symbols encode to a payload.
     """
-    return np.ascontiguousarray(freqs, np.float64)
+    few = len(coders) > 1 and 0 < table_ids.shape[1] <= FEW
+    if few and all(isinstance(coder, SymbolDecoder) for coder in coders):
+        return _decode_rows(cast("Sequence[SymbolDecoder]", coders), tables, table_ids)
+    coded = np.empty(table_ids.shape, np.int32)
+    for row, coder in enumerate(coders):
+        known = None if symbols is None else symbols[row]
+        coded[row] = coder.code_with_tables(tables, table_ids[row], known)
+    return coded
+
+
+def _decode_rows(
+    decoders: Sequence[SymbolDecoder], tables: FrequencyTables, table_ids: NDArray[np.uint16]
+) -> Symbols:
+    order, places, bounds, weights_of_runs = tables.runs(table_ids)
+    num_symbols = table_ids.shape[1]
+    in_order = np.zeros(table_ids.size, np.int32)
+    for start, stop, weights in zip(bounds[:-1], bounds[1:], weights_of_runs, strict=True):
+        if weights.shape[1] > 1:
+            rows = weights.take(places[start:stop], axis=0)
+            in_order[start:stop] = decoders[start // num_symbols].decode_rows(rows)
+    decoded = np.empty_like(in_order)
+    decoded[order] = in_order
+    return decoded.reshape(table_ids.shape)
 
 
 def _shortest_payload(encoder: Any) -> bytes:

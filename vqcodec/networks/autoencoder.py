@@ -65,6 +65,14 @@ class Autoencoder(nn.Module):
     def init_from_data(self, batch: Tensor) -> None:
         """Data-dependent initialisation from a first batch [B, C, ...]."""
         deviations = self.pair.init_from_data(self.encoder, self.decoder, batch)
+        self.init_quantizer(batch, deviations)
+
+    @torch.no_grad()
+    def init_quantizer(self, batch: Tensor, deviations: Tensor | None = None) -> None:
+        """Data-dependent initialisation of the quantizer alone, from a first batch [B, C, ...].
+
+        deviations [D]: change of the signal per unit of each latent, if known.
+        """
         parts = torch.split(batch[:256], 32)
         latents = [self.encoder(part, part.new_ones(len(part))) for part in parts]
         self.quantizer.init_from_data(torch.cat(latents), deviations)

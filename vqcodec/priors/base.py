@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from vqcodec.entropy.frequencies import Freqs
 from vqcodec.entropy.range_coder import (
     Coder,
-    FrequencyTables,
-    Parts,
     SymbolDecoder,
     SymbolEncoder,
     Symbols,
     SymbolSampler,
 )
+from vqcodec.entropy.tables import FrequencyTables
 
 Indices = NDArray[np.int64]  # [K', F] or [K', h, w]
 Targets = Indices | NDArray[np.float64]  # or unrounded indices
@@ -39,7 +38,6 @@ class _Repeater:
         tables: FrequencyTables,  # noqa: ARG002
         table_ids: NDArray[np.uint16],  # noqa: ARG002
         symbols: Symbols | None = None,
-        parts: Parts | None = None,  # noqa: ARG002
     ) -> Symbols:
         """Return the symbols."""
         assert symbols is not None

@@ -15,7 +15,8 @@ from vqcodec.entropy.frequencies import (
     freqs_from_exponents,
     freqs_from_probabilities,
 )
-from vqcodec.entropy.range_coder import Coder, FrequencyTables, SymbolDecoder, Symbols
+from vqcodec.entropy.range_coder import Coder, SymbolDecoder, Symbols, code_rows
+from vqcodec.entropy.tables import FrequencyTables
 from vqcodec.errors import CorruptStreamError, ModelFileError
 from vqcodec.priors.integer import Array
 from vqcodec.priors.logistic import (
@@ -147,12 +148,7 @@ class LogisticCoding:
         if indices is not None and indices.dtype.kind == "f":
             indices = self._choose(indices, table_ids, start, escape)
         symbols = None if indices is None else _symbols_of(indices, start, escape)
-        coded = np.empty(start.shape, np.int32)
-        for row, (coder, parts) in enumerate(
-            zip(coders, self.tables.parts_of_rows(table_ids), strict=True)
-        ):
-            known = None if symbols is None else symbols[row]
-            coded[row] = coder.code_with_tables(self.tables, table_ids[row], known, parts)
+        coded = code_rows(coders, self.tables, table_ids, symbols)
         result: NDArray[np.int64] = start + coded
         escaped = coded == escape
         if np.count_nonzero(escaped):  # a tenth of the time of any()

@@ -114,7 +114,7 @@ class FramesPrior(LearntPrior):
             part = indices[:, start : start + step]
             predicted = []
             for books, group, state in states:
-                outputs = group.predict(state[start : start + step])
+                outputs = group.predict(activate(state[start : start + step]))
                 outputs = outputs.reshape(part.shape[1], -1, self.per_output)
                 predicted.append((books, outputs[:, : books.stop - books.start]))
             yield part, predicted
@@ -138,7 +138,7 @@ class FramesPrior(LearntPrior):
             yield slice(first, min(first + size, num_codebooks)), group, state
             if first + size < num_codebooks:
                 columns = slice(first * self.per_index, (first + size) * self.per_index)
-                state = group.advance(state, features[:, columns])
+                state = group.advance(state, activate(state), features[:, columns])
 
     def _code_in_turn(
         self,
@@ -158,14 +158,18 @@ class FramesPrior(LearntPrior):
             for (mix, _), dilation in zip(self.layers, self.config.dilations, strict=True)
         ]
         groups = list(self._groups_of(num_codebooks))
+        shortest = int(lengths.min())
+        alive, coders_alive = list(range(len(shapes))), list(coders)
         for frame in range(coded.shape[2]):
-            alive = np.flatnonzero(lengths > frame).tolist()
-            coders_alive = [coders[segment] for segment in alive]
-            everyone = len(alive) == len(shapes)
+            everyone = frame < shortest
+            if not everyone:
+                alive = np.flatnonzero(lengths > frame).tolist()
+                coders_alive = [coders[segment] for segment in alive]
             state = self._time_step(before, rate, memories, frame)
             for first, size, group in groups:
                 books = slice(first, min(first + size, num_codebooks))
-                outputs = group.predict(state).reshape(len(shapes), size, self.per_output)
+                active = activate(state)
+                outputs = group.predict(active).reshape(len(shapes), size, self.per_output)
                 outputs = outputs[:, : books.stop - first]
                 if everyone:
                     values = self.coding.code_side_by_side(coders_alive, outputs)
@@ -177,7 +181,7 @@ class FramesPrior(LearntPrior):
                 column = first * self.per_index
                 before[:, column : column + features.shape[1]] = features
                 if first + size < num_codebooks:
-                    state = group.advance(state, features)
+                    state = group.advance(state, active, features)
         return [part[:, :length] for part, length in zip(coded, lengths.tolist(), strict=True)]
 
     def _groups_of(self, num_codebooks: int) -> Iterator[tuple[int, int, _Group]]:
@@ -252,11 +256,17 @@ class _Group(GroupLayers):
             tensors, prefix, dtype, width=width, num_outputs=num_outputs, update_shape=update_shape
         )
 
-    def predict(self, state: Array) -> Array:
-        """Return outputs [S, O] of states [S, W]."""
-        return self.head(activate(self.hidden(activate(state))))
+    def predict(self, active: Array) -> Array:
+        """Return outputs [S, O] of activated states [S, W]."""
+        return self.head(activate(self.hidden(active)))
 
-    def advance(self, state: Array, features: Array) -> Array:
-        """Return the next group's state [S, W] from this group's features [S, C]."""
-        known = np.concatenate([activate(state), features], axis=1)
+    def advance(self, state: Array, active: Array, features: Array) -> Array:
+        """Return the next group's state [S, W].
+
+        Args:
+            state: of this group, [S, W].
+            active: the activated state, [S, W].
+            features: of this group's indices, [S, C].
+        """
+        known = np.concatenate([active, features], axis=1)
         return saturate(state + self.merge(activate(self.update(known))))

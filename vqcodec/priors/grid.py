@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.entropy.frequencies import Freqs
-from vqcodec.entropy.range_coder import Coder, FrequencyTables, Parts, Symbols, SymbolSampler
+from vqcodec.entropy.range_coder import Coder, Symbols, SymbolSampler
+from vqcodec.entropy.tables import FrequencyTables
 from vqcodec.priors.base import Bits, Indices, Shape, Targets
 from vqcodec.priors.coding import uniform_freqs
 from vqcodec.priors.config import GridPriorConfig
@@ -262,11 +263,10 @@ class _DelayedCoder:
         tables: FrequencyTables,
         table_ids: NDArray[np.uint16],
         symbols: Symbols | None = None,
-        parts: Parts | None = None,
     ) -> Symbols:
         """Store the call, and return the symbols."""
         assert symbols is not None
-        call = functools.partial(self._coder.code_with_tables, tables, table_ids, symbols, parts)
+        call = functools.partial(self._coder.code_with_tables, tables, table_ids, symbols)
         self._calls.append(call)
         return symbols
 

@@ -28,12 +28,19 @@ Array = NDArray[Any]
 Tensors = Mapping[str, Array]
 
 
+def _has_avx512() -> bool:
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    return any(name.startswith(("AVX512", "X86_V4")) for name in found)
+
+
 # Smallest value, 0 and largest value, by dtype. 0-dimensional arrays make small calls faster.
 _LIMITS = {
     np.dtype(dtype): tuple(np.array(n, dtype) for n in (-ACTIVATION_LIMIT, 0, ACTIVATION_LIMIT))
     for dtype in (np.float64, np.int64)
 }
-_FEW_ROWS = 3  # up to so many rows, separate products are faster than one matrix product
+# Up to so many rows, separate products are faster than one matrix product, unless the library has
+# kernels for small matrices, which need AVX-512.
+_FEW_ROWS = 1 if _has_avx512() else 3
 
 
 def activate(values: Array) -> Array:
@@ -52,13 +59,10 @@ def saturate(values: Array) -> Array:
 
 def product(values: Array, weight: Array) -> Array:
     """Return the product [..., O] of values [..., I] and a weight [I, O]."""
-    if values.ndim == 2 and len(values) == 1:
-        row: Array = values[0].dot(weight)
-        return row[None]
-    if values.ndim == 2 and len(values) <= _FEW_ROWS:
+    if values.ndim == 2 and 1 < len(values) <= _FEW_ROWS:
         rows: Array = (values[:, None] @ weight)[:, 0]
         return rows
-    products: Array = values @ weight
+    products: Array = values.dot(weight) if weight.ndim == 2 else values @ weight
     return products
 
 

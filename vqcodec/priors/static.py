@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.entropy.frequencies import bits_of_freqs, freqs_from_probabilities
-from vqcodec.entropy.range_coder import Coder, FrequencyTables
+from vqcodec.entropy.range_coder import Coder
+from vqcodec.entropy.tables import FrequencyTables
 from vqcodec.errors import ModelFileError
 from vqcodec.priors.base import Bits, Indices, Prior, Shape, Targets
 from vqcodec.priors.coding import uniform_freqs

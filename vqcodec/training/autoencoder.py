@@ -166,12 +166,15 @@ class AutoencoderTraining:
         self.step = state["step"]
 
     def _start_from_weights(self, source: str) -> None:
-        """Load the weights of a run or a model, which may be smaller."""
-        old_dim = start_from(self.module, source)
-        if old_dim < self.autoencoder.quantizer.dim:
-            generator = np.random.default_rng([self.options.seed, 2**31])
+        """Load the weights of a run or a model, which may be smaller or have another quantizer."""
+        started = start_from(self.module, source)
+        generator = np.random.default_rng([self.options.seed, 2**31])
+        if started.dim < self.autoencoder.quantizer.dim:
             with in_full_precision(self.module):
-                start_new_latents(self.autoencoder, old_dim, self.dataset, generator)
+                start_new_latents(self.autoencoder, started.dim, self.dataset, generator)
+        if not started.quantizer:
+            batch = self.dataset.signals(512, generator).to(self.options.device)
+            self.autoencoder.init_quantizer(batch)
         self.average.load(self.module.state_dict())
 
     @torch.no_grad()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -65,17 +67,32 @@ def module_of(name: str) -> nn.ModuleDict:
     return module
 
 
-def start_from(module: nn.ModuleDict, source: str) -> int:
-    """Load the weights of a run or a model into a module, and return the source's latent dimension.
+NETWORKS = ("autoencoder.encoder.", "autoencoder.decoder.")
+QUANTIZER = "autoencoder.quantizer."
+
+
+class Started(NamedTuple):
+    """What a source of initial weights had."""
+
+    dim: int  # of its latents
+    quantizer: bool  # of the same kind and size, so that its weights were taken
+
+
+def start_from(module: nn.ModuleDict, source: str) -> Started:
+    """Load the weights of a run or a model into a module.
 
     Weights of the prior that the source lacks keep their initial values, and so do `ADDITIONS`.
     Networks of pictures, and their prior, may be larger than those of the source. The decoder's
-    weights of new latents are then zero; see `start_new_latents`.
+    weights of new latents are then zero; see `start_new_latents`. If the source has another kind
+    of quantizer, only its networks are taken.
 
     Raises:
         ConfigError: the networks of the source are different.
     """
     own, found = module.state_dict(), weights_of(source)
+    quantizer = _of_quantizer(own) == _of_quantizer(found)
+    if not quantizer:
+        found = {name: weight for name, weight in found.items() if name.startswith(NETWORKS)}
     other = ConfigError(f"{source}: its networks are not those of the recipe")
     if any(name.startswith("autoencoder.") and name not in own for name in found):
         raise other
@@ -98,6 +115,10 @@ def start_from(module: nn.ModuleDict, source: str) -> int:
         raise other from error
     missing, _ = module.load_state_dict(grown, strict=False)
     needed = [name for name in missing if all(part not in name for part in ADDITIONS)]
-    if any(name.startswith("autoencoder.") for name in needed):
+    if any(name.startswith(NETWORKS) for name in needed):
         raise other
-    return len(found["autoencoder.encoder.linear.weight"]) if can_grow else dim
+    return Started(len(found["autoencoder.encoder.linear.weight"]) if can_grow else dim, quantizer)
+
+
+def _of_quantizer(weights: Mapping[str, Tensor]) -> set[str]:
+    return {name for name in weights if name.startswith(QUANTIZER)}
