@@ -31,6 +31,7 @@ from vqcodec.training.grow import start_new_latents
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.manifest import MANIFEST, Manifest, check_files, check_split, read_manifest
 from vqcodec.training.modality import Batch, training_side
+from vqcodec.training.old_layout import in_order_of
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
 from vqcodec.training.start import module_of, start_from
@@ -162,7 +163,8 @@ class AutoencoderTraining:
             raise ConfigError(f"{run}: was begun with seed {state['seed']}, not {seed}")
         self.module.load_state_dict(state["module"])
         self.average.load(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        weights = [weight for part in self.module.values() for weight in part.parameters()]
+        self.optimizer.load_state_dict(in_order_of(weights, state["optimizer"]))
         self.step = state["step"]
 
     def _start_from_weights(self, source: str) -> None:

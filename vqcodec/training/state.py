@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError, InputError, OutputError
 from vqcodec.files import naming_failures, write_text, writing
+from vqcodec.training.old_layout import with_known_taps
 
 CHECKPOINT, RECIPE = "checkpoint.pt", "recipe.toml"  # in the folder of a run
 AVERAGED_EVERY = 4  # steps; an average over hundreds of steps needs no finer updates
@@ -81,6 +82,8 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 def load_state(path: Path) -> dict[str, Any]:
     """Return a checkpoint: tensors, numbers and text only, never pickled objects.
 
+    Weights in the layout of an older version are converted.
+
     Raises:
         InputError: it is missing or damaged.
     """
@@ -88,7 +91,7 @@ def load_state(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(f"{path}: not a readable checkpoint") from error
-    return state
+    return with_known_taps(state)
 
 
 @contextmanager
