@@ -174,6 +174,17 @@ def phones_table(results: Results) -> str:
         ]
         for kind, scores in result["scores"].items()
     ]
+    rows += [
+        [
+            f"128 values of 40 ms, {kind}",
+            str(scores["num_phones"]),
+            str(scores["num_positions"]),
+            *(percentage(100 * scores[share]) for share in ("chance", "accuracy")),
+            "-",
+            f"{scores['information_bits']:.2f} of {scores['entropy_bits']:.2f}",
+        ]
+        for kind, scores in result.get("windows", {}).items()
+    ]
     header = ["positions", "phones", "n", "chance", "one index",
               f"{result['num_voters']} indices", "bits of the phone in one index"]  # fmt: skip
     model = result["model"]
