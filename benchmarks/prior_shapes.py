@@ -168,7 +168,7 @@ def main() -> None:
     if options.sheet is not None:
         save_sheet(rows, options.sheet)
     write_result(
-        "prior_shapes",
+        "shapes_of_priors",
         {
             "run_steps": run.step,
             "seconds": options.seconds,

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 from idea_tables import ablation_table, speakers_table
+from paper_tables import (
+    bits_per_dim_table,
+    claims_table,
+    conversion_table,
+    quantizers_table,
+    shapes_table,
+)
 from speed_tables import (
     commands_summary_table,
     commands_table,
@@ -156,9 +164,9 @@ def priors_table(results: Results) -> str:
     return markdown(header, rows) + origin(*found.values())
 
 
-def phones_table(results: Results) -> str:
+def phones_table(results: Results, name: str = "phones") -> str:
     """Return how well indices predict phones."""
-    result = results.get("phones")
+    result = results.get(name)
     if result is None:
         return ""
     rows = [
@@ -235,6 +243,13 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "paper pictures": rate_table("paper-pictures"),
     "paper voices": rate_table("paper-voices"),
     "phones": phones_table,
+    "phones of tokens": functools.partial(phones_table, name="phones-tokens"),
+    "claims": claims_table,
+    "bits per dimension": bits_per_dim_table,
+    "shapes of priors": shapes_table,
+    "conversion": conversion_table,
+    "tokens": rate_table("tokens-voices"),
+    "quantizers": quantizers_table,
     "ablation of pictures": ablation_table("ablation_pictures"),
     "ablation of voices": ablation_table("ablation_voices"),
     "speakers": speakers_table,
