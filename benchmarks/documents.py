@@ -19,7 +19,12 @@ from vqcodec.codec.model_file import SUFFIX
 from vqcodec.codec.zoo import ModelCard, read_card
 
 CARDS = sorted(Path(ROOT, "assets", "models").glob("*.md"))
-DOCUMENTS = ("README.md", "docs/RESULTS.md", *(f"assets/models/{card.name}" for card in CARDS))
+PAGES = ("RESULTS", "PAPER", "QUANTIZERS")
+DOCUMENTS = (
+    "README.md",
+    *(f"docs/{name}.md" for name in PAGES),
+    *(f"assets/models/{card.name}" for card in CARDS),
+)
 TABLE = re.compile(r"(<!-- table: ([\w -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NOT_MEASURED = "Not measured yet.\n"
 

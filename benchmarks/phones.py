@@ -4,11 +4,16 @@ After section 4.3 of the VQ-VAE paper (van den Oord et al. 2017, arXiv:1711.0093
 mapped to its most frequent phone. In the paper, phones are from transcripts. Here they are from the
 recogniser pocketsphinx (the package `pocketsphinx` with its US-English model): it finds words, and
 a second pass aligns their pronunciations. So they are not ground truth.
+
+The paper's model has 128 values of 40 ms. The same time scale and number of values are made of the
+indices without labels: the means of the latents in windows of 40 ms are clustered into 128 values
+by k-means. Of a model with several codebooks, the first codebook counts.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +28,7 @@ from vqcodec.codec.model import Model
 from vqcodec.errors import UsageError
 from vqcodec.files import find_files
 from vqcodec.modalities.audio.modality import AudioModality
+from vqcodec.quantizers.residual import ResidualQuantizer
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound import AudioClip
 from vqcodec.signals.sound_files import SUFFIXES, read_clip
@@ -38,6 +44,8 @@ NOT_COUNTED = -1  # in place of a phone
 TRAINING_FILES = 60
 VOTERS = 11  # indices around a position: 44 ms of the paper's 64 samples an index
 PRIOR_WEIGHT = 1.0  # frames that are added to the count of every index
+PAPER_WINDOW_S, PAPER_VALUES = 0.040, 128  # of an index in the paper's section 4.3
+ROUNDS = 20  # of k-means
 RECOGNISER_RATE = 16_000  # Hz
 RECOGNISER_HOP, RECOGNISER_WINDOW = 160, 410  # samples
 WIDEST_SEARCH = 3_000  # hidden Markov models for each frame: saves a third of the time
@@ -45,15 +53,54 @@ WIDEST_SEARCH = 3_000  # hidden Markov models for each frame: saves a third of t
 
 @dataclass(frozen=True)
 class Voice:
-    """A recording: its indices [F] and the phones [F] at them, as numbers in PHONES."""
+    """A recording: its indices [F] and the phones [F] at them, as numbers in PHONES.
+
+    `windows` [F', D] are the means of the latents in windows of PAPER_WINDOW_S, whose phones are
+    `window_phones` [F'].
+    """
 
     indices: NDArray[np.int64]
     phones: NDArray[np.int64]
+    windows: NDArray[np.float32] | None = None
+    window_phones: NDArray[np.int64] | None = None
 
     def without_silence(self) -> Voice:
         """Return the voice with silent positions not counted."""
-        phones = np.where(self.phones == SILENCE, NOT_COUNTED, self.phones)
-        return replace(self, phones=phones)
+
+        def spoken(phones: NDArray[np.int64]) -> NDArray[np.int64]:
+            return np.where(phones == SILENCE, NOT_COUNTED, phones)
+
+        windows = None if self.window_phones is None else spoken(self.window_phones)
+        return replace(self, phones=spoken(self.phones), window_phones=windows)
+
+
+def in_windows(voices: Sequence[Voice], centres: NDArray[np.float32]) -> list[Voice]:
+    """Return voices whose indices are the nearest centres [N, D] of their windows."""
+    found = []
+    for voice in voices:
+        assert voice.windows is not None and voice.window_phones is not None
+        found.append(Voice(nearest(voice.windows, centres), voice.window_phones))
+    return found
+
+
+def nearest(vectors: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the numbers [M] of the centres [N, D] that are nearest to vectors [M, D]."""
+    distances = np.square(centres).sum(axis=1) - 2 * vectors @ centres.T
+    numbers: NDArray[np.int64] = distances.argmin(axis=1)
+    return numbers
+
+
+def cluster(vectors: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+    """Return centres [N, D] of vectors [M, D] by k-means; clusters without a vector stay."""
+    generator = np.random.default_rng(0)
+    centres = vectors[generator.choice(len(vectors), number, replace=len(vectors) < number)].copy()
+    for _ in range(ROUNDS):
+        own = nearest(vectors, centres)
+        counts = np.bincount(own, minlength=number)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, own, vectors)
+        centres[counts > 0] = sums[counts > 0] / counts[counts > 0, None]
+    return centres
 
 
 @dataclass(frozen=True)
@@ -166,9 +213,7 @@ class Recogniser:
 
     def segments(self, clip: AudioClip) -> list[tuple[str, int, int]]:
         """Return the name, first frame and number of frames of all segments, silence included."""
-        mono = clip.waveform.mean(axis=0, keepdims=True)
-        waveform = resample(mono, clip.sample_rate, RECOGNISER_RATE)[0]
-        data = np.rint(waveform.clip(-1, 1) * 32767).astype("<i2").tobytes()
+        data = self._samples(clip)
         self._decoder.activate_search()  # words
         self._hear(data)
         self._decoder.set_alignment()  # the phones of these words
@@ -176,20 +221,63 @@ class Recogniser:
         phones = self._decoder.get_alignment().phones()
         return [(phone.name, phone.start, phone.duration) for phone in phones]
 
+    def words(self, clip: AudioClip) -> list[str]:
+        """Return the words of a sound."""
+        self._decoder.activate_search()
+        self._hear(self._samples(clip))
+        hypothesis = self._decoder.hyp()
+        return hypothesis.hypstr.split() if hypothesis is not None else []
+
+    def _samples(self, clip: AudioClip) -> bytes:
+        """Return the mean of the channels as 16-bit integers at RECOGNISER_RATE."""
+        mono = clip.waveform.mean(axis=0, keepdims=True)
+        waveform = resample(mono, clip.sample_rate, RECOGNISER_RATE)[0]
+        return np.rint(waveform.clip(-1, 1) * 32767).astype("<i2").tobytes()
+
     def _hear(self, data: bytes) -> None:
         self._decoder.start_utt()
         self._decoder.process_raw(data, full_utt=True)
         self._decoder.end_utt()
 
 
-def read_voice(path: Path, model: Model, recogniser: Recogniser) -> Voice:
-    """Return the indices and phones of a recording."""
+class PhoneCache:
+    """The segments of recordings that were heard before, in a JSON file: hearing takes longest."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._heard: dict[str, list[tuple[str, int, int]]] = {}
+        if path is not None and path.exists():
+            self._heard = json.loads(path.read_text(encoding="utf-8"))
+        self._recogniser: Recogniser | None = None
+
+    def segments(self, path: Path, clip: AudioClip) -> list[tuple[str, int, int]]:
+        """Return the segments of a recording; see `Recogniser`."""
+        if path.name not in self._heard:
+            self._recogniser = self._recogniser or Recogniser()
+            self._heard[path.name] = self._recogniser.segments(clip)
+            if self._path is not None:
+                self._path.write_text(json.dumps(self._heard), encoding="utf-8")
+        return [(name, start, count) for name, start, count in self._heard[path.name]]
+
+
+def read_voice(path: Path, model: Model, heard: PhoneCache) -> Voice:
+    """Return the indices and phones of a recording, one by one and in windows."""
     clip = read_clip(path)
-    modality = model.parts.modality
+    modality, quantizer = model.parts.modality, model.parts.quantizer
     assert isinstance(modality, AudioModality)
     hop_length = modality.geometry.step * RECOGNISER_RATE / modality.config.sample_rate
-    indices = model.encode(clip)[0]
-    return Voice(indices, phones_at(recogniser.segments(clip), len(indices), hop_length))
+    chosen = model.encode(clip)[:1]
+    segments, (indices,) = heard.segments(path, clip), chosen
+    latents = quantizer.dequantize(chosen[None], quantizer.config.rate_of(1))[0]  # [D, F]
+    size = max(1, round(PAPER_WINDOW_S * RECOGNISER_RATE / hop_length))
+    count = len(indices) // size
+    windows = latents[:, : count * size].reshape(len(latents), count, size).mean(axis=2).T
+    return Voice(
+        indices,
+        phones_at(segments, len(indices), hop_length),
+        windows.astype(np.float32),
+        phones_at(segments, count, size * hop_length),
+    )
 
 
 def speakers_of(files: Iterable[Path]) -> set[str]:
@@ -200,25 +288,28 @@ def speakers_of(files: Iterable[Path]) -> set[str]:
 def main() -> None:
     """Learn the map on files of one folder, and score it on files of another."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="name or file, of one codebook")
+    parser.add_argument("model", help="name or file")
     parser.add_argument("training", type=Path, help="speech to learn the map from")
     parser.add_argument("held_out", type=Path, help="speech of other speakers")
     parser.add_argument("--name", default="phones", help="of the result")
+    parser.add_argument("--cache", type=Path, help="JSON file that keeps what was recognised")
     options = parser.parse_args()
     model = vqcodec.load(options.model)
-    if model.modality != "audio" or model.parts.quantizer.num_codebooks != 1:
-        raise UsageError(f"{model.name}: not a model for sounds with one codebook")
+    if model.modality != "audio" or not isinstance(model.parts.quantizer, ResidualQuantizer):
+        raise UsageError(f"{model.name}: not a model for sounds with codebooks")
+    size = model.parts.quantizer.codebook_sizes[0]
     training = find_files([options.training], SUFFIXES)
     training = training[:: max(1, len(training) // TRAINING_FILES)][:TRAINING_FILES]
     held_out = find_files([options.held_out], SUFFIXES)
     if common := speakers_of(training) & speakers_of(held_out):
         raise UsageError(f"speakers {', '.join(sorted(common))} are in both folders")
 
-    recogniser = Recogniser()
+    heard = PhoneCache(options.cache)
     learnt_from, scored = (
-        [read_voice(path, model, recogniser) for path in files] for files in (training, held_out)
+        [read_voice(path, model, heard) for path in files] for files in (training, held_out)
     )
-    size = model.parts.quantizer.codebook_sizes[0]
+    every = np.concatenate([voice.windows for voice in learnt_from if voice.windows is not None])
+    centres = cluster(every, PAPER_VALUES)
     speaking = [[voice.without_silence() for voice in voices] for voices in (learnt_from, scored)]
     figures: dict[str, Any] = {
         "model": {"name": model.name, "fingerprint": model.fingerprint},
@@ -229,6 +320,15 @@ def main() -> None:
         "scores": {
             "with silence": score_map(learn_map(learnt_from, size), scored),
             "without silence": score_map(learn_map(speaking[0], size), speaking[1]),
+        },
+        "windows": {
+            name: score_map(
+                learn_map(in_windows(learning, centres), PAPER_VALUES), in_windows(test, centres)
+            )
+            for name, learning, test in (
+                ("with silence", learnt_from, scored),
+                ("without silence", *speaking),
+            )
         },
     }
     write_result(options.name, figures)

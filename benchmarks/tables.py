@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 from idea_tables import ablation_table, speakers_table
+from paper_tables import (
+    bits_per_dim_table,
+    claims_table,
+    conversion_table,
+    quantizers_table,
+    shapes_table,
+)
 from speed_tables import (
     commands_summary_table,
     commands_table,
@@ -156,9 +164,9 @@ def priors_table(results: Results) -> str:
     return markdown(header, rows) + origin(*found.values())
 
 
-def phones_table(results: Results) -> str:
+def phones_table(results: Results, name: str = "phones") -> str:
     """Return how well indices predict phones."""
-    result = results.get("phones")
+    result = results.get(name)
     if result is None:
         return ""
     rows = [
@@ -173,6 +181,17 @@ def phones_table(results: Results) -> str:
             f"{scores['information_bits']:.2f} of {scores['entropy_bits']:.2f}",
         ]
         for kind, scores in result["scores"].items()
+    ]
+    rows += [
+        [
+            f"128 values of 40 ms, {kind}",
+            str(scores["num_phones"]),
+            str(scores["num_positions"]),
+            *(percentage(100 * scores[share]) for share in ("chance", "accuracy")),
+            "-",
+            f"{scores['information_bits']:.2f} of {scores['entropy_bits']:.2f}",
+        ]
+        for kind, scores in result.get("windows", {}).items()
     ]
     header = ["positions", "phones", "n", "chance", "one index",
               f"{result['num_voters']} indices", "bits of the phone in one index"]  # fmt: skip
@@ -224,6 +243,13 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "paper pictures": rate_table("paper-pictures"),
     "paper voices": rate_table("paper-voices"),
     "phones": phones_table,
+    "phones of tokens": functools.partial(phones_table, name="phones-tokens"),
+    "claims": claims_table,
+    "bits per dimension": bits_per_dim_table,
+    "shapes of priors": shapes_table,
+    "conversion": conversion_table,
+    "tokens": rate_table("tokens-voices"),
+    "quantizers": quantizers_table,
     "ablation of pictures": ablation_table("ablation_pictures"),
     "ablation of voices": ablation_table("ablation_voices"),
     "speakers": speakers_table,

@@ -10,7 +10,8 @@ import typer
 
 from vqcodec.errors import UsageError
 
-from .console import note, signal_facts, write_json
+from .console import display_name, note, note_lines, signal_facts, write_json
+from .kept_part import Part
 from .models import load_model
 from .options import (
     Device,
@@ -48,6 +49,40 @@ def sample(
     height: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Of a picture. Default: 256.")
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Keep a part of this sound or picture, and sample the rest.",
+        ),
+    ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="With --from: how much is kept, the start of a sound or the top of a picture. "
+            "Default: 0.5.",
+        ),
+    ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOLE",
+            help="With --from, for pictures: sample this rectangle, LEFT,TOP,WIDTH,HEIGHT in "
+            "pixels, or what is white in a picture of the same size.",
+        ),
+    ] = None,
+    sweeps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=1000,
+            help="For pictures: how many times each index is sampled again, given its neighbours. "
+            "Default: 0, and 8 with --from.",
+        ),
+    ] = None,
     quality: Quality = None,
     file_format: FileFormat = None,
     force: Force = False,
@@ -55,9 +90,9 @@ def sample(
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
-    """Sample a new sound or picture from a model.
+    """Sample a new sound or picture from a model, or the rest of one.
 
-    The modality is that of --model, or follows from the suffix of PATH.
+    The modality is that of --model or --from, or follows from the suffix of PATH.
     """
     from vqcodec.codec.zoo import default_model_name
     from vqcodec.signals.files import write_signal
@@ -66,9 +101,17 @@ def sample(
         raise UsageError("--json and the sample cannot both go to stdout: use -o PATH")
     require_within("--temperature", temperature, 0, 100)
     check_target(output, force=force)
-    wants_sound = duration is not None or _names_a_sound(output, file_format)
+    part = Part.parse(source=source, keep=keep, mask=mask)
+    if part is not None and any(value is not None for value in (duration, width, height)):
+        raise UsageError("--from gives the size: leave out --duration, --width and --height")
+    if part is not None:
+        wants_sound = not part.is_picture
+    else:
+        wants_sound = duration is not None or _names_a_sound(output, file_format)
     name = model or default_model_name("audio" if wants_sound else "image")
     loaded = load_model(name, device)
+    if wants_sound and sweeps is not None:
+        raise UsageError("--sweeps is for pictures")
     named = None if output == STDIO else output
     _, chosen_format = choose_format(loaded.modality, named, file_format)
     size = _size(loaded.modality, duration, width, height)
@@ -77,7 +120,14 @@ def sample(
         "temperature": temperature,
         "quality": require_quality(quality),
     }
-    signal = loaded.sample(**settings, **size)
+    if sweeps is not None:
+        settings["num_sweeps"] = sweeps
+    if part is None:
+        signal = loaded.sample(**settings, **size)
+    else:
+        signal = loaded.complete(part.signal, **settings, **part.settings)
+        for line in note_lines(part.notes, display_name(part.name)):
+            note(line, quiet=quiet)
     with open_target(output, force=force) as file:
         write_signal(signal, file, chosen_format)
     note(f"{output}: sampled from {loaded.name} with --seed {settings['seed']}", quiet=quiet)

@@ -170,3 +170,36 @@ def test_the_table_shows_shares_as_per_cent_and_bits_of_how_many():
     row = "| without silence | 39 | 1000 | 10.0 % | 25.0 % | 30.0 % | 1.50 of 5.00 |"
     assert row in table.splitlines()
     assert tables.phones_table({}) == ""
+
+
+def test_windows_become_the_values_of_their_clusters():
+    generator = np.random.default_rng(0)
+    places = np.array([[0, 0], [10, 0], [0, 10]], np.float32)
+    own = np.repeat([0, 1, 2], 50)
+    windows = (places[own] + 0.1 * generator.normal(size=(150, 2))).astype(np.float32)
+    centres = phones.cluster(windows, 3)
+    found = phones.nearest(windows, centres)
+    assert len(np.unique(found)) == 3
+    assert all(len(np.unique(found[own == cluster])) == 1 for cluster in range(3))
+    heard = np.array([SILENCE, 3, 4])[own]
+    voice = Voice(np.zeros(0, np.int64), np.zeros(0, np.int64), windows, heard)
+    (told,) = phones.in_windows([voice], centres)
+    assert score_map(learn_map([told], 3), [told])["accuracy"] == 1
+    (spoken,) = phones.in_windows([voice.without_silence()], centres)
+    assert score_map(learn_map([spoken], 3), [spoken])["num_positions"] == 100
+
+
+def test_what_was_heard_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(phones, "Recogniser", Heard)
+    cache = tmp_path / "heard.json"
+    first = phones.PhoneCache(cache).segments(Path("a/1.flac"), "a sound")
+    monkeypatch.setattr(phones, "Recogniser", None)
+    assert phones.PhoneCache(cache).segments(Path("a/1.flac"), "a sound") == first == [("AA", 0, 3)]
+
+
+class Heard:
+    """A recogniser that hears the same phone in every sound."""
+
+    def segments(self, clip):
+        assert clip == "a sound"
+        return [("AA", 0, 3)]

@@ -116,6 +116,12 @@ class FakeModel:
             return black(settings.get("width", 256), settings.get("height", 256))
         return silence(1, int(settings.get("duration_s", 3) * 16_000), 16_000)
 
+    def complete(self, signal: Signal, **settings: Any) -> Signal:
+        if (self.modality == "image") != isinstance(signal, Picture):
+            raise UsageError("this model is for the other kind")
+        self.calls.append(settings)
+        return signal
+
     def indices_of(self, stream: bytes) -> list[NDArray[np.int64]]:
         parse_stream(stream)
         return [np.arange(12).reshape(2, 2, 3)]

@@ -3,9 +3,11 @@
 import io
 import sys
 
+import numpy as np
 import pytest
 
-from vqcodec.signals.picture_files import read_picture
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_files import read_picture, write_picture
 from vqcodec.signals.sound_files import read_clip
 
 
@@ -91,3 +93,74 @@ def test_an_existing_file_is_overwritten_by_force_only(vqc, zoo):
     assert vqc("sample", "-o", "a.png").exit_code == 0
     assert vqc("sample", "-o", "a.png").exit_code == 6
     assert vqc("sample", "-f", "-o", "a.png").exit_code == 0
+
+
+def test_sweeps_reach_the_model(vqc, zoo):
+    assert vqc("sample", "--sweeps", "3", "-o", "new.png").exit_code == 0
+    assert zoo.image.calls[0]["num_sweeps"] == 3
+    assert vqc("sample", "--sweeps", "3", "-o", "new.wav").exit_code == 2
+
+
+def test_the_kind_of_what_is_kept_decides(vqc, zoo, photo, voice):
+    options = ["--seed", "7", "-o", "-"]
+    assert vqc("sample", "--from", photo, *options).exit_code == 0
+    assert vqc("sample", "--from", voice, "--keep", "0.25", *options).exit_code == 0
+    usual = {"seed": 7, "temperature": 1, "quality": 5}
+    assert zoo.image.calls == [usual]
+    assert zoo.speech.calls == [{**usual, "keep": 0.25}]
+    assert vqc("sample", "--from", photo, "-o", "new.wav").exit_code == 2
+    assert vqc("sample", "--from", photo, "--model", "speech", "-o", "new.wav").exit_code == 2
+
+
+def test_a_rectangle_is_a_hole_in_a_picture(vqc, zoo, photo):
+    picture = read_picture(photo)
+    assert vqc("sample", "--from", photo, "--mask", "3, 2,4,5000", "-o", "a.png").exit_code == 0
+    hole = np.zeros((picture.height, picture.width), np.bool_)
+    hole[2:, 3:7] = True
+    assert np.array_equal(zoo.image.calls[0]["mask"], hole)
+
+
+def test_a_picture_marks_a_hole_in_white(vqc, zoo, photo, tmp_path):
+    picture = read_picture(photo)
+    hole = np.zeros((picture.height, picture.width, 1), np.uint8)
+    hole[1:3, 4:6] = 255
+    with (tmp_path / "hole.png").open("wb") as file:
+        write_picture(Picture(hole), file, "PNG")
+    assert vqc("sample", "--from", photo, "--mask", "hole.png", "-o", "a.png").exit_code == 0
+    assert np.array_equal(zoo.image.calls[0]["mask"], hole[:, :, 0] > 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--keep", "0.5"], "--keep needs --from"),
+        (["--mask", "0,0,1,1"], "--mask needs --from"),
+        (["--from", "photo.png", "--keep", "2"], "--keep 2"),
+        (["--from", "photo.png", "--keep", "0.1", "--mask", "0,0,1,1"], "only one of them"),
+        (["--from", "photo.png", "--mask", "100000,0,1,1"], "holds no pixel"),
+        (["--from", "photo.png", "--mask", "0,0,0,1"], "holds no pixel"),
+        (["--from", "photo.png", "--mask", "small.png"], "1 x 1 pixels, needed"),
+        (["--from", "photo.png", "--mask", "voice.wav"], "is for pictures"),
+        (["--from", "photo.png", "--mask", "-"], "--mask -"),
+        (["--from", "photo.png", "--width", "8"], "leave out --duration"),
+        (["--from", "voice.wav", "--mask", "0,0,1,1"], "is for pictures"),
+        (["--from", "voice.wav", "--duration", "1"], "leave out --duration"),
+        (["--from", "photo.png", "--sweeps", "-1"], "--sweeps"),
+    ],
+)
+def test_parts_that_cannot_be_kept_are_wrong_usage(
+    vqc, zoo, photo, voice, options, message, tmp_path
+):
+    with (tmp_path / "small.png").open("wb") as file:
+        write_picture(Picture(np.zeros((1, 1, 1), np.uint8)), file, "PNG")
+    outcome = vqc("sample", *options, "-o", "a.png")
+    assert outcome.exit_code == 2
+    assert message in outcome.stderr
+    assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("options", [["missing.png"], ["photo.png", "--mask", "missing.png"]])
+def test_files_to_complete_that_are_missing_are_named(vqc, zoo, photo, options):
+    outcome = vqc("sample", "--from", *options, "-o", "a.png")
+    assert outcome.exit_code == 3
+    assert "missing.png" in outcome.stderr

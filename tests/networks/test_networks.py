@@ -35,6 +35,13 @@ PATCHES: dict[str, Any] = {
     "fine_units": 2,
     "coarse_units": 1,
 }
+PAPER_AUDIO: dict[str, Any] = {
+    "kind": "paper",
+    "dim": 5,
+    "width": 8,
+    "narrow_width": 4,
+    "num_units": 2,
+}
 TABLES: dict[str, dict[str, Any]] = {
     "patches": PATCHES,
     "patches-gated": {**PATCHES, "gated": True},
@@ -42,7 +49,8 @@ TABLES: dict[str, dict[str, Any]] = {
     "mdct": MDCT,
     "mdct-excited": {**MDCT, "excitation": True},
     "mdct-voices": {**MDCT, "excitation": True, "voice_dim": 3},
-    "audio-paper": {"kind": "paper", "dim": 5, "width": 8, "narrow_width": 4, "num_units": 2},
+    "audio-paper": PAPER_AUDIO,
+    "audio-paper-voices": {**PAPER_AUDIO, "voice_dim": 3},
 }
 STEPS = {
     "patches": 16,
@@ -52,6 +60,7 @@ STEPS = {
     "mdct-excited": 16,
     "mdct-voices": 16,
     "audio-paper": 64,
+    "audio-paper-voices": 64,
 }
 GRIDS = {2: [(1, 1), (1, 9), (11, 8), (19, 23)], 1: [(1,), (7,), (40,), (61,)]}
 
@@ -168,6 +177,7 @@ def test_an_unknown_kind_is_refused(name):
         ("audio-paper", "dim", 0),
         ("audio-paper", "width", 2_000),
         ("audio-paper", "num_units", 5),
+        ("audio-paper", "voice_dim", -1),
         ("audio-paper", "hop_length", 64),
     ],
 )

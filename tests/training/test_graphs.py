@@ -35,6 +35,13 @@ PATCHES: dict[str, Any] = {
     "fine_units": 1,
     "coarse_units": 1,
 }
+PAPER_AUDIO: dict[str, Any] = {
+    "kind": "paper",
+    "dim": 5,
+    "width": 8,
+    "narrow_width": 4,
+    "num_units": 1,
+}
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "patches": ("image", PATCHES),
     "patches-gated": ("image", {**PATCHES, "gated": True}),
@@ -42,10 +49,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "mdct": ("audio", MDCT),
     "mdct-excited": ("audio", {**MDCT, "excitation": True}),
     "mdct-voices": ("audio", {**MDCT, "excitation": True, "voice_dim": 3}),
-    "audio-paper": (
-        "audio",
-        {"kind": "paper", "dim": 5, "width": 8, "narrow_width": 4, "num_units": 1},
-    ),
+    "audio-paper": ("audio", PAPER_AUDIO),
+    "audio-paper-voices": ("audio", {**PAPER_AUDIO, "voice_dim": 3}),
 }
 GRIDS = {1: [(1,), (2,), (37,)], 2: [(1, 1), (1, 6), (5, 3)]}
 
@@ -145,9 +150,9 @@ def test_exporting_twice_gives_the_same_graphs(name):
     assert constants.keys() == case.constants.keys()
 
 
-@pytest.fixture(scope="module")
-def voices() -> Case:
-    return case_of("mdct-voices")
+@pytest.fixture(scope="module", params=["mdct-voices", "audio-paper-voices"])
+def voices(request: pytest.FixtureRequest) -> Case:
+    return case_of(request.param)
 
 
 @pytest.mark.parametrize("num_frames", [1, 50, 123])

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.codec import bit_map, compress, decompress
+from vqcodec.codec import bit_map, complete, compress, decompress
 from vqcodec.codec.parts import Parts, Progress
 from vqcodec.codec.search import rate_of
 from vqcodec.codec.segments import join_segments, split_segments
 from vqcodec.errors import UsageError
-from vqcodec.priors.base import Prior
+from vqcodec.priors.base import UNKNOWN, Prior
 from vqcodec.signals.files import LazySignal, Signal
 from vqcodec.signals.sound import Sound
 
@@ -234,6 +234,7 @@ class Model:
         duration_s: float = 3.0,
         width: int = 256,
         height: int = 256,
+        num_sweeps: int = 0,
     ) -> Signal:
         """Return a new signal from indices that are sampled from the prior (ancestral sampling).
 
@@ -244,19 +245,67 @@ class Model:
             duration_s: of a sound, in seconds.
             width: of a picture, in pixels.
             height: of a picture, in pixels.
+            num_sweeps: how many times each index of a picture is then sampled again, given its
+                neighbours on all sides.
 
         Raises:
             UsageError: a size or the temperature is out of range.
         """
-        if not 0 < duration_s <= 3600:
-            raise UsageError(f"a duration of {duration_s} s is not within 0 … 3600 s")
-        if not (1 <= width <= 4096 and 1 <= height <= 4096):
-            raise UsageError(f"{width} x {height} pixels are not 1 … 4096 each way")
+        complete.check_duration(duration_s)
+        complete.check_picture_size(width, height)
         parts, rate = self.parts, self.rate_of(quality)
         facts = parts.modality.facts_to_sample(duration_s=duration_s, width=width, height=height)
         shape = (parts.quantizer.config.codebooks_at(rate), *parts.modality.grid(facts))
-        indices = parts.prior.sample(shape, rate, np.random.default_rng(seed), temperature)
+        unknown, generator = np.full(shape, UNKNOWN), np.random.default_rng(seed)
+        indices = parts.prior.fill(unknown, rate, generator, temperature, num_sweeps)
         return decompress.synthesise(parts, indices, facts, rate)
+
+    def complete(
+        self,
+        signal: Signal,
+        *,
+        seed: int,
+        keep: float = 0.5,
+        mask: NDArray[np.bool_] | None = None,
+        temperature: float = 1.0,
+        quality: float = 5.0,
+        num_sweeps: int = 8,
+    ) -> Signal:
+        """Return a signal with a part of its indices kept, and the others sampled.
+
+        The kept part comes back as from a stream, without opacity and metadata. Its indices at the
+        border have seen a little of what is replaced: the encoder's receptive field.
+
+        Args:
+            signal: a picture or a sound of the model's modality; channels are mixed down.
+            seed: the same seed gives the same indices on every machine.
+            keep: 0 … 1, the share that is kept: the start of a sound, the upper rows of a picture.
+            mask: [H, W] of a picture, True where it is sampled; in place of `keep`.
+            temperature: as for `sample`.
+            quality: 1 … 10, of all indices.
+            num_sweeps: as for `sample`; without them, what is sampled in a picture does not fit
+                its surroundings, because of the order of the prior.
+
+        Raises:
+            UsageError: the signal is of the other modality or too large, the mask has another
+                size, or a number is out of range.
+        """
+        parts, rate = self.parts, self.rate_of(quality)
+        if mask is None:
+            unknown = complete.unknown_after(parts, signal, keep)
+        else:
+            unknown = complete.unknown_at(parts, signal, mask)
+        indices = self.encode(signal, quality=quality)
+        return complete.complete_signal(
+            parts,
+            signal,
+            indices,
+            unknown,
+            rate,
+            np.random.default_rng(seed),
+            temperature=temperature,
+            num_sweeps=num_sweeps,
+        )
 
     def rate_of(self, quality: float) -> int:
         """Return the rate byte of a quality.

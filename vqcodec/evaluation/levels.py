@@ -97,6 +97,17 @@ class _IndexKeeper(Prior):
         self._kept.append((rate, [segment.astype(np.int16) for segment in segments]))
         return segments
 
+    def fill(
+        self,
+        known: Indices,
+        rate: int,
+        generator: np.random.Generator,
+        temperature: float = 1.0,
+        num_sweeps: int = 0,
+    ) -> Indices:
+        """Call the prior."""
+        return self._prior.fill(known, rate, generator, temperature, num_sweeps)
+
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
         """Call the prior."""
         return self._prior.bits_of(segments, rate)

@@ -15,7 +15,6 @@ from vqcodec.entropy.range_coder import (
     SymbolDecoder,
     SymbolEncoder,
     Symbols,
-    SymbolSampler,
 )
 from vqcodec.entropy.tables import FrequencyTables
 
@@ -23,6 +22,7 @@ Indices = NDArray[np.int64]  # [K', F] or [K', h, w]
 Targets = Indices | NDArray[np.float64]  # or unrounded indices
 Shape = tuple[int, ...]
 Bits = NDArray[np.float64]  # of each index of a segment
+UNKNOWN = -1  # in place of an index that is to be sampled
 
 
 class _Repeater:
@@ -149,7 +149,29 @@ class Prior(ABC):
         self, shape: Shape, rate: int, generator: np.random.Generator, temperature: float
     ) -> Indices:
         """Return sampled indices [K', ...] of a shape (ancestral sampling)."""
-        return self.code([SymbolSampler(generator, temperature)], [shape], rate)[0]
+        return self.fill(np.full(shape, UNKNOWN), rate, generator, temperature)
+
+    @abstractmethod
+    def fill(
+        self,
+        known: Indices,
+        rate: int,
+        generator: np.random.Generator,
+        temperature: float = 1.0,
+        num_sweeps: int = 0,
+    ) -> Indices:
+        """Return one segment's indices [K', ...] with those sampled that are `UNKNOWN`.
+
+        An index is sampled given the indices before it in coding order, known or sampled.
+
+        Args:
+            known: [K', ...]; indices that are not `UNKNOWN` stay as they are.
+            rate: the rate byte.
+            generator: the only source of randomness.
+            temperature: see `SymbolSampler`.
+            num_sweeps: how many times each sampled index is then sampled again, given its
+                neighbours on all sides; only for pictures.
+        """
 
     @abstractmethod
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vqcodec.entropy.range_coder import Coder
-from vqcodec.priors.base import Bits, Indices, Shape, Targets
+from vqcodec.entropy.range_coder import Coder, SymbolSampler
+from vqcodec.priors.base import UNKNOWN, Bits, Indices, Shape, Targets
 from vqcodec.priors.config import FramesPriorConfig
 from vqcodec.priors.integer import (
     Array,
@@ -79,6 +79,30 @@ class FramesPrior(LearntPrior):
         with single_threaded():
             return self._code_in_turn(coders, shapes, rate)
 
+    def fill(
+        self,
+        known: Indices,
+        rate: int,
+        generator: np.random.Generator,
+        temperature: float = 1.0,
+        num_sweeps: int = 0,  # noqa: ARG002 - later frames are not seen
+    ) -> Indices:
+        """Return indices [K', F] with those sampled that are `UNKNOWN`; see `Prior.fill`."""
+        frames = np.flatnonzero((known == UNKNOWN).any(axis=0))
+        if not len(frames):
+            return known
+        first = max(0, int(frames[0]) - self.num_frames_seen)
+        part = known[:, first : int(frames[-1]) + 1]
+        sampler = SymbolSampler(generator, temperature)
+        with single_threaded():
+            drawn = self._code_in_turn([sampler], [part.shape], rate, [part])[0]
+        return np.concatenate([known[:, :first], drawn, known[:, first + part.shape[1] :]], axis=1)
+
+    @property
+    def num_frames_seen(self) -> int:
+        """How many frames before a frame its prediction depends on."""
+        return 1 + sum(self.config.dilations)
+
     def _code_known(self, coder: Coder, indices: Indices, rate: int) -> None:
         """Run known indices [K', F] through a coder."""
         for part, predicted in self._predict_known(indices, rate):
@@ -145,8 +169,12 @@ class FramesPrior(LearntPrior):
         coders: Sequence[Coder],
         shapes: Sequence[Shape],
         rate: int,
+        known: Sequence[Indices] | None = None,
     ) -> list[Indices]:
-        """Run segments frame by frame through coders that determine the indices."""
+        """Run segments frame by frame through coders that determine the indices.
+
+        Indices that are known, [K', F] of each segment, replace those of the coders.
+        """
         if not shapes:
             return []
         num_codebooks = shapes[0][0]
@@ -176,6 +204,9 @@ class FramesPrior(LearntPrior):
                 else:
                     values = np.zeros((len(shapes), books.stop - first), np.int64)
                     values[alive] = self.coding.code_side_by_side(coders_alive, outputs[alive])
+                if known is not None:
+                    given = np.stack([segment[books, frame] for segment in known])
+                    values = np.where(given == UNKNOWN, values, given)
                 coded[:, books, frame] = values
                 features = self.features_of(values, first)  # [S, n * E]
                 column = first * self.per_index

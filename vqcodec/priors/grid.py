@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vqcodec.entropy.frequencies import Freqs
 from vqcodec.entropy.range_coder import Coder, Symbols, SymbolSampler
 from vqcodec.entropy.tables import FrequencyTables
-from vqcodec.priors.base import Bits, Indices, Shape, Targets
+from vqcodec.priors.base import UNKNOWN, Bits, Indices, Shape, Targets
 from vqcodec.priors.coding import uniform_freqs
 from vqcodec.priors.config import GridPriorConfig
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, activate, saturate
@@ -131,6 +131,34 @@ class GridPrior(LearntPrior):
 
         return self._walk(shape, rate, code_place, num_groups)
 
+    def fill(
+        self,
+        known: Indices,
+        rate: int,
+        generator: np.random.Generator,
+        temperature: float = 1.0,
+        num_sweeps: int = 0,
+    ) -> Indices:
+        """Return indices [K', h, w] with those sampled that are `UNKNOWN`; see `Prior.fill`.
+
+        The first phases are sampled without known neighbours of later phases. A sweep takes every
+        position of a group in turn as one of the last phase, which sees its neighbours on all
+        sides (Gibbs sampling), so that what is sampled fits what is known, and itself.
+        """
+        sampler = SymbolSampler(generator, temperature)
+
+        def draw(outputs: Array, place: Place, _: int) -> Indices:
+            given = known[place].transpose(1, 2, 0)
+            if (given != UNKNOWN).all():
+                return given
+            drawn = self.coding.code(sampler, outputs.reshape(-1, self.per_output), None)
+            return np.where(given == UNKNOWN, drawn.reshape(given.shape), given)
+
+        with single_threaded():
+            return self._walk(
+                known.shape, rate, draw, self.num_levels(len(known)), num_sweeps=num_sweeps
+            )
+
     def _groups_in_use(self, targets: Targets) -> int:
         """Return the number of groups up to the last group with an index other than zero's."""
         num_groups = self.num_levels(len(targets))
@@ -143,8 +171,8 @@ class GridPrior(LearntPrior):
         return num_groups
 
     def _find_groups_in_use(self, coders: Sequence[Coder], num_codebooks: int) -> int:
-        """Return the number of groups that a stream uses; a sampler uses all groups."""
-        if not coders or isinstance(coders[0], SymbolSampler):
+        """Return the number of groups that a stream uses."""
+        if not coders:
             return self.num_levels(num_codebooks)
         return self._code_number(coders[0], num_codebooks)
 
@@ -183,6 +211,8 @@ class GridPrior(LearntPrior):
         rate: int,
         find: Callable[[Array, Place, int], Indices],
         num_groups: int,
+        *,
+        num_sweeps: int = 0,
     ) -> Indices:
         """Return the indices [K', h, w] of one segment; codebooks past K' are left out.
 
@@ -192,6 +222,7 @@ class GridPrior(LearntPrior):
             find: takes outputs [h', w', n, O] for a place, the place and the number of its group,
                 and returns its indices [h', w', n].
             num_groups: in use; the indices of the other groups stand for zero.
+            num_sweeps: further visits to every position of a group, as one of the last phase.
         """
         num_codebooks, height, width = shape
         indices = np.full(shape, self.zero, np.int64)
@@ -204,7 +235,7 @@ class GridPrior(LearntPrior):
             books = slice(first, first + num)
             features = np.zeros((height, width, size * self.per_index), self.dtype)
             is_seen = np.zeros(size * self.per_index, np.bool_)  # not zero everywhere
-            for phase, rows, columns in self._parts_of_phases(height, width, size):
+            for phase, rows, columns in self._visits(height, width, size, num_sweeps):
                 outputs = group.predict(
                     state[rows, columns],
                     features,
@@ -227,15 +258,17 @@ class GridPrior(LearntPrior):
             first += size
         return indices
 
-    def _parts_of_phases(
-        self, height: int, width: int, group_size: int
+    def _visits(
+        self, height: int, width: int, group_size: int, num_sweeps: int
     ) -> Iterator[tuple[int, slice, slice]]:
         """Yield the positions of every phase, in parts within the limit of the coding.
 
-        Each part is a phase, and the rows and the columns of its positions.
+        Each part is a phase, and the rows and the columns of its positions. Sweeps follow, in
+        which all positions count as the last phase.
         """
-        period = self.config.period
-        for phase, (row, column) in enumerate(self.offsets):
+        period, last = self.config.period, len(self.offsets) - 1
+        visits = [*enumerate(self.offsets), *num_sweeps * [(last, place) for place in self.offsets]]
+        for phase, (row, column) in visits:
             if row >= height or column >= width:
                 continue
             columns = slice(column, None, period)

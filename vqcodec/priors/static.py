@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.entropy.frequencies import bits_of_freqs, freqs_from_probabilities
-from vqcodec.entropy.range_coder import Coder
+from vqcodec.entropy.range_coder import Coder, SymbolSampler
 from vqcodec.entropy.tables import FrequencyTables
 from vqcodec.errors import ModelFileError
-from vqcodec.priors.base import Bits, Indices, Prior, Shape, Targets
+from vqcodec.priors.base import UNKNOWN, Bits, Indices, Prior, Shape, Targets
 from vqcodec.priors.coding import uniform_freqs
 from vqcodec.priors.config import StaticPriorConfig
 from vqcodec.priors.integer import Tensors, fetch
@@ -44,6 +44,18 @@ class StaticPrior(Prior):
             symbols = coder.code_with_tables(self.tables, books.repeat(count), known)
             coded.append(symbols.astype(np.int64).reshape(shape))
         return coded
+
+    def fill(
+        self,
+        known: Indices,
+        rate: int,
+        generator: np.random.Generator,
+        temperature: float = 1.0,
+        num_sweeps: int = 0,  # noqa: ARG002 - neighbours are not seen
+    ) -> Indices:
+        """Return indices [K', ...] with those sampled that are `UNKNOWN`."""
+        drawn = self.code([SymbolSampler(generator, temperature)], [known.shape], rate)[0]
+        return np.where(known == UNKNOWN, drawn, known)
 
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:  # noqa: ARG002
         """Return the bits of each index of segments [K', ...]."""

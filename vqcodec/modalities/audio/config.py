@@ -82,6 +82,7 @@ class PaperAudioConfig:
     width: int = 256  # channels at the lowest resolution
     narrow_width: int = 32  # channels at the highest resolution; each halving doubles them
     num_units: int = 2  # residual units of each stage of the decoder
+    voice_dim: int = 0  # V, channels of a speaker embedding; 0 for no voices
 
     def __post_init__(self) -> None:
         check_range(self, "network", 4_000, 96_000, "sample_rate")
@@ -89,6 +90,7 @@ class PaperAudioConfig:
         check_range(self, "network", 4, 1_024, "width")
         check_range(self, "network", 4, self.width, "narrow_width")
         check_range(self, "network", 0, len(DILATIONS), "num_units")
+        check_range(self, "network", 0, 1_024, "voice_dim")
 
     def widths(self) -> list[int]:
         """Return the channels of each stage, highest resolution (half the sample rate) first."""

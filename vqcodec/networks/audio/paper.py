@@ -5,11 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from vqcodec.modalities.audio.config import DILATIONS, PaperAudioConfig
+from vqcodec.networks.audio.voices import VoiceModulation
 from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.residual import PaperUnit1d, scale_for_rectifiers
 from vqcodec.networks.statistics import standardise_outputs
 
 START_SIGNALS = 64  # of a first batch: enough for means and standard deviations
+VOICE_EMPHASIS = 2.0  # guidance scale in inference: gains of all stages multiply
 
 
 class PaperAudioEncoder(nn.Module):
@@ -36,6 +38,10 @@ class PaperAudioDecoder(nn.Module):
 
     The paper's decoder is a WaveNet, which is autoregressive and trained by likelihood. This
     decoder computes all samples at once and is trained by a spectral distance.
+
+    With voices, the speaker embedding scales and shifts the input of every stage, as the paper's
+    one-hot code of the speaker conditions every layer. The embedding is computed from a recording,
+    so the decoder can take the voice of any speaker.
     """
 
     def __init__(self, config: PaperAudioConfig) -> None:
@@ -48,15 +54,36 @@ class PaperAudioDecoder(nn.Module):
         self.body, self.head = nn.Sequential(*layers[:-1]), layers[-1]
         scale_for_rectifiers(self.body)
         scale_for_rectifiers([self.head], gain=0.1)  # start near silence
+        self.widths, self.stage_length = widths, config.num_units + 2
+        self.voice: VoiceModulation | None = None
+        if config.voice_dim:
+            self.voice = VoiceModulation(
+                config.voice_dim, config.sample_rate, sum(widths), VOICE_EMPHASIS
+            )
 
     def forward(
         self,
         latents: Tensor,
         rate: Tensor,  # noqa: ARG002
         corner: tuple[int, ...] = (0,),  # noqa: ARG002
+        voice: Tensor | None = None,
     ) -> Tensor:
-        """Return the waveform [B, 1, 64 * F], about ±1, of latents [B, D, F]."""
-        return self.head(self.body(latents))  # type: ignore[no-any-return]
+        """Return the waveform [B, 1, 64 * F], about ±1, of latents [B, D, F].
+
+        Voices are vectors [B or 1, V].
+        """
+        if self.voice is None:
+            return self.head(self.body(latents))  # type: ignore[no-any-return]
+        features = self.body[0](latents)
+        scales, shifts = self.voice.gains_of(voice)
+        start = 0
+        for number, width in enumerate(self.widths):
+            mine = slice(start, start + width)  # split() would become a sequence in a graph
+            first = 1 + number * self.stage_length
+            stage = self.body[first : first + self.stage_length]
+            features = stage(features * (1 + scales[:, mine]) + shifts[:, mine])
+            start += width
+        return self.head(features)  # type: ignore[no-any-return]
 
 
 def init_paper_networks(

@@ -53,24 +53,30 @@ class VoiceModulation(nn.Module):
     over all signals of a voice, and an average sounds like no voice.
     """
 
-    def __init__(self, dim: int, sample_rate: int, num_channels: int) -> None:
+    def __init__(
+        self, dim: int, sample_rate: int, num_channels: int, emphasis: float = EMPHASIS
+    ) -> None:
         super().__init__()
         self.encoder = VoiceEncoder(dim, sample_rate)
         self.nobody = nn.Parameter(torch.zeros(dim))
+        self.emphasis = emphasis
         self.gains = nn.Linear(dim, 2 * num_channels)
         nn.init.zeros_(self.gains.weight)
         nn.init.zeros_(self.gains.bias)
 
     def forward(self, features: Tensor, vectors: Tensor | None) -> Tensor:
         """Return features [B, C, F] modulated by speaker embeddings [B or 1, dim]."""
+        scale, shift = self.gains_of(vectors)
+        return features * (1 + scale) + shift
+
+    def gains_of(self, vectors: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return scales and shifts [B or 1, C, 1] for speaker embeddings [B or 1, dim]."""
         if vectors is None:
             vectors = self.nobody[None]
         elif self.training:
             known = torch.rand(len(vectors), 1, device=vectors.device) >= NOBODY_SHARE
             vectors = torch.where(known, vectors, self.nobody)
         else:
-            vectors = self.nobody + EMPHASIS * (vectors - self.nobody)
+            vectors = self.nobody + self.emphasis * (vectors - self.nobody)
         both = self.gains(vectors)[:, :, None]
-        scale, shift = both[:, : both.shape[1] // 2], both[:, both.shape[1] // 2 :]
-        shaped: Tensor = features * (1 + scale) + shift
-        return shaped
+        return both[:, : both.shape[1] // 2], both[:, both.shape[1] // 2 :]
