@@ -115,10 +115,9 @@ def best_lag(reference: Floats, decoded: Floats) -> int:
 def _envelope(waveform: Floats) -> Floats:
     """Return the magnitude of the analytic signal of a waveform [T], about its mean."""
     mean = waveform.mean()
-    spectrum = np.fft.fft(waveform - mean)
-    middle = (len(waveform) + 1) // 2
-    spectrum[1:middle] *= 2
-    spectrum[len(waveform) // 2 + 1 :] = 0
+    spectrum = np.zeros(len(waveform), np.complex128)
+    spectrum[: len(waveform) // 2 + 1] = np.fft.rfft(waveform - mean)
+    spectrum[1 : (len(waveform) + 1) // 2] *= 2
     envelope: Floats = np.abs(np.fft.ifft(spectrum)) + mean
     return envelope
 
