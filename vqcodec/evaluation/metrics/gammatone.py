@@ -77,7 +77,8 @@ class _Filterbank:
         spectrum = np.fft.rfft(windowed, self.num_bins, axis=1)
         whole = (np.square(spectrum.real) + np.square(spectrum.imag)) @ self.powers
         rest = np.square(windowed @ self.tails).reshape(len(frames), NUM_BANDS, -1).sum(axis=2)
-        return np.maximum(whole - rest, 0)
+        energies: Floats = np.maximum(whole - rest, 0)
+        return energies
 
 
 @lru_cache(maxsize=2)

@@ -119,7 +119,8 @@ class _Bands:
             carried[:, :band] *= up[:, :band]
             spread[:, band] += carried[:, :band].sum(axis=1)
             carried[:, band] = own[:, band]
-        return spread ** (1 / _POWER)
+        spread_energies: Floats = spread ** (1 / _POWER)
+        return spread_energies
 
 
 @lru_cache(maxsize=1)

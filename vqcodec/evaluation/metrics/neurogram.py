@@ -56,7 +56,8 @@ class _Patches:
 
 def similarity(reference: Floats, decoded: Floats) -> Floats:
     """Return the mean NSIM [B] of each band of two patches [B, P]."""
-    return _similarities(_Patches(reference[None]), _Patches(decoded[None]))[0]
+    bands: Floats = _similarities(_Patches(reference[None]), _Patches(decoded[None]))[0]
+    return bands
 
 
 def _similarities(reference: _Patches, decoded: _Patches) -> Floats:
@@ -100,9 +101,7 @@ def match_patches(reference: Floats, decoded: Floats) -> tuple[list[int], list[i
     padded = np.pad(decoded, ((0, 0), (0, PATCH - 1)))
     # [G, B, P]: the candidates are all offsets; the last ones end in zeros.
     candidates = _Patches(sliding_window_view(padded, PATCH, axis=1).transpose(1, 0, 2))
-    batches = [
-        candidates.take(slice(at, at + _BATCH)) for at in range(0, len(candidates), _BATCH)
-    ]
+    batches = [candidates.take(slice(at, at + _BATCH)) for at in range(0, len(candidates), _BATCH)]
     scores = np.empty((len(starts), num_frames, num_bands))
     for number, start in enumerate(starts):
         patch = _Patches(reference[None, :, start : start + PATCH])

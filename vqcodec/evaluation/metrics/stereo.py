@@ -88,12 +88,9 @@ def _tiles(waveform: NDArray[np.float32]) -> _Tiles:
         left.append(np.square(np.abs(first)) @ weights)
         right.append(np.square(np.abs(second)) @ weights)
         cross.append((first * second.conj()) @ weights)
-    return _Tiles(*(_summed(np.concatenate(parts)) for parts in (left, right, cross)))
-
-
-def _summed(frames: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return the sums of consecutive frames [F, B]; the last tile may have fewer."""
-    return np.add.reduceat(frames, np.arange(0, len(frames), _FRAMES), axis=0)
+    frames = [np.concatenate(parts) for parts in (left, right, cross)]
+    starts = np.arange(0, len(frames[0]), _FRAMES)  # the last tile may have fewer frames
+    return _Tiles(*(np.add.reduceat(each, starts, axis=0) for each in frames))
 
 
 def _edges_hz() -> Floats:

@@ -45,17 +45,23 @@ def visqol_audio(reference: NDArray[np.float32], decoded: NDArray[np.float32]) -
 
 
 def _score(reference: Floats, decoded: Floats) -> float:
+    bands = band_similarities(reference, decoded)
+    return 1.0 if bands.mean() < _LEAST_SIMILARITY else _predict(bands)
+
+
+def band_similarities(reference: Floats, decoded: Floats) -> Floats:
+    """Return the mean similarity [32] of each gammatone band of waveforms [T] at 48 kHz."""
     decoded = aligned(reference, decoded)
     decoded = decoded * math.sqrt(np.square(reference).mean() / np.square(decoded).mean())
     pair = (gammatone_spectrogram(waveform, SAMPLE_RATE) for waveform in (reference, decoded))
-    starts, offsets, bands = match_patches(*prepare(*pair))
+    starts, offsets, patches = match_patches(*prepare(*pair))
     for number, (start, offset) in enumerate(zip(starts, offsets, strict=True)):
         if offset >= 0:
             again = _realigned(_samples(reference, start), _samples(decoded, offset))
-            if again is not None and again.mean() >= bands[number].mean():
-                bands[number] = again
-    features = np.mean(bands, axis=0)
-    return 1.0 if features.mean() < _LEAST_SIMILARITY else _predict(features)
+            if again is not None and again.mean() >= patches[number].mean():
+                patches[number] = again
+    bands: Floats = np.mean(patches, axis=0)
+    return bands
 
 
 def _samples(waveform: Floats, first_frame: int) -> Floats:
