@@ -20,7 +20,7 @@ from result import write_result
 import vqcodec
 from vqcodec.codec.model import Model
 from vqcodec.evaluation.curves import Curve, build_curve, gap_or_none
-from vqcodec.evaluation.metrics.audio import pesq_wb
+from vqcodec.evaluation.metrics.speech import pesq_wb
 from vqcodec.files import find_files
 from vqcodec.priors.coding import LogisticCoding
 from vqcodec.priors.grid import GridPrior

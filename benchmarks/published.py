@@ -22,7 +22,7 @@ import result
 from result import write_result
 
 from vqcodec.errors import InputError
-from vqcodec.evaluation.baselines import PillowCodec
+from vqcodec.evaluation.picture_baselines import PillowCodec
 from vqcodec.files import find_files
 from vqcodec.rate import bits_per_pixel
 from vqcodec.signals.picture import psnr

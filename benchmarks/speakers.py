@@ -23,8 +23,8 @@ from torch import Tensor
 
 import vqcodec
 from vqcodec.codec.model import Model
-from vqcodec.evaluation.metrics.audio import stoi
 from vqcodec.evaluation.metrics.speaker import embedding_of
+from vqcodec.evaluation.metrics.speech import stoi
 from vqcodec.files import find_files
 from vqcodec.rate import bits_per_second
 from vqcodec.signals.sound import AudioClip

@@ -21,7 +21,7 @@ from .paths import open_target
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
-    from vqcodec.evaluation.baselines import Baseline
+    from vqcodec.evaluation.baseline import Baseline
     from vqcodec.evaluation.record import Record
     from vqcodec.evaluation.report.comparison import Comparison
     from vqcodec.evaluation.run import Task
@@ -225,11 +225,12 @@ def _tasks(
     qualities: Sequence[float],
 ) -> list[Task]:
     """Return every codec at every setting on the files that it takes, models first."""
-    from vqcodec.evaluation.run import Task
+    from vqcodec.evaluation.run import Task, highest_rate
 
+    sample_rate = highest_rate(files["audio"])
     scales: list[tuple[Model | Baseline, Sequence[float]]] = [
         *((model, qualities) for model in models),
-        *((baseline, baseline.qualities) for baseline in baselines),
+        *((baseline, baseline.qualities_at(sample_rate)) for baseline in baselines),
     ]
     for codec, _ in scales:
         if not files[codec.modality]:

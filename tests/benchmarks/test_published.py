@@ -16,7 +16,7 @@ import published
 import result
 
 from vqcodec.errors import InputError
-from vqcodec.evaluation.baselines import PillowCodec
+from vqcodec.evaluation.picture_baselines import PillowCodec
 
 HEADER = "dataset,codec,bpp,psnr_rgb\n"
 

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 
 from vqcodec.errors import InputError, MissingCodecError, UsageError
-from vqcodec.evaluation import baselines
 from vqcodec.evaluation.baselines import BASELINES, load_baseline
 from vqcodec.signals.picture import Picture, psnr
+from vqcodec.signals.resampling import resample, to_length
 from vqcodec.signals.sound import AudioClip
 
-PROGRAMS = {"opus": "opusenc", "codec2": "c2enc", "mp3": "lame"}
+PROGRAMS = {"opus": "opusenc", "codec2": "c2enc", "mp3": "lame", "vorbis": "oggenc"}
+
+MODULES = {"jxl": "imagecodecs", "aac": "av"}
 
 
 def waves(height=48, width=64, channels=3):
@@ -29,8 +31,8 @@ def loaded(name):
     """Return a baseline, or skip the test where it is not installed."""
     if name in PROGRAMS and shutil.which(PROGRAMS[name]) is None:
         pytest.skip(f"{PROGRAMS[name]} is not installed")
-    if name == "jxl":
-        pytest.importorskip("imagecodecs")
+    if name in MODULES:
+        pytest.importorskip(MODULES[name])
     return load_baseline(name)
 
 
@@ -58,16 +60,16 @@ def test_only_the_8_bit_pixels_are_coded(name):
     assert codec.compress(deep, quality=50) == codec.compress(picture, quality=50)
 
 
-@pytest.mark.parametrize("name", ["opus", "mp3"])
+@pytest.mark.parametrize("name", ["opus", "mp3", "vorbis"])
 @pytest.mark.parametrize("num_channels", [1, 2])
 def test_a_sound_keeps_its_length_rate_and_channels(name, num_channels):
     codec, clip = loaded(name), hum(12_345, num_channels)
-    decoded = codec.decompress(codec.compress(clip, quality=32))
+    decoded = codec.decompress(codec.compress(clip, quality=codec.qualities[-1]))
     assert decoded.waveform.shape == clip.waveform.shape
     assert decoded.sample_rate == 16_000
 
 
-@pytest.mark.parametrize("name", ["opus", "mp3", "codec2"])
+@pytest.mark.parametrize("name", ["opus", "mp3", "codec2", "aac", "vorbis"])
 def test_a_sound_is_coded_the_same_each_time_and_larger_at_a_higher_setting(name):
     codec, clip = loaded(name), hum(16_000)
     low, high, again = (
@@ -75,6 +77,30 @@ def test_a_sound_is_coded_the_same_each_time_and_larger_at_a_higher_setting(name
     )
     assert len(low) < len(high)
     assert low == again
+
+
+@pytest.mark.parametrize("name", ["opus", "mp3", "aac", "vorbis"])
+@pytest.mark.parametrize("sample_rate", [44_100, 48_000])
+def test_a_stereo_sound_is_neither_early_nor_late(name, sample_rate):
+    codec = loaded(name)
+    noise = np.random.default_rng(0).normal(size=(2, 30_000)) * np.hanning(30_000) / 4
+    clip = AudioClip(noise.astype(np.float32), sample_rate)
+    quality = codec.qualities_at(sample_rate)[-1]
+    decoded = codec.decompress(codec.compress(clip, quality=quality))
+    waveform = to_length(resample(decoded.waveform, decoded.sample_rate, sample_rate), 30_000)
+    first, second = (np.fft.rfft(each[0], 60_000) for each in (clip.waveform, waveform))
+    assert np.fft.irfft(first * second.conj()).argmax() == 0
+
+
+def test_sounds_of_full_band_have_settings_of_their_own():
+    codec = loaded("opus")
+    assert codec.qualities_at(16_000) == codec.qualities_at(None) == codec.qualities
+    assert codec.qualities_at(44_100)[-1] == 64
+
+
+def test_aac_refuses_more_than_two_channels():
+    with pytest.raises(UsageError, match="1 or 2 channels here, not 3"):
+        loaded("aac").compress(hum(1000, 3), quality=32)
 
 
 @pytest.mark.parametrize("num_samples", [0, 1, 639, 16_000])
@@ -116,10 +142,18 @@ def test_an_unknown_baseline_is_a_usage_error():
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("opus", "opus-tools"), ("codec2", "codec2"), ("mp3", "lame"), ("jxl", "pip install")],
+    [
+        ("opus", "opus-tools"),
+        ("codec2", "codec2"),
+        ("mp3", "lame"),
+        ("jxl", "pip install"),
+        ("vorbis", "vorbis-tools"),
+        ("aac", "pip install"),
+    ],
 )
 def test_a_missing_baseline_says_how_to_install_it(monkeypatch, name, hint):
-    monkeypatch.setattr(baselines.shutil, "which", lambda _: None)
-    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    for module in MODULES.values():
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingCodecError, match=f"{name}: .*{hint}"):
         load_baseline(name)

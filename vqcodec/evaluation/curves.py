@@ -16,7 +16,15 @@ from vqcodec.evaluation.record import Record, mean_records
 Floats = NDArray[np.float64]
 _NUM_LEVELS = 101
 # BD-rates are computed at equal values of these metrics.
-METRICS = ("psnr_db", "ms_ssim_db", "ssimulacra2", "pesq_wb", "stoi", "visqol")
+METRICS = (
+    "psnr_db",
+    "ms_ssim_db",
+    "ssimulacra2",
+    "pesq_wb",
+    "stoi",
+    "visqol",
+    "visqol_audio",
+)
 
 NEEDS_SCIPY = "BD-rate by PCHIP needs scipy: pip install 'vqcodec[eval]'"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -20,7 +20,7 @@ from vqcodec.evaluation.metrics import image as image_metrics
 from vqcodec.evaluation.record import Record
 from vqcodec.pool import run_in_processes
 from vqcodec.rate import bits_per_pixel, bits_per_second
-from vqcodec.signals.files import Signal, notes_of, read_signal
+from vqcodec.signals.files import Signal, notes_of, open_signal, read_signal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
 
@@ -139,6 +139,17 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
         codec_digest=digest_of_codec(codec),
         notes=[{"code": note.code.value, "text": note.text} for note in notes_of(signal)],
     )
+
+
+def highest_rate(paths: Iterable[Path]) -> int | None:
+    """Return the highest sample rate of sound files, in Hz; None for no files."""
+    rates = []
+    for path in paths:
+        with path.open("rb") as file:
+            sound = open_signal(file, str(path))
+            assert not isinstance(sound, Picture)
+            rates.append(sound.sample_rate)
+    return max(rates, default=None)
 
 
 def try_codec(path: Path, codec: Codec, quality: float) -> tuple[Signal, Signal]:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from vqcodec.evaluation.metrics import audio as metrics
-from vqcodec.evaluation.metrics.audio import compare, mel_distance, pesq_wb, si_sdr, stoi
+from vqcodec.evaluation.metrics import spectra
+from vqcodec.evaluation.metrics.audio import compare, si_sdr
+from vqcodec.evaluation.metrics.spectra import mel_distance
+from vqcodec.evaluation.metrics.speech import pesq_wb, stoi, visqol
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound import AudioClip
 
@@ -60,7 +63,7 @@ def test_mel_bands_are_those_of_slaney(window, num_bands, sample_rate):
     expected = functional.melscale_fbanks(
         window // 2 + 1, 0, sample_rate / 2, num_bands, sample_rate, "slaney", "slaney"
     )
-    bands = metrics.mel_bands(window, num_bands, sample_rate)
+    bands = spectra.mel_bands(window, num_bands, sample_rate)
     assert np.allclose(bands, expected, atol=1e-5)
 
 
@@ -81,7 +84,7 @@ def test_the_mel_distance_keeps_its_values():
 def test_the_mel_distance_is_the_same_in_batches(monkeypatch):
     sound, other = (babble(0.7, seed=seed)[None] for seed in (0, 1))
     whole = mel_distance(sound, other, 16_000)
-    monkeypatch.setattr(metrics, "_BATCH", 5000)
+    monkeypatch.setattr(spectra, "_BATCH", 5000)
     assert mel_distance(sound, other, 16_000) == pytest.approx(whole, abs=1e-9)
 
 
@@ -144,26 +147,59 @@ def test_a_clip_is_compared_at_the_rate_and_length_of_the_original():
     assert scores["mel_distance"] < 0.2
 
 
-def test_a_metric_that_is_not_installed_is_left_out_and_named(monkeypatch):
-    clip = AudioClip(babble(1)[None], 16_000)
-    names = {"si_sdr_db", "mel_distance"}
-    optional = {"pesq_wb", "stoi", "visqol", "speaker_similarity"}
+FULL_BAND = {
+    "log_spectral_distance_db",
+    "nmr_db",
+    "nmr_to_1_khz_db",
+    "nmr_to_4_khz_db",
+    "nmr_to_10_khz_db",
+    "nmr_to_18_khz_db",
+    "pre_echo_db",
+}
+STEREO = {"stereo_level_error_db", "stereo_phase_error_rad", "stereo_coherence_error"}
+SPEECH = {"pesq_wb", "stoi", "visqol", "speaker_similarity"}
+
+
+@pytest.mark.parametrize(
+    ("sample_rate", "num_channels", "own", "optional"),
+    [
+        (16_000, 2, set(), SPEECH),
+        (24_000, 1, set(), SPEECH),
+        (32_000, 1, FULL_BAND, {"visqol_audio"}),
+        (44_100, 2, FULL_BAND | STEREO, {"visqol_audio"}),
+        (48_000, 3, FULL_BAND, {"visqol_audio"}),
+    ],
+)
+def test_rate_and_channels_decide_which_metrics_are_taken(
+    monkeypatch, sample_rate, num_channels, own, optional
+):
+    names = {"si_sdr_db", "mel_distance"} | own
+    clip = AudioClip(np.tile(babble(1, sample_rate), (num_channels, 1)), sample_rate)
     assert compare(clip, clip).keys() == names | (optional - set(metrics.missing()))
     monkeypatch.setattr(metrics, "find_spec", lambda _: None)
     assert compare(clip, clip).keys() == names
-    assert set(metrics.missing()) == optional
+    assert set(metrics.missing()) == SPEECH | {"visqol_audio"}
+
+
+@pytest.mark.parametrize("num_samples", [0, 1, 119, 5000])
+@pytest.mark.parametrize("sample_rate", [44_100, 48_000])
+def test_silence_and_short_sounds_have_no_score_and_no_error(num_samples, sample_rate):
+    clip = AudioClip(np.zeros((2, num_samples), np.float32), sample_rate)
+    scores = compare(clip, clip)
+    assert scores.pop("mel_distance") == scores.pop("log_spectral_distance_db") == 0
+    assert set(scores.values()) == {None}
 
 
 def test_visqol_ranks_a_clean_sound_above_a_noisy_one_and_says_nothing(capfd):
     pytest.importorskip("visqol")
     pytest.importorskip("ai_edge_litert")
     sound = babble(3)
-    assert 5 >= metrics.visqol(sound, sound) > metrics.visqol(sound, babble(3, seed=1)) + 1 >= 2
-    assert metrics.visqol(sound, np.zeros_like(sound)) is None
-    assert metrics.visqol(sound[:15_999], sound[:15_999]) is None
+    assert 5 >= visqol(sound, sound) > visqol(sound, babble(3, seed=1)) + 1 >= 2
+    assert visqol(sound, np.zeros_like(sound)) is None
+    assert visqol(sound[:15_999], sound[:15_999]) is None
     click = np.zeros_like(sound)
     click[100] = 1
-    score = metrics.visqol(click, click)
+    score = visqol(click, click)
     assert score is None or 1 <= score <= 5
     assert capfd.readouterr().err == ""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.evaluation.metrics.audio import mel_bands
+from vqcodec.evaluation.metrics.spectra import mel_bands
 
 PACKAGE = "resemblyzer"
 

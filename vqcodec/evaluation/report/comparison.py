@@ -24,6 +24,17 @@ _LABELS = {
     "pesq_wb": "PESQ, wide band",
     "stoi": "STOI",
     "visqol": "ViSQOL, speech",
+    "visqol_audio": "ViSQOL, audio",
+    "log_spectral_distance_db": "log-spectral distance (dB, less is better)",
+    "nmr_db": "noise to mask (dB, less is better)",
+    "nmr_to_1_khz_db": "noise to mask up to 1 kHz (dB)",
+    "nmr_to_4_khz_db": "noise to mask, 1 to 4 kHz (dB)",
+    "nmr_to_10_khz_db": "noise to mask, 4 to 10 kHz (dB)",
+    "nmr_to_18_khz_db": "noise to mask, 10 to 18 kHz (dB)",
+    "pre_echo_db": "pre-echo (dB, less is better)",
+    "stereo_level_error_db": "error of level between channels (dB)",
+    "stereo_phase_error_rad": "error of phase between channels (rad)",
+    "stereo_coherence_error": "error of coherence between channels",
     "speaker_similarity": "speaker similarity",
 }
 
