@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -79,10 +80,8 @@ def _repaired_headers(start: bytes) -> list[tuple[Header, int]]:
             if value == start[position]:
                 continue
             reader = FieldReader(start[:position] + bytes([value]) + start[position + 1 :])
-            try:
+            with suppress(StreamError):
                 found.append((parse_header(reader), reader.position))
-            except StreamError:
-                pass
     return found
 
 

@@ -18,9 +18,9 @@ from vqcodec.evaluation.memory import MemoryWatch
 from vqcodec.evaluation.metrics import audio as audio_metrics
 from vqcodec.evaluation.metrics import image as image_metrics
 from vqcodec.evaluation.record import Record
+from vqcodec.notes import Note
 from vqcodec.pool import run_in_processes
 from vqcodec.rate import bits_per_pixel, bits_per_second
-from vqcodec.notes import Note
 from vqcodec.signals.files import Signal, notes_of, read_signal
 from vqcodec.signals.measures import SoundMeasure
 from vqcodec.signals.options import DEFAULT, ReadOptions

@@ -76,6 +76,11 @@ def open_signal(file: BinaryIO, name: str, *, options: ReadOptions = DEFAULT) ->
         InputError: the file is damaged, or neither a sound nor a picture.
     """
     suffix = Path(name).suffix.lower()
+    start = file.tell()
+    is_empty = not file.read(1)
+    file.seek(start)
+    if is_empty:
+        raise InputError(f"{name}: is empty")
     if begins_like_sound(file):
         return audio.AudioFile(file, name, options)
     if image.is_picture(file, name):

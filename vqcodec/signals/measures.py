@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from vqcodec.bitstream.tags import Tags
 from vqcodec.notes import Note, NoteCode
-from vqcodec.signals.sound import Sound, Tags, Waveform, tags_of
+from vqcodec.signals.sound import Sound, Waveform, tags_of
 
 _CANCELS_BELOW = 0.01  # of the channels' energy: -20 dB
 _MUCH_ABOVE = 0.25  # of the energy

@@ -12,11 +12,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from vqcodec.bitstream.header import AudioFacts
+from vqcodec.bitstream.tags import Tags
 from vqcodec.errors import InputError, OutputError, UsageError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.libsndfile import CallbackFile
 from vqcodec.signals.options import DEFAULT, ReadOptions
-from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Tags, Waveform, tags_of
+from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform, tags_of
 from vqcodec.signals.sound_formats import open_sound
 from vqcodec.signals.sound_tags import build_id3, joined
 

@@ -68,6 +68,8 @@ class FoundTags:
     def add(self, name: str, value: str) -> None:
         """Add a tag, unless it is of an encoder, empty or there already."""
         name, value = name.strip().upper(), value.strip("\0 \r\n\t")
+        if (name, value) == ("LANGUAGE", "und"):  # what containers write for none
+            return
         if not value or name in _OF_ENCODERS or not is_name(name):
             return
         if len(self.values) >= _MOST_TAGS or len(value) > _LONGEST_VALUE:
@@ -138,8 +140,8 @@ def parse_id3(tag: bytes) -> FoundTags:
     if flags & 0x80 and version < 4:
         tag = tag[:10] + _synchronised(tag[10:])
     if flags & 0x40 and version > 2:  # an extended header
-        size = tag[10:14]
-        position += _syncsafe(size) if version == 4 else 4 + int.from_bytes(size, "big")
+        more = tag[10:14]
+        position += _syncsafe(more) if version == 4 else 4 + int.from_bytes(more, "big")
     for _ in range(_MOST_TAGS):
         name = tag[position : position + name_size]
         if len(tag) < position + head or not name.isalnum():
