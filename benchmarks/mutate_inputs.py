@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 from result import write_result
 
 from vqcodec.errors import VqcodecError
@@ -36,6 +36,8 @@ from vqcodec.signals.files import open_signal
 from vqcodec.signals.mpeg_frames import parse_frame_header
 from vqcodec.signals.options import ReadOptions
 from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import write_clip
 
 _HANGS_AFTER = 60.0  # seconds without a result
 _MOST_MEMORY = 4 << 30  # bytes of address space of the worker
@@ -66,7 +68,7 @@ def build_originals() -> list[tuple[str, bytes]]:
         except soundfile.LibsndfileError:
             continue
         files.append((f"sound-{format}-{subtype}", file.getvalue()))
-    files += _joined(dict(files)) + _containers(tone)
+    files += _joined(dict(files)) + _tagged(tone) + _containers(tone)
     colours = rng.integers(0, 256, (24, 40, 3), np.uint8)
     colours[:, 20:] = 200
     picture = Image.fromarray(colours)
@@ -96,6 +98,17 @@ def _joined(files: dict[str, bytes]) -> list[tuple[str, bytes]]:
     ]
 
 
+def _tagged(tone: NDArray[np.float64]) -> list[tuple[str, bytes]]:
+    """Return files with tags."""
+    tags = (("TITLE", "Lied"), ("ARTIST", "Sängerin"), ("COMMENT", 50 * "long "))
+    clip = AudioClip(tone.astype(np.float32)[None], 16_000, tags=tags)
+    files = []
+    for format in ("WAV", "AIFF", "FLAC", "OGG", "MP3"):
+        write_clip(clip, file := io.BytesIO(), format)
+        files.append((f"sound-tagged-{format}", file.getvalue()))
+    return files
+
+
 def _containers(tone: NDArray[np.float64]) -> list[tuple[str, bytes]]:
     """Return files that only PyAV reads, if it is installed."""
     if importlib.util.find_spec("av") is None:
@@ -103,16 +116,20 @@ def _containers(tone: NDArray[np.float64]) -> list[tuple[str, bytes]]:
     import av
 
     files = []
-    for format, codec in (("mp4", "aac"), ("adts", "aac"), ("matroska", "aac"), ("mpegts", "aac")):
+    kinds = [(format, "aac") for format in ("mp4", "adts", "matroska", "mpegts")]
+    for format, codec in (*kinds, ("ogg", "flac")):
         file = io.BytesIO()
         with av.open(file, "w", format=format) as target:
             stream: Any = target.add_stream(codec, rate=16_000, layout="mono")
             frame = av.AudioFrame.from_ndarray(tone.astype(np.float32)[None], "fltp", "mono")
             frame.sample_rate = 16_000
-            resampler = av.AudioResampler(stream.format, stream.layout, 16_000, stream.frame_size)
+            size = stream.frame_size or 1024
+            resampler = av.AudioResampler(stream.format, stream.layout, 16_000, size)
             for part in (*resampler.resample(frame), *resampler.resample(None)):
                 target.mux(stream.encode(part))
-            target.mux(stream.encode(None))
+            for packet in stream.encode(None):
+                if packet.size:  # FLAC ends with an empty packet, which Ogg does not take
+                    target.mux(packet)
         files.append((f"sound-{format}-{codec}", file.getvalue()))
     return files
 
@@ -131,6 +148,11 @@ def _pictures(picture: Image.Image, format: str) -> list[tuple[str, bytes]]:
         deep = Image.fromarray(np.arange(960, dtype=np.uint16).reshape(24, 40) * 60)
         variants.append(("deep", deep, {}))
         variants.append(("palette", picture.convert("P"), {}))
+    if format in ("PNG", "JPEG", "WEBP", "TIFF", "AVIF"):
+        exif = Image.Exif()
+        exif[270], exif[274] = "a picture", 6
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        variants.append(("described", picture, {"icc_profile": profile, "exif": exif}))
     if format == "JPEG":
         variants.append(("progressive", picture, {"progressive": True}))
         variants.append(("cmyk", picture.convert("CMYK"), {}))
@@ -210,7 +232,11 @@ def read(number: int, seed: int, originals: list[tuple[str, bytes]]) -> dict[str
     rng = random.Random(f"{seed}/{number}")
     name, data = originals[rng.randrange(len(originals))]
     data = mutate(data, rng)
-    options = ReadOptions(salvage=rng.random() < 0.3, keep_profile=rng.random() < 0.5)
+    options = ReadOptions(
+        salvage=rng.random() < 0.3,
+        keep_profile=rng.random() < 0.5,
+        keep_metadata=rng.random() < 0.5,
+    )
     begin = time.monotonic()
     try:
         signal = open_signal(io.BytesIO(data), name, options=options)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vqcodec.errors import OutputError, VqcodecError
+from vqcodec.notes import printable, printable_lines
 
 if TYPE_CHECKING:
     from vqcodec.notes import Note
@@ -28,17 +29,6 @@ def note(message: str, *, quiet: bool = False) -> None:
     """Print a message on stderr, unless `quiet` is true."""
     if not quiet:
         print(printable(message), file=sys.stderr, flush=True)
-
-
-def printable(text: str) -> str:
-    """Return a text without characters that move a cursor or change colours; lines stay."""
-    if text.isprintable():
-        return text
-    shown = (
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
-        for char in text
-    )
-    return "".join(shown)
 
 
 def complain(message: str) -> None:
@@ -60,7 +50,7 @@ def write_stdout(data: bytes | str) -> None:
         if isinstance(data, bytes):
             sys.stdout.buffer.write(data)
         else:
-            sys.stdout.write(printable(data))
+            sys.stdout.write(printable_lines(data))
         sys.stdout.flush()
     except OSError as error:
         _abandon_stdout()
@@ -78,12 +68,12 @@ def _abandon_stdout() -> None:
 
 def write_line(text: str) -> None:
     """Print one line of a result on stdout."""
-    write_stdout(text + "\n")
+    write_stdout(printable(text) + "\n")
 
 
 def write_json(record: Mapping[str, object]) -> None:
     """Print one JSON object on stdout; infinity and NaN become null."""
-    write_line(json.dumps(_plain(record), indent=2, allow_nan=False))
+    write_stdout(json.dumps(_plain(record), indent=2, allow_nan=False) + "\n")
 
 
 def _plain(value: object) -> object:

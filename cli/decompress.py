@@ -28,6 +28,7 @@ from .options import (
     Salvage,
     SkipExisting,
     Sources,
+    Strict,
     require_within,
 )
 from .outputs import Outputs, Source, find_sources
@@ -62,6 +63,7 @@ def decompress(
         typer.Option(metavar="FILE", help="Speak as this recording does; for models with voices."),
     ] = None,
     salvage: Salvage = False,
+    strict: Strict = False,
     jobs: Jobs = 1,
     skip_existing: SkipExisting = False,
     force: Force = False,
@@ -76,6 +78,7 @@ def decompress(
     not installed. --level takes a coarser picture out of a stream, which may be cut after that
     level if it is progressive.
     --salvage restores what is whole of a damaged stream, and says what is missing.
+    --strict makes it an error if anything is missing, or if PATH cannot hold it.
     --speaker takes some seconds of anybody's voice, and speaks the words with that voice.
     """
     if duration is not None:
@@ -91,6 +94,7 @@ def decompress(
         level=level,
         speaker=speaker,
         salvage=salvage,
+        strict=strict,
         device=device,
     )
     Batch(
@@ -118,6 +122,7 @@ class _Decompression:
     level: int | None
     speaker: str | None
     salvage: bool
+    strict: bool
     device: str
 
     def suffix_of(self, source: Source) -> str | None:
@@ -142,14 +147,14 @@ class _Decompression:
 
     def decompress_input(self, source: Source, report: Report) -> Done:
         """Write the file of one stream and return what came of it."""
-        from vqcodec.bitstream.fields import FieldReader
-        from vqcodec.bitstream.header import parse_header
+        from vqcodec.bitstream.salvage import salvage_header
         from vqcodec.bitstream.stream import parse_stream
-        from vqcodec.signals.files import least_bytes, notes_of, write_signal
+        from vqcodec.notes import refuse_notes
+        from vqcodec.signals.files import least_bytes, notes_of, notes_on_writing, write_signal
 
         stream = read_stream(source.name)
         if self.salvage:
-            header = parse_header(FieldReader(stream))
+            header, _, _ = salvage_header(stream)
         else:
             header = parse_stream(stream, self.level).header
         suffix, file_format = self._format_of(header.modality)
@@ -170,7 +175,10 @@ class _Decompression:
             check_space(target, least_bytes(signal, file_format))
             with open_target(target, force=self.outputs.force) as file:
                 write_signal(signal, file, file_format)  # a sound is decoded here
-        name, notes = display_name(source.name), notes_of(signal)
+                notes = [*notes_of(signal), *notes_on_writing(signal, file_format)]
+                if self.strict:  # before the file appears
+                    refuse_notes(notes, display_name(source.name))
+        name = display_name(source.name)
         record = {
             "output": target,
             "model": model.name,

@@ -16,7 +16,18 @@ from vqcodec.files import find_files
 from .console import complain, note, progress_of_many, write_json, write_stdout
 from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
 from .models import load_model
-from .options import Device, Force, Json, ModelName, Quiet, require_quality
+from .options import (
+    Device,
+    Force,
+    Frame,
+    Json,
+    ModelName,
+    NoIcc,
+    Quiet,
+    Salvage,
+    SkipBad,
+    require_quality,
+)
 from .paths import open_target
 
 if TYPE_CHECKING:
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
     from vqcodec.evaluation.record import Record
     from vqcodec.evaluation.report.comparison import Comparison
     from vqcodec.evaluation.run import Task
+    from vqcodec.signals.options import ReadOptions
 
 MODALITIES: tuple[Literal["image", "audio"], ...] = ("image", "audio")
 Files = dict[str, list[Path]]  # by modality
@@ -60,9 +72,10 @@ def evaluate_folders(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the records that -o FILE.jsonl has, and go on.")
     ] = False,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Go on without the inputs that cannot be read.")
-    ] = False,
+    skip_bad: SkipBad = False,
+    salvage: Salvage = False,
+    no_icc: NoIcc = False,
+    frame: Frame = 0,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -81,19 +94,22 @@ def evaluate_folders(
     from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_summary
     from vqcodec.pool import default_jobs
+    from vqcodec.signals.options import ReadOptions
 
     qualities = _parse_qualities(quality)
     check_outputs(output, report, plot, force=force, resume=resume)
     baselines, missing = _baselines(against)
-    files = _readable(_find(sources), skip_bad=skip_bad, quiet=quiet)
+    reading = ReadOptions(salvage=salvage, keep_profile=not no_icc, frame=frame)
+    files = _readable(_find(sources), reading, skip_bad=skip_bad, quiet=quiet)
     missing += _missing_metrics(files, quiet=quiet)
     models = _models(model, files, device)
-    tasks = _tasks(files, models, baselines, qualities)
+    tasks = _tasks(files, models, baselines, qualities, reading)
     if plot is not None:
         require_curve(tasks)
     if jobs is None:
         jobs = default_jobs(len(tasks)) if device == "cpu" else 1
-    records = _measure(tasks, output, jobs=jobs, resume=resume, quiet=quiet)
+    records, gone = _measure(tasks, output, jobs=jobs, resume=resume, quiet=quiet)
+    files = {key: [path for path in paths if path not in gone] for key, paths in files.items()}
     means = mean_records(records)
     if output is not None:
         with open_target(output, force=force or keeps_journal(output)) as file:
@@ -102,7 +118,9 @@ def evaluate_folders(
         from vqcodec.evaluation.report.page import build_page
 
         middle = sorted(qualities)[len(qualities) // 2]
-        comparisons = [_compare(loaded, baselines, files, records, middle) for loaded in models]
+        comparisons = [
+            _compare(loaded, baselines, files, records, middle, reading) for loaded in models
+        ]
         page = build_page(comparisons, missing)
         with open_target(report, force=force) as file:
             file.write(page)
@@ -116,6 +134,8 @@ def evaluate_folders(
         write_json({"records": list(map(asdict, records)), "means": list(map(asdict, means))})
     else:
         write_stdout(build_summary(records, means))
+    if gone and not skip_bad:
+        raise InputError(f"inputs that could not be read any more: {len(gone)}")
 
 
 def _baselines(against: str) -> tuple[list[Baseline], list[str]]:
@@ -138,6 +158,7 @@ def _compare(
     files: Files,
     records: Sequence[Record],
     quality: float,
+    reading: ReadOptions,
 ) -> Comparison:
     """Return a model beside the baselines of its modality."""
     from vqcodec.evaluation.report.comparison import Comparison
@@ -151,6 +172,7 @@ def _compare(
         peers=peers,
         quality=quality,
         records=[record for record in records if record.codec in names],
+        reading=reading,
     )
 
 
@@ -171,7 +193,7 @@ def _find(sources: Sequence[Path]) -> Files:
     return {"image": [path for path in files if path not in sounds], "audio": sorted(sounds)}
 
 
-def _readable(files: Files, *, skip_bad: bool, quiet: bool) -> Files:
+def _readable(files: Files, reading: ReadOptions, *, skip_bad: bool, quiet: bool) -> Files:
     """Return the files that can be read, after a line on stderr for each other one.
 
     Raises:
@@ -186,7 +208,7 @@ def _readable(files: Files, *, skip_bad: bool, quiet: bool) -> Files:
             readable[modality] = []
             for path in paths:
                 try:
-                    check_file(path)
+                    check_file(path, options=reading)
                     readable[modality].append(path)
                 except InputError as error:
                     complain(str(error))
@@ -223,11 +245,12 @@ def _tasks(
     models: Sequence[Model],
     baselines: Sequence[Baseline],
     qualities: Sequence[float],
+    reading: ReadOptions,
 ) -> list[Task]:
     """Return every codec at every setting on the files that it takes, models first."""
     from vqcodec.evaluation.run import Task, highest_rate
 
-    sample_rate = highest_rate(files["audio"])
+    sample_rate = highest_rate(files["audio"], reading)
     scales: list[tuple[Model | Baseline, Sequence[float]]] = [
         *((model, qualities) for model in models),
         *((baseline, baseline.qualities_at(sample_rate)) for baseline in baselines),
@@ -236,7 +259,7 @@ def _tasks(
         if not files[codec.modality]:
             raise UsageError(f"{codec.name}: there is no file of modality {codec.modality}")
     return [
-        Task(path, codec, setting)
+        Task(path, codec, setting, reading)
         for codec, scale in scales
         for path in files[codec.modality]
         for setting in scale
@@ -245,12 +268,15 @@ def _tasks(
 
 def _measure(
     tasks: Sequence[Task], output: str | None, *, jobs: int, resume: bool, quiet: bool
-) -> list[Record]:
-    """Return the records of all tasks; those that are on disk already are not measured again."""
+) -> tuple[list[Record], set[Path]]:
+    """Return the records of all tasks, and the files that could not be read any more.
+
+    Records that are on disk already are not measured again.
+    """
     from vqcodec.evaluation.journal import Journal, key_of_record, keys_of_tasks, read_finished
     from vqcodec.evaluation.run import measure_all
 
-    keys = keys_of_tasks(tasks)
+    keys, gone = keys_of_tasks(tasks), set[Path]()
     path = Path(output) if output is not None and keeps_journal(output) else None
     done = read_finished(path, keys) if resume and path is not None and path.exists() else {}
     left = {key: task for key, task in zip(keys, tasks, strict=True) if key not in done}
@@ -268,9 +294,19 @@ def _measure(
                 journal.append(record)
             show(next(num_done), record.file)
 
+        def failed(path: Path, error: InputError) -> None:
+            show(next(num_done), path.name)
+            if path not in gone:
+                complain(str(error))
+            gone.add(path)
+
         try:
-            measure_all(work, jobs=jobs, finished=finished)
+            measure_all(work, jobs=jobs, finished=finished, failed=failed)
         finally:
             if journal is not None and 0 < journal.num_written < len(work):
                 note(f"{path}: keeps what was measured; --resume goes on from there", quiet=quiet)
-    return [done[key] for key in keys]
+    # Without a file in all its records, means of codecs would be over different files.
+    kept = [key for key, task in zip(keys, tasks, strict=True) if task.path not in gone]
+    if not kept:
+        raise InputError("none of the inputs can be read any more")
+    return [done[key] for key in kept], gone

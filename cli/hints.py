@@ -57,7 +57,9 @@ def read_stream(source: str) -> bytes:
     from vqcodec.bitstream.header import MAGIC
 
     stream = read_source(source)
-    if stream and not stream.startswith(MAGIC):
+    if not stream:
+        raise CorruptStreamError(f"{display_name(source)}: is empty")
+    if not stream.startswith(MAGIC):
         kind = _kind_of_signal(stream, source)
         if kind is not None:
             raise CorruptStreamError(

@@ -76,6 +76,9 @@ NoIcc = Annotated[
 Frame = Annotated[
     int, typer.Option(metavar="N", min=0, help="For pictures: which frame or page, from 0.")
 ]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Go on without the inputs that cannot be read.")
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Fail where something is left out or changed.")
 ]

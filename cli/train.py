@@ -11,7 +11,7 @@ from vqcodec.errors import MissingModelError, UsageError
 from vqcodec.files import replacing
 
 from .console import note, write_json, write_table
-from .options import Device, Force, Json, Quiet, Seed, require_torch
+from .options import Device, Force, Json, Quiet, Seed, SkipBad, require_torch
 from .paths import check_target
 
 train = typer.Typer(
@@ -50,6 +50,7 @@ def vqvae(
     run: NewRun,
     resume: Resume = False,
     steps: Steps = None,
+    skip_bad: SkipBad = False,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
@@ -58,7 +59,15 @@ def vqvae(
     from vqcodec.training.commands import train_vqvae
 
     _require_run(run, needed=resume)
-    train_vqvae(data=data, recipe=recipe, run=run, steps=steps, seed=seed, device=device)
+    train_vqvae(
+        data=data,
+        recipe=recipe,
+        run=run,
+        steps=steps,
+        seed=seed,
+        device=device,
+        skip_bad=skip_bad,
+    )
 
 
 @train.command()
@@ -75,6 +84,7 @@ def joint(
     ] = None,
     resume: Resume = False,
     steps: Steps = None,
+    skip_bad: SkipBad = False,
     seed: Seed = 0,
     device: Device = "cpu",
 ) -> None:
@@ -97,6 +107,7 @@ def joint(
         steps=steps,
         seed=seed,
         device=device,
+        skip_bad=skip_bad,
     )
 
 
@@ -109,6 +120,7 @@ def prior(
         typer.Argument(metavar="DATA", help="Files, or folders of files. Default: the run's."),
     ] = None,
     steps: Steps = None,
+    skip_bad: SkipBad = False,
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
@@ -120,7 +132,7 @@ def prior(
     from vqcodec.training.commands import train_prior
 
     _require_run(run, needed=True)
-    bits = train_prior(run=run, data=data or (), steps=steps, device=device)
+    bits = train_prior(run=run, data=data or (), steps=steps, device=device, skip_bad=skip_bad)
     if as_json:
         write_json({"run": run, "bits_per_index": bits})
     else:

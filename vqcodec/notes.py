@@ -18,6 +18,7 @@ class NoteCode(StrEnum):
     STREAM_LEFT_OUT = "stream-left-out"  # a further stream cannot be joined to the first
     DAMAGED = "damaged"  # damaged parts are missing or silent
     CLIPPED = "clipped"  # samples beyond full scale
+    MIXED_DOWN = "mixed-down"  # different channels become one
     CANCELS = "cancels"  # the mono mix is far quieter than its channels
     ABOVE_BAND = "above-band"  # energy above the model's bandwidth
     FRAMES_LEFT_OUT = "frames-left-out"  # later frames of an animation are ignored
@@ -54,6 +55,21 @@ class Note:
     def quiet(self) -> bool:
         """Whether the note is shown by `--json` only, not on stderr."""
         return self.code in QUIET_CODES
+
+
+def printable(text: str) -> str:
+    """Return one line for a terminal: control characters, also line breaks, become escapes."""
+    if text.isprintable():
+        return text
+    shown = (
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+    return "".join(shown)
+
+
+def printable_lines(text: str) -> str:
+    """Return lines for a terminal: `printable`, but line breaks and tabs stay."""
+    return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
 
 
 def refuse_notes(notes: Iterable[Note], name: str) -> None:

@@ -120,7 +120,8 @@ def test_damaged_opacity_is_left_out_with_a_note(image):
     stream = image.compress(picture)
     found = image.decompress(flipped(stream, spans_of(stream)[0][1] - 2), salvage=True)
     assert found.alpha is None
-    assert [note.text for note in notes_of(found)] == ["its alpha is damaged"]
+    (note,) = notes_of(found)
+    assert note.text == "its section of alpha is damaged and left out"
 
 
 def test_bytes_after_the_end_are_left_out(speech, sound_stream):
@@ -128,9 +129,22 @@ def test_bytes_after_the_end_are_left_out(speech, sound_stream):
     assert found.notes[0].text == "bytes after its last section are left out"
 
 
-def test_a_damaged_header_cannot_be_restored(speech, sound_stream):
+def test_a_damaged_byte_of_a_header_is_repaired(speech, sound_stream):
+    whole = speech.decompress(sound_stream)
+    for position in (*range(3), *range(4, 12)):  # another version is no damage
+        damaged = sound_stream[:position] + b"\xaa" + sound_stream[position + 1 :]
+        with pytest.raises(StreamError):
+            speech.decompress(damaged)
+        found = speech.decompress(damaged, salvage=True)
+        assert np.array_equal(found.waveform, whole.waveform)
+        assert found.notes[0].text.startswith("a byte of its header was damaged")
+
+
+def test_a_header_with_more_damage_cannot_be_restored(speech, sound_stream):
     with pytest.raises(StreamError):
-        speech.decompress(flipped(sound_stream, 8), salvage=True)
+        speech.decompress(flipped(flipped(sound_stream, 6), 9), salvage=True)
+    with pytest.raises(StreamError):
+        speech.decompress(sound_stream[:8], salvage=True)
 
 
 def test_no_damage_is_anything_but_an_error_of_ours(speech):

@@ -105,6 +105,33 @@ def ogg_with_granule(data, number, granule):
     return replaced(data, starts[number], bytes(page))
 
 
+def flac_frames(data, start):
+    """Return the frames of a FLAC file of one block size, from a position on."""
+    sync, starts, at = data[start : start + 4], [], start
+    while at >= 0:
+        starts.append(at)
+        at = data.find(sync + bytes([len(starts)]), at + 1)
+    return [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
+
+
+def ogg_of_packets(packets, last_granule):
+    """Return one Ogg stream with these packets, each on pages of its own."""
+    pages = []
+    for number, packet in enumerate(packets):
+        lengths = [255] * (len(packet) // 255) + [len(packet) % 255]
+        for start in range(0, len(lengths), 255):
+            part = lengths[start : start + 255]
+            body = packet[255 * start : 255 * start + sum(part)]
+            is_last = number == len(packets) - 1 and start + 255 >= len(lengths)
+            flags = (start > 0) | 2 * (not pages) | 4 * is_last
+            granule = last_granule if is_last else 0
+            page = b"OggS\0" + bytes([flags]) + granule.to_bytes(8, "little") + b"vqcd"
+            page += len(pages).to_bytes(4, "little") + bytes(4) + bytes([len(part), *part]) + body
+            page = replaced(page, 22, page_checksum(page).to_bytes(4, "little"))
+            pages.append(page)
+    return b"".join(pages)
+
+
 def pixels(height=24, width=40, channels=3, seed=0):
     rng = np.random.default_rng(seed)
     shape = (height, width, channels) if channels > 1 else (height, width)

@@ -1,5 +1,6 @@
 """Every row of the tables in docs/INPUTS.md, tried."""
 
+import base64
 import io
 import re
 import zlib
@@ -12,6 +13,7 @@ from input_files import (
     N,
     animation,
     chunk,
+    flac_frames,
     flac_with_length,
     id3,
     mp3,
@@ -19,6 +21,7 @@ from input_files import (
     mp3_in_wav,
     mp3_without_tag,
     noisy_tone,
+    ogg_of_packets,
     ogg_pages,
     ogg_with_granule,
     padded_profile,
@@ -28,6 +31,7 @@ from input_files import (
     png_with,
     replaced,
     sound,
+    srgb_profile,
 )
 from PIL import Image
 from test_extra_formats import encoded
@@ -35,7 +39,8 @@ from test_picture_damage import with_exif
 
 from vqcodec.errors import InputError
 from vqcodec.notes import QUIET_CODES, NoteCode
-from vqcodec.signals.files import notes_of, read_signal
+from vqcodec.signals.files import notes_of, read_signal, write_signal
+from vqcodec.signals.sound import AudioClip
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "INPUTS.md"
 WAV, FLAC, OGG = sound("WAV"), sound("FLAC"), sound("OGG")
@@ -61,6 +66,39 @@ def heic():
     file = io.BytesIO()
     pillow_heif.from_pillow(Image.fromarray(pixels(64, 64))).save(file)
     return file.getvalue()
+
+
+SPEEX = (
+    "T2dnUwACAAAAAAAAAAAAAAAAAAAAAAskkJsBUFNwZWV4ICAgMS4yLjEAAAAAAAAAAAAAAAAAAAABAAAAUAAAAEAf"
+    "AAAAAAAABAAAAAEAAABuDwAAoAAAAAAAAAABAAAAAAAAAAAAAAAAAAAAT2dnUwAAAAAAAAAAAAAAAAAAAQAAANnN"
+    "LHsBJwYAAABmZm1wZWcBAAAAFQAAAGVuY29kZXI9TGF2YyBsaWJzcGVleE9nZ1MABPgCAAAAAAAAAAAAAAIAAACy"
+    "42MuBQoKCgoKQE+IKuGcpOrCzkBPiFwgrCTqwk5AT4hcIKwk6sJOQE+IXCCsJOrCTkBPiFwgrCTqwk4="
+)
+
+
+def sound_with_tags(format):
+    file = io.BytesIO()
+    clip = AudioClip(noisy_tone().T.copy(), 16_000, tags=(("TITLE", "Lied"),))
+    write_signal(clip, file, format)
+    return file.getvalue()
+
+
+def flac_in_ogg():
+    """Return a FLAC file in Ogg pages: its blocks of metadata, then one packet for each frame."""
+    size = int.from_bytes(FLAC[5:8], "big")
+    blocks, at, is_last = [], 8 + size, False
+    while not is_last:
+        is_last, length = bool(FLAC[at] & 0x80), 4 + int.from_bytes(FLAC[at + 1 : at + 4], "big")
+        blocks.append(FLAC[at : at + length])
+        at += length
+    first = b"\x7fFLAC\1\0" + len(blocks).to_bytes(2, "big") + FLAC[: 8 + size]
+    return ogg_of_packets([first, *blocks, *flac_frames(FLAC, at)], last_granule=N)
+
+
+def speex():
+    """Return 0.1 s of a tone as FFmpeg and libspeex write it: PyAV has no encoder."""
+    pytest.importorskip("av")
+    return base64.b64decode(SPEEX)
 
 
 FORMATS = [("WAV", None), ("AIFF", None), ("CAF", None), ("AU", "PCM_16"), ("RF64", None)]
@@ -89,6 +127,8 @@ INPUTS = {  # by row: makes one input, or several
         OGG, len(ogg_pages(OGG)) - 1, 3
     ),
     "Ogg with a wrong checksum": lambda: flipped(OGG, ogg_pages(OGG)[-1] + 300),
+    "FLAC in Ogg": flac_in_ogg,
+    "Speex in Ogg": speex,
     "FLAC": lambda: FLAC,
     "FLAC of unknown length": lambda: flac_with_length(0),
     "FLAC that is cut off": lambda: FLAC[: len(FLAC) // 2],
@@ -106,12 +146,20 @@ INPUTS = {  # by row: makes one input, or several
     "AAC, M4A, MP4, Matroska, WMA, …": lambda: [
         encoded(*kind) for kind in (("mp4", "aac"), ("adts", "aac"), ("matroska", "aac"))
     ],
+    "Matroska that is cut off": lambda: encoded("matroska", "aac")[:-4000],
+    "sound with tags, as title and artist": lambda: [
+        sound_with_tags(format) for format in ("WAV", "AIFF", "FLAC", "OGG", "MP3")
+    ],
+    "empty file": lambda: b"",
     "PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF, PPM, JPEG 2000, …": lambda: [
         picture(format) for format in PICTURES
     ],
     "PNG with a wrong checksum": lambda: flipped(picture(), 60),
     "JPEG that is cut off": lambda: picture("JPEG")[:-30],
-    "picture with bytes after its end": lambda: [picture() + b"more", picture("JPEG") + b"more"],
+    "picture with bytes after its end": lambda: [
+        picture(format) + b"more" for format in ("PNG", "JPEG", "GIF", "WEBP", "PPM")
+    ],
+    "GIF without its end mark": lambda: picture("GIF")[:-1],
     "animation": lambda: [animation(format) for format in ("GIF", "PNG", "WEBP")],
     "TIFF of several pages": lambda: animation("TIFF"),
     "PostScript": lambda: POSTSCRIPT,
@@ -129,6 +177,10 @@ INPUTS = {  # by row: makes one input, or several
     "picture with a profile for other channels": lambda: picture(
         icc_profile=bytes(16) + b"GRAY" + bytes(112)
     ),
+    "picture with a damaged profile": lambda: [
+        picture("JPEG", icc_profile=srgb_profile()[:200]),
+        png_with((b"iCCP", b"name\0\0damaged")),
+    ],
     "picture with EXIF": with_exif,
     "HEIC": heic,
 }

@@ -1,6 +1,7 @@
-"""Two sections of sounds: where they are digitally silent, and how much louder they were coded."""
+"""Sections of sounds: where they are digitally silent, and how much louder they were coded."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vqcodec.bitstream.fields import FieldReader, build_varint
 from vqcodec.bitstream.limits import MAX_NUM_SAMPLES
@@ -9,6 +10,15 @@ from vqcodec.errors import CorruptStreamError, TruncatedStreamError
 MAX_GAIN = 15  # a power of two
 
 Stretches = tuple[range, ...]  # samples, in order, with others between them
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Samples start … stop - 1 of all channels, coded 2^gain times as loud as the rest."""
+
+    start: int
+    stop: int
+    gain: int
 
 
 def build_silence(planes: Sequence[Stretches]) -> bytes:
@@ -65,3 +75,35 @@ def parse_gain(body: bytes) -> int:
     if len(body) != 1 or not 1 <= body[0] <= MAX_GAIN:
         raise CorruptStreamError(f"gain: {body[:4].hex()}, needed one byte, 1 … {MAX_GAIN}")
     return body[0]
+
+
+def build_passages(passages: Sequence[Passage]) -> bytes:
+    """Return the body with quiet passages, which are in order and do not overlap."""
+    fields, position = [], 0
+    for passage in passages:
+        fields.append(build_varint(passage.start - position))
+        fields.append(build_varint(passage.stop - passage.start))
+        fields.append(build_gain(passage.gain))
+        position = passage.stop
+    return b"".join(fields)
+
+
+def parse_passages(body: bytes, num_samples: int) -> tuple[Passage, ...]:
+    """Return the quiet passages: `build_passages` undone.
+
+    Raises:
+        CorruptStreamError: they are not within the sound, or a gain is out of range.
+    """
+    reader, passages, position = FieldReader(body), list[Passage](), 0
+    try:
+        while not reader.at_end:
+            start = position + reader.parse_varint("passages: gap", MAX_NUM_SAMPLES)
+            length = reader.parse_varint("passages: length", MAX_NUM_SAMPLES)
+            gain = parse_gain(reader.parse_bytes("passages: gain", 1))
+            position = start + length
+            if not length or position > num_samples:
+                raise CorruptStreamError(f"passages: {length} samples from sample {start} on")
+            passages.append(Passage(start, position, gain))
+    except TruncatedStreamError as error:  # of an intact section: no cut
+        raise CorruptStreamError(str(error)) from error
+    return tuple(passages)

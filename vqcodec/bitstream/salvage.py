@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -9,11 +10,12 @@ from vqcodec.bitstream.fields import FieldReader
 from vqcodec.bitstream.header import Header, parse_header
 from vqcodec.bitstream.limits import MAX_NUM_SECTIONS, MAX_SECTION_BYTES
 from vqcodec.bitstream.sections import Section, Tag, parse_section
-from vqcodec.errors import CorruptStreamError, StreamError
+from vqcodec.errors import CorruptStreamError, StreamError, UnsupportedStreamError
 
 _LAST = 0x40
 _CRC_BYTES = 4
 _TAG = re.compile(b"[%s]" % b"".join(re.escape(bytes([tag, tag | _LAST])) for tag in Tag))
+MAX_HEADER_BYTES = 22
 _LONGEST = 1 << 16  # bytes of a section that is searched for, unless others are longer
 _MOST_CHECKED = 1 << 31  # bytes, before a search gives up
 
@@ -35,21 +37,62 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Salvaged:
-    """The header of a damaged stream, and its sections and gaps in order."""
+    """The header of a damaged stream, and its sections and gaps in order.
+
+    Attributes:
+        header: as it is, or repaired.
+        pieces: sections and gaps.
+        is_repaired: whether a byte of the header was damaged.
+    """
 
     header: Header
     pieces: tuple[Section | Gap, ...]
+    is_repaired: bool = False
+
+
+def salvage_header(data: bytes) -> tuple[Header, int, bool]:
+    """Return the header of a stream, its length in bytes, and whether one byte was repaired.
+
+    A header of which one byte is damaged is the only one that differs in one byte and has a valid
+    checksum. (Of headers with more damage, about one in twenty looks like this, too.)
+
+    Raises:
+        StreamError: the header is damaged beyond that.
+    """
+    reader = FieldReader(data)
+    try:
+        return parse_header(reader), reader.position, False
+    except UnsupportedStreamError:
+        raise
+    except CorruptStreamError:
+        found = _repaired_headers(data[:MAX_HEADER_BYTES])
+        if len(found) != 1:
+            raise
+        ((header, length),) = found
+        return header, length, True
+
+
+def _repaired_headers(start: bytes) -> list[tuple[Header, int]]:
+    """Return every valid header that differs from the start of a stream in one byte."""
+    found = []
+    for position in range(len(start)):
+        for value in range(256):
+            if value == start[position]:
+                continue
+            reader = FieldReader(start[:position] + bytes([value]) + start[position + 1 :])
+            with suppress(StreamError):
+                found.append((parse_header(reader), reader.position))
+    return found
 
 
 def salvage_sections(data: bytes) -> Salvaged:
     """Return what is whole of a stream.
 
     Raises:
-        StreamError: the header is damaged.
+        StreamError: more than one byte of the header is damaged.
     """
-    reader = FieldReader(data)
-    header = parse_header(reader)
-    position, last = reader.position, False
+    header, position, is_repaired = salvage_header(data)
+    last = False
     pieces: list[Section | Gap] = []
     while not last and len(pieces) < MAX_NUM_SECTIONS:
         found = _section_at(data, position)
@@ -67,7 +110,7 @@ def salvage_sections(data: bytes) -> Salvaged:
         stop = len(data) if stop is None else stop
         pieces.append(Gap(stop - position, tag, at_end))
         position, last = stop, stop == len(data)
-    return Salvaged(header, tuple(pieces))
+    return Salvaged(header, tuple(pieces), is_repaired)
 
 
 def place_segments(pieces: Sequence[Section | Gap], num_segments: int) -> list[bytes | None]:

@@ -25,6 +25,8 @@ class Tag(IntEnum):
     XMP = OPTIONAL | 6
     SILENCE = OPTIONAL | 7
     GAIN = 8
+    PASSAGES = 9
+    TAGS = OPTIONAL | 10
 
 
 _KNOWN_TAGS = frozenset(Tag)

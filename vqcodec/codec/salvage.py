@@ -42,7 +42,7 @@ def salvage_stream(data: bytes, parts: Parts, level: int | None = None) -> Salva
 
     Raises:
         UsageError: there is no such level.
-        StreamError: the header is damaged, or nothing is whole.
+        StreamError: more than a byte of the header is damaged, or nothing is whole.
         MissingModelError: it was made with another model.
     """
     try:
@@ -118,13 +118,20 @@ def _with_segments(
 def _notes_of_others(salvaged: Salvaged) -> list[Note]:
     """Return a note for each damaged section beside the indices."""
     notes = [
-        Note(NoteCode.DAMAGED, f"its {Tag(piece.tag).name.lower().replace('_', ' ')} is damaged")
+        Note(NoteCode.DAMAGED, f"its section of {_name_of(piece.tag)} is damaged and left out")
         for piece in salvaged.pieces
         if isinstance(piece, Gap) and piece.tag not in (None, Tag.SEGMENT, Tag.LEVEL)
     ]
-    if not any(isinstance(piece, Gap) for piece in salvaged.pieces):
+    if salvaged.is_repaired:
+        text = "a byte of its header was damaged, and is repaired by the checksum"
+        notes.append(Note(NoteCode.DAMAGED, text))
+    elif not any(isinstance(piece, Gap) for piece in salvaged.pieces):
         notes.append(Note(NoteCode.DAMAGED, "bytes after its last section are left out"))
     return notes
+
+
+def _name_of(tag: int) -> str:
+    return Tag(tag).name.lower().replace("_", " ")
 
 
 def _place_of(number: int, parts: Parts, facts: Facts) -> str:

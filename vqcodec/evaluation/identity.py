@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from vqcodec.errors import InputError
+from vqcodec.signals.options import DEFAULT, ReadOptions
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
@@ -14,15 +15,20 @@ if TYPE_CHECKING:
 _NUM_DIGITS = 16
 
 
-def digest_of_file(path: Path) -> str:
+def digest_of_file(path: Path, reading: ReadOptions = DEFAULT) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a file's content.
+
+    Options of reading that are not the usual ones give another digest.
 
     Raises:
         InputError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:_NUM_DIGITS]
+            digest = hashlib.file_digest(file, "sha256")
+            if reading != DEFAULT:
+                digest.update(repr(reading).encode())
+            return digest.hexdigest()[:_NUM_DIGITS]
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
 

@@ -33,11 +33,12 @@ def keys_of_tasks(tasks: Sequence[Task]) -> list[Key]:
     Raises:
         InputError: a file cannot be read.
     """
-    digests = {path: digest_of_file(path) for path in {task.path for task in tasks}}
+    inputs = {(task.path, task.reading) for task in tasks}
+    digests = {(path, reading): digest_of_file(path, reading) for path, reading in inputs}
     return [
         (
             task.path.name,
-            digests[task.path],
+            digests[task.path, task.reading],
             task.codec.name,
             digest_of_codec(task.codec),
             float(task.quality),

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Protocol
 
 from vqcodec.bitstream.header import MAGIC
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.errors import UsageError
+from vqcodec.errors import InputError, UsageError
 from vqcodec.evaluation.identity import digest_of_codec, digest_of_file, is_model
 from vqcodec.evaluation.memory import MemoryWatch
 from vqcodec.evaluation.metrics import audio as audio_metrics
 from vqcodec.evaluation.metrics import image as image_metrics
 from vqcodec.evaluation.record import Record
+from vqcodec.notes import Note
 from vqcodec.pool import run_in_processes
 from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.signals.files import Signal, notes_of, open_signal, read_signal
+from vqcodec.signals.measures import SoundMeasure
+from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
 
@@ -49,6 +52,7 @@ class Task:
     path: Path
     codec: Codec
     quality: float
+    reading: ReadOptions = DEFAULT
 
 
 def measure_all(
@@ -56,6 +60,7 @@ def measure_all(
     *,
     jobs: int = 1,
     finished: Callable[[Record], None] | None = None,
+    failed: Callable[[Path, InputError], None] | None = None,
 ) -> list[Record]:
     """Return the record of each task, in the order of the tasks.
 
@@ -64,29 +69,36 @@ def measure_all(
         jobs: the number of processes. Several processes share the cores, and each receives every
             codec once, pickled. With 1, this process does the work.
         finished: is called with each record as soon as it is measured, in any order.
+        failed: is called with each file that cannot be read any more, and the reason; its records
+            are left out.
 
     Raises:
-        InputError: a file is missing or unreadable.
+        InputError: a file cannot be read, and `failed` is not given.
         UsageError: a codec does not support a file or a quality.
     """
     if jobs < 1:
         raise UsageError(f"jobs: {jobs} is not 1 or more")
     records: dict[int, Record] = {}
 
-    def keep(index: int, record: Record) -> None:
+    def keep(index: int, record: Record | InputError) -> None:
+        if isinstance(record, InputError):
+            if failed is None:
+                raise record
+            failed(tasks[index].path, record)
+            return
         records[index] = record
         if finished:
             finished(record)
 
     codecs = list(dict.fromkeys(task.codec for task in tasks))
     measurer = _Measurer(codecs)
-    items = [(task.path, codecs.index(task.codec), task.quality) for task in tasks]
+    items = [(task.path, codecs.index(task.codec), task.quality, task.reading) for task in tasks]
     if jobs == 1:
         for index, item in enumerate(items):
             keep(index, measurer(item))
     else:
         run_in_processes(measurer, items, jobs, keep)
-    return [records[index] for index in range(len(tasks))]
+    return [records[index] for index in sorted(records)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +107,17 @@ class _Measurer:
 
     codecs: Sequence[Codec]
 
-    def __call__(self, item: tuple[Path, int, float]) -> Record:
-        path, index, quality = item
-        return measure(path, self.codecs[index], quality)
+    def __call__(self, item: tuple[Path, int, float, ReadOptions]) -> Record | InputError:
+        path, index, quality, reading = item
+        try:
+            return measure(path, self.codecs[index], quality, reading)
+        except InputError as error:  # returned, so that the other tasks go on
+            return error
 
 
-def measure(path: Path, codec: Codec, quality: float) -> Record:
+def measure(path: Path, codec: Codec, quality: float, reading: ReadOptions = DEFAULT) -> Record:
     """Return the record of a codec on one file; the decoder receives only the stream."""
-    signal = read_signal(path)
+    signal = read_signal(path, options=reading)
     meter = _level_meter(codec)
     memory = MemoryWatch()
     start_s, start_cpu_s = time.perf_counter(), _cpu_s()
@@ -135,27 +150,41 @@ def measure(path: Path, codec: Codec, quality: float) -> Record:
         level_bits=meter.in_levels(codebook_bits) if meter and codebook_bits else None,
         codebook_bits=codebook_bits,
         metrics=_finite(compare(signal, decoded)),
-        file_digest=digest_of_file(path),
+        file_digest=digest_of_file(path, reading),
         codec_digest=digest_of_codec(codec),
-        notes=[{"code": note.code.value, "text": note.text} for note in notes_of(signal)],
+        notes=[{"code": note.code.value, "text": note.text} for note in _notes_on(signal, codec)],
     )
 
 
-def highest_rate(paths: Iterable[Path]) -> int | None:
+def highest_rate(paths: Iterable[Path], reading: ReadOptions = DEFAULT) -> int | None:
     """Return the highest sample rate of sound files, in Hz; None for no files."""
     rates = []
     for path in paths:
         with path.open("rb") as file:
-            sound = open_signal(file, str(path))
+            sound = open_signal(file, str(path), options=reading)
             assert not isinstance(sound, Picture)
             rates.append(sound.sample_rate)
     return max(rates, default=None)
 
 
-def try_codec(path: Path, codec: Codec, quality: float) -> tuple[Signal, Signal]:
+def try_codec(
+    path: Path, codec: Codec, quality: float, reading: ReadOptions = DEFAULT
+) -> tuple[Signal, Signal]:
     """Return the signal of a file, and its reconstruction by a codec."""
-    signal = read_signal(path)
+    signal = read_signal(path, options=reading)
     return signal, codec.decompress(codec.compress(signal, quality=quality))
+
+
+def _notes_on(signal: Signal, codec: Codec) -> list[Note]:
+    """Return what the reader left out of a signal, and what a model does not code of it."""
+    notes = list(notes_of(signal))
+    if isinstance(signal, AudioClip) and is_model(codec):
+        mixed_down = signal.num_channels > 1
+        measured = SoundMeasure(signal.sample_rate, band_hz=codec.band_hz, mixed_down=mixed_down)
+        for block in signal.blocks():
+            measured.add(block)
+        notes += measured.notes()
+    return notes
 
 
 def _level_meter(codec: Codec) -> LevelMeter | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.sound import BLOCK, Waveform
+from vqcodec.signals.sound_tags import FoundTags, tags_of_mapping
 from vqcodec.signals.views import read_at
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif"}
@@ -30,6 +31,8 @@ _MAGIC = {
     b"XoS.": "sox",
     b"ADIF": "aac",
 }
+_TOLERANCE_S = 0.25  # between a header's duration and the samples: frames, edit lists
+_ESTIMATED = {"aac", "ac3", "amr", "mpeg", "mpegts"}  # containers that store no duration
 _INSTALL = "pip install 'vqcodec[formats]'"
 
 
@@ -73,18 +76,18 @@ def heif_hint() -> str:
     )
 
 
-def open_sound(file: BinaryIO) -> ContainerSound:
-    """Return the first sound of a file, by PyAV.
+def open_sound(file: BinaryIO, name: str | None = None) -> ContainerSound:
+    """Return the first sound of a file, by PyAV; `name` is FFmpeg's name of the format.
 
     Raises:
         InputError: PyAV is not installed, or cannot read it.
     """
     if importlib.util.find_spec("av") is None:
         raise InputError(
-            f"AAC, M4A, MP4 and the like need an extra package: {_INSTALL}; "
+            f"AAC, M4A, MP4, Speex and the like need an extra package: {_INSTALL}; "
             "or convert it: ffmpeg -i INPUT sound.wav"
         )
-    name = container_of(file)
+    name = name or container_of(file)
     assert name is not None
     return ContainerSound(file, name)
 
@@ -100,11 +103,17 @@ class ContainerSound:
         """
         self._file, self._format = file, format
         self.notes: list[Note] = []
+        self.tags = FoundTags()
+        self._claimed_s: float | None = None
         self.sample_rate, self.num_channels, self.num_samples = 0, 0, 0
         for block in self.blocks(self.notes):
             self.num_samples += block.shape[1]
         if not self.sample_rate:
             raise InputError("cannot be read as a sound: it holds none")
+        duration_s = self.num_samples / self.sample_rate
+        if self._claimed_s is not None and duration_s < self._claimed_s - _TOLERANCE_S:
+            text = f"ends early: {duration_s:.2f} s of the {self._claimed_s:.2f} s are there"
+            self.notes.append(Note(NoteCode.ENDS_EARLY, text))
 
     def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
         """Yield all samples [C, n] in order.
@@ -123,6 +132,7 @@ class ContainerSound:
             ) as container:
                 if not container.streams.audio:
                     raise InputError("cannot be read as a sound: it holds none")
+                self._describe(container)
                 others = len(container.streams) - 1
                 if others and notes is self.notes:
                     text = f"{others} streams other than the first sound are left out"
@@ -146,3 +156,14 @@ class ContainerSound:
             raise InputError(f"cannot be read as a sound: {reason}") from error
         if held:
             yield np.concatenate(held, axis=1)
+
+    def _describe(self, container: Any) -> None:
+        """Take the tags and the duration of an open container."""
+        stream = container.streams.audio[0]
+        self.tags = tags_of_mapping({**stream.metadata, **container.metadata})
+        if self._format in _ESTIMATED:
+            return
+        if stream.duration is not None and stream.time_base is not None:
+            self._claimed_s = float(stream.duration * stream.time_base)
+        elif container.duration is not None and len(container.streams) == 1:
+            self._claimed_s = container.duration / 1e6

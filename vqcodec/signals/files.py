@@ -76,6 +76,11 @@ def open_signal(file: BinaryIO, name: str, *, options: ReadOptions = DEFAULT) ->
         InputError: the file is damaged, or neither a sound nor a picture.
     """
     suffix = Path(name).suffix.lower()
+    start = file.tell()
+    is_empty = not file.read(1)
+    file.seek(start)
+    if is_empty:
+        raise InputError(f"{name}: is empty")
     if begins_like_sound(file):
         return audio.AudioFile(file, name, options)
     if image.is_picture(file, name):
@@ -98,7 +103,7 @@ def notes_of(signal: LazySignal) -> tuple[Note, ...]:
     return tuple(getattr(signal, "notes", ()))
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, *, options: ReadOptions = DEFAULT) -> None:
     """Read a file to its end, in constant memory.
 
     Raises:
@@ -106,7 +111,7 @@ def check_file(path: Path) -> None:
     """
     try:
         with path.open("rb") as file:
-            signal = open_signal(file, str(path))
+            signal = open_signal(file, str(path), options=options)
             for _ in () if isinstance(signal, Picture) else signal.blocks():
                 pass
     except OSError as error:
@@ -124,6 +129,13 @@ def write_signal(signal: LazySignal, file: BinaryIO, format: str) -> None:
         image.write_picture(signal, file, format)
     else:
         audio.write_clip(signal, file, format)
+
+
+def notes_on_writing(signal: LazySignal, format: str) -> list[Note]:
+    """Return what a format cannot hold of a signal that can be written in it."""
+    if isinstance(signal, Picture):
+        return image.notes_on_writing(signal, format)
+    return audio.notes_on_writing(signal, format)
 
 
 def least_bytes(signal: LazySignal, format: str) -> int:

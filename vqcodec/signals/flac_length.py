@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from vqcodec.errors import InputError
-from vqcodec.signals.sound_tags import names_in_comments
+from vqcodec.signals.sound_tags import FoundTags, parse_comments
 from vqcodec.signals.views import Part, length_of, read_at
 
 _STREAMINFO_BYTES = 34
@@ -43,7 +43,7 @@ class FlacFacts:
         trailing: bytes after the last frame, without tags.
         bits: of a sample.
         md5: of all samples; None if it is not set, or if samples are missing.
-        tags: names of its comments; "picture" for a picture.
+        tags: its comments and pictures.
     """
 
     parts: list[Part]
@@ -52,7 +52,7 @@ class FlacFacts:
     trailing: int
     bits: int
     md5: bytes | None
-    tags: list[str]
+    tags: FoundTags
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,10 @@ def read_flac_facts(file: BinaryIO, start: int) -> FlacFacts:
     )
 
 
-def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int, list[str]]:
-    """Return STREAMINFO, the position of the first frame, and the names of tags."""
+def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int, FoundTags]:
+    """Return STREAMINFO, the position of the first frame, and the tags."""
     position, info, is_last = start + 4, b"", False
-    tags: list[str] = []
+    tags = FoundTags()
     while not is_last:
         block = read_at(file, position, 4)
         if len(block) < 4:
@@ -112,9 +112,9 @@ def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int, list[str]]:
         if kind == 0 and not info:
             info = read_at(file, position + 4, _STREAMINFO_BYTES)
         elif kind == _COMMENTS:
-            tags += names_in_comments(read_at(file, position + 4, min(size, _FIRST_TAIL)))
+            tags.merge(parse_comments(read_at(file, position + 4, size)))
         elif kind == _PICTURE:
-            tags.append("picture")
+            tags.others.append("picture")
         position += 4 + size
     if len(info) < _STREAMINFO_BYTES:
         raise InputError("cannot be read as a sound: no FLAC header")

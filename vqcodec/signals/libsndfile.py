@@ -17,7 +17,7 @@ from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.flac_length import FlacFacts
 from vqcodec.signals.sound import BLOCK, Waveform
-from vqcodec.signals.sound_tags import note_on_tags
+from vqcodec.signals.sound_tags import tags_of_mapping
 from vqcodec.signals.views import FileView
 
 _CUT = re.compile(r"should be|truncated|not equal|does not match|short read|> file length")
@@ -36,8 +36,9 @@ class NotASoundError(InputError):
 class CallbackFile:
     """A file for libsndfile's callbacks, which must not raise: it keeps the first failure."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, start: int = 0) -> None:
+        """Show a file from a position on."""
+        self._file, self._start = file, start
         self._failure: OSError | None = None
 
     def check(self) -> None:
@@ -52,14 +53,16 @@ class CallbackFile:
                 offset += self._file.tell()
             elif whence == io.SEEK_END:
                 offset += self._file.seek(0, io.SEEK_END)
-            return self._file.seek(max(0, offset))
+            else:
+                offset += self._start
+            return self._file.seek(max(self._start, offset)) - self._start
         except (OSError, OverflowError) as error:
             self._keep(error)
             return 0
 
     def tell(self) -> int:
         """Return the position."""
-        return self._file.tell()
+        return self._file.tell() - self._start
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes; none after a failure."""
@@ -125,7 +128,7 @@ class SndfileSound:
             self.num_samples: int = sound.frames
             self.format: str = sound.format
             log = sound.extra_info
-            self.notes += note_on_tags(sound.copy_metadata())
+            self.tags = tags_of_mapping(sound.copy_metadata())
             trusted = not salvage and _ends_there(sound)
         if not trusted:
             self.num_samples = self._count()
@@ -186,7 +189,7 @@ class FlacSound(SndfileSound):
         self._facts = facts
         self._md5 = hashlib.md5(usedforsecurity=False)
         super().__init__(lambda: _view(file, facts.parts), salvage=salvage, logged=False)
-        self.notes += note_on_tags(facts.tags)
+        self.tags.merge(facts.tags)
         if facts.claimed is not None and facts.claimed > facts.num_samples:
             text = f"ends early: {facts.num_samples} of {facts.claimed} samples are there"
             self.notes.append(Note(NoteCode.ENDS_EARLY, text))

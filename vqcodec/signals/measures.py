@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from vqcodec.bitstream.tags import Tags
 from vqcodec.notes import Note, NoteCode
-from vqcodec.signals.sound import Sound, Waveform
+from vqcodec.signals.sound import Sound, Waveform, tags_of
 
 _CANCELS_BELOW = 0.01  # of the channels' energy: -20 dB
 _MUCH_ABOVE = 0.25  # of the energy
@@ -46,6 +47,11 @@ class MeasuredSound:
         """What was left out or changed; complete once all blocks have been read."""
         return (*getattr(self._sound, "notes", ()), *self._measured)
 
+    @property
+    def tags(self) -> Tags:
+        """Names and values that its reader kept."""
+        return tags_of(self._sound)
+
     def blocks(self) -> Iterator[Waveform]:
         """Yield all samples in order."""
         measure = SoundMeasure(self.sample_rate, band_hz=self._band_hz, mixed_down=self._mixed_down)
@@ -67,7 +73,7 @@ class SoundMeasure:
             mixed_down: whether the channels' mean is coded, not each channel.
         """
         self._rate, self._band_hz, self._mixed_down = sample_rate, band_hz, mixed_down
-        self._num_samples = 0
+        self._num_samples, self._num_channels, self._differ = 0, 1, False
         self._channels, self._mix = 0.0, 0.0  # sums of squares
         self._spectrum = np.zeros(_WINDOW // 2 + 1)
         self._skip = 0  # samples up to the next spectrum
@@ -76,6 +82,8 @@ class SoundMeasure:
     def add(self, block: Waveform) -> None:
         """Take the next samples [C, n]."""
         self._num_samples += block.shape[1]
+        self._num_channels = len(block)
+        self._differ = self._differ or bool((block != block[:1]).any())
         mix = block.mean(axis=0) if len(block) > 1 else block[0]
         self._channels += float(np.mean(np.square(block, dtype=np.float64), axis=0).sum())
         self._mix += float(np.square(mix, dtype=np.float64).sum())
@@ -93,12 +101,15 @@ class SoundMeasure:
     def notes(self) -> list[Note]:
         """Return what a user should know of the samples so far."""
         notes = []
+        if self._mixed_down and self._differ:
+            text = f"its {self._num_channels} channels are mixed down to one; --stereo keeps them"
+            notes.append(Note(NoteCode.MIXED_DOWN, text))
         if self._mixed_down and self._channels > _SILENCE * max(1, self._num_samples):
             share = self._mix / self._channels
             if share < _CANCELS_BELOW:
                 much = "nothing is left" if share < 1e-9 else f"{-10 * math.log10(share):.0f} dB"
                 below = much if share < 1e-9 else f"what is left is {much} below them"
-                text = f"its channels cancel when they are mixed down: {below}; --stereo keeps them"
+                text = f"its channels cancel when they are mixed down: {below}"
                 notes.append(Note(NoteCode.CANCELS, text))
         share = self.share_above_band()
         if share > _MUCH_ABOVE:

@@ -12,8 +12,10 @@ from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.mpeg_frames import MpegScan, MpegStream, frames_of, scan_frames, tag_size
 from vqcodec.signals.sound import BLOCK, Waveform
+from vqcodec.signals.sound_tags import parse_id3_v1
 from vqcodec.signals.views import FileView, length_of, read_at
 
+_ID3_V1_BYTES = 128
 _PROBED = 1 << 17  # bytes that must hold the first frames, after tags and zeros
 
 
@@ -51,6 +53,7 @@ class MpegSound:
         self.num_channels = first.num_channels
         self.num_samples = sum(len(stream.sound) for stream in self._streams)
         self.notes = _notes_of(scan, self._streams)
+        self.tags = parse_id3_v1(read_at(file, max(0, stop - _ID3_V1_BYTES), _ID3_V1_BYTES))
 
     def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
         """Yield all samples [C, n] in order; frames that cannot be decoded are silent."""

@@ -241,6 +241,15 @@ def cmyk_to_srgb(image: Image.Image, icc_profile: bytes | None) -> tuple[Image.I
     return image.convert("RGB"), Note(NoteCode.COLOUR_CONVERTED, text)
 
 
+def is_usable(icc_profile: bytes) -> bool:
+    """Return whether a colour library can open a profile: a damaged one would be no use later."""
+    try:
+        ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+    except PROFILE_FAILURES:
+        return False
+    return True
+
+
 def without_profile(pixels: Pixels, icc_profile: bytes) -> Coloured:
     """Return pixels converted to sRGB, so that they need no profile.
 

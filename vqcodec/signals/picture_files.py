@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vqcodec.errors import CorruptStreamError, OutputError, UsageError
+from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_pixels import DAMAGE
 from vqcodec.signals.picture_reading import (
@@ -26,6 +27,7 @@ __all__ = [
     "decode_alpha",
     "encode_alpha",
     "is_picture",
+    "notes_on_writing",
     "picture_of_image",
     "read_picture",
     "write_picture",
@@ -53,8 +55,12 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 _WITH_ALPHA = {"PNG", "WEBP", "AVIF", "TIFF"}
 _WITH_16_BITS = {"PNG", "TIFF", "PPM"}
-_WITH_METADATA = {"PNG", "JPEG", "WEBP", "AVIF", "TIFF"}
+_METADATA = {  # that formats hold
+    **dict.fromkeys(("PNG", "JPEG", "WEBP", "TIFF"), ("exif", "xmp")),
+    "AVIF": ("exif",),
+}
 _ALWAYS_RGB = {"WEBP", "AVIF"}  # no grey, so a profile of greys would be wrong there
+_WITHOUT_PROFILE = {"BMP", "PPM"}
 
 
 def write_picture(
@@ -80,12 +86,11 @@ def write_picture(
         names = ", ".join(sorted(_WITH_ALPHA))
         raise UsageError(f"{format} cannot hold this picture's transparency: choose {names}")
     options = dict(_OPTIONS.get(format, {}) if options is None else options)
-    if picture.icc_profile and not (picture.grey and format in _ALWAYS_RGB):
+    if picture.icc_profile and _holds_profile(picture, format):
         options["icc_profile"] = picture.icc_profile
-    if format in _WITH_METADATA:
-        options |= {name: data for name, data in picture.metadata.items() if name == "exif"}
-        if "xmp" in picture.metadata and format != "AVIF":
-            options["xmp"] = picture.metadata["xmp"]
+    options |= {
+        name: data for name, data in picture.metadata.items() if name in _METADATA.get(format, ())
+    }
     buffer = io.BytesIO()  # so that `file` need not seek
     try:
         _to_image(picture, format).save(buffer, format, **options)
@@ -95,6 +100,23 @@ def write_picture(
     except (OSError, ValueError, OverflowError, RuntimeError, struct.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"the picture cannot be written as {format}: {reason}") from error
+
+
+def notes_on_writing(picture: Picture, format: str) -> list[Note]:
+    """Return what a format cannot hold of a picture that can be written in it."""
+    notes = []
+    if picture.icc_profile and not _holds_profile(picture, format):
+        text = f"{format} cannot hold its colour profile of {len(picture.icc_profile)} bytes"
+        notes.append(Note(NoteCode.COLOUR_DROPPED, text))
+    lost = [name for name in picture.metadata if name not in _METADATA.get(format, ())]
+    if lost:
+        text = f"{format} cannot hold its metadata: {', '.join(map(str.upper, lost))}"
+        notes.append(Note(NoteCode.METADATA_DROPPED, text))
+    return notes
+
+
+def _holds_profile(picture: Picture, format: str) -> bool:
+    return format not in _WITHOUT_PROFILE and not (picture.grey and format in _ALWAYS_RGB)
 
 
 def encode_alpha(alpha: NDArray[np.uint8]) -> bytes:

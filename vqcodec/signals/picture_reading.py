@@ -24,6 +24,7 @@ from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_colour import (
     cmyk_to_srgb,
     describe_colour,
+    is_usable,
     note_on_profile,
     without_profile,
 )
@@ -105,8 +106,7 @@ def read_picture(
     except InputError as error:
         raise InputError(f"{label}: {error}") from error
     except DAMAGE as error:
-        reason = getattr(error, "strerror", None) or _first_line(str(error)) or "damaged"
-        raise InputError(f"{label}: cannot be read as a picture: {reason}") from error
+        raise InputError(f"{label}: cannot be read as a picture: {_reason_of(error)}") from error
 
 
 def picture_of_image(image: Image.Image) -> Picture:
@@ -156,6 +156,13 @@ def _open(file: BinaryIO, name: str) -> Image.Image:
     return Image.open(file, formats=formats)
 
 
+def _reason_of(error: BaseException) -> str:
+    """Return what Pillow says of a file, if it says it for people."""
+    if not isinstance(error, OSError | SyntaxError | EOFError):
+        return "damaged"
+    return getattr(error, "strerror", None) or _first_line(str(error)) or "damaged"
+
+
 def _first_line(text: str) -> str:
     return text.partition("\n")[0].strip()
 
@@ -195,7 +202,10 @@ class _Reading:
             ImageFacts(width=image.width, height=image.height, grey=False)
             with _quiet_stderr() if image.format == "TIFF" else nullcontext():
                 image.load()
-            if structure.trailing and image.format in ("PNG", "JPEG"):
+            if structure.ends_early:
+                text = "ends early: its end mark is missing"
+                notes.append(Note(NoteCode.ENDS_EARLY, text))
+            if structure.trailing and image.format in ("PNG", "JPEG", "GIF", "WEBP", "PPM"):
                 text = f"{structure.trailing} bytes after the picture are left out"
                 notes.append(Note(NoteCode.TRAILING_BYTES, text))
             return _to_picture(image, structure, self.options, notes)
@@ -244,6 +254,13 @@ def _to_picture(
     space = b"GRAY" if pixels.shape[2] == 1 else b"RGB "
     if icc_profile and icc_profile[16:20] != space:
         text = f"its colour profile of {len(icc_profile)} bytes is for other channels: left out"
+        notes.append(Note(NoteCode.COLOUR_DROPPED, text))
+        icc_profile = None
+    elif structure.has_profile and not icc_profile:
+        text = "its colour profile is damaged: left out"
+        notes.append(Note(NoteCode.COLOUR_DROPPED, text))
+    elif icc_profile and not is_usable(icc_profile):
+        text = f"its colour profile of {len(icc_profile)} bytes is damaged: left out"
         notes.append(Note(NoteCode.COLOUR_DROPPED, text))
         icc_profile = None
     coloured = describe_colour(pixels, icc_profile, structure)

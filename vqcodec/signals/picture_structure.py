@@ -14,6 +14,13 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # not stuffing, not a restart
 _MOST_COLOUR_BYTES = 1 << 16  # in which AVIF and HEIC have their "colr" box
 _PIECE = 1 << 20
+_GIF_HEADER_BYTES = 13
+_MOST_PNM_HEADER = 4096
+_GAP = rb"(?:\s|#[^\n]*\n)+"
+_PNM = re.compile(
+    rb"P(?:(?P<kind>4)|(?P<kind2>[56]))" + _GAP + rb"(?P<width>\d{1,9})" + _GAP
+    + rb"(?P<height>\d{1,9})(?(kind)|" + _GAP + rb"(?P<most>\d{1,5}))\s"
+)  # fmt: skip
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MOST_PACKED = 1032  # bytes that one byte of zlib data can expand to
 
@@ -40,6 +47,8 @@ class PictureStructure:
         depth: bits of a channel, of a PNG or an AVIF.
         is_png: whether the file is a PNG.
         raw_bytes: of a PNG's pixels.
+        has_profile: whether a PNG has a colour profile, though it may be damaged.
+        ends_early: whether a GIF ends before its end mark, perhaps after a whole frame.
     """
 
     damage: str | None = None
@@ -51,16 +60,25 @@ class PictureStructure:
     depth: int | None = None
     is_png: bool = False
     raw_bytes: int = 0
+    has_profile: bool = False
+    ends_early: bool = False
 
 
 def read_structure(file: BinaryIO) -> PictureStructure:
-    """Return the facts of a PNG, JPEG, AVIF or HEIC; the position is moved."""
+    """Return the facts of a PNG, JPEG, GIF, WebP, PNM, AVIF or HEIC; the position is moved."""
     start = read_at(file, 0, 16)
     if start.startswith(_PNG):
         return _read_png(file)
     if start.startswith(b"\xff\xd8\xff"):
         return _read_jpeg(file)
+    if start.startswith(b"GIF8"):
+        return _read_gif(file)
     structure = PictureStructure()
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        size = 8 + int.from_bytes(start[4:8], "little")
+        structure.trailing = _trailing(file, size + size % 2, length_of(file))
+    elif (stop := _end_of_pnm(read_at(file, 0, _MOST_PNM_HEADER))) is not None:
+        structure.trailing = _trailing(file, stop, length_of(file))
     if start[4:8] == b"ftyp":
         data = read_at(file, 0, _MOST_COLOUR_BYTES)
         structure.cicp, structure.depth = _read_colour_box(data), _read_depth(data)
@@ -111,6 +129,8 @@ def _take_png_chunk(structure: PictureStructure, name: bytes, content: bytes) ->
     elif name == b"cHRM" and len(content) == 32:
         values = struct.unpack(">8I", content)
         structure.chromaticities = tuple(value / 100_000 for value in values)
+    elif name == b"iCCP":
+        structure.has_profile = True
     elif name == b"sRGB":
         structure.is_srgb = True
     elif name == b"cICP" and len(content) == 4:
@@ -145,6 +165,46 @@ def _read_jpeg(file: BinaryIO) -> PictureStructure:
     return structure
 
 
+def _read_gif(file: BinaryIO) -> PictureStructure:
+    """Read all blocks up to the end mark: Pillow does not miss it."""
+    structure, length = PictureStructure(), length_of(file)
+    head = read_at(file, 0, _GIF_HEADER_BYTES)
+    position = _GIF_HEADER_BYTES + _gif_table_bytes(head[10:11])
+    while position < length:
+        kind = read_at(file, position, 1)
+        if kind == b";":
+            structure.trailing = _trailing(file, position + 1, length)
+            return structure
+        if kind == b",":
+            position += 11 + _gif_table_bytes(read_at(file, position + 9, 1))
+        elif kind == b"!":
+            position += 2
+        else:
+            break
+        while size := int.from_bytes(read_at(file, position, 1), "big"):
+            position += 1 + size
+        position += 1
+    structure.ends_early = True
+    return structure
+
+
+def _gif_table_bytes(flags: bytes) -> int:
+    """Return the size of the table of colours that a flag byte announces."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+
+def _end_of_pnm(start: bytes) -> int | None:
+    """Return the end of the first binary PBM, PGM or PPM of a file, which can hold several."""
+    match = _PNM.match(start)
+    if match is None:
+        return None
+    width, height = int(match["width"]), int(match["height"])
+    if match["kind"]:
+        return match.end() + (width + 7) // 8 * height
+    size = (1 if match["kind2"] == b"5" else 3) * (1 if int(match["most"]) < 256 else 2)
+    return match.end() + width * height * size
+
+
 def _read_colour_box(data: bytes) -> Cicp | None:
     """Return the code points of the first "colr" box that has code points."""
     at = data.find(b"colrnclx")
@@ -163,5 +223,5 @@ def _read_depth(data: bytes) -> int | None:
 
 
 def _trailing(file: BinaryIO, position: int, length: int) -> int:
-    rest = read_at(file, position, min(length - position, _PIECE))
+    rest = read_at(file, position, min(max(0, length - position), _PIECE))
     return length - position if rest.strip(b"\0\r\n") else 0

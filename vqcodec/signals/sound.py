@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from vqcodec.bitstream.tags import Tags
 from vqcodec.notes import Note
 
 Waveform = NDArray[np.float32]  # [C, T] in -1 … 1
@@ -43,11 +44,13 @@ class AudioClip:
         waveform: [C, T] in -1 … 1; T may be 0.
         sample_rate: in Hz.
         notes: on parts that its reader left out or changed.
+        tags: names in upper case and values, as ("TITLE", "Song"), if its reader kept them.
     """
 
     waveform: Waveform
     sample_rate: int
     notes: tuple[Note, ...] = ()
+    tags: Tags = ()
 
     def __post_init__(self) -> None:
         assert self.waveform.ndim == 2 and self.waveform.shape[0] and self.sample_rate > 0
@@ -89,7 +92,13 @@ class AudioClip:
             waveform[:, start : start + block.shape[1]] = block
             start += block.shape[1]
         assert start == sound.num_samples, "blocks of another length than the sound"
-        return cls(waveform, sound.sample_rate, tuple(getattr(sound, "notes", ())))
+        notes = tuple(getattr(sound, "notes", ()))
+        return cls(waveform, sound.sample_rate, notes, tags_of(sound))
+
+
+def tags_of(sound: Sound) -> Tags:
+    """Return the tags of a sound; none if it cannot have any."""
+    return tuple(getattr(sound, "tags", ()))
 
 
 def blocks_of(waveform: Waveform) -> Iterator[Waveform]:

@@ -12,12 +12,14 @@ import soundfile
 from numpy.typing import NDArray
 
 from vqcodec.bitstream.header import AudioFacts
+from vqcodec.bitstream.tags import Tags
 from vqcodec.errors import InputError, OutputError, UsageError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.libsndfile import CallbackFile
 from vqcodec.signals.options import DEFAULT, ReadOptions
-from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform
+from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform, tags_of
 from vqcodec.signals.sound_formats import open_sound
+from vqcodec.signals.sound_tags import build_id3, joined
 
 # Formats to write, by file name. Reading decides by content: see `sound_formats`.
 SUFFIXES = {
@@ -34,6 +36,14 @@ _SUBTYPES = {
     "OGG": "VORBIS",
     "MP3": "MPEG_LAYER_III",
     "AIFF": "PCM_16",
+}
+_COMMON_TAGS = {"TITLE", "ARTIST", "COMMENT"}
+_MORE_TAGS = {*_COMMON_TAGS, "COPYRIGHT", "DATE", "ALBUM", "TRACKNUMBER", "GENRE"}
+_TAGS = {  # that libsndfile writes; MP3 holds all, by `build_id3`
+    "WAV": _MORE_TAGS,
+    "AIFF": _COMMON_TAGS,
+    "FLAC": {*_MORE_TAGS, "LICENSE"},
+    "OGG": {*_MORE_TAGS, "LICENSE"},
 }
 _INTEGERS_ABOVE = 100  # times full scale: no recording is so loud
 _PLAIN = {"WAV", "AIFF"}  # without compression
@@ -80,7 +90,13 @@ class AudioFile:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was left out or changed; complete once all blocks have been read."""
-        return (*self._sound.notes, *self._notes_of_samples)
+        tags = self._sound.tags.note(kept=self._options.keep_metadata)
+        return (*self._sound.notes, *tags, *self._notes_of_samples)
+
+    @property
+    def tags(self) -> Tags:
+        """Names and values, if they are to be kept."""
+        return tuple(self._sound.tags.values) if self._options.keep_metadata else ()
 
     def blocks(self) -> Iterator[Waveform]:
         """Yield all samples in order, clipped to -1 … 1; every call yields the same.
@@ -188,7 +204,10 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
     """
     _check_format(clip, format)
     is_long_wav = format == "WAV" and least_bytes(clip, format) > _MAX_BYTES
-    target = CallbackFile(file)
+    tags = tags_of(clip)
+    if format == "MP3":  # libsndfile would write texts beyond ASCII wrongly
+        file.write(build_id3(tags))
+    target = CallbackFile(file, start=file.tell())
     try:
         with soundfile.SoundFile(
             target,
@@ -198,6 +217,9 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
             format="RF64" if is_long_wav else format,
             subtype=_SUBTYPES[format],
         ) as sound:
+            for name, text in joined(tags).items():
+                if name in _TAGS.get(format, ()):
+                    setattr(sound, name.lower(), text)
             for block in clip.blocks():
                 for start in range(0, block.shape[1], BLOCK):  # Vorbis would overflow the stack
                     sound.write(_to_16_bits(block[:, start : start + BLOCK]).T)
@@ -208,6 +230,16 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
         raise OutputError(f"the sound cannot be written as {format}: {reason}") from error
     except OSError as error:
         raise OutputError(f"the sound cannot be written: {error.strerror or error}") from error
+
+
+def notes_on_writing(clip: Sound, format: str) -> list[Note]:
+    """Return what a format cannot hold of a sound that can be written in it."""
+    lost = {} if format == "MP3" else joined(tags_of(clip))
+    names = [name.lower() for name in lost if name not in _TAGS.get(format, ())]
+    if not names:
+        return []
+    text = f"{format} cannot hold its tags: {', '.join(names)}"
+    return [Note(NoteCode.METADATA_DROPPED, text)]
 
 
 def _check_format(clip: Sound, format: str) -> None:

@@ -15,14 +15,15 @@ from vqcodec.signals.flac_length import read_flac_facts
 from vqcodec.signals.libsndfile import FlacSound, NotASoundError, OggSound, Opener, SndfileSound
 from vqcodec.signals.mpeg_frames import tag_size
 from vqcodec.signals.mpeg_sound import MpegSound, begins_with_frames
+from vqcodec.signals.ogg_packets import flac_parts, tags_of_stream
 from vqcodec.signals.ogg_streams import read_ogg_streams
 from vqcodec.signals.sound import BLOCK, Waveform
-from vqcodec.signals.sound_tags import names_in_id3, note_on_tags
+from vqcodec.signals.sound_tags import FoundTags, parse_id3
 from vqcodec.signals.views import FileView, Part, length_of, read_at
 
 _MAGIC = (b"fLaC", b"OggS", b"RF64", b"BW64", b".snd", b"caff", b"riff", b"Creative Voice", b"NIST")
 
-_MOST_TAG_BYTES = 1 << 16
+_MOST_TAG_BYTES = 1 << 22
 _DUMP_HEADER_BYTES, _DUMP_PACKET_BYTES = 21, 127
 
 
@@ -33,6 +34,7 @@ class OpenSound(Protocol):
     num_channels: int
     num_samples: int
     notes: list[Note]  # on the header
+    tags: FoundTags
 
     def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
         """Yield all samples [C, n] in order, as stored; append notes."""
@@ -65,7 +67,9 @@ def open_sound(file: BinaryIO, *, salvage: bool) -> OpenSound:
     start = _after_tag(file)
     sound = _open(file, start, salvage=salvage)
     if start:
-        sound.notes += note_on_tags(names_in_id3(read_at(file, 0, min(start, _MOST_TAG_BYTES))))
+        tags = parse_id3(read_at(file, 0, min(start, _MOST_TAG_BYTES)))
+        tags.merge(sound.tags)  # ID3v1 cuts off what is long
+        sound.tags = tags
     return sound
 
 
@@ -141,7 +145,10 @@ def _open_ogg(file: BinaryIO, start: int, *, salvage: bool) -> OpenSound:
     for stream in streams:
         sound: OpenSound
         if stream.kind == "FLAC":
-            sound = SndfileSound(_opener(file, stream.parts), salvage=salvage)
+            flac = _opener(file, flac_parts(file, stream.parts))()
+            sound = FlacSound(flac, read_flac_facts(flac, 0), salvage=salvage)
+        elif stream.kind == "Speex":
+            sound = extra_formats.open_sound(_opener(file, stream.parts)(), "ogg")
         else:
             sound = OggSound(
                 _opener(file, stream.parts),
@@ -149,6 +156,7 @@ def _open_ogg(file: BinaryIO, start: int, *, salvage: bool) -> OpenSound:
                 plausible=stream.plausible,
                 salvage=salvage,
             )
+            sound.tags = tags_of_stream(file, stream.parts, stream.kind)
         if sounds and not _are_alike(sounds[0], sound):
             seconds = sound.num_samples / sound.sample_rate
             text = (
@@ -173,8 +181,10 @@ class _Chain:
         self.sample_rate = sounds[0].sample_rate
         self.num_channels = sounds[0].num_channels
         self.num_samples = sum(sound.num_samples for sound in sounds)
-        # Streams of one radio station have the same tags: each note once.
         self.notes = list(dict.fromkeys([*notes, *(n for sound in sounds for n in sound.notes)]))
+        self.tags = FoundTags()
+        for sound in sounds:
+            self.tags.merge(sound.tags)
 
     def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
         """Yield all samples in order."""

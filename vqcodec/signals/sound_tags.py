@@ -1,52 +1,230 @@
-"""The tags of a sound file: streams leave them out, and a note names them."""
+"""The tags of a sound file: kept on demand, otherwise left out with a note."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
+from vqcodec.bitstream.tags import Tags
 from vqcodec.notes import Note, NoteCode
 
-# Tags that encoders write about themselves: no note names them.
-_OF_ENCODERS = {"encoder", "software", "vendor", "encoded_by", "encoding"}
-_ID3_FRAMES = {
-    b"TIT2": "title",
-    b"TPE1": "artist",
-    b"TALB": "album",
-    b"TRCK": "tracknumber",
-    b"TDRC": "date",
-    b"TYER": "date",
-    b"TCON": "genre",
-    b"COMM": "comment",
-    b"USLT": "lyrics",
-    b"APIC": "picture",
+# Tags that encoders write about themselves are neither kept nor named in a note.
+_OF_ENCODERS = {"ENCODER", "SOFTWARE", "VENDOR", "ENCODED_BY", "ENCODING", "ENCODER_OPTIONS"}
+_OF_ENCODERS |= {"MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS", "DURATION", "HANDLER_NAME"}
+_OF_ENCODERS |= {"VENDOR_ID", "ENCODERSETTINGS", "LENGTH"}
+_ID3_NAMES = {
+    "TIT2": "TITLE",
+    "TPE1": "ARTIST",
+    "TPE2": "ALBUMARTIST",
+    "TALB": "ALBUM",
+    "TRCK": "TRACKNUMBER",
+    "TPOS": "DISCNUMBER",
+    "TDRC": "DATE",
+    "TYER": "DATE",
+    "TCON": "GENRE",
+    "TCOM": "COMPOSER",
+    "TCOP": "COPYRIGHT",
+    "TLAN": "LANGUAGE",
+    "TSRC": "ISRC",
+    "TSSE": "ENCODER",
+    "TENC": "ENCODER",
+    "TLEN": "LENGTH",
+    "COMM": "COMMENT",
+    "USLT": "LYRICS",
 }
+_SHORT_NAMES = {  # of ID3v2.2
+    "TT2": "TIT2",
+    "TP1": "TPE1",
+    "TP2": "TPE2",
+    "TAL": "TALB",
+    "TRK": "TRCK",
+    "TYE": "TYER",
+    "TCO": "TCON",
+    "TCM": "TCOM",
+    "TEN": "TENC",
+    "COM": "COMM",
+    "ULT": "USLT",
+    "PIC": "APIC",
+}
+_ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
+_MOST_TAGS = 1000
+_MOST_NAMED = 20  # in a note
+_LONGEST_NAME = 64  # characters
+_LONGEST_VALUE = 1 << 16
 
 
-def note_on_tags(names: Iterable[str]) -> list[Note]:
-    """Return a quiet note that names the tags of a file, except those of encoders."""
-    kept = list(dict.fromkeys(name.lower() for name in names))
-    kept = [name for name in kept if name not in _OF_ENCODERS and name.isprintable()]
-    if not kept:
-        return []
-    return [Note(NoteCode.METADATA_DROPPED, f"metadata is left out: {', '.join(kept[:20])}")]
+@dataclass(slots=True)
+class FoundTags:
+    """The tags of a file.
+
+    Attributes:
+        values: can be kept.
+        others: names of what cannot be kept, as pictures.
+    """
+
+    values: list[tuple[str, str]] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: str) -> None:
+        """Add a tag, unless it is of an encoder, empty or there already."""
+        name, value = name.strip().upper(), value.strip("\0 \r\n\t")
+        if (name, value) == ("LANGUAGE", "und"):  # what containers write for none
+            return
+        if not value or name in _OF_ENCODERS or not is_name(name):
+            return
+        if len(self.values) >= _MOST_TAGS or len(value) > _LONGEST_VALUE:
+            self.others.append(name.lower())
+        elif (name, value) not in self.values:
+            self.values.append((name, value))
+
+    def merge(self, other: FoundTags) -> None:
+        """Add the tags of another part of the file."""
+        for name, value in other.values:
+            self.add(name, value)
+        self.others += other.others
+
+    def note(self, *, kept: bool) -> list[Note]:
+        """Return a quiet note that names what is left out, all tags or only what cannot be kept."""
+        names = [] if kept else [name.lower() for name, _ in self.values]
+        names = list(dict.fromkeys([*names, *self.others]))[:_MOST_NAMED]
+        if not names:
+            return []
+        return [Note(NoteCode.METADATA_DROPPED, f"metadata is left out: {', '.join(names)}")]
 
 
-def names_in_id3(tag: bytes) -> list[str]:
-    """Return the names of the common frames in an ID3v2 tag."""
-    return [name for frame, name in _ID3_FRAMES.items() if frame in tag]
+def is_name(name: str) -> bool:
+    """Return whether a text in upper case can be a tag's name, as in Vorbis comments."""
+    return 0 < len(name) <= _LONGEST_NAME and all(
+        " " <= char <= "}" and char != "=" for char in name
+    )
 
 
-def names_in_comments(block: bytes) -> list[str]:
-    """Return the names in a block of Vorbis comments, as in FLAC."""
+def tags_of_mapping(tags: Mapping[str, str]) -> FoundTags:
+    """Return the tags that a library has read."""
+    found = FoundTags()
+    for name, value in tags.items():
+        found.add(name, value)
+    return found
+
+
+def parse_comments(block: bytes) -> FoundTags:
+    """Return the tags in a block of Vorbis comments, as in FLAC, Vorbis and Opus."""
     position = 4 + int.from_bytes(block[:4], "little")
     count = int.from_bytes(block[position : position + 4], "little")
     position += 4
-    names = []
-    for _ in range(min(count, 1000)):
+    found = FoundTags()
+    for _ in range(min(count, _MOST_TAGS)):
         size = int.from_bytes(block[position : position + 4], "little")
-        name, equals, _ = block[position + 4 : position + 4 + size].partition(b"=")
+        comment = block[position + 4 : position + 4 + size]
+        name, equals, value = comment.partition(b"=")
         if not equals:
             break
-        names.append(name.decode("ascii", "replace"))
+        text = name.decode("ascii", "replace")
+        if text.upper() == "METADATA_BLOCK_PICTURE":
+            found.others.append("picture")
+        elif len(comment) < size:  # the block was cut off
+            found.others.append(text.lower())
+        else:
+            found.add(text, value.decode("utf-8", "replace"))
         position += 4 + size
-    return names
+    return found
+
+
+def parse_id3(tag: bytes) -> FoundTags:
+    """Return the tags in an ID3v2 tag (id3.org, versions 2.2 to 2.4)."""
+    found = FoundTags()
+    if len(tag) < 10 or not tag.startswith(b"ID3"):
+        return found
+    version, flags, position = tag[3], tag[5], 10
+    name_size, head = (3, 6) if version == 2 else (4, 10)
+    if flags & 0x80 and version < 4:
+        tag = tag[:10] + _synchronised(tag[10:])
+    if flags & 0x40 and version > 2:  # an extended header
+        more = tag[10:14]
+        position += _syncsafe(more) if version == 4 else 4 + int.from_bytes(more, "big")
+    for _ in range(_MOST_TAGS):
+        name = tag[position : position + name_size]
+        if len(tag) < position + head or not name.isalnum():
+            break
+        size_field = tag[position + name_size : position + 2 * name_size]
+        size = _syncsafe(size_field) if version == 4 else int.from_bytes(size_field, "big")
+        content = tag[position + head : position + head + size]
+        position += head + size
+        key = name.decode("ascii")
+        _add_id3_frame(found, _SHORT_NAMES.get(key, key), content)
+    return found
+
+
+def _add_id3_frame(found: FoundTags, key: str, content: bytes) -> None:
+    if key == "APIC":
+        found.others.append("picture")
+    elif key in ("COMM", "USLT"):  # encoding, language, description, text
+        *_, text = _id3_texts(content[:1] + content[4:])
+        found.add(_ID3_NAMES[key], text)
+    elif key == "TXXX":
+        name, *values = _id3_texts(content)
+        for value in values:
+            found.add(name, value)
+    elif key.startswith("T"):
+        for value in _id3_texts(content):
+            found.add(_ID3_NAMES.get(key, key), value)
+    else:
+        found.others.append(key)
+
+
+def _id3_texts(content: bytes) -> list[str]:
+    """Return the texts of a frame: a byte names their encoding, zeros separate them."""
+    if not content or content[0] >= len(_ENCODINGS):
+        return [""]
+    text = content[1:].decode(_ENCODINGS[content[0]], "replace")
+    return [part.removeprefix("\ufeff") for part in text.rstrip("\0").split("\0")]
+
+
+def _syncsafe(data: bytes) -> int:
+    """Return a number of 7 bits a byte."""
+    value = 0
+    for byte in data:
+        value = value << 7 | byte & 0x7F
+    return value
+
+
+def _synchronised(data: bytes) -> bytes:
+    return data.replace(b"\xff\0", b"\xff")
+
+
+def parse_id3_v1(data: bytes) -> FoundTags:
+    """Return the tags in the last 128 bytes of a file, if they are an ID3v1 tag."""
+    found = FoundTags()
+    if len(data) == 128 and data.startswith(b"TAG"):
+        fields = (("TITLE", 3, 33), ("ARTIST", 33, 63), ("ALBUM", 63, 93), ("DATE", 93, 97))
+        for name, start, stop in (*fields, ("COMMENT", 97, 125)):
+            found.add(name, data[start:stop].partition(b"\0")[0].decode("latin-1"))
+    return found
+
+
+def build_id3(tags: Tags) -> bytes:
+    """Return tags as an ID3v2.4 tag in UTF-8; nothing if there are none."""
+    keys = {name: key for key, name in _ID3_NAMES.items() if key not in ("TYER", "TENC")}
+    frames = b""
+    for name, value in tags:
+        key, text = keys.get(name, "TXXX"), value.encode()
+        if key in ("COMM", "USLT"):
+            content = b"\3und\0" + text
+        elif key == "TXXX":
+            content = b"\3" + name.encode() + b"\0" + text
+        else:
+            content = b"\3" + text
+        frames += key.encode() + _as_syncsafe(len(content)) + b"\0\0" + content
+    return b"ID3\4\0\0" + _as_syncsafe(len(frames)) + frames if frames else b""
+
+
+def _as_syncsafe(value: int) -> bytes:
+    return bytes(value >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+
+def joined(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return one text for each name; several values are joined."""
+    texts: dict[str, str] = {}
+    for name, value in tags:
+        texts[name] = f"{texts[name]}; {value}" if name in texts else value
+    return texts

@@ -28,8 +28,17 @@ from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.quantizers.usage import usage_of
 from vqcodec.training.curves import write_curves
 from vqcodec.training.grow import start_new_latents
+from vqcodec.training.inputs import InputReader, read_excerpts, require_some
 from vqcodec.training.log import TrainingLog
-from vqcodec.training.manifest import MANIFEST, Manifest, check_files, check_split, read_manifest
+from vqcodec.training.manifest import (
+    MANIFEST,
+    Manifest,
+    check_files,
+    check_split,
+    missing_files,
+    read_manifest,
+    without_files,
+)
 from vqcodec.training.modality import Batch, training_side
 from vqcodec.training.old_layout import in_order_of
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
@@ -59,6 +68,7 @@ class TrainingOptions:
     steps: int | None = None  # stop after this step; does not change the schedule
     device: str = "cpu"
     start_from: str | None = None  # a run or a model whose weights initialise a new run
+    skip_bad: bool = False  # go on without the files that cannot be read
     report_every: int = 50
     save_every: int = 500
 
@@ -81,10 +91,8 @@ class AutoencoderTraining:
         if recipe.reference is not None:
             find_model(recipe.reference)  # fail now, not at the first validation
         self.manifest = split_by_recipe(files, recipe, options.seed)
-        self.kept_manifest = self._read_manifest(files)  # None for a new run
-        self.dataset = self.modality.dataset(self.manifest.train, recipe.data)
-        held_out = self.manifest.valid
-        self.valid = held_out[:: max(1, len(held_out) // VALIDATION_FILES)]
+        self.kept_manifest: Manifest | None = None  # of the run that goes on
+        self._read_files()
         self.prior: PriorNetwork | None = None
         if joint:
             quantizer = self.autoencoder.quantizer
@@ -121,18 +129,34 @@ class AutoencoderTraining:
             for name, part in self.module.items()
         ]
 
-    def _read_manifest(self, files: Sequence[Path]) -> Manifest | None:
-        """Return the manifest of a run that has begun.
+    def _read_files(self) -> None:
+        """Read the training files and the excerpts for validation; nothing is read later.
 
         Raises:
-            ConfigError: the files given are not those of the manifest.
+            ConfigError: the files are not those that the run was begun with.
+            InputError: files cannot be read, and are not to be skipped.
         """
-        path = self.options.run / MANIFEST
-        if not path.exists():
-            return None
-        manifest = read_manifest(path)
-        check_files(manifest, files, self.options.run)
-        return manifest
+        options, reader = self.options, InputReader()
+        path = options.run / MANIFEST
+        kept = read_manifest(path) if path.exists() else None
+        if kept is not None and options.skip_bad:
+            for gone in missing_files(kept, self.manifest.files):
+                reader.leave_out(gone, f"{gone}: was a file of this run, and is gone")
+        elif kept is not None:
+            check_files(kept, self.manifest.files, options.run)
+        load = self.modality.loader(self.recipe.data)
+        loaded = reader.read_each(self.manifest.train, load)
+        self.valid = read_excerpts(
+            reader, self.manifest.valid, self.modality.excerpt, VALIDATION_FILES
+        )
+        reader.conclude(skip_bad=options.skip_bad)
+        self.manifest = without_files(self.manifest, reader.bad)
+        require_some(loaded, "training files")
+        require_some(self.valid, "held-out files")
+        if kept is not None:
+            self.kept_manifest = without_files(kept, reader.bad)
+            check_files(self.kept_manifest, self.manifest.files, options.run)
+        self.dataset = self.modality.dataset(loaded, self.recipe.data)
 
     def begin(self) -> None:
         """Resume from the run's checkpoint if it has one, else initialise the weights.

@@ -13,12 +13,25 @@ from vqcodec.errors import UsageError
 from vqcodec.priors import is_learnt
 from vqcodec.training.autoencoder import TrainingOptions, recipe_tables, train_autoencoder
 from vqcodec.training.export import save_model
-from vqcodec.training.prior import PriorTraining, freeze_prior, judge_priors, load_run
+from vqcodec.training.prior import (
+    PriorTraining,
+    freeze_prior,
+    judge_priors,
+    load_run,
+    read_inputs,
+)
 from vqcodec.training.state import RECIPE
 
 
 def train_vqvae(
-    *, data: Sequence[Path], recipe: str, run: Path, steps: int | None, seed: int, device: str
+    *,
+    data: Sequence[Path],
+    recipe: str,
+    run: Path,
+    steps: int | None,
+    seed: int,
+    device: str,
+    skip_bad: bool = False,
 ) -> None:
     """Train networks and codebooks by distortion alone, under a uniform prior.
 
@@ -31,8 +44,11 @@ def train_vqvae(
         steps: stop after this step; None for the recipe's last.
         seed: of the split, the excerpts and the weights.
         device: "cpu" or "cuda".
+        skip_bad: go on without the files that cannot be read.
     """
-    options = TrainingOptions(run=run, data=data, seed=seed, steps=steps, device=device)
+    options = TrainingOptions(
+        run=run, data=data, seed=seed, steps=steps, device=device, skip_bad=skip_bad
+    )
     train_autoencoder(recipe, options, joint=False)
 
 
@@ -45,6 +61,7 @@ def train_joint(
     steps: int | None,
     seed: int,
     device: str,
+    skip_bad: bool = False,
 ) -> None:
     """Train networks, codebooks and prior together: weighted distortion plus bits.
 
@@ -52,12 +69,19 @@ def train_joint(
     fingerprint or file). Its weights initialise the networks and, if it has a learnt prior, the
     prior. A run that has a checkpoint is resumed from there instead.
     """
-    options = TrainingOptions(run=run, data=data, seed=seed, steps=steps, device=device)
+    options = TrainingOptions(
+        run=run, data=data, seed=seed, steps=steps, device=device, skip_bad=skip_bad
+    )
     train_autoencoder(recipe, replace(options, start_from=start_from), joint=True)
 
 
 def train_prior(
-    *, run: Path, data: Sequence[Path] = (), steps: int | None = None, device: str = "cpu"
+    *,
+    run: Path,
+    data: Sequence[Path] = (),
+    steps: int | None = None,
+    device: str = "cpu",
+    skip_bad: bool = False,
 ) -> dict[str, float]:
     """Fit the prior of a run to its indices, or resume that, and return bits per index.
 
@@ -66,11 +90,13 @@ def train_prior(
         data: files and folders; none for those of the run. Held-out files stay held out.
         steps: stop after this step; None for the recipe's last.
         device: "cpu" or "cuda".
+        skip_bad: go on without the files that cannot be read.
     """
     trained = load_run(run)
+    inputs = read_inputs(trained, data, skip_bad=skip_bad)
     if is_learnt(trained.recipe.prior):
-        PriorTraining(run, data, device).run_to(steps)
-    return judge_priors(load_run(run))
+        PriorTraining(run, inputs, device).run_to(steps)
+    return judge_priors(load_run(run), inputs)
 
 
 def export_model(*, run: Path, output: Path, name: str) -> str:

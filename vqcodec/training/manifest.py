@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,11 @@ class Manifest:
 
     train: tuple[Path, ...]
     valid: tuple[Path, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files; those of a single group are in both parts."""
+        return tuple(dict.fromkeys((*self.train, *self.valid)))
 
     def write(self, path: Path) -> None:
         """Write the split as JSON.
@@ -53,11 +58,27 @@ def check_files(manifest: Manifest, files: Iterable[Path], run: Path) -> None:
     Raises:
         ConfigError: some files are missing or new.
     """
-    named, given = _absolute((*manifest.train, *manifest.valid)), _absolute(files)
+    named, given = _absolute(manifest.files), _absolute(files)
     differences = [("missing", sorted(named - given)), ("new", sorted(given - named))]
     found = [f"{_enumerate(paths)} ({word})" for word, paths in differences if paths]
     if found:
         raise ConfigError(f"{run}: was begun with other files: {', '.join(found)}")
+
+
+def missing_files(manifest: Manifest, files: Iterable[Path]) -> list[Path]:
+    """Return the files of a manifest that are not among others."""
+    given = _absolute(files)
+    return [path for path in manifest.files if os.path.abspath(path) not in given]  # noqa: PTH100
+
+
+def without_files(manifest: Manifest, bad: Collection[Path]) -> Manifest:
+    """Return a manifest without some files."""
+    gone = _absolute(bad)
+    train, valid = (
+        tuple(path for path in part if os.path.abspath(path) not in gone)  # noqa: PTH100
+        for part in (manifest.train, manifest.valid)
+    )
+    return Manifest(train=train, valid=valid)
 
 
 def check_split(manifest: Manifest, split: Manifest, run: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vqcodec.modalities import MODALITIES
@@ -54,12 +55,23 @@ class TrainingModality(ABC):
     distortions: ClassVar[Sequence[str]] = ("default",)  # that a recipe can name
 
     @abstractmethod
-    def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
-        """Return training excerpts of files, for the [data] table of a recipe."""
+    def loader(self, table: Mapping[str, Any]) -> Callable[[Path], NDArray[Any]]:
+        """Return a function that returns what a dataset keeps of a file, for a [data] table.
+
+        The function raises InputError if it cannot read the file.
+        """
+
+    @abstractmethod
+    def dataset(self, loaded: Mapping[Path, NDArray[Any]], table: Mapping[str, Any]) -> Dataset:
+        """Return training excerpts of loaded files, for the [data] table of a recipe."""
 
     @abstractmethod
     def excerpt(self, path: Path) -> Tensor:
-        """Return the middle of a held-out file as an input of the encoder, [1, C, ...]."""
+        """Return the middle of a held-out file as an input of the encoder, [1, C, ...].
+
+        Raises:
+            InputError: the file cannot be read.
+        """
 
     @abstractmethod
     def distortion(

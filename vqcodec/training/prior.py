@@ -21,6 +21,7 @@ from vqcodec.priors import build_prior, is_learnt
 from vqcodec.priors.static import count_indices
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.curves import write_curves
+from vqcodec.training.inputs import InputReader, read_excerpts, require_some
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.manifest import MANIFEST, Manifest, read_manifest
 from vqcodec.training.modality import Dataset, training_side
@@ -112,16 +113,46 @@ def indices_of(autoencoder: Autoencoder, signal: Tensor, rate: Tensor) -> Tensor
     return indices
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class PriorInputs:
+    """The inputs of a prior's training and judgement, in memory."""
+
+    dataset: Dataset
+    held_out: Sequence[Tensor]  # excerpts [1, C, ...]
+
+
+def read_inputs(
+    trained: TrainedRun, data: Sequence[Path] = (), *, skip_bad: bool = False
+) -> PriorInputs:
+    """Return the files of a run, or others; held-out files stay held out.
+
+    Args:
+        trained: the run.
+        data: files and folders; none for those of the run.
+        skip_bad: go on without the files that cannot be read.
+
+    Raises:
+        InputError: files cannot be read, and are not skipped, or none is left.
+    """
+    modality, manifest = training_side(trained.autoencoder.modality), trained.manifest
+    if data:  # names and seed decide the split
+        files = find_files(data, modality.suffixes)
+        manifest = split_by_recipe(files, trained.recipe, trained.seed)
+    reader = InputReader()
+    loaded = reader.read_each(manifest.train, modality.loader(trained.recipe.data))
+    held_out = read_excerpts(reader, manifest.valid, modality.excerpt, JUDGED_FILES)
+    reader.conclude(skip_bad=skip_bad)
+    require_some(loaded, "training files")
+    require_some(held_out, "held-out files")
+    return PriorInputs(modality.dataset(loaded, trained.recipe.data), held_out)
+
+
 class PriorTraining:
     """A prior network, its optimizer, and the frozen autoencoder whose indices it learns."""
 
-    def __init__(self, run: Path, data: Sequence[Path], device: str) -> None:
+    def __init__(self, run: Path, inputs: PriorInputs, device: str) -> None:
         self.run, self.device = run, device
         self.trained = load_run(run)
-        manifest = self.trained.manifest
-        if data:  # names and seed decide the split, so held-out files stay held out
-            files = find_files(data, training_side(self.trained.autoencoder.modality).suffixes)
-            manifest = split_by_recipe(files, self.trained.recipe, self.trained.seed)
         recipe = self.trained.recipe
         schedule = recipe.prior_schedule
         if schedule is None:
@@ -133,8 +164,7 @@ class PriorTraining:
             recipe.prior, self.autoencoder.quantizer.codebook_sizes
         )
         self.prior.to(device).train()
-        modality = training_side(self.autoencoder.modality)
-        self.dataset: Dataset = modality.dataset(manifest.train, recipe.data)
+        self.dataset = inputs.dataset
         self.optimizer = torch.optim.AdamW(
             self.prior.parameters(), lr=schedule.learning_rate, weight_decay=0.0, fused=True
         )
@@ -207,8 +237,12 @@ class PriorTraining:
         self.save()
 
 
-def freeze_prior(trained: TrainedRun, kind: str | None = None) -> dict[str, NDArray[Any]]:
+def freeze_prior(
+    trained: TrainedRun, kind: str | None = None, dataset: Dataset | None = None
+) -> dict[str, NDArray[Any]]:
     """Return the integer tensors of a run's prior, or of a prior of another kind for its indices.
+
+    A histogram counts indices of `dataset`, or else of the run's training files.
 
     Raises:
         UsageError: the run has no prior yet.
@@ -218,7 +252,8 @@ def freeze_prior(trained: TrainedRun, kind: str | None = None) -> dict[str, NDAr
     if kind == "uniform":
         return {}
     if kind == "histogram":
-        return count_indices(_seen_in_training(trained, None), quantizer.codebook_sizes)
+        dataset = dataset or read_inputs(trained).dataset
+        return count_indices(_seen_in_training(trained, dataset, None), quantizer.codebook_sizes)
     if trained.prior is None:
         raise UsageError("the run has no prior yet; fit one with 'vqcodec train prior'")
     positions = quantizer.rate_fraction(torch.arange(256)).clamp(0, 1)
@@ -226,29 +261,32 @@ def freeze_prior(trained: TrainedRun, kind: str | None = None) -> dict[str, NDAr
     return frozen
 
 
-def judge_priors(trained: TrainedRun) -> dict[str, float]:
+def judge_priors(trained: TrainedRun, inputs: PriorInputs | None = None) -> dict[str, float]:
     """Return bits per index on held-out files: fixed width, histogram, float and integer prior.
+
+    The files are those of `inputs`, or else those of the run.
 
     Fixed width is log2 of the range of indices of a codebook, as seen in training at that rate.
     Figures are means over files and over rates from coarse to fine. The figure of the integer
     prior is the size of its payload.
     """
     recipe, quantizer = trained.recipe, trained.autoencoder.quantizer
-    frozen = build_prior(recipe.prior, quantizer.codebook_sizes, freeze_prior(trained))
+    inputs = inputs or read_inputs(trained)
+    tensors = freeze_prior(trained, dataset=inputs.dataset)
+    frozen = build_prior(recipe.prior, quantizer.codebook_sizes, tensors)
     torch.manual_seed(0)
     rates = torch.unique(quantizer.sample_rates(4096))
     chosen = rates[torch.linspace(0, len(rates) - 1, JUDGED_RATES + 2)[1:-1].round().long()]
-    files = trained.manifest.valid[:: max(1, len(trained.manifest.valid) // JUDGED_FILES)]
     sums = {"uniform": 0.0, "histogram": 0.0, "float": 0.0, "integer": 0.0}
     count = 0
     for rate in torch.unique(chosen)[:, None]:
         seen = np.concatenate([
-            batch.reshape(len(batch), -1) for batch in _seen_in_training(trained, rate)
+            batch.reshape(len(batch), -1)
+            for batch in _seen_in_training(trained, inputs.dataset, rate)
         ], axis=1)  # fmt: skip
         width = np.log2(seen.max(axis=1) - seen.min(axis=1) + 1.0)  # [K']
         histogram = _histogram_bits(seen, quantizer.codebook_sizes[0])
-        for path in files:
-            signal = training_side(trained.autoencoder.modality).excerpt(path)
+        for signal in inputs.held_out:
             indices = indices_of(trained.autoencoder, signal, rate)
             bits = _float_bits(trained, indices, rate)
             own = indices[0, : len(seen)].numpy()
@@ -280,11 +318,11 @@ def _histogram_bits(seen: NDArray[np.int64], size: int) -> NDArray[np.float64]:
     return bits
 
 
-def _seen_in_training(trained: TrainedRun, rate: Tensor | None) -> list[NDArray[np.int64]]:
+def _seen_in_training(
+    trained: TrainedRun, dataset: Dataset, rate: Tensor | None
+) -> list[NDArray[np.int64]]:
     """Return indices [K', ...] of some training excerpts, at a rate [1] or at every rate."""
-    recipe, quantizer = trained.recipe, trained.autoencoder.quantizer
-    modality = training_side(trained.autoencoder.modality)
-    dataset = modality.dataset(trained.manifest.train, recipe.data)
+    quantizer = trained.autoencoder.quantizer
     seen = []
     for number in range(HISTOGRAM_BATCHES):
         generator = np.random.default_rng([trained.seed, 2, number])

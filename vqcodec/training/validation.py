@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,14 +16,14 @@ from vqcodec.training.modality import training_side
 
 NUM_RATES = 7
 
-Terms = Mapping[int, Mapping[str, float]]  # means over files, by rate byte and name
+Terms = Mapping[int, Mapping[str, float]]  # means over excerpts, by rate byte and name
 
 
 @torch.no_grad()
 def held_out_terms(
-    module: nn.ModuleDict, files: Sequence[Path], distortion: str, device: str
+    module: nn.ModuleDict, excerpts: Sequence[Tensor], distortion: str, device: str
 ) -> Terms:
-    """Return the terms of the loss on files, in 32 bits, at rates from coarse to fine.
+    """Return the terms of the loss on excerpts, in 32 bits, at rates from coarse to fine.
 
     Indices are rounded as in a stream. The rate is that of the prior in floats; payloads of the
     frozen prior differ by less than one per cent. "quality_db" is -10 * log10 of the minimised
@@ -32,7 +31,7 @@ def held_out_terms(
 
     Args:
         module: "autoencoder", and "prior" if there is one.
-        files: the middle of each is judged.
+        excerpts: [1, C, ...], of one held-out file each.
         distortion: its name in the recipe's objective.
         device: of the module.
     """
@@ -42,8 +41,8 @@ def held_out_terms(
     modality = training_side(autoencoder.modality)
     values: dict[int, dict[str, list[float]]] = {}
     with in_full_precision(module):
-        for path in files:
-            signal = modality.excerpt(path).to(device)
+        for excerpt in excerpts:
+            signal = excerpt.to(device)
             for rate in _judged_rates(autoencoder):
                 own = values.setdefault(rate, {})
                 rates = torch.tensor([rate], device=device)

@@ -10,6 +10,7 @@ from pathlib import Path
 from vqcodec.evaluation.curves import Fit, gap_or_none, known_curves
 from vqcodec.evaluation.record import Record, mean_records
 from vqcodec.evaluation.run import Codec
+from vqcodec.signals.options import DEFAULT, ReadOptions
 
 FIT = Fit.PCHIP
 
@@ -50,6 +51,7 @@ class Comparison:
         peers: the other codecs.
         quality: the model's setting whose size the peers' settings are matched to.
         records: of all codecs on all files at all settings.
+        reading: how the files are read.
     """
 
     modality: str
@@ -58,6 +60,7 @@ class Comparison:
     peers: Sequence[Codec]
     quality: float
     records: Sequence[Record]
+    reading: ReadOptions = DEFAULT
 
     @property
     def codecs(self) -> list[Codec]:

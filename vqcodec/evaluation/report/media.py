@@ -77,11 +77,11 @@ def build_media(comparison: Comparison, budget_bytes: int) -> Media:
     records = {(r.file, r.file_digest, r.codec, r.quality): r for r in comparison.records}
     rows = []
     for path in paths:
-        digest = digest_of_file(path)
+        digest = digest_of_file(path, comparison.reading)
         row = []
         for codec in comparison.codecs:
             quality = qualities[codec.name]
-            signal, decoded = try_codec(path, codec, quality)
+            signal, decoded = try_codec(path, codec, quality, comparison.reading)
             record = records[path.name, digest, codec.name, quality]
             trial = Trial(signal=signal, decoded=decoded, record=record)
             row.append(_kept(trial, MAX_SIDE, MAX_DURATION_S))

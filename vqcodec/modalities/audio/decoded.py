@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.bitstream.header import AudioFacts
-from vqcodec.bitstream.quiet import Stretches
+from vqcodec.bitstream.quiet import Passage, Stretches
+from vqcodec.bitstream.tags import Tags
 from vqcodec.layout import Place
-from vqcodec.modalities.audio.quiet import apply_silences
+from vqcodec.modalities.audio.quiet import amplify, apply_silences
 from vqcodec.notes import Note
 from vqcodec.signals.resampling import reach_of, resample_blocks
 from vqcodec.signals.sound import Waveform
@@ -31,7 +32,9 @@ class DecodedSound:
         facts: of the whole sound.
         samples: the part, in samples at the sound's own rate.
         gain: the power of two by which the sound was louder when it was coded.
+        passages: that were even louder.
         notes: what is missing of it.
+        tags: names and values that its stream holds.
         silences: of each coded channel, the stretches that are digitally silent; none if empty.
     """
 
@@ -40,8 +43,10 @@ class DecodedSound:
     facts: AudioFacts
     samples: range
     gain: int = 0
+    passages: tuple[Passage, ...] = ()
     silences: tuple[Stretches, ...] = ()
     notes: tuple[Note, ...] = ()
+    tags: Tags = ()
 
     @property
     def sample_rate(self) -> int:
@@ -82,6 +87,7 @@ class DecodedSound:
             self._decoded(frames), num_planes, rate, own_rate, self.samples, first * step
         ):
             scaled = block * factor if self.gain else block
+            scaled = amplify(scaled, position, self.passages, own_rate, -1)
             quiet = apply_silences(scaled, position, self.silences, own_rate)
             position += block.shape[1]
             yield np.repeat(quiet, self.num_channels // num_planes, axis=0)

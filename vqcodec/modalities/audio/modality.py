@@ -9,9 +9,17 @@ import numpy as np
 
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
-from vqcodec.bitstream.quiet import build_gain, build_silence, parse_gain, parse_silence
+from vqcodec.bitstream.quiet import (
+    build_gain,
+    build_passages,
+    build_silence,
+    parse_gain,
+    parse_passages,
+    parse_silence,
+)
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream
+from vqcodec.bitstream.tags import build_tags, parse_tags
 from vqcodec.errors import UsageError
 from vqcodec.layout import Place
 from vqcodec.modalities.audio.config import NETWORKS, MdctConfig, PaperAudioConfig
@@ -22,7 +30,7 @@ from vqcodec.modalities.base import Array, Decode, Facts, Modality
 from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.resampling import resample, resample_blocks
-from vqcodec.signals.sound import ForwardReader, Sound, Waveform
+from vqcodec.signals.sound import ForwardReader, Sound, Waveform, tags_of
 
 VOICE_S = 30.0  # of a speaker's recording are used
 SHORTEST_VOICE_S = 0.5
@@ -125,17 +133,22 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         return lambda place: read(place[0].start, place[0].stop)[:, None]
 
     def prepare(self, signal: LazySignal, facts: Facts) -> tuple[Sound, Sequence[Section]]:
-        """Return the sound, louder if it is very quiet, and where it is silent; reads it once."""
+        """Return the sound, louder where it is very quiet, and its side sections; reads it once."""
         assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
         found = find_quietness(signal, self.num_planes(facts), lambda block: _mixed(block, facts))
         sections = []
         if any(found.silences):
             sections.append(Section(Tag.SILENCE, build_silence(found.silences)))
-        if not found.gain:
+        if found.gain:
+            sections.append(Section(Tag.GAIN, build_gain(found.gain)))
+        if found.passages:
+            sections.append(Section(Tag.PASSAGES, build_passages(found.passages)))
+        if tags := tags_of(signal):
+            sections.append(Section(Tag.TAGS, build_tags(tags)))
+        if not found.gain and not found.passages:
             return signal, sections
-        sections.append(Section(Tag.GAIN, build_gain(found.gain)))
-        return AmplifiedSound(signal, found.gain), sections
+        return AmplifiedSound(signal, found.gain, found.passages), sections
 
     def restore(self, decode: Decode, facts: Facts, side: Stream | None = None) -> DecodedSound:
         """Return the sound at its own rate, length and number of channels, decoded when read."""
@@ -144,6 +157,7 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         if side is None:
             return DecodedSound(self, decode, facts, whole)
         gain, silence = side.find(Tag.GAIN), side.find(Tag.SILENCE)
+        passages, tags = side.find(Tag.PASSAGES), side.find(Tag.TAGS)
         num_planes = self.num_planes(facts)
         return DecodedSound(
             self,
@@ -151,6 +165,8 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
             facts,
             whole,
             gain=0 if gain is None else parse_gain(gain),
+            passages=() if passages is None else parse_passages(passages, facts.num_samples),
+            tags=() if tags is None else parse_tags(tags),
             silences=()
             if silence is None
             else tuple(parse_silence(silence, num_planes, facts.num_samples)),

@@ -1,4 +1,4 @@
-"""What is digitally silent stays so, and a quiet sound is coded louder than the decoder's noise."""
+"""What is digitally silent stays so, and what is quiet is coded louder than the decoder's noise."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vqcodec.bitstream.quiet import Stretches
+from vqcodec.bitstream.quiet import MAX_GAIN, Passage, Stretches
 from vqcodec.signals.sound import Sound, Waveform
 
 _SHORTEST_S = 0.05  # silence that is worth its bytes
 _RAMP_S = 0.002  # from silence to the decoded sound
 _QUIET, _WANTED = 1 / 16, 1 / 2  # peaks: of a sound that is coded louder, and how loud
 _NOISE = 2.0**-14  # a peak of two steps of 16 bits: no voice
+_QUIET_PASSAGE = 2.0**-7  # peak: 30 dB above the decoder's noise
+_LEAST_GAIN = 6  # of such a passage, relative to the rest of the sound
+_LONGEST_PAUSE_S = 2.0  # a shorter quiet stretch is a pause, and would cost more bits than it gains
+_WINDOW_S = 0.01  # in which a peak is found
+_GAIN_RAMP_S = 0.05  # inside of a passage, at both ends
 
 Mix = Callable[[Waveform], Waveform]  # channels to coded channels
 
@@ -26,25 +32,78 @@ class Quietness:
     Attributes:
         silences: of each coded channel, the stretches of digital silence.
         gain: the power of two by which to multiply before coding; 0 changes nothing.
+        passages: that are much quieter than the rest, with their own gains beside `gain`.
     """
 
     silences: tuple[Stretches, ...]
     gain: int
+    passages: tuple[Passage, ...] = ()
 
 
 def find_quietness(sound: Sound, num_planes: int, mix: Mix) -> Quietness:
     """Return where a sound is silent and how quiet it is; reads it once."""
     shortest = max(1, round(_SHORTEST_S * sound.sample_rate))
     finders = [_SilenceFinder(shortest) for _ in range(num_planes)]
-    peak = 0.0
+    passages, peak = _PassageFinder(sound.sample_rate), 0.0
     for block in sound.blocks():
         mixed = mix(block)
-        peak = max(peak, float(np.abs(mixed).max(initial=0)))
+        levels = np.abs(mixed).max(axis=0, initial=0)
+        peak = max(peak, float(levels.max(initial=0)))
+        passages.add(levels)
         for finder, samples in zip(finders, mixed, strict=True):
             finder.add(samples)
     quiet = _NOISE <= peak < _QUIET and sound.num_samples >= shortest
-    gain = math.floor(math.log2(_WANTED / peak)) if quiet else 0
-    return Quietness(tuple(finder.finish() for finder in finders), gain)
+    gain = _gain_of(peak) if quiet else 0
+    silences = tuple(finder.finish() for finder in finders)
+    return Quietness(silences, gain, passages.finish(gain))
+
+
+def _gain_of(peak: float) -> int:
+    """Return the power of two that makes a peak about `_WANTED`; 0 if there is only noise."""
+    return min(MAX_GAIN, math.floor(math.log2(_WANTED / peak))) if peak >= _NOISE else 0
+
+
+class _PassageFinder:
+    """Collects long quiet passages, block by block."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._window = max(1, round(_WINDOW_S * sample_rate))
+        self._shortest = round(_LONGEST_PAUSE_S * sample_rate)
+        self._rest: NDArray[np.float32] = np.zeros(0, np.float32)  # of a window
+        self._position = self._start = 0  # of the next window; of the passage before it
+        self._peak = 0.0  # of that passage
+        self._found: list[tuple[int, int, float]] = []
+
+    def add(self, levels: NDArray[np.float32]) -> None:
+        """Take the largest absolute value of all channels of the next samples [n]."""
+        levels = np.concatenate([self._rest, levels])
+        whole = len(levels) - len(levels) % self._window
+        for peak in levels[:whole].reshape(-1, self._window).max(axis=1):
+            self._add_window(float(peak), self._window)
+        self._rest = levels[whole:]
+
+    def _add_window(self, peak: float, size: int) -> None:
+        if peak >= _QUIET_PASSAGE:
+            self._end_passage()
+            self._start = self._position + size
+        else:
+            self._peak = max(self._peak, peak)
+        self._position += size
+
+    def _end_passage(self) -> None:
+        if self._position - self._start >= self._shortest:
+            self._found.append((self._start, self._position, self._peak))
+        self._peak = 0.0
+
+    def finish(self, gain: int) -> tuple[Passage, ...]:
+        """Return all passages, for a sound that is coded 2^gain times as loud."""
+        if len(self._rest):
+            self._add_window(float(self._rest.max()), len(self._rest))
+        self._end_passage()
+        passages = (
+            Passage(start, stop, _gain_of(peak) - gain) for start, stop, peak in self._found
+        )
+        return tuple(passage for passage in passages if passage.gain >= _LEAST_GAIN)
 
 
 class _SilenceFinder:
@@ -74,10 +133,11 @@ class _SilenceFinder:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AmplifiedSound:
-    """A `Sound` that is 2^gain times as loud as another."""
+    """A `Sound` that is 2^gain times as loud as another, and passages of it even louder."""
 
     sound: Sound
     gain: int
+    passages: tuple[Passage, ...] = ()
 
     @property
     def sample_rate(self) -> int:
@@ -96,9 +156,39 @@ class AmplifiedSound:
 
     def blocks(self) -> Iterator[Waveform]:
         """Yield all samples in order."""
-        factor = np.float32(2**self.gain)
+        factor, position = np.float32(2**self.gain), 0
         for block in self.sound.blocks():
-            yield block * factor
+            amplified = amplify(block * factor, position, self.passages, self.sample_rate, 1)
+            position += block.shape[1]
+            yield amplified
+
+
+def amplify(
+    block: Waveform, first: int, passages: Sequence[Passage], sample_rate: int, sign: int
+) -> Waveform:
+    """Return samples [P, n] with passages 2^gain times as loud, or as quiet if `sign` is -1.
+
+    Args:
+        block: of coded channels.
+        first: the number of its first sample in the sound.
+        passages: the gain grows and falls inside, over 50 ms at both ends.
+        sample_rate: in Hz.
+        sign: 1 before coding, -1 after decoding.
+    """
+    ramp = round(_GAIN_RAMP_S * sample_rate)
+    stop, result = first + block.shape[1], block
+    for passage in passages:
+        begin, end = max(first, passage.start), min(stop, passage.stop)
+        if begin >= end:
+            continue
+        if result is block:
+            result = block.copy()
+        samples = np.arange(begin, end)
+        distance = np.minimum(samples - passage.start + 1, passage.stop - samples)
+        share = np.minimum(1, distance / (ramp + 1))
+        factors = np.exp2(sign * passage.gain * share).astype(np.float32)
+        result[:, begin - first : end - first] *= factors
+    return result
 
 
 def apply_silences(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqcodec.config import build_config
+from vqcodec.errors import InputError
 from vqcodec.modalities.audio.modality import AudioModality
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound_files import read_clip
@@ -43,20 +44,31 @@ class AudioTraining(TrainingModality):
     def _recording(self, path: Path) -> NDArray[np.float32]:
         """Return a file's sound [T] at the model's rate, mixed down to one channel."""
         clip = read_clip(path)
+        if not clip.num_samples:
+            raise InputError(f"{path}: has no samples")
         mono = clip.waveform.mean(axis=0, keepdims=True)
         recording: NDArray[np.float32] = resample(mono, clip.sample_rate, self.sample_rate)[0]
         return recording
 
-    def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
+    def loader(self, table: Mapping[str, Any]) -> Callable[[Path], NDArray[np.int16]]:
+        """Return a function that returns a recording [T] of 16 bits at the model's rate."""
+        build_config(AudioDataConfig, table, "data")  # fail before the first file
+
+        def load(path: Path) -> NDArray[np.int16]:
+            return np.round(self._recording(path).clip(-1, 1) * 32767).astype(np.int16)
+
+        return load
+
+    def dataset(
+        self, loaded: Mapping[Path, NDArray[np.int16]], table: Mapping[str, Any]
+    ) -> Dataset:
         """Return random excerpts."""
         config = build_config(AudioDataConfig, table, "data")
-        recordings = [
-            np.round(self._recording(path).clip(-1, 1) * 32767).astype(np.int16) for path in files
-        ]
         speakers = None
         if self.modality.takes_voices:
-            speakers = [group_of(path, config.group_separator) for path in files]
+            speakers = [group_of(path, config.group_separator) for path in loaded]
         length = self.modality.num_samples(config.frames)
+        recordings = list(loaded.values())
         return AudioExcerpts(recordings, config, length, self.sample_rate, speakers)
 
     def excerpt(self, path: Path) -> Tensor:

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from vqcodec.config import check_positive, check_range
-from vqcodec.errors import ConfigError, InputError
+from vqcodec.errors import ConfigError
+from vqcodec.signals.picture_files import read_picture
 from vqcodec.training.modality import Dataset
 
 
@@ -38,30 +39,31 @@ class ImageDataConfig:
             check_positive(self, "data", "halve_above_megapixels")
 
 
+def load_picture(path: Path, config: ImageDataConfig) -> NDArray[np.uint8]:
+    """Return the picture [H, W, 3] of a file, halved if large, enlarged if smaller than a crop.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(read_picture(path).to_rgb()))
+    if picture.width * picture.height > 1e6 * (config.halve_above_megapixels or math.inf):
+        picture = picture.reduce(2)
+    if min(picture.size) < config.crop:
+        factor = config.crop / min(picture.size)
+        width, height = (max(config.crop, round(side * factor)) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(picture)
+
+
 class ImageCrops(Dataset):
     """Crops of pictures in memory, some turned or mirrored; large pictures are more probable."""
 
-    def __init__(self, files: Sequence[Path], config: ImageDataConfig) -> None:
+    def __init__(self, pictures: Sequence[NDArray[np.uint8]], config: ImageDataConfig) -> None:
+        """Take pictures [H, W, 3] from `load_picture`."""
         self.crop, self.largest_reduction = config.crop, config.largest_reduction
-        self.most_pixels = 1e6 * (config.halve_above_megapixels or math.inf)
-        self.pictures = [self._read(path) for path in files]
+        self.pictures = pictures
         areas = np.array([picture.shape[0] * picture.shape[1] for picture in self.pictures])
         self.shares = np.sqrt(areas) / np.sqrt(areas).sum()
-
-    def _read(self, path: Path) -> NDArray[np.uint8]:
-        """Return the picture [H, W, 3], halved if large, enlarged if smaller than a crop."""
-        try:
-            with Image.open(path) as file:
-                picture = file.convert("RGB")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read as a picture") from error
-        if picture.width * picture.height > self.most_pixels:
-            picture = picture.reduce(2)
-        if min(picture.size) < self.crop:
-            factor = self.crop / min(picture.size)
-            width, height = (max(self.crop, round(side * factor)) for side in picture.size)
-            picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-        return np.asarray(picture)
 
     def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
         """Return crops [B, 3, crop, crop] float32 in 0 … 1."""

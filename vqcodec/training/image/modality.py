@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,7 +17,7 @@ from vqcodec.config import build_config
 from vqcodec.modalities.image.modality import ImageModality, image_array
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import read_picture
-from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
+from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig, load_picture
 from vqcodec.training.modality import Dataset, TrainingModality
 
 MS_SSIM_SCALE = 1_500.0  # makes both distortions about equal at equal rates
@@ -31,9 +33,16 @@ class ImageTraining(TrainingModality):
     def __init__(self, modality: ImageModality) -> None:
         self.modality = modality
 
-    def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
+    def loader(self, table: Mapping[str, Any]) -> Callable[[Path], NDArray[np.uint8]]:
+        """Return a function that returns a picture [H, W, 3] that is not smaller than a crop."""
+        return partial(load_picture, config=build_config(ImageDataConfig, table, "data"))
+
+    def dataset(
+        self, loaded: Mapping[Path, NDArray[np.uint8]], table: Mapping[str, Any]
+    ) -> Dataset:
         """Return random crops."""
-        return ImageCrops(files, build_config(ImageDataConfig, table, "data"))
+        config = build_config(ImageDataConfig, table, "data")
+        return ImageCrops(list(loaded.values()), config)
 
     def excerpt(self, path: Path) -> Tensor:
         """Return the middle of a picture, [1, 3, H, W]: whole positions, at most 512 pixels."""

@@ -1,0 +1,40 @@
+"""A section of sounds: tags, as title and artist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vqcodec.bitstream.fields import FieldReader, build_varint
+from vqcodec.bitstream.limits import MAX_SECTION_BYTES
+from vqcodec.errors import CorruptStreamError, TruncatedStreamError
+
+Tags = tuple[tuple[str, str], ...]
+
+
+def build_tags(tags: Iterable[tuple[str, str]]) -> bytes:
+    """Return the body of names, in upper case, and values."""
+    texts = [f"{name}={value}".encode() for name, value in tags]
+    return b"".join(build_varint(len(text)) + text for text in texts)
+
+
+def parse_tags(body: bytes) -> Tags:
+    """Return names and values: `build_tags` undone.
+
+    Raises:
+        CorruptStreamError: the body is not as `build_tags` writes.
+    """
+    reader, tags = FieldReader(body), list[tuple[str, str]]()
+    try:
+        while not reader.at_end:
+            size = reader.parse_varint("tags: length", MAX_SECTION_BYTES)
+            text = reader.parse_bytes("tags: text", size).decode()
+            name, equals, value = text.partition("=")
+            is_name = name and all(" " <= char <= "}" and not char.islower() for char in name)
+            if not equals or not is_name:
+                raise CorruptStreamError("tags: an entry without a name in upper case")
+            tags.append((name, value))
+    except TruncatedStreamError as error:  # of an intact section: no cut
+        raise CorruptStreamError(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise CorruptStreamError("tags: not in UTF-8") from error
+    return tuple(tags)
