@@ -16,10 +16,11 @@ from vqcodec.files import find_files
 from .console import complain, note, progress_of_many, write_json, write_stdout
 from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
 from .models import load_model
-from .options import Device, Force, Json, ModelName, Quiet, require_quality
+from .options import Device, Force, Json, ModelName, Quiet, Ray, require_quality
 from .paths import open_target
 
 if TYPE_CHECKING:
+    from vqcodec.cluster.connection import Cluster
     from vqcodec.codec.model import Model
     from vqcodec.evaluation.baselines import Baseline
     from vqcodec.evaluation.record import Record
@@ -69,6 +70,7 @@ def evaluate_folders(
             metavar="N", min=1, help="Processes at once. Default: as many as cores, 8 at most."
         ),
     ] = None,
+    ray: Ray = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -78,6 +80,7 @@ def evaluate_folders(
 
     All inputs are read before the first is measured, and each that cannot be read is named.
     """
+    from vqcodec.cluster.connection import Cluster
     from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_summary
     from vqcodec.pool import default_jobs
@@ -91,9 +94,10 @@ def evaluate_folders(
     tasks = _tasks(files, models, baselines, qualities)
     if plot is not None:
         require_curve(tasks)
+    cluster = None if ray is None else Cluster(address=ray, workers=jobs)
     if jobs is None:
         jobs = default_jobs(len(tasks)) if device == "cpu" else 1
-    records = _measure(tasks, output, jobs=jobs, resume=resume, quiet=quiet)
+    records = _measure(tasks, output, jobs=jobs, cluster=cluster, resume=resume, quiet=quiet)
     means = mean_records(records)
     if output is not None:
         with open_target(output, force=force or keeps_journal(output)) as file:
@@ -243,7 +247,13 @@ def _tasks(
 
 
 def _measure(
-    tasks: Sequence[Task], output: str | None, *, jobs: int, resume: bool, quiet: bool
+    tasks: Sequence[Task],
+    output: str | None,
+    *,
+    jobs: int,
+    cluster: Cluster | None,
+    resume: bool,
+    quiet: bool,
 ) -> list[Record]:
     """Return the records of all tasks; those that are on disk already are not measured again."""
     from vqcodec.evaluation.journal import Journal, key_of_record, keys_of_tasks, read_finished
@@ -268,7 +278,7 @@ def _measure(
             show(next(num_done), record.file)
 
         try:
-            measure_all(work, jobs=jobs, finished=finished)
+            measure_all(work, jobs=jobs, cluster=cluster, finished=finished)
         finally:
             if journal is not None and 0 < journal.num_written < len(work):
                 note(f"{path}: keeps what was measured; --resume goes on from there", quiet=quiet)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from vqcodec.cores import num_cores, num_threads
 from vqcodec.errors import UsageError
 
 LOCAL = "local"
+_CONNECT_S = 20.0
 _LOCAL_STARTS = 3
 _MIN_STORE_BYTES = 100 << 20  # Ray refuses less than about 75 MiB
 
@@ -35,7 +38,8 @@ class Cluster:
 def connected(cluster: Cluster, shared_bytes: int) -> Iterator[tuple[Any, int, int]]:
     """Give the module `ray`, the number of workers, and the threads of each.
 
-    If this process is connected to a cluster, that one is used, and stays connected.
+    A new cluster asks for a token, which Ray keeps in the user's home folder: its ports are open to
+    the network. If this process is connected to a cluster, that one is used, and stays connected.
 
     Args:
         cluster: to connect to, or to start.
@@ -46,9 +50,7 @@ def connected(cluster: Cluster, shared_bytes: int) -> Iterator[tuple[Any, int, i
     """
     local = cluster.address == LOCAL
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if local and "RAY_AUTH_MODE" not in os.environ:  # its ports are open to the network
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = os.urandom(32).hex()
+    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         import ray
     except ImportError as error:
@@ -58,6 +60,8 @@ def connected(cluster: Cluster, shared_bytes: int) -> Iterator[tuple[Any, int, i
     if ray.is_initialized():
         yield ray, cluster.workers or _num_cpus(ray), 1
         return
+    if ":" in cluster.address:
+        _require_listener(cluster.address)
     options: dict[str, Any] = {"address": cluster.address}
     workers, threads = cluster.workers or num_cores(), 1
     if local:
@@ -75,6 +79,20 @@ def connected(cluster: Cluster, shared_bytes: int) -> Iterator[tuple[Any, int, i
         yield ray, workers, threads
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Check that a server listens at HOST:PORT: Ray would end this process if there is none.
+
+    Raises:
+        UsageError: there is none, or the address is no address.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"--ray {address}: cannot be used: {reason}") from error
 
 
 def _initialise(ray: Any, options: dict[str, Any], attempts: int) -> None:

@@ -131,6 +131,7 @@ class _Run(Generic[Item, Result]):
         self._waiting = deque(map(_Entry, range(len(items))))
         self._workers: list[_Worker] = []
         self._ends_in_a_row = 0
+        self._has_started = False  # a worker, ever
 
     def prepare(self, work: Callable[[Item], Result], shared: Shared | None, threads: int) -> None:
         """Put the work and the shared data into the object store."""
@@ -199,7 +200,7 @@ class _Run(Generic[Item, Result]):
         try:
             if not worker.started:
                 _require_version(self._ray.get(worker.greeting))
-                worker.started = True
+                worker.started = self._has_started = True
                 return
             outcome = self._ray.get(next(worker.batches[0].results))
         except StopIteration:
@@ -226,7 +227,8 @@ class _Run(Generic[Item, Result]):
         """Put the work of a worker that has ended back, and start another worker."""
         reason = _reason(error)
         self._ends_in_a_row += 1
-        if self._ends_in_a_row > MAX_ATTEMPTS * len(self._workers) + 1:
+        num_spared = MAX_ATTEMPTS * len(self._workers) if self._has_started else MAX_ATTEMPTS
+        if self._ends_in_a_row > num_spared:
             raise VqcodecError(
                 f"the workers of the cluster end before they do anything: {reason}"
             ) from error
