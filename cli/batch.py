@@ -1,16 +1,18 @@
-"""One piece of work over many inputs: in processes, with progress, records and a summary."""
+"""One piece of work over many inputs: in processes, or on a cluster; with records and a summary."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import typer
 
 from vqcodec.errors import UsageError, VqcodecError
+from vqcodec.storage import IN_PROCESS
+from vqcodec.urls import is_url, scheme_of
 
 from .console import (
     Record,
@@ -22,9 +24,12 @@ from .console import (
     progress_of_many,
     write_json,
 )
-from .outputs import Found, Outputs, Source, require_distinct
+from .manifest import Manifest
+from .outputs import AlreadyExists, Found, Outputs, Source, existing, require_distinct
 from .paths import STDIO
 
+_IN_SUMMARY = ("ok", "size_bytes", "exit_code", "existing")
+_GUESSED_BYTES = 1 << 18
 Report = Callable[[float], None]  # takes the share of one input that is done, 0 … 1
 
 
@@ -40,6 +45,10 @@ class Done:
         """Whether it went well."""
         return bool(self.record["ok"])
 
+    def brief(self) -> Done:
+        """Return what the summary needs, since there may be millions of records."""
+        return Done({key: self.record[key] for key in _IN_SUMMARY if key in self.record})
+
 
 Work = Callable[[Source, Report], Done]
 
@@ -54,10 +63,13 @@ class Batch:
         suffix_of: returns the suffix of an input's result, or None if the input is unreadable.
         work: does the work on one input; is pickled if there are several jobs.
         verb: what the summary says of inputs that went well.
-        jobs: the number of processes; a single job runs in this process.
-        skip_existing: whether inputs with a result are left out.
+        jobs: the number of processes; a single job runs in this process. None means one; on a
+            cluster, as many as it has CPUs.
         quiet: whether there is no progress, and no notes.
         as_json: whether a JSON object is printed at the end.
+        ray: the address of the Ray cluster that does the work; None for this machine.
+        model: the name of the model that the work loads, if one is named.
+        manifest: the file with a record of every input; what it has is not done again.
     """
 
     found: Found
@@ -65,10 +77,12 @@ class Batch:
     suffix_of: Callable[[Source], str | None]
     work: Work
     verb: str
-    jobs: int
-    skip_existing: bool
+    jobs: int | None
     quiet: bool
     as_json: bool
+    ray: str | None = None
+    model: str | None = None
+    manifest: str | None = None
 
     def run(self) -> None:
         """Work on every input: a failing one is reported and the rest go on.
@@ -80,20 +94,47 @@ class Batch:
         Raises:
             UsageError: options contradict each other, or two inputs would become one file.
         """
-        if self.as_json and self.outputs.to_stdout:
-            raise UsageError("--json and the result cannot both go to stdout: use -o")
-        if self.skip_existing and self.outputs.force:
-            raise UsageError("--skip-existing: keeps what -f overwrites; use one of them")
+        self._check_options()
         results: dict[Source, Done] = {}
         targets = self._targets()
-        if self.skip_existing:
-            results = {
+        manifest = None
+        sources = list(self.found.sources)
+        if self.manifest is not None:
+            settings = repr((self.verb, getattr(self.work, "__self__", self.work)))
+            manifest = Manifest(self.manifest, settings)
+            earlier = manifest.read()
+            if earlier is not None:
+                results = _finished(earlier, sources)
+                sources = [replace(source, retried=True) for source in sources]
+            manifest.begin()
+        if self.outputs.skip_existing:
+            found = existing(targets.values())
+            results |= {
                 source: _left_as_it_is(source, target)
                 for source, target in targets.items()
-                if target != STDIO and Path(target).is_file()
+                if target in found and source not in results
             }
-        self._work_on([source for source in self.found.sources if source not in results], results)
+        try:
+            left = [source for source in sources if source not in results]
+            self._work_on(left, results, manifest)
+        finally:
+            if manifest is not None:
+                manifest.close()
         self._conclude([results[source] for source in self.found.sources])
+
+    def _check_options(self) -> None:
+        if self.as_json and self.outputs.to_stdout:
+            raise UsageError("--json and the result cannot both go to stdout: use -o")
+        if self.outputs.skip_existing and self.outputs.force:
+            raise UsageError("--skip-existing: keeps what -f overwrites; use one of them")
+        names = [source.name for source in self.found.sources]
+        for option, value in (("--ray", self.ray), ("--manifest", self.manifest)):
+            if value is not None and (STDIO in names or self.outputs.to_stdout):
+                raise UsageError(f"{option}: works on files, not on stdin or stdout")
+        if self.ray is not None or (self.jobs or 1) > 1:
+            for name in (*names, self.outputs.output or ""):
+                if is_url(name) and scheme_of(name) == IN_PROCESS:
+                    raise UsageError(f"{name}: is within one process; use neither --jobs nor --ray")
 
     def _targets(self) -> dict[Source, str]:
         """Return what inputs become, without those of which that is not known before the work."""
@@ -105,35 +146,66 @@ class Batch:
         require_distinct(targets)
         return dict(targets)
 
-    def _work_on(self, sources: Sequence[Source], results: dict[Source, Done]) -> None:
+    def _work_on(
+        self, sources: Sequence[Source], results: dict[Source, Done], manifest: Manifest | None
+    ) -> None:
         """Add the results of these inputs, and tell the user of each as it comes."""
         attempt, num_before = _Attempt(self.work), len(results)
         with self._progress(sources) as show:
 
             def finished(index: int, done: Done) -> None:
-                results[sources[index]] = done
+                if manifest is not None and "existing" not in done.record:
+                    manifest.append(done.record)
+                results[sources[index]] = done if self.as_json else done.brief()
                 if done.ok:
                     for text in done.notes:
                         note(text, quiet=self.quiet)
                 else:
                     complain(str(done.record["error"]))
 
-            if min(self.jobs, len(sources)) <= 1:
+            if self.ray is None and min(self.jobs or 1, len(sources)) <= 1:
                 for index, source in enumerate(sources):
                     finished(index, attempt(source, partial(_show_share, show, index, source)))
                 return
-            from vqcodec.pool import run_in_processes  # here: it takes time to import
 
             def finished_elsewhere(index: int, done: Done) -> None:
                 finished(index, done)
                 show(len(results) - num_before, sources[index].name)
 
+            if self.ray is not None:
+                self._work_on_cluster(self.ray, attempt, sources, finished_elsewhere)
+                return
+            from vqcodec.pool import run_in_processes  # here: it takes time to import
+
             try:
-                run_in_processes(attempt, sources, self.jobs, finished_elsewhere)
+                run_in_processes(attempt, sources, self.jobs or 1, finished_elsewhere)
             except VqcodecError as error:  # a process was killed, and its input with it
                 left = [source for source in sources if source not in results]
                 complain(f"{error}; inputs that are not done: {len(left)}")
                 results.update((source, _failed(source, error)) for source in left)
+
+    def _work_on_cluster(
+        self,
+        address: str,
+        attempt: _Attempt,
+        sources: Sequence[Source],
+        finished: Callable[[int, Done], None],
+    ) -> None:
+        from vqcodec.cluster.connection import Cluster
+        from vqcodec.cluster.run import run_on_cluster
+
+        from .models import shared_models
+
+        run_on_cluster(
+            attempt,
+            sources,
+            Cluster(address=address, workers=self.jobs),
+            finished=finished,
+            failed=lambda index, error: finished(index, _failed_at(sources[index], error)),
+            size_of=_size_bytes,
+            retried=lambda source: replace(source, retried=True),
+            shared=shared_models(self.model),
+        )
 
     @contextmanager
     def _progress(self, sources: Sequence[Source]) -> Iterator[Callable[[float, str], None]]:
@@ -187,6 +259,8 @@ class _Attempt:
         try:
             with naming(source.name):
                 done = self.work(source, report)
+        except AlreadyExists as found:
+            return _left_as_it_is(source, found.target)
         except VqcodecError as error:
             return _failed(source, error)
         record = {"input": display_name(source.name), "ok": True, **done.record}
@@ -196,6 +270,39 @@ class _Attempt:
 def _failed(source: Source, error: VqcodecError) -> Done:
     record = {"input": display_name(source.name), "ok": False, "error": str(error)}
     return Done({**record, "exit_code": error.exit_code})
+
+
+def _failed_at(source: Source, error: VqcodecError) -> Done:
+    """Return the record of an input whose error does not name it."""
+    return _failed(source, type(error)(f"{display_name(source.name)}: {error}"))
+
+
+def _finished(earlier: Mapping[str, Record], sources: Sequence[Source]) -> dict[Source, Done]:
+    """Return what an earlier run has finished, and what is still there."""
+    found = {}
+    for source in sources:
+        record = earlier.get(source.name)
+        if record is None or not record["ok"]:
+            continue
+        if _known_bytes(source) in (None, record.get("input_bytes")):
+            found[source] = Done({**record, "existing": True})
+    there = existing({str(done.record["output"]) for done in found.values()})
+    return {source: done for source, done in found.items() if done.record["output"] in there}
+
+
+def _known_bytes(source: Source) -> int | None:
+    """Return the size of an input; None if it is not known without a request."""
+    if source.size_bytes is not None or is_url(source.name):
+        return source.size_bytes
+    try:
+        return Path(source.name).stat().st_size
+    except OSError:
+        return None
+
+
+def _size_bytes(source: Source) -> int:
+    size_bytes = _known_bytes(source)
+    return _GUESSED_BYTES if size_bytes is None else size_bytes
 
 
 def _left_as_it_is(source: Source, target: str) -> Done:

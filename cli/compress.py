@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from .options import (
     Frame,
     Jobs,
     Json,
+    ManifestFile,
     ModelName,
     NoIcc,
     Output,
     Quality,
     Quiet,
+    Ray,
     Salvage,
     SkipExisting,
     Sources,
@@ -38,7 +41,7 @@ from .options import (
     require_within,
 )
 from .outputs import Outputs, Source, find_sources
-from .paths import STDIO, open_source, open_target
+from .paths import STDIO, open_source
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
@@ -92,7 +95,9 @@ def compress(
         ),
     ] = False,
     frame: Frame = 0,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    ray: Ray = None,
+    manifest: ManifestFile = None,
     skip_existing: SkipExisting = False,
     force: Force = False,
     quiet: Quiet = False,
@@ -110,7 +115,7 @@ def compress(
 
     goal = Goal.parse(quality=quality, bitrate=bitrate, bpp=bpp, size=size, psnr=psnr)
     found = find_sources(inputs, _suffixes(inputs), left_out=output)
-    outputs = Outputs(output, found.sources, force=force)
+    outputs = Outputs(output, found.sources, force=force, skip_existing=skip_existing)
     work = _Compression(
         outputs=outputs,
         reading=ReadOptions(
@@ -130,9 +135,11 @@ def compress(
         work=work.compress_input,
         verb="compressed",
         jobs=jobs,
-        skip_existing=skip_existing,
         quiet=quiet,
         as_json=as_json,
+        ray=ray,
+        model=model,
+        manifest=manifest,
     ).run()
 
 
@@ -246,7 +253,7 @@ class _Compression:
             signal = open_signal(file, name, options=self.reading)
             num_bytes = file.seek(0, os.SEEK_END)
             limit_bytes = self.goal.limit_bytes(signal)
-            self.outputs.check(target)
+            self.outputs.check(target, source)
             self._check_options(signal, limit_bytes)
             model = self._model_for(signal)
             signal = self._measured(signal, model)
@@ -254,8 +261,7 @@ class _Compression:
         notes = [*notes_of(signal), *_notes_of_result(len(stream), num_bytes, target)]
         if self.strict:
             refuse_notes(notes, name)
-        self.outputs.make_folder(target)
-        with open_target(target, force=self.outputs.force) as file:
+        with self.outputs.open(target, source) as file:
             file.write(stream)
         rate = _rate(signal, len(stream))
         words = ", ".join(f"{value:.4g} {unit.replace('_', ' ')}" for unit, value in rate.items())
@@ -268,8 +274,10 @@ class _Compression:
             "model": model.name,
             "fingerprint": model.fingerprint,
             **signal_facts(signal),
+            "input_bytes": num_bytes,
             "size_bytes": len(stream),
             **rate,
+            "digest": hashlib.sha256(stream).hexdigest(),
             "notes": note_records(notes),
         }
         return Done(record, tuple(lines))

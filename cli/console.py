@@ -76,6 +76,11 @@ def write_json(record: Mapping[str, object]) -> None:
     write_stdout(json.dumps(_plain(record), indent=2, allow_nan=False) + "\n")
 
 
+def json_line(record: Mapping[str, object]) -> str:
+    """Return a record as one line of JSON; infinity and NaN become null."""
+    return json.dumps(_plain(record), allow_nan=False)
+
+
 def _plain(value: object) -> object:
     """Return `value` converted to types that JSON has."""
     if isinstance(value, Mapping):

@@ -22,17 +22,19 @@ from .options import (
     Force,
     Jobs,
     Json,
+    ManifestFile,
     ModelName,
     Output,
     Quiet,
+    Ray,
     Salvage,
     SkipExisting,
     Sources,
     Strict,
     require_within,
 )
-from .outputs import Outputs, Source, find_sources
-from .paths import STDIO, check_space, choose_format, open_source, open_target
+from .outputs import Outputs, Source, digest_of, find_sources
+from .paths import STDIO, check_space, choose_format, open_source
 
 if TYPE_CHECKING:
     from vqcodec.bitstream.header import Modality
@@ -64,7 +66,9 @@ def decompress(
     ] = None,
     salvage: Salvage = False,
     strict: Strict = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    ray: Ray = None,
+    manifest: ManifestFile = None,
     skip_existing: SkipExisting = False,
     force: Force = False,
     quiet: Quiet = False,
@@ -84,7 +88,7 @@ def decompress(
     if duration is not None:
         require_within("--duration", duration, 1e-6, 1e9)
     found = find_sources(inputs, {STREAM_SUFFIX}, left_out=output)
-    outputs = Outputs(output, found.sources, force=force)
+    outputs = Outputs(output, found.sources, force=force, skip_existing=skip_existing)
     work = _Decompression(
         outputs=outputs,
         file_format=file_format,
@@ -104,9 +108,11 @@ def decompress(
         work=work.decompress_input,
         verb="decompressed",
         jobs=jobs,
-        skip_existing=skip_existing,
         quiet=quiet,
         as_json=as_json,
+        ray=ray,
+        model=model,
+        manifest=manifest,
     ).run()
 
 
@@ -159,7 +165,7 @@ class _Decompression:
             header = parse_stream(stream, self.level).header
         suffix, file_format = self._format_of(header.modality)
         target = self.outputs.target(source, suffix)
-        self.outputs.check(target)
+        self.outputs.check(target, source)
         model = load_model(self.model_name or header.fingerprint.hex(), self.device)
         with _open_speaker(self.speaker) as speaker:
             signal = model.open(
@@ -171,19 +177,22 @@ class _Decompression:
                 salvage=self.salvage,
                 progress=report,
             )
-            self.outputs.make_folder(target)
-            check_space(target, least_bytes(signal, file_format))
-            with open_target(target, force=self.outputs.force) as file:
+            with self.outputs.open(target, source) as file:
+                check_space(target, least_bytes(signal, file_format))
                 write_signal(signal, file, file_format)  # a sound is decoded here
                 notes = [*notes_of(signal), *notes_on_writing(signal, file_format)]
                 if self.strict:  # before the file appears
                     refuse_notes(notes, display_name(source.name))
+                digest = digest_of(file)
         name = display_name(source.name)
         record = {
             "output": target,
             "model": model.name,
+            "fingerprint": header.fingerprint.hex(),
             **signal_facts(signal),
+            "input_bytes": len(stream),
             "notes": note_records(notes),
+            "digest": digest,
         }
         return Done(record, (*note_lines(notes, name), f"{name} -> {target}"))
 

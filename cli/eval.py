@@ -24,6 +24,7 @@ from .options import (
     ModelName,
     NoIcc,
     Quiet,
+    Ray,
     Salvage,
     SkipBad,
     require_quality,
@@ -31,6 +32,7 @@ from .options import (
 from .paths import open_target
 
 if TYPE_CHECKING:
+    from vqcodec.cluster.connection import Cluster
     from vqcodec.codec.model import Model
     from vqcodec.evaluation.baseline import Baseline
     from vqcodec.evaluation.record import Record
@@ -82,6 +84,7 @@ def evaluate_folders(
             metavar="N", min=1, help="Processes at once. Default: as many as cores, 8 at most."
         ),
     ] = None,
+    ray: Ray = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -91,6 +94,7 @@ def evaluate_folders(
 
     All inputs are read before the first is measured, and each that cannot be read is named.
     """
+    from vqcodec.cluster.connection import Cluster
     from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_summary
     from vqcodec.pool import default_jobs
@@ -106,9 +110,10 @@ def evaluate_folders(
     tasks = _tasks(files, models, baselines, qualities, reading)
     if plot is not None:
         require_curve(tasks)
+    cluster = None if ray is None else Cluster(address=ray, workers=jobs)
     if jobs is None:
         jobs = default_jobs(len(tasks)) if device == "cpu" else 1
-    records, gone = _measure(tasks, output, jobs=jobs, resume=resume, quiet=quiet)
+    records, gone = _measure(tasks, output, jobs=jobs, cluster=cluster, resume=resume, quiet=quiet)
     files = {key: [path for path in paths if path not in gone] for key, paths in files.items()}
     means = mean_records(records)
     if output is not None:
@@ -267,7 +272,13 @@ def _tasks(
 
 
 def _measure(
-    tasks: Sequence[Task], output: str | None, *, jobs: int, resume: bool, quiet: bool
+    tasks: Sequence[Task],
+    output: str | None,
+    *,
+    jobs: int,
+    cluster: Cluster | None,
+    resume: bool,
+    quiet: bool,
 ) -> tuple[list[Record], set[Path]]:
     """Return the records of all tasks, and the files that could not be read any more.
 
@@ -301,7 +312,7 @@ def _measure(
             gone.add(path)
 
         try:
-            measure_all(work, jobs=jobs, finished=finished, failed=failed)
+            measure_all(work, jobs=jobs, cluster=cluster, finished=finished, failed=failed)
         finally:
             if journal is not None and 0 < journal.num_written < len(work):
                 note(f"{path}: keeps what was measured; --resume goes on from there", quiet=quiet)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from vqcodec import storage
 from vqcodec.errors import CorruptStreamError, InputError, VqcodecError
+from vqcodec.urls import is_url
 
 from .console import display_name
 from .paths import STDIO, read_source
@@ -26,6 +29,10 @@ def refuse_stream(file: BinaryIO, name: str) -> None:
 
 def is_stream(name: str) -> bool:
     """Return whether a file of this name exists and begins like a stream."""
+    if is_url(name):
+        with suppress(VqcodecError):
+            return _begins_like_a_stream(io.BytesIO(storage.read_start(name, 64)))
+        return False
     try:
         if not Path(name).is_file():  # a pipe is read once
             return False

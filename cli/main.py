@@ -17,6 +17,7 @@ from vqcodec import __version__
 from vqcodec.errors import InputError, UsageError, VqcodecError
 
 from .console import complain, write_line
+from .options import with_address_of_ray
 
 # Module and function of each command. Only the requested command is imported.
 COMMANDS = {
@@ -115,7 +116,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
         # typer exits with 130 on Ctrl-C, and with 2 on a usage error.
-        build_app(sys.argv[1:])(prog_name="vqcodec")
+        arguments = with_address_of_ray(sys.argv[1:])
+        build_app(arguments)(arguments, prog_name="vqcodec")
     except VqcodecError as error:
         complain(str(error))
         sys.exit(error.exit_code)

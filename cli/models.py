@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable, Collection
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import vqcodec
@@ -11,6 +12,7 @@ from .console import write_json, write_line, write_table
 from .options import Json
 
 if TYPE_CHECKING:
+    from vqcodec.cluster.worker import Shared
     from vqcodec.codec.model import Model
     from vqcodec.codec.zoo import ModelCard
 
@@ -49,4 +51,38 @@ def load_model(name: str, device: str) -> Model:
         MissingModelError: no such model is installed.
         ModelFileError: the model's file is damaged or is not a model.
     """
+    if name in _sent:
+        from vqcodec.codec.loading import read_model
+
+        return read_model(_sent[name](), name).to(device)
     return vqcodec.load(name).to(device)
+
+
+# On a cluster, the models of the machine that started the work: by name, fingerprint and path.
+_sent: dict[str, Callable[[], bytes]] = {}
+
+
+def shared_models(name: str | None) -> Shared:
+    """Return the installed models, and the named one, for the workers of a cluster.
+
+    Raises:
+        MissingModelError: the named model is not installed.
+        ModelFileError: its file cannot be read.
+    """
+    from vqcodec.cluster.worker import Shared
+    from vqcodec.codec.zoo import list_models, read_model_bytes
+
+    data: dict[str, bytes] = {}
+    if name is not None:
+        data[name] = read_model_bytes(name)
+    for card in list_models():
+        contents = read_model_bytes(str(card.path))
+        data.setdefault(card.name, contents)
+        data.setdefault(card.fingerprint, contents)
+    return Shared(data=data, begin=use_sent_models)
+
+
+def use_sent_models(names: Collection[str], lookup: Callable[[str], bytes]) -> None:
+    """Load models of these names from now on from what a function returns."""
+    _sent.update({name: partial(lookup, name) for name in names})
+    load_model.cache_clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -28,7 +28,9 @@ def _model_names() -> list[str]:
 Inputs = Annotated[list[str], typer.Argument(metavar="INPUT", help="Files; - is stdin.")]
 Sources = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT", help="Files, or folders with all files in them; - is stdin."),
+    typer.Argument(
+        metavar="INPUT", help="Files, folders, URLs or patterns; - is stdin, @NAME a list of files."
+    ),
 ]
 Output = Annotated[
     str | None,
@@ -45,7 +47,24 @@ SkipExisting = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out inputs whose result exists.")
 ]
 Jobs = Annotated[
-    int, typer.Option("--jobs", metavar="N", min=1, help="Processes at once, with many inputs.")
+    int | None,
+    typer.Option("--jobs", metavar="N", min=1, help="Processes at once, with many inputs."),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="[ADDRESS]",
+        help="Work on a Ray cluster: one that starts on this machine, 'auto' or HOST:PORT.",
+    ),
+]
+ManifestFile = Annotated[
+    str | None,
+    typer.Option(
+        "--manifest",
+        metavar="FILE",
+        help="Record of every input, as JSON lines or .parquet; run again, it goes on from there.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
@@ -87,12 +106,29 @@ Seed = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="Where networks run: cpu, cuda, ...")]
 
+_ADDRESS = re.compile(r"auto|local|(ray://)?[\w.-]+:\d+|(ray://)?\[[0-9a-fA-F:]+\]:\d+")
 _AMOUNT = re.compile(r"(\d+\.?\d*|\.\d+) ?([a-zA-Z/]*)")
 _FACTORS = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000}
 _SIZES = {"k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _BINARY_SIZES = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 _BYTES = {"": 1, "B": 1, **_SIZES}
 _BYTES |= {f"{unit}B": factor for unit, factor in (_SIZES | _BINARY_SIZES).items()}
+
+
+def with_address_of_ray(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a command with a value for `--ray`, which may have none.
+
+    The next argument is its value only if it looks like an address: inputs do not.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found = []
+    for index, word in enumerate(arguments):
+        following = arguments[index + 1] if index + 1 < end else ""
+        if word == "--ray" and index < end and not _ADDRESS.fullmatch(following):
+            found.append("--ray=local")
+        else:
+            found.append(word)
+    return found
 
 
 def parse_amount(option: str, text: str) -> float:

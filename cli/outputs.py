@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
+from vqcodec import storage
 from vqcodec.errors import InputError, OutputError, UsageError
 from vqcodec.files import final_path, naming_failures
+from vqcodec.storage import Listed
+from vqcodec.urls import (
+    folder_of_pattern,
+    has_magic,
+    is_url,
+    join,
+    local_name,
+    relative_parts,
+    with_suffix,
+)
 
-from .paths import STDIO, Kind, check_target, kind_of
+from .lists import is_list, read_list
+from .paths import STDIO, Kind, check_target, kind_of, open_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +34,17 @@ class Source:
     """One input.
 
     Attributes:
-        name: the path, or "-" for stdin.
+        name: the path, the URL, or "-" for stdin.
         folder: the folder on the command line that contains the file; None if the file itself is
             on the command line.
+        size_bytes: of the file, if a search of its folder told it.
+        retried: whether an interrupted run may have written its result.
     """
 
     name: str
     folder: str | None = None
+    size_bytes: int | None = field(default=None, compare=False)
+    retried: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +61,59 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
     Folders are searched recursively, in order of names. Hidden files and folders are ignored.
 
     Args:
-        names: of files and folders; "-" is stdin.
+        names: of files and folders, URLs, or patterns with wildcards; "-" is stdin, and "@NAME" a
+            list of files.
         suffixes: in lower case.
         left_out: the output folder, which is not searched.
 
     Raises:
         InputError: a folder cannot be searched, or has no file with such a suffix.
+        UsageError: the store of a URL cannot be used.
     """
     sources: list[Source] = []
     num_other_files = 0
-    for name in names:
-        if name == STDIO or not _is_folder(name):
+    for argument in names:
+        if is_list(argument):
+            folder, listed = read_list(argument)
+            sources.extend(Source(name, folder) for name in listed)
+            continue
+        name = local_name(argument)
+        found = None if name == STDIO else _search(name, left_out)
+        if found is None:
             sources.append(Source(name))
             continue
-        inside = list(_files_in(name, left_out))
+        folder, inside = found
         wanted = [
-            path
-            for path in inside
-            if Path(path).suffix.lower() in suffixes and Path(path).is_file()
+            file
+            for file in inside
+            if PurePosixPath(file.url).suffix.lower() in suffixes
+            and (is_url(file.url) or Path(file.url).is_file())
         ]
         if not wanted:
             raise InputError(f"{name}: no file in it ends in {', '.join(sorted(suffixes))}")
-        sources.extend(Source(path, folder=name) for path in wanted)
+        sources.extend(Source(file.url, folder, file.size_bytes) for file in wanted)
         num_other_files += len(inside) - len(wanted)
     return Found(tuple(sources), num_other_files)
+
+
+def _search(name: str, left_out: str | None) -> tuple[str, list[Listed]] | None:
+    """Return a folder and the files in it; None if the name is of a single file."""
+    if is_url(name):
+        found = storage.search(name)
+        if found is None or left_out is None:
+            return found
+        ignored = left_out.rstrip("/") + "/"
+        folder, inside = found
+        if ignored == folder:
+            return found
+        return folder, [file for file in inside if not file.url.startswith(ignored)]
+    if _is_folder(name):
+        return name, [Listed(path, None) for path in _files_in(name, left_out)]
+    if has_magic(name) and not os.path.lexists(name):
+        matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - keeps the name's form
+        paths = [path for path in matches if Path(path).is_file()]
+        return folder_of_pattern(name) or ".", [Listed(path, None) for path in paths]
+    return None
 
 
 def _is_folder(name: str) -> bool:
@@ -88,19 +137,38 @@ def _files_in(folder: str, left_out: str | None) -> Iterator[str]:
         yield from (str(Path(parent, name)) for name in sorted(files) if not name.startswith("."))
 
 
+class AlreadyExists(Exception):  # noqa: N818 - nothing is wrong
+    """With --skip-existing, the result of an input exists."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.target = target
+
+
 class Outputs:
     """The output paths: beside the inputs, a single path, or a folder that mirrors the inputs."""
 
-    def __init__(self, output: str | None, sources: Sequence[Source], *, force: bool) -> None:
+    def __init__(
+        self,
+        output: str | None,
+        sources: Sequence[Source],
+        *,
+        force: bool,
+        skip_existing: bool = False,
+    ) -> None:
         """Take the value of -o and all inputs.
 
         Raises:
-            UsageError: there are several inputs, and -o is not a folder.
+            UsageError: there are several inputs, and -o is not a folder; or its store is only read.
         """
         names = [source.name for source in sources]
         searched = any(source.folder is not None for source in sources)
+        output = None if output is None else local_name(output)
         self.output = output
         self.force = force
+        self.skip_existing = skip_existing
+        if output is not None and is_url(output):
+            storage.check_writable(output)
         self.to_stdout = output == STDIO or (output is None and STDIO in names)
         self.in_folder = output not in (None, STDIO) and (
             str(output).endswith("/") or kind_of(str(output)) is Kind.FOLDER
@@ -113,6 +181,9 @@ class Outputs:
             raise UsageError(f"-o {output}: not a folder; several inputs need one{hint}")
         if len(sources) > 1 and STDIO in names:
             raise UsageError("-: stdin cannot be one of many inputs")
+
+    def __repr__(self) -> str:
+        return f"Outputs({self.output!r})"
 
     @property
     def has_one_name(self) -> bool:
@@ -127,7 +198,8 @@ class Outputs:
             suffix: of the output, unless -o names the file.
 
         Raises:
-            UsageError: stdin has no name to use in a folder.
+            UsageError: stdin has no name to use in a folder, or the name of the input leads out of
+                the folder.
         """
         if self.to_stdout:
             return STDIO
@@ -137,35 +209,64 @@ class Outputs:
             raise UsageError(
                 f"-o {self.output}: is a folder; give a file name for the result of stdin"
             )
-        beside = Path(source.name).with_suffix(suffix)
         if self.output is None:
-            return str(beside)
-        inside = Path(beside.name) if source.folder is None else beside.relative_to(source.folder)
-        return str(Path(self.output) / inside)
+            return with_suffix(source.name, suffix)
+        try:
+            *folders, last = relative_parts(source.name, source.folder)
+        except ValueError as error:
+            raise UsageError(f"{source.name}: has no place in -o {self.output}") from error
+        return join(self.output, (*folders, with_suffix(last, suffix)))
 
-    def check(self, target: str) -> None:
+    def check(self, target: str, source: Source) -> None:
         """Check an output path before the work begins; folders in -o need not exist yet.
 
         Raises:
             UsageError: as `check_target`.
             OutputError: as `check_target`, or a file has the name of a needed folder.
+            AlreadyExists: the output exists, and existing ones are skipped.
         """
-        if self.in_folder and not Path(target).parent.is_dir():
+        if self.skip_existing and target != STDIO and kind_of(target) is Kind.FILE:
+            raise AlreadyExists(target)
+        if self.in_folder and not is_url(target) and not Path(target).parent.is_dir():
             above = next(path for path in Path(target).absolute().parents if path.exists())
             if not above.is_dir():
                 raise OutputError(f"{target}: {above} is not a folder")
             return
-        check_target(target, force=self.force)
+        check_target(target, force=self.force or source.retried)
 
-    def make_folder(self, target: str) -> None:
-        """Make the folder of an output path, if results go into a folder.
+    @contextmanager
+    def open(self, target: str, source: Source) -> Iterator[BinaryIO]:
+        """Open an output path, see `open_target`; its folder is made if results go into a folder.
 
         Raises:
-            OutputError: the folder cannot be made.
+            UsageError: as `check_target`.
+            OutputError: the folder or the file cannot be written.
         """
-        if self.in_folder:
+        if self.in_folder and not is_url(target):
             with naming_failures(target):
                 Path(target).parent.mkdir(parents=True, exist_ok=True)
+        with open_target(target, force=self.force, keep_equal=source.retried) as file:
+            yield file
+
+
+def digest_of(file: BinaryIO) -> str:
+    """Return the SHA-256 of an open file, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def existing(targets: Collection[str]) -> set[str]:
+    """Return which output paths exist as files.
+
+    Raises:
+        OutputError: a store cannot be listed.
+    """
+    urls = [target for target in targets if is_url(target)]
+    local = (target for target in targets if target != STDIO and not is_url(target))
+    return storage.existing(urls) | {target for target in local if Path(target).is_file()}
 
 
 def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
@@ -174,12 +275,12 @@ def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
     Raises:
         UsageError: an output does.
     """
-    kept = {final_path(source.name) for source, _ in plan if source.name != STDIO}
-    owners: dict[Path, Source] = {}
+    kept = {_identity(source.name) for source, _ in plan if source.name != STDIO}
+    owners: dict[str, Source] = {}
     for source, target in plan:
         if target == STDIO:
             continue
-        final = final_path(target)
+        final = _identity(target)
         if final in kept:
             raise UsageError(f"{target}: is an input, and inputs are kept")
         if final in owners:
@@ -188,3 +289,8 @@ def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
                 "use another -o for one of them, in a separate command"
             )
         owners[final] = source
+
+
+def _identity(name: str) -> str:
+    """Return what two names of one file have in common."""
+    return name if is_url(name) else str(final_path(name))

@@ -1,4 +1,4 @@
-"""Files on the command line: "-", formats, checks of targets, and atomic writing."""
+"""Files on the command line: "-", URLs, formats, checks of targets, and atomic writing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import BinaryIO
 
+from vqcodec import storage
 from vqcodec.errors import InputError, OutputError, UsageError
 from vqcodec.files import final_path, naming_failures, writing
+from vqcodec.urls import is_url
 
 from .console import write_stdout
 
@@ -23,12 +25,14 @@ _COPIED = 1 << 20  # bytes per copied block
 
 
 def read_source(name: str) -> bytes:
-    """Return the bytes of a file, or of stdin for "-".
+    """Return the bytes of a file or a URL, or of stdin for "-".
 
     Raises:
         InputError: the file cannot be read.
-        UsageError: stdin is a terminal.
+        UsageError: stdin is a terminal, or the URL's store cannot be used.
     """
+    if is_url(name):
+        return storage.read(name)
     try:
         if name != STDIO:
             return Path(name).read_bytes()
@@ -46,12 +50,16 @@ def _refuse_terminal() -> None:
 
 
 def open_source(name: str) -> BinaryIO:
-    """Return a file open for reading with seeks; for "-" or a pipe, one on disk with all of it.
+    """Return a file open for reading with seeks.
+
+    For "-", a pipe or a URL, it is a temporary file with all that can be read.
 
     Raises:
         InputError: the file cannot be opened.
-        UsageError: stdin is a terminal.
+        UsageError: stdin is a terminal, or the URL's store cannot be used.
     """
+    if is_url(name):
+        return storage.fetch(name)
     try:
         if name == STDIO:
             _refuse_terminal()
@@ -109,11 +117,14 @@ class Kind(Enum):
 
 
 def kind_of(name: str) -> Kind:
-    """Return the kind of file at a path.
+    """Return the kind of file at a path or a URL.
 
     Raises:
         OutputError: the path cannot be examined.
+        UsageError: the URL's store cannot be used.
     """
+    if is_url(name):
+        return Kind[storage.kind_of(name).name]
     try:
         mode = Path(name).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -129,7 +140,7 @@ def check_target(name: str, *, force: bool) -> None:
     """Check a target before the work begins.
 
     Raises:
-        UsageError: the target is a terminal.
+        UsageError: the target is a terminal, or its store is not written to.
         OutputError: the target is a folder, its folder does not exist, or the target exists and
             `force` is false.
     """
@@ -139,27 +150,49 @@ def check_target(name: str, *, force: bool) -> None:
         if sys.stdout.isatty():
             raise UsageError("stdout: is a terminal; use -o, or a pipe")
         return
+    if is_url(name):
+        storage.check_writable(name)
     kind = kind_of(name)
     if kind is Kind.FOLDER:
         raise OutputError(f"{name}: is a folder")
     if kind is Kind.FILE and not force:
         raise OutputError(f"{name}: exists; -f overwrites it")
+    if is_url(name):
+        return
     if kind is Kind.NOTHING and (name.endswith("/") or not final_path(name).parent.is_dir()):
         folder = shlex.quote(name if name.endswith("/") else str(Path(name).parent))
         raise OutputError(f"{name}: no such folder; make it with: mkdir -p {folder}")
 
 
 @contextmanager
-def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
+def open_target(name: str, *, force: bool, keep_equal: bool = False) -> Iterator[BinaryIO]:
     """Open a target for writing, seeking and reading; the file appears after the block.
 
     If the block fails, nothing is written.
+
+    Args:
+        name: a path, a URL, or "-".
+        force: whether an existing file is replaced.
+        keep_equal: whether an existing file with the same content is left in its place: an
+            interrupted run may have written it.
 
     Raises:
         UsageError: as `check_target`.
         OutputError: as `check_target`, or writing fails.
     """
-    check_target(name, force=force)
+    check_target(name, force=force or keep_equal)
+    if keep_equal and not force and kind_of(name) is Kind.FILE:
+        with tempfile.TemporaryFile() as spool:
+            yield spool
+            if not _has_content(name, spool):
+                check_target(name, force=False)
+        return
+    if is_url(name):
+        with naming_failures(name), tempfile.NamedTemporaryFile(prefix="vqcodec-") as copy:
+            yield copy  # type: ignore[misc]
+            copy.flush()
+            storage.put(copy.name, name, overwrite=force)
+        return
     if name == STDIO or kind_of(name) is Kind.SPECIAL:
         with naming_failures(name), tempfile.TemporaryFile() as spool:
             yield spool
@@ -168,6 +201,15 @@ def open_target(name: str, *, force: bool) -> Iterator[BinaryIO]:
     else:
         with writing(name, overwrite=force) as file:
             yield file
+
+
+def _has_content(name: str, file: BinaryIO) -> bool:
+    """Return whether a file or a URL equals an open file."""
+    if is_url(name):
+        return storage.has_content(name, file)
+    file.seek(0)
+    with naming_failures(name), Path(name).open("rb") as found:
+        return storage.same_content(found, file)
 
 
 def _send(name: str, spool: BinaryIO) -> None:
@@ -189,7 +231,8 @@ def check_space(name: str, num_bytes: int) -> None:
     Raises:
         OutputError: fewer than `num_bytes` bytes are free.
     """
-    folder = tempfile.gettempdir() if name == STDIO else final_path(name).parent
+    spooled = name == STDIO or is_url(name)
+    folder = tempfile.gettempdir() if spooled else final_path(name).parent
     with naming_failures(name):
         free = shutil.disk_usage(folder).free
     if num_bytes > free:

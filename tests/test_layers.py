@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 # For each part: the other parts that it may import.
 ONE = {"errors", "notes", "registry", "config", "rate", "files", "cores", "pool"}
+ONE |= {"urls", "storage", "cluster"}
 TWO = ONE | {"entropy", "bitstream"}
 THREE = TWO | {"signals", "layout"}
 RUNTIME_FOUR = THREE | {"modalities", "quantizers", "priors"}
@@ -25,6 +26,7 @@ FIVE = RUNTIME_FOUR | {"codec"}
 BEHIND_THE_WALL = {"networks", "training"}
 MAY_IMPORT = {
     **dict.fromkeys(ONE, ONE),
+    "cluster": ONE | {""},
     "entropy": ONE,
     "bitstream": ONE,
     "signals": TWO | {"layout"},
@@ -45,6 +47,8 @@ MAY_IMPORT = {
 # Third-party packages.
 MAY_USE = {
     **{part: set() for part in ONE},
+    "storage": {"fsspec"},
+    "cluster": {"ray"},
     "entropy": {"numpy", "constriction"},
     "bitstream": set(),
     "signals": {"numpy", "PIL", "soundfile", "miniaudio", "soxr", "av", "pillow_heif"},
@@ -57,7 +61,7 @@ MAY_USE = {
     "training": {"numpy", "torch", "torchaudio", "onnx", "matplotlib", "safetensors", "PIL"},
     "evaluation": {"numpy", "scipy", "matplotlib", "PIL", "pesq", "pystoi"},
     "api": {"numpy", "PIL"},
-    "cli": {"typer", "rich", "numpy"},
+    "cli": {"typer", "rich", "numpy", "pyarrow"},
     "__main__": set(),
     "": set(),
 }

@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 MAX_DEFAULT_JOBS = 8  # each process loads Python and the models
 _MIN_ITEMS = 4  # for each process: a process takes a second to start
 _GRACE_S = 5.0  # from SIGTERM to SIGKILL
-_THREAD_VARIABLES = (
+THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -172,8 +172,8 @@ def _stop(signal_number: int, _frame: object) -> None:
 @contextmanager
 def _environment(num_threads: int) -> Iterator[None]:
     """Set the thread count of processes that are started in this block."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(num_threads)))
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(num_threads)))
     try:
         yield
     finally:

@@ -224,7 +224,6 @@ def test_a_process_that_is_killed_is_reported_and_waits_for_nobody(capsys):
         work=work_until_killed,
         verb="compressed",
         jobs=2,
-        skip_existing=False,
         quiet=False,
         as_json=True,
     )

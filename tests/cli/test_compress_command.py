@@ -1,5 +1,6 @@
 """`vqcodec compress`."""
 
+import hashlib
 import sys
 
 import numpy as np
@@ -44,8 +45,10 @@ def test_json_is_one_object_with_units_in_its_keys(vqc, zoo, photo, voice):
         "modality": "image",
         "width": 8,
         "height": 6,
+        "input_bytes": photo.stat().st_size,
         "size_bytes": size_bytes,
         "bits_per_pixel": 8 * size_bytes / 48,
+        "digest": hashlib.sha256(photo.with_suffix(".vqc").read_bytes()).hexdigest(),
         "notes": [
             {
                 "code": "larger",

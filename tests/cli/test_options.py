@@ -10,6 +10,7 @@ from vqcodec.cli.options import (
     require_quality,
     require_torch,
     require_within,
+    with_address_of_ray,
 )
 
 from vqcodec.errors import UsageError
@@ -90,3 +91,22 @@ def test_a_device_that_is_not_there_is_a_usage_error(device):
     require_torch("cpu")
     with pytest.raises(UsageError, match="--device"):
         require_torch(device)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["compress", "--ray", "in"], ["compress", "--ray=local", "in"]),
+        (["compress", "in", "--ray"], ["compress", "in", "--ray=local"]),
+        (["compress", "--ray", "-o", "out"], ["compress", "--ray=local", "-o", "out"]),
+        (["compress", "--ray", "auto", "in"], ["compress", "--ray", "auto", "in"]),
+        (["compress", "--ray", "head-1.lan:6379"], ["compress", "--ray", "head-1.lan:6379"]),
+        (["compress", "--ray", "ray://[::1]:10001"], ["compress", "--ray", "ray://[::1]:10001"]),
+        (["compress", "--ray=auto"], ["compress", "--ray=auto"]),
+        (["compress", "--ray", "s3://b/in"], ["compress", "--ray=local", "s3://b/in"]),
+        (["compress", "--", "--ray", "in"], ["compress", "--", "--ray", "in"]),
+        ([], []),
+    ],
+)
+def test_the_address_of_a_cluster_may_be_left_out(given, expected):
+    assert with_address_of_ray(given) == expected

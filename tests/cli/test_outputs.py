@@ -43,9 +43,10 @@ def test_a_result_goes_where_the_options_say(source, output, expected):
     assert outputs.to_stdout == (expected == "-")
     assert outputs.has_one_name == (expected in ("-", "other.vqc"))
     if expected != "-":
-        outputs.check(expected)
-        outputs.make_folder(expected)
-        assert Path(expected).parent.is_dir()
+        outputs.check(expected, Source(source))
+        with outputs.open(expected, Source(source)) as file:
+            file.write(b"result")
+        assert Path(expected).read_bytes() == b"result"
 
 
 @pytest.mark.parametrize(("folder", "found"), [("a", "a/b/photo.png"), (".", "a/b/photo.png")])
@@ -94,9 +95,9 @@ def test_a_file_where_a_folder_has_to_be_is_reported_before_the_work():
     outputs = Outputs("out", [source], force=True)
     target = outputs.target(source, ".vqc")
     with pytest.raises(OutputError, match="is not a folder"):
-        outputs.check(target)
-    with pytest.raises(OutputError):
-        outputs.make_folder(target)
+        outputs.check(target, source)
+    with pytest.raises(OutputError), outputs.open(target, source):
+        pass
 
 
 def test_an_input_is_never_the_output():

@@ -29,17 +29,26 @@ _UNUSABLE = (
 )
 
 
-def read_model(path: Path, dtype: type[Any] = np.float64) -> Model:
+def read_model(
+    source: Path | bytes, name: str | None = None, dtype: type[Any] = np.float64
+) -> Model:
     """Return the model in a file; see `build_model`.
+
+    Args:
+        source: the path of the file, or its contents.
+        name: of the file, for messages.
+        dtype: as for `build_model`.
 
     Raises:
         ModelFileError: the file is damaged, or is not a model that this version reads.
     """
-    file = read_model_file(path)
+    file = read_model_file(source, name)
     try:
         return build_model(file, dtype)
     except _UNUSABLE as error:
-        raise ModelFileError(f"{path}: not a model that this version reads: {error}") from error
+        raise ModelFileError(
+            f"{name or source!s}: not a model that this version reads: {error}"
+        ) from error
 
 
 def build_model(file: ModelFile, dtype: type[Any] = np.float64) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,14 +78,19 @@ def fingerprint_of(tables: Mapping[str, Any], tensors: Tensors) -> str:
     return checksum_of(kept, contract)[:8]
 
 
-def read_facts(path: Path) -> dict[str, Any]:
+def read_facts(source: Path | bytes, name: str | None = None) -> dict[str, Any]:
     """Return the facts in a model file's JSON header; no tensor is read.
+
+    Args:
+        source: the path of the file, or its contents.
+        name: of the file, for messages.
 
     Raises:
         ModelFileError: the file is damaged, or is not a model that this version reads.
     """
+    path = name or str(source if isinstance(source, Path) else "model")
     try:
-        with path.open("rb") as file:
+        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= LARGEST_HEADER:
                 raise ModelFileError(f"{path}: not a model file")
@@ -102,18 +108,23 @@ def read_facts(path: Path) -> dict[str, Any]:
     return dict(facts)
 
 
-def read_model_file(path: Path) -> ModelFile:
+def read_model_file(source: Path | bytes, name: str | None = None) -> ModelFile:
     """Return the contents of a model file, checked against its checksum and fingerprint.
+
+    Args:
+        source: the path of the file, or its contents.
+        name: of the file, for messages.
 
     Raises:
         ModelFileError: the file is damaged, or is not a model that this version reads.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load, load_file
 
-    facts = read_facts(path)
+    facts = read_facts(source, name)
+    path = name or str(source if isinstance(source, Path) else "model")
     try:
-        tensors = load_file(path)
+        tensors = load_file(source) if isinstance(source, Path) else load(source)
         checksum = facts.pop("checksum")
         if checksum_of(facts, tensors) != checksum:
             raise ModelFileError(f"{path}: damaged, its checksum does not match")
@@ -184,7 +195,7 @@ def checksum_of(facts: Mapping[str, Any], tensors: Tensors) -> str:
     return digest.hexdigest()
 
 
-def _check_finite(path: Path, tensors: Tensors) -> None:
+def _check_finite(path: str | Path, tensors: Tensors) -> None:
     import numpy as np
 
     for key, value in tensors.items():

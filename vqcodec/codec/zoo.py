@@ -9,14 +9,17 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vqcodec import storage
 from vqcodec.codec.model_file import SUFFIX, read_facts
 from vqcodec.errors import MissingModelError, ModelFileError
 from vqcodec.modalities import MODALITIES
 from vqcodec.registry import imported
+from vqcodec.urls import is_url, local_name
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
 
+LARGEST_MODEL = 1 << 32  # bytes that are read from a URL
 SEARCH_PATH_VARIABLE = "VQCODEC_MODELS"  # folders, separated as in PATH; they are searched first
 
 
@@ -117,12 +120,41 @@ def find_model(name: str) -> ModelCard:
 
 
 def load_model(name: str) -> Model:
-    """Return the model with this name, fingerprint or file path, ready to use.
+    """Return the model with this name, fingerprint, file path or URL, ready to use.
 
     Raises:
         MissingModelError: no such model is installed.
         ModelFileError: the model's file is damaged.
+        InputError: the URL cannot be read.
+        UsageError: the store of the URL cannot be used.
     """
     from vqcodec.codec.loading import read_model  # here: ONNX Runtime takes a tenth of a second
 
+    name = local_name(name)
+    if is_url(name):
+        return read_model(read_model_bytes(name), name)
     return read_model(find_model(name).path)
+
+
+def read_model_bytes(name: str) -> bytes:
+    """Return the contents of a model's file, which are not checked.
+
+    Args:
+        name: of the model, its fingerprint, or the path or URL of its file.
+
+    Raises:
+        MissingModelError: no such model is installed.
+        ModelFileError: the file cannot be read, or no file matches and one is damaged.
+        InputError: the URL cannot be read.
+        UsageError: the store of the URL cannot be used.
+    """
+    name = local_name(name)
+    if is_url(name):
+        if storage.size_of(name) > LARGEST_MODEL:
+            raise ModelFileError(f"{name}: is larger than a model, {LARGEST_MODEL} bytes")
+        return storage.read(name)
+    path = find_model(name).path
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{path}: {error.strerror}") from error

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from vqcodec.bitstream.header import MAGIC
 from vqcodec.bitstream.stream import parse_stream
-from vqcodec.errors import InputError, UsageError
+from vqcodec.cluster.connection import Cluster
+from vqcodec.cluster.run import run_on_cluster
+from vqcodec.errors import InputError, UsageError, VqcodecError
 from vqcodec.evaluation.identity import digest_of_codec, digest_of_file, is_model
 from vqcodec.evaluation.memory import MemoryWatch
 from vqcodec.evaluation.metrics import audio as audio_metrics
@@ -59,6 +61,7 @@ def measure_all(
     tasks: Sequence[Task],
     *,
     jobs: int = 1,
+    cluster: Cluster | None = None,
     finished: Callable[[Record], None] | None = None,
     failed: Callable[[Path, InputError], None] | None = None,
 ) -> list[Record]:
@@ -68,13 +71,15 @@ def measure_all(
         tasks: are measured.
         jobs: the number of processes. Several processes share the cores, and each receives every
             codec once, pickled. With 1, this process does the work.
+        cluster: does the work instead. All nodes have to see the files. A failure does not stop the
+            other tasks; the first one is raised at the end.
         finished: is called with each record as soon as it is measured, in any order.
         failed: is called with each file that cannot be read any more, and the reason; its records
             are left out.
 
     Raises:
         InputError: a file cannot be read, and `failed` is not given.
-        UsageError: a codec does not support a file or a quality.
+        UsageError: a codec does not support a file or a quality, or the cluster cannot be used.
     """
     if jobs < 1:
         raise UsageError(f"jobs: {jobs} is not 1 or more")
@@ -93,7 +98,21 @@ def measure_all(
     codecs = list(dict.fromkeys(task.codec for task in tasks))
     measurer = _Measurer(codecs)
     items = [(task.path, codecs.index(task.codec), task.quality, task.reading) for task in tasks]
-    if jobs == 1:
+    if cluster is not None:
+        errors: dict[int, VqcodecError] = {}
+        run_on_cluster(
+            measurer,
+            items,
+            cluster,
+            finished=keep,
+            failed=errors.__setitem__,
+            size_of=lambda item: item[0].stat().st_size,
+        )
+        if errors:
+            index, error = min(errors.items())
+            others = f"; {len(errors)} of {len(tasks)} tasks failed" if len(errors) > 1 else ""
+            raise type(error)(f"{tasks[index].path}: {error}{others}") from error
+    elif jobs == 1:
         for index, item in enumerate(items):
             keep(index, measurer(item))
     else:

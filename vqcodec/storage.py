@@ -1,0 +1,316 @@
+"""Files in object stores and on servers, by fsspec: reading, atomic writing and listing.
+
+Every URL is data: only the schemes of `SCHEMES` are opened, and none of them chains to another.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from vqcodec.errors import InputError, OutputError, UsageError, VqcodecError
+from vqcodec.urls import folder_of_pattern, has_magic, parent_of, scheme_of
+
+_COPIED = 1 << 20  # bytes per compared block
+
+
+class Writing(Enum):
+    """How a complete file appears in a store."""
+
+    PUT = auto()  # an object appears when it is complete
+    MOVE = auto()  # a file is written under another name, then renamed
+    NEVER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """What is known of the stores with one kind of URL.
+
+    Attributes:
+        package: what has to be installed besides fsspec.
+        writing: how files are written.
+        has_folders: whether names can be listed.
+    """
+
+    package: str | None
+    writing: Writing
+    has_folders: bool = True
+
+
+SCHEMES = {
+    "s3": Scheme("s3fs", Writing.PUT),
+    "gs": Scheme("gcsfs", Writing.PUT),
+    "az": Scheme("adlfs", Writing.PUT),
+    "memory": Scheme(None, Writing.PUT),
+    "hf": Scheme("huggingface_hub", Writing.NEVER),  # each file would be a commit
+    "http": Scheme("aiohttp", Writing.NEVER, has_folders=False),
+    "https": Scheme("aiohttp", Writing.NEVER, has_folders=False),
+    "sftp": Scheme("paramiko", Writing.MOVE),
+    "hdfs": Scheme("pyarrow", Writing.MOVE),
+}
+IN_PROCESS = "memory"  # its files are within one process
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file that was found in a store, and its size if the store told it."""
+
+    url: str
+    size_bytes: int | None
+
+
+class EntryKind(Enum):
+    """What there is at a URL."""
+
+    NOTHING = auto()
+    FILE = auto()
+    FOLDER = auto()
+
+
+def read(url: str) -> bytes:
+    """Return the contents of a file.
+
+    Raises:
+        InputError: it cannot be read.
+        UsageError: the URL has an unknown scheme, or its package is not installed.
+    """
+    store, place = _open_store(url)
+    with _naming(url, InputError):
+        return bytes(store.cat_file(place))
+
+
+def read_start(url: str, size_bytes: int) -> bytes:
+    """Return the first bytes of a file; raises as `read`."""
+    store, place = _open_store(url)
+    with _naming(url, InputError):
+        return bytes(store.cat_file(place, start=0, end=size_bytes))
+
+
+def size_of(url: str) -> int:
+    """Return the number of bytes of a file; raises as `read`."""
+    store, place = _open_store(url)
+    with _naming(url, InputError):
+        return int(store.info(place)["size"])
+
+
+def fetch(url: str) -> BinaryIO:
+    """Return a temporary file with the contents of a file; the caller closes it.
+
+    Raises:
+        InputError: it cannot be read.
+        UsageError: the URL has an unknown scheme, or its package is not installed.
+    """
+    store, place = _open_store(url)
+    copy = tempfile.NamedTemporaryFile(prefix="vqcodec-")  # noqa: SIM115 - the caller closes it
+    try:
+        with _naming(url, InputError):
+            store.get_file(place, copy.name)
+            copy.seek(0)
+    except BaseException:
+        copy.close()
+        raise
+    return copy  # type: ignore[return-value]
+
+
+def kind_of(url: str) -> EntryKind:
+    """Return what there is at a URL.
+
+    Raises:
+        OutputError: the store does not say.
+        UsageError: the URL has an unknown scheme, or its package is not installed.
+    """
+    store, place = _open_store(url)
+    with _naming(url, OutputError):
+        store.invalidate_cache()
+        try:
+            kind = store.info(place)["type"]
+        except FileNotFoundError:
+            return EntryKind.NOTHING
+    return EntryKind.FOLDER if kind == "directory" else EntryKind.FILE
+
+
+def check_writable(url: str) -> None:
+    """Check that files can be written to the store of a URL.
+
+    Raises:
+        UsageError: they cannot, or its package is not installed.
+    """
+    if _scheme(url).writing is Writing.NEVER:
+        raise UsageError(f"{url}: {scheme_of(url)}:// is only read")
+    _open_store(url)
+
+
+def put(path: str, url: str, *, overwrite: bool) -> None:
+    """Copy a local file to a URL, where it appears when it is complete.
+
+    Raises:
+        OutputError: there is a file already and `overwrite` is false, or writing fails.
+        UsageError: the store is only read, or its package is not installed.
+    """
+    check_writable(url)
+    store, place = _open_store(url)
+    with _naming(url, OutputError):
+        try:
+            if _scheme(url).writing is Writing.PUT:
+                _put_object(store, path, place, overwrite=overwrite)
+            else:
+                _put_and_move(store, path, place, overwrite=overwrite)
+        except FileExistsError as error:
+            raise OutputError(f"{url}: exists, and is kept") from error
+
+
+def _put_object(store: Any, path: str, place: str, *, overwrite: bool) -> None:
+    if overwrite:
+        store.put_file(path, place)
+        return
+    try:
+        store.put_file(path, place, mode="create")  # the server refuses an existing name
+    except FileExistsError:
+        raise
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENOSYS:
+            raise
+        if store.exists(place):  # the server has no conditional requests
+            raise FileExistsError(place) from None
+        store.put_file(path, place)
+
+
+def _put_and_move(store: Any, path: str, place: str, *, overwrite: bool) -> None:
+    target = PurePosixPath(place)
+    temporary = str(target.with_name(f".vqcodec-{os.urandom(8).hex()}{target.suffix}"))
+    store.makedirs(str(target.parent), exist_ok=True)
+    try:
+        store.put_file(path, temporary)
+        if store.exists(place):
+            if not overwrite:
+                raise FileExistsError(place)
+            store.rm_file(place)  # not every server renames onto a file
+        store.mv(temporary, place)
+    except BaseException:
+        with suppress(Exception):  # the first failure is reported
+            store.rm_file(temporary)
+        raise
+
+
+def has_content(url: str, file: BinaryIO) -> bool:
+    """Return whether a file in a store equals an open file, which is read from its start."""
+    with fetch(url) as found:
+        file.seek(0)
+        return same_content(found, file)
+
+
+def same_content(one: BinaryIO, other: BinaryIO) -> bool:
+    """Return whether what is left of two files is equal."""
+    while True:
+        block = one.read(_COPIED)
+        if block != other.read(_COPIED):
+            return False
+        if not block:
+            return True
+
+
+def search(url: str) -> tuple[str, list[Listed]] | None:
+    """Return a folder and all files in it, sorted; None if the URL is of a single file.
+
+    The URL is a folder if it ends in a slash, if it has no suffix and the store says so, or if it
+    has wildcards; then the folder is the part before them. Hidden files are left out.
+
+    Raises:
+        InputError: the folder cannot be listed.
+        UsageError: the URL has an unknown scheme, or its package is not installed.
+    """
+    if not _scheme(url).has_folders:
+        return None
+    store, place = _open_store(url)
+    with _naming(url, InputError):
+        store.invalidate_cache()
+        if has_magic(url):
+            folder = folder_of_pattern(url)
+            entries = store.glob(place, detail=True)
+        elif url.endswith("/") or (not PurePosixPath(url).suffix and store.isdir(place)):
+            folder = url.rstrip("/") + "/"
+            entries = store.find(place, detail=True)
+        else:
+            return None
+    above = store._strip_protocol(folder).rstrip("/") + "/"
+    found = []
+    for key in sorted(entries):
+        inside = key.removeprefix(above)
+        if entries[key]["type"] == "file" and not _is_hidden(inside):
+            found.append(Listed(folder + inside, entries[key].get("size")))
+    return folder, found
+
+
+def _is_hidden(inside: str) -> bool:
+    return any(part.startswith(".") and part != ".." for part in inside.split("/"))
+
+
+def existing(urls: Iterable[str]) -> set[str]:
+    """Return which files exist; each folder is listed once.
+
+    Raises:
+        OutputError: a folder cannot be listed.
+        UsageError: a URL has an unknown scheme, or its package is not installed.
+    """
+    folders: dict[str, set[str]] = {}
+    for url in urls:
+        folders.setdefault(parent_of(url), set()).add(url)
+    found: set[str] = set()
+    for folder, wanted in folders.items():
+        store, place = _open_store(folder)
+        with _naming(folder, OutputError):
+            store.invalidate_cache()
+            with suppress(FileNotFoundError):
+                names = {PurePosixPath(key).name for key in store.ls(place, detail=False)}
+                found |= {url for url in wanted if PurePosixPath(url).name in names}
+    return found
+
+
+def _scheme(url: str) -> Scheme:
+    try:
+        return SCHEMES[scheme_of(url)]
+    except KeyError:
+        known = ", ".join(f"{name}://" for name in ("file", *SCHEMES))
+        raise UsageError(f"{url}: unknown kind of URL; known are {known}") from None
+
+
+def _open_store(url: str) -> tuple[Any, str]:
+    """Return the store of a URL, and what the store calls the place."""
+    scheme = _scheme(url)
+    try:
+        import fsspec
+    except ImportError as error:
+        raise UsageError(
+            f"{url}: URLs need fsspec; install it with: pip install 'vqcodec[scale]'"
+        ) from error
+    try:
+        kind = fsspec.get_filesystem_class(scheme_of(url))
+    except ImportError as error:
+        raise UsageError(
+            f"{url}: needs {scheme.package}; install it with: pip install {scheme.package}"
+        ) from error
+    with _naming(url, InputError):
+        # Not `url_to_fs`: it takes "::" in a name for a chain of stores.
+        return kind(**kind._get_kwargs_from_urls(url)), kind._strip_protocol(url)
+
+
+@contextmanager
+def _naming(url: str, kind: type[VqcodecError]) -> Iterator[None]:
+    """Turn a failure of a store into an error that begins with the URL."""
+    try:
+        yield
+    except VqcodecError:
+        raise
+    except FileExistsError:
+        raise
+    except Exception as error:  # the libraries' exceptions have no other base class
+        reason = error.strerror if isinstance(error, OSError) else None
+        reason = reason or next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise kind(f"{url}: {reason}") from error
