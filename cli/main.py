@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": ("verify", "verify"),
     "models": ("models", "models"),
     "sample": ("sample", "sample"),
+    "tokens": ("tokens", "tokens"),
     "train": ("train", "train"),
     "eval": ("eval", "evaluate_folders"),
 }

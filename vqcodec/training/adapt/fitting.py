@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from vqcodec.training.state import AveragedWeights, uninterrupted
 CHECKS = 20  # evenly over the time
 PATIENCE = 4  # checks without a better figure, then the fitting stops
 LEAST_GAIN = 1e-3  # relative, of a better figure that resets the patience
-WARMUP_SHARE = 0.02  # of the time
+WARMUP_SHARE = 0.05  # of the time
 AVERAGE_DECAY = 0.99
 
 
@@ -87,7 +88,7 @@ def fit(fitting: Fitting, budget: Budget, seed: int, report: Report = lambda *_:
     before = best = _figure(fitting)
     kept = _copy(fitting.module)
     steps = waited = checks = 0
-    reference = before
+    reference = math.inf  # the first steps, with a fresh optimizer, may be a loss
     interrupted = False
     report(0.0, best, before)
     while budget.share < 1 and waited < PATIENCE and not interrupted:
