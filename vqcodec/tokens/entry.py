@@ -96,7 +96,7 @@ def build_tokens(facts: dict[str, Any], indices: NDArray[Any], where: str) -> To
     Raises:
         InputError: a fact is missing or of a wrong type, or the indices do not fit.
     """
-    kept = {}
+    kept: dict[str, Any] = {}
     for name, (kind, optional) in FACTS.items():
         value = facts.get(name)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -41,22 +41,20 @@ def encode_file(path: Path, name: str, model: Model, quality: float) -> Tokens:
         num_codebooks = model.parts.quantizer.config.codebooks_at(rate)
         require_holdable(num_codebooks * int(np.prod(model.parts.modality.grid(facts))))
         indices = model.encode(signal, quality=quality).astype(np.uint16)
-    known = {
-        "indices": indices,
-        "rate": rate,
-        "quality": float(quality),
-        "codebook_size": model.parts.quantizer.codebook_sizes[0],
-        "file": name,
-        "fingerprint": model.fingerprint,
-        "model": model.name,
-    }
-    if isinstance(signal, Picture):
-        return Tokens(**known, width=signal.width, height=signal.height)
+    is_picture = isinstance(signal, Picture)
     return Tokens(
-        **known,
-        duration_s=signal.num_samples / signal.sample_rate,
-        sample_rate=signal.sample_rate,
-        num_samples=signal.num_samples,
+        indices=indices,
+        rate=rate,
+        quality=float(quality),
+        codebook_size=model.parts.quantizer.codebook_sizes[0],
+        file=name,
+        fingerprint=model.fingerprint,
+        model=model.name,
+        duration_s=None if is_picture else signal.num_samples / signal.sample_rate,
+        sample_rate=None if is_picture else signal.sample_rate,
+        num_samples=None if is_picture else signal.num_samples,
+        width=signal.width if is_picture else None,
+        height=signal.height if is_picture else None,
     )
 
 

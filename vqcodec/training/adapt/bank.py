@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import InputError
-from vqcodec.layout import Place, encode_windows
+from vqcodec.layout import Place, at, encode_windows
 from vqcodec.networks.quantizers.base import QuantizerModule
 from vqcodec.signals.files import LazySignal, read_signal
 from vqcodec.training.adapt.budget import Budget
@@ -129,11 +129,11 @@ class IndexBank:
         indices = np.full((len(entries), num_codebooks, *extent), middle, np.int64)
         known = np.zeros((len(entries), 1, *extent), np.float32)
         for row, (entry, place) in enumerate(zip(entries, places, strict=True)):
-            part = entry.indices[(slice(None), *place)]
+            part = at(entry.indices, place)
             corner = tuple(slice(0, length) for length in part.shape[1:])
-            indices[(row, slice(None), *corner)] = 0
-            indices[(row, slice(0, len(part)), *corner)] = part
-            known[(row, 0, *corner)] = 1
+            at(indices[row], corner)[...] = 0
+            at(indices[row, : len(part)], corner)[...] = part
+            at(known[row, 0], corner)[...] = 1
         rate = torch.tensor([entry.rate for entry in entries])
         return IndexBatch(torch.from_numpy(indices), rate, torch.from_numpy(known))
 

@@ -29,8 +29,9 @@ from vqcodec.training.modality import training_side
 from vqcodec.training.recipe import ObjectiveConfig, Recipe, parse_recipe
 from vqcodec.training.start import module_of_file
 
-Part = Literal["prior", "decoder", "all"]
+Part = Literal["both", "prior", "decoder", "all"]
 QUALITIES = (1.0, 4.0, 7.0, 10.0)
+FIRST_SHARE = 0.5  # of the time, for the prior; the decoder has the rest
 JOINT_SHARE = 0.75  # of the time; the prior alone has the rest
 
 # Takes the name of the part, the share of its time that is done, and the change of the held-out
@@ -99,8 +100,8 @@ def adapt_model(
     Args:
         data: files and folders.
         model: name, fingerprint or path.
-        part: "prior": the fingerprint changes. "decoder": the fingerprint stays. "all": networks,
-            quantizer and prior, and the fingerprint changes.
+        part: "both": the prior, then the decoder. "prior": it alone. "decoder": it alone, and the
+            fingerprint stays. "all": networks, quantizer and prior together.
         minutes: the most that the fitting may take; the measurement at the end comes on top.
         seed: of the split and all random choices.
         report: is told of the progress.
@@ -124,12 +125,7 @@ def adapt_model(
     budget = Budget(60 * minutes, clock)
     base, fits = model_of(file), {}
     fitted = file
-    if part == "decoder":
-        assert recipe is not None
-        fitting = DecoderFitting(autoencoder, recipe, domain.train, domain.stopping, seed)
-        fits["decoder"] = fit(fitting, budget, seed, _named(report, "decoder"))
-        fitted = with_networks(fitted, autoencoder, ("decoder.",))
-    else:
+    if part != "decoder":
         assert prior is None or isinstance(prior, PriorNetwork)
         if prior is None:
             raise UsageError(f"{file.name}: its prior is not learnt, so it cannot be fitted")
@@ -138,10 +134,14 @@ def adapt_model(
             fits["all"] = _fit_jointly(autoencoder, prior, recipe, domain, budget, seed, report)
             fitted = with_networks(fitted, autoencoder, ("encoder.", "decoder.", "quantizer."))
             fitted = with_prior(fitted, prior, autoencoder)
-        fits["prior"] = _fit_prior(
-            model_of(fitted), autoencoder, prior, domain, budget, seed, report
-        )
+        left = budget.part(FIRST_SHARE if part == "both" else 1.0)
+        fits["prior"] = _fit_prior(model_of(fitted), autoencoder, prior, domain, left, seed, report)
         fitted = with_prior(fitted, prior, autoencoder)
+    if part in ("both", "decoder"):
+        assert recipe is not None
+        fitting = DecoderFitting(autoencoder, recipe, domain.train, domain.stopping, seed)
+        fits["decoder"] = fit(fitting, budget.part(1.0), seed, _named(report, "decoder"))
+        fitted = with_networks(fitted, autoencoder, ("decoder.",))
     seconds = budget.elapsed_s
     new = model_of(fitted)
     before, after = (_records(each, domain, distortion) for each in (base, new))
@@ -168,10 +168,10 @@ def _fit_prior(
     report: Report,
 ) -> Fitted:
     """Fit a prior to the indices of a model."""
-    left = budget.part(1.0)
-    quantizer = autoencoder.quantizer
-    fitting = PriorFitting(prior, model.parts, quantizer, domain.train, domain.stopping, left, seed)
-    return fit(fitting, left.part(1.0), seed, _named(report, "prior"))
+    fitting = PriorFitting(
+        prior, model.parts, autoencoder.quantizer, domain.train, domain.stopping, budget, seed
+    )
+    return fit(fitting, budget.part(1.0), seed, _named(report, "prior"))
 
 
 def _fit_jointly(

@@ -83,7 +83,7 @@ class DecoderFitting(NetworksFitting):
     """The decoder alone: encoder, quantizer and prior, and so the fingerprint, stay."""
 
     name = "decoder"
-    learning_rate = 2e-4
+    learning_rate = 7e-5
 
     def __init__(
         self,
@@ -103,8 +103,8 @@ class JointFitting(NetworksFitting):
     """Networks, quantizer and prior together, as in joint training."""
 
     name = "all"
-    learning_rate = 2e-4
-    prior_learning_rate = 6e-4
+    learning_rate = 5e-5
+    prior_learning_rate = 3e-4
 
     def __init__(
         self,

@@ -20,13 +20,13 @@ from vqcodec.training.adapt.fitting import Fitting
 POSITIONS = 2048  # of one batch
 BANK_SHARE = 0.15  # of the time, for encoding
 HELD_OUT_RATES = 3
+LEARNING_RATES = {1: 1e-4, 2: 5e-4}  # by the axes of the grid
 
 
 class PriorFitting(Fitting):
     """A prior network, indices to train on, and indices to stop by."""
 
     name = "prior"
-    learning_rate = 3e-4
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class PriorFitting(Fitting):
     ) -> None:
         """Encode all files, which takes `BANK_SHARE` of the budget."""
         self.module, self.prior, self.quantizer = prior, prior, quantizer
+        self.learning_rate = LEARNING_RATES[parts.modality.num_axes]
         torch.manual_seed(seed)
         self.bank = IndexBank(parts, quantizer)
         self.bank.fill(train, budget.part(BANK_SHARE), np.random.default_rng([seed, 6]))
