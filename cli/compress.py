@@ -152,10 +152,10 @@ def _suffixes(inputs: Sequence[str]) -> Collection[str]:
     """Return what names of sounds and pictures end in; it matters only if there is a folder."""
     if all(name == STDIO or Path(name).is_file() for name in inputs):
         return ()
-    return _signal_suffixes()
+    return signal_suffixes()
 
 
-def _signal_suffixes() -> Collection[str]:
+def signal_suffixes() -> Collection[str]:
     """Return what names of sounds and pictures end in."""
     from vqcodec.signals import picture_files, sound_files
 
@@ -360,7 +360,7 @@ def _notes_of_result(size_bytes: int, input_bytes: int, target: str) -> Iterator
         text = f"the stream is larger than the input: {size_bytes} bytes, not {input_bytes}"
         yield Note(NoteCode.LARGER, text)
     suffix = Path(target).suffix.lower()
-    if target != STDIO and suffix in _signal_suffixes():
+    if target != STDIO and suffix in signal_suffixes():
         yield Note(NoteCode.MISNAMED, f"{target} is a stream, though its name ends in {suffix}")
 
 

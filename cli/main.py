@@ -27,6 +27,7 @@ COMMANDS = {
     "verify": ("verify", "verify"),
     "models": ("models", "models"),
     "sample": ("sample", "sample"),
+    "tokens": ("tokens", "tokens"),
     "train": ("train", "train"),
     "eval": ("eval", "evaluate_folders"),
 }
@@ -41,6 +42,7 @@ Exit codes:
   4  a stream or a model is damaged, or the file is of another kind
   5  a stream needs a newer version, or a model that is not installed
   6  an output cannot be written
+  7  an adapted model is no better, and is not written
   130  interrupted (143: terminated)
 \b
 After a failed file, the others are still processed; the code is that of the first failure."""

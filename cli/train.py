@@ -10,6 +10,7 @@ import typer
 from vqcodec.errors import MissingModelError, UsageError
 from vqcodec.files import replacing
 
+from .adapt import adapt
 from .console import note, write_json, write_table
 from .options import Device, Force, Json, Quiet, Seed, SkipBad, require_torch
 from .paths import check_target
@@ -17,8 +18,9 @@ from .paths import check_target
 train = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Train a model.\n\nFirst vqvae or joint, then prior, then export.",
+    help="Train a model.\n\nFirst vqvae or joint, then prior, then export. Or adapt alone.",
 )
+train.command()(adapt)
 
 Data = Annotated[list[Path], typer.Argument(metavar="DATA", help="Files, or folders of files.")]
 Recipe = Annotated[

@@ -38,8 +38,9 @@ MAY_IMPORT = {
     "codec": RUNTIME_FOUR,
     "training": FIVE | {"networks"},
     "evaluation": FIVE,
+    "tokens": FIVE,
     "api": FIVE,
-    "cli": FIVE | {"training", "evaluation", "api", ""},
+    "cli": FIVE | {"training", "evaluation", "api", "tokens", ""},
     "__main__": {"cli"},
     "": {"api", "codec", "signals", "errors", "notes"},  # vqcodec/__init__.py: the entrance
 }
@@ -60,6 +61,7 @@ MAY_USE = {
     "codec": {"numpy", "onnxruntime", "safetensors"},
     "training": {"numpy", "torch", "torchaudio", "onnx", "matplotlib", "safetensors", "PIL"},
     "evaluation": {"numpy", "scipy", "matplotlib", "PIL", "pesq", "pystoi"},
+    "tokens": {"numpy", "pyarrow"},
     "api": {"numpy", "PIL"},
     "cli": {"typer", "rich", "numpy", "pyarrow"},
     "__main__": set(),

@@ -61,3 +61,9 @@ class OutputError(VqcodecError):
     """The output cannot be written."""
 
     exit_code = 6
+
+
+class NoGainError(VqcodecError):
+    """A fitted model is no better than the one that it started from, and is not written."""
+
+    exit_code = 7

@@ -163,7 +163,7 @@ class Model:
             return signal
         return self.parts.modality.part(signal, start_s, duration_s)
 
-    def encode(self, signal: Signal, *, quality: float = 5.0) -> NDArray[np.int64]:
+    def encode(self, signal: LazySignal, *, quality: float = 5.0) -> NDArray[np.int64]:
         """Return the indices of a signal: [K', h, w] for a picture, [K', F] for a sound's mono mix.
 
         They are those of its stream, unless `compress` codes a very quiet sound louder.

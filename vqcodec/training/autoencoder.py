@@ -25,7 +25,6 @@ from vqcodec.networks.precision import (
 )
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
-from vqcodec.networks.quantizers.usage import usage_of
 from vqcodec.training.curves import write_curves
 from vqcodec.training.grow import start_new_latents
 from vqcodec.training.inputs import InputReader, read_excerpts, require_some
@@ -40,6 +39,7 @@ from vqcodec.training.manifest import (
     without_files,
 )
 from vqcodec.training.modality import Batch, training_side
+from vqcodec.training.objective import loss_terms
 from vqcodec.training.old_layout import in_order_of
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
 from vqcodec.training.split import split_by_recipe
@@ -227,30 +227,15 @@ class AutoencoderTraining:
 
     def losses(self, batch: Batch, rate: Tensor) -> dict[str, Tensor]:
         """Return the loss "total" [] and its terms, for B excerpts at rate [B]."""
-        objective, signal = self.recipe.objective, batch.signal
-        reconstruction, quantized = self.autoencoder(
-            batch.source, rate, recording=batch.recording, relax=self.joint
+        return loss_terms(
+            self.autoencoder,
+            self.prior,
+            self.modality,
+            self.recipe.objective,
+            batch,
+            rate,
+            relax=self.joint,
         )
-        terms = self.modality.distortion(reconstruction, signal, objective.distortion)
-        ratio = objective.finest_weight / objective.coarsest_weight
-        weight = objective.coarsest_weight * ratio ** self.autoencoder.quantizer.rate_fraction(rate)
-        loss = weight * terms["total"]
-        if self.prior is not None:
-            quantizer = self.autoencoder.quantizer
-            bits = self.prior.bits(
-                quantized.indices,
-                quantizer.rate_fraction(rate),
-                quantizer.in_use(rate),
-                quantized.relaxed,
-            )
-            terms["rate"] = self.modality.rate_of_bits(bits.flatten(1).sum(1), signal)
-            loss = loss + terms["rate"]
-        sizes = self.autoencoder.quantizer.codebook_sizes
-        usage = usage_of(quantized.indices, sizes[0])
-        terms |= {"usage": usage.share, "perplexity": usage.perplexity}
-        middle = math.sqrt(objective.finest_weight * objective.coarsest_weight)
-        loss = loss * (middle / weight) ** objective.balance
-        return {**terms, "quantizer": quantized.loss, "total": loss.mean() + quantized.loss}
 
     def train_step(self) -> dict[str, float]:
         """Make one step and return its terms, means over the batch.

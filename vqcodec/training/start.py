@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vqcodec.codec.model_file import read_model_file
+from vqcodec.codec.model_file import ModelFile, read_model_file
 from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
@@ -55,7 +55,11 @@ def module_of(name: str) -> nn.ModuleDict:
         MissingModelError: there is no such model.
         ModelFileError: the model is damaged.
     """
-    file = read_model_file(find_model(name).path)
+    return module_of_file(read_model_file(find_model(name).path))
+
+
+def module_of_file(file: ModelFile) -> nn.ModuleDict:
+    """Return the "autoencoder" of a model file, and its "prior" if it has a learnt one."""
     autoencoder, table = load_autoencoder(file), file.tables["prior"]
     module = nn.ModuleDict({"autoencoder": autoencoder})
     quantizer = autoencoder.quantizer

@@ -1,0 +1,227 @@
+"""`vqcodec tokens`: indices of many files in Parquet or WebDataset shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vqcodec.errors import UsageError, VqcodecError
+
+from .compress import signal_suffixes
+from .console import (
+    Record,
+    complain,
+    display_name,
+    naming,
+    note,
+    progress_of_many,
+    write_json,
+)
+from .models import load_model
+from .options import Device, Force, Jobs, Json, ModelName, Quality, Quiet, require_quality
+from .outputs import find_sources
+from .paths import STDIO, check_target
+
+if TYPE_CHECKING:
+    from vqcodec.tokens.entry import Tokens
+    from vqcodec.tokens.shards import Shard
+
+
+def tokens(
+    *,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="DATA", help="Files, or folders with all files in them."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Shards to write: words.tar gives words-00000.tar, ... (WebDataset), and "
+            "words.parquet gives words-00000.parquet, ...",
+        ),
+    ],
+    model: ModelName = None,
+    quality: Quality = None,
+    files_per_shard: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Files in one shard.")
+    ] = 256,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep shards that are complete, and write the others.")
+    ] = False,
+    jobs: Jobs = 1,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+    device: Device = "cpu",
+) -> None:
+    """Write the indices of sounds or pictures, for models over tokens.
+
+    The inputs are all sounds or all pictures. Sounds are mixed down to one channel.
+    `vqcodec.tokens` reads shards in Python.
+    """
+    from vqcodec.tokens.parquet import require_pyarrow
+    from vqcodec.tokens.shards import plan_shards
+
+    if resume and force:
+        raise UsageError("--resume: keeps what -f overwrites; use one of them")
+    if STDIO in inputs:
+        raise UsageError("-: tokens are made of files and folders, not of stdin")
+    found = find_sources(inputs, signal_suffixes(), left_out=None)
+    files = [
+        (Path(source.name), _entry_name(source.name, source.folder)) for source in found.sources
+    ]
+    shards = plan_shards(files, output, files_per_shard)
+    if output.suffix == ".parquet":
+        require_pyarrow()
+    work = _Work(
+        model_name=model or _usual_model(files[0][0]),
+        quality=require_quality(quality),
+        device=device,
+        overwrite=force or resume,
+    )
+    kept = [shard for shard in shards if resume and work.is_complete(shard)]
+    left = [shard for shard in shards if shard not in kept]
+    for shard in left:
+        check_target(str(shard.path), force=force or resume)
+    records = _write(left, work, jobs=jobs, quiet=quiet)
+    _conclude(shards, kept, records, quiet=quiet, as_json=as_json)
+
+
+def _entry_name(name: str, folder: str | None) -> str:
+    """Return a file's name in entries: relative to the folder on the command line."""
+    path = Path(name)
+    return path.name if folder is None else path.relative_to(folder).as_posix()
+
+
+def _usual_model(path: Path) -> str:
+    """Return the name of the usual model for a file."""
+    from vqcodec.codec.zoo import default_model_name
+    from vqcodec.signals.files import open_signal
+    from vqcodec.signals.picture import Picture
+
+    from .paths import open_source
+
+    with open_source(str(path)) as file:
+        is_picture = isinstance(open_signal(file, str(path)), Picture)
+    return default_model_name("image" if is_picture else "audio")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    file: str
+    error: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What came of one shard."""
+
+    path: str
+    num_files: int
+    num_tokens: int
+    failures: tuple[_Failure, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Work:
+    """The settings that all shards share; it is pickled for other processes."""
+
+    model_name: str
+    quality: float
+    device: str
+    overwrite: bool
+
+    def is_complete(self, shard: Shard) -> bool:
+        """Return whether a shard is there with all its files."""
+        model = load_model(self.model_name, self.device)
+        return shard.is_complete(model.fingerprint, model.rate_of(self.quality))
+
+    def __call__(self, shard: Shard) -> _Written:
+        """Write a shard; files that cannot be read are left out and told.
+
+        A shard without any file is not written.
+        """
+        failures: list[_Failure] = []
+        entries = list(self._entries(shard, failures))
+        if entries:
+            shard.write(entries, overwrite=self.overwrite)
+        num_tokens = sum(each.indices.size for each in entries)
+        return _Written(str(shard.path), len(entries), num_tokens, tuple(failures))
+
+    def _entries(self, shard: Shard, failures: list[_Failure]) -> Iterator[Tokens]:
+        from vqcodec.tokens.making import encode_file
+
+        model = load_model(self.model_name, self.device)
+        for path, name in shard.files:
+            try:
+                with naming(str(path)):
+                    yield encode_file(path, name, model, self.quality)
+            except VqcodecError as error:
+                failures.append(_Failure(display_name(str(path)), str(error), error.exit_code))
+
+
+def _write(shards: Sequence[Shard], work: _Work, *, jobs: int, quiet: bool) -> list[_Written]:
+    """Write shards, in processes if there are several jobs."""
+    records: list[_Written] = []
+    with progress_of_many(len(shards), quiet=quiet) as show:
+
+        def finished(_index: int, written: _Written) -> None:
+            records.append(written)
+            for failure in written.failures:
+                complain(failure.error)
+            show(len(records), written.path)
+
+        if min(jobs, len(shards)) <= 1:
+            for index, shard in enumerate(shards):
+                finished(index, work(shard))
+        else:
+            from vqcodec.pool import run_in_processes  # here: it takes time to import
+
+            run_in_processes(work, shards, jobs, finished)
+    return sorted(records, key=lambda written: written.path)
+
+
+def _conclude(
+    shards: Sequence[Shard],
+    kept: Sequence[Shard],
+    records: Sequence[_Written],
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Tell what was written; exit with the code of the first failure."""
+    failures = [failure for written in records for failure in written.failures]
+    num_files = sum(written.num_files for written in records)
+    num_tokens = sum(written.num_tokens for written in records)
+    parts = [f"{num_files} files, {num_tokens} tokens, {len(records)} of {len(shards)} shards"]
+    parts += [f"{len(kept)} shards were complete"] if kept else []
+    parts += [f"{len(failures)} files failed"] if failures else []
+    note(", ".join(parts), quiet=quiet)
+    if as_json:
+        record: Record = {
+            "shards": [
+                {
+                    "path": written.path,
+                    "num_files": written.num_files,
+                    "num_tokens": written.num_tokens,
+                }
+                for written in records
+            ],
+            "kept": [str(shard.path) for shard in kept],
+            "failed": [
+                {"input": f.file, "error": f.error, "exit_code": f.exit_code} for f in failures
+            ],
+            "num_files": num_files,
+            "num_tokens": num_tokens,
+        }
+        write_json(record)
+    if failures:
+        raise typer.Exit(failures[0].exit_code)

@@ -1,0 +1,80 @@
+"""`vqcodec tokens`: shards of whole folders, in order, and resumed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tiny import noise_clip, tiny_model_path
+
+from vqcodec.signals.files import write_signal
+from vqcodec.tokens import read
+
+MODEL = ["--model", str(tiny_model_path("residual-speech"))]
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    folder = tmp_path / "sounds"
+    (folder / "b").mkdir(parents=True)
+    for number, name in enumerate(["a.wav", "b/a.wav", "c.flac"]):
+        with (folder / name).open("wb") as file:
+            write_signal(noise_clip(600 + number), file, "FLAC" if "flac" in name else "WAV")
+    return folder
+
+
+def test_a_folder_becomes_shards_in_the_order_of_names(vqc, sounds, tmp_path):
+    outcome = vqc(
+        *("tokens", str(sounds), "-o", str(tmp_path / "x.tar"), *MODEL, "--json"),
+        *("--quality", "2.5", "--files-per-shard", "2", "--jobs", "2"),
+    )
+    assert outcome.exit_code == 0
+    report = json.loads(outcome.stdout)
+    assert [shard["num_files"] for shard in report["shards"]] == [2, 1]
+    found = list(read(tmp_path))
+    assert [tokens.file for tokens in found] == ["a.wav", "c.flac", "b/a.wav"]
+    assert {tokens.quality for tokens in found} == {2.5}
+    assert report["num_tokens"] == sum(tokens.indices.size for tokens in found)
+
+
+def test_a_resumed_command_writes_only_what_is_missing(vqc, sounds, tmp_path):
+    command = ["tokens", str(sounds), "-o", str(tmp_path / "x.tar"), *MODEL]
+    command += ["--files-per-shard", "1"]
+    assert vqc(*command).exit_code == 0
+    before = {path: path.read_bytes() for path in tmp_path.glob("x-*.tar")}
+    assert vqc(*command).exit_code == 6  # they exist
+    (tmp_path / "x-00001.tar").unlink()
+    outcome = vqc(*command, "--resume", "--json")
+    report = json.loads(outcome.stdout)
+    assert [shard["path"][-9:] for shard in report["shards"]] == ["00001.tar"]
+    assert len(report["kept"]) == 2
+    assert {path: path.read_bytes() for path in before} == before
+    assert vqc(*command, "--resume", "--quality", "9").exit_code == 2  # another quality
+    assert vqc(*command, "-f", "--quality", "9").exit_code == 0
+
+
+def test_a_bad_file_is_named_left_out_and_tried_again(vqc, sounds, tmp_path):
+    good = (sounds / "a.wav").read_bytes()
+    (sounds / "a.wav").write_bytes(b"RIFF nothing")
+    command = ["tokens", str(sounds), "-o", str(tmp_path / "x.tar"), *MODEL]
+    outcome = vqc(*command)
+    assert outcome.exit_code == 3
+    assert "a.wav" in outcome.stderr
+    assert len(list(read(tmp_path))) == 2
+    (sounds / "a.wav").write_bytes(good)
+    assert vqc(*command, "--resume").exit_code == 0
+    assert len(list(read(tmp_path))) == 3
+
+
+@pytest.mark.parametrize(
+    "options", [["-o", "x.npz"], ["-o", "x.tar", "--resume", "-f"], ["-", "-o", "x.tar"]]
+)
+def test_wrong_usage_is_refused(vqc, sounds, options):
+    assert vqc("tokens", str(sounds), *options, *MODEL).exit_code == 2
+
+
+def test_the_usual_model_is_that_of_the_first_file(vqc, sounds, tmp_path):
+    outcome = vqc("tokens", str(sounds / "a.wav"), "-o", str(tmp_path / "x.tar"))
+    assert outcome.exit_code == 0
+    (tokens,) = read(tmp_path)
+    assert tokens.model == "speech"

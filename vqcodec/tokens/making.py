@@ -1,0 +1,104 @@
+"""A file to its indices, and back to a signal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from vqcodec.bitstream.header import AudioFacts, ImageFacts
+from vqcodec.codec.decompress import require_holdable, synthesise
+from vqcodec.codec.model import Model
+from vqcodec.codec.zoo import load_model
+from vqcodec.errors import InputError, UsageError
+from vqcodec.signals.files import Signal, open_signal
+from vqcodec.signals.options import DEFAULT
+from vqcodec.signals.picture import Picture
+from vqcodec.tokens.entry import Tokens
+
+
+def encode_file(path: Path, name: str, model: Model, quality: float) -> Tokens:
+    """Return the tokens of a picture or a sound; a sound is mixed down to one channel.
+
+    Args:
+        path: of the file.
+        name: of the file, for the entry.
+        model: of the file's modality.
+        quality: 1 … 10.
+
+    Raises:
+        InputError: the file cannot be read, or is too large.
+        UsageError: it has another modality, or its indices do not fit into memory.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    with file:
+        signal = open_signal(file, str(path), options=DEFAULT)
+        facts = model.parts.modality.facts(signal, separate_channels=False)
+        rate = model.rate_of(quality)
+        num_codebooks = model.parts.quantizer.config.codebooks_at(rate)
+        require_holdable(num_codebooks * int(np.prod(model.parts.modality.grid(facts))))
+        indices = model.encode(signal, quality=quality).astype(np.uint16)
+    is_picture = isinstance(signal, Picture)
+    return Tokens(
+        indices=indices,
+        rate=rate,
+        quality=float(quality),
+        codebook_size=model.parts.quantizer.codebook_sizes[0],
+        file=name,
+        fingerprint=model.fingerprint,
+        model=model.name,
+        duration_s=None if is_picture else signal.num_samples / signal.sample_rate,
+        sample_rate=None if is_picture else signal.sample_rate,
+        num_samples=None if is_picture else signal.num_samples,
+        width=signal.width if is_picture else None,
+        height=signal.height if is_picture else None,
+    )
+
+
+def decode(tokens: Tokens, model: Model | None = None) -> Signal:
+    """Return the picture or the mono sound of tokens, in the size and at the rate of the file.
+
+    Args:
+        tokens: of one file.
+        model: that they were made with; None for the installed model of their fingerprint.
+
+    Raises:
+        MissingModelError: it is not installed.
+        UsageError: the model is another one, or the indices do not fit it.
+    """
+    chosen = load_model(tokens.fingerprint) if model is None else model
+    if chosen.fingerprint != tokens.fingerprint:
+        raise UsageError(
+            f"tokens of model {tokens.fingerprint}, not of {chosen.name} {chosen.fingerprint}"
+        )
+    modality = chosen.parts.modality
+    facts = _facts_of(tokens)
+    is_picture = isinstance(facts, ImageFacts)
+    if is_picture != (chosen.modality == "image"):
+        raise UsageError(f"tokens of another kind than {chosen.name}")
+    num_codebooks = chosen.parts.quantizer.config.codebooks_at(tokens.rate)
+    if tokens.indices.shape != (num_codebooks, *modality.grid(facts)):
+        raise UsageError(f"tokens of shape {tokens.indices.shape} do not fit the size of the file")
+    return synthesise(chosen.parts, tokens.indices.astype(np.int64), facts, tokens.rate)
+
+
+def _facts_of(tokens: Tokens) -> AudioFacts | ImageFacts:
+    """Return the size of the file of tokens; a sound has one channel.
+
+    Raises:
+        UsageError: the size is not known.
+        InputError: the format has no signal of this size.
+    """
+    if tokens.width is not None and tokens.height is not None:
+        return ImageFacts(width=tokens.width, height=tokens.height, grey=False)
+    if tokens.num_samples is not None and tokens.sample_rate is not None:
+        return AudioFacts(
+            num_samples=tokens.num_samples,
+            sample_rate=tokens.sample_rate,
+            num_channels=1,
+            downmixed=False,
+        )
+    raise UsageError("tokens without the size of their file; Model.decode takes indices alone")
