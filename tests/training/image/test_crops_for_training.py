@@ -50,12 +50,12 @@ def test_a_reduction_changes_no_plain_colour(tmp_path):
 
 def test_large_pictures_are_halved(tmp_path):
     dataset = crops(tmp_path, stripes(40, 50), halve_above_megapixels=0.0019)
-    assert dataset.pictures[0].shape == (20, 25, 3)
-    assert set(np.unique(dataset.pictures[0])) <= {127, 128}
+    assert dataset.picture(0).shape == (20, 25, 3)
+    assert set(np.unique(dataset.picture(0))) <= {127, 128}
     dataset = crops(tmp_path, stripes(40, 50), halve_above_megapixels=0.002)
-    assert dataset.pictures[0].shape == (40, 50, 3)
+    assert dataset.picture(0).shape == (40, 50, 3)
 
 
 def test_pictures_smaller_than_a_crop_are_enlarged(tmp_path):
     dataset = crops(tmp_path, stripes(8, 40))
-    assert dataset.pictures[0].shape == (16, 80, 3)
+    assert dataset.picture(0).shape == (16, 80, 3)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from vqcodec.config import build_config
-from vqcodec.errors import InputError
 from vqcodec.modalities.audio.modality import AudioModality
-from vqcodec.signals.resampling import resample
-from vqcodec.signals.sound_files import read_clip
 from vqcodec.training.audio.dataset import AudioDataConfig, AudioExcerpts
 from vqcodec.training.audio.envelopes import envelope_mismatch
 from vqcodec.training.audio.losses import compressed_spectral_loss, signal_to_noise_db
 from vqcodec.training.audio.loudness import loudness_disturbance
+from vqcodec.training.audio.recordings import RecordingFiles, facts_of, open_recordings
+from vqcodec.training.inputs import InputReader
 from vqcodec.training.manifest import group_of
 from vqcodec.training.modality import Dataset, TrainingModality
 
@@ -41,44 +39,31 @@ class AudioTraining(TrainingModality):
     def __init__(self, modality: AudioModality) -> None:
         self.modality, self.sample_rate = modality, modality.config.sample_rate
 
-    def _recording(self, path: Path) -> NDArray[np.float32]:
-        """Return a file's sound [T] at the model's rate, mixed down to one channel."""
-        clip = read_clip(path)
-        if not clip.num_samples:
-            raise InputError(f"{path}: has no samples")
-        mono = clip.waveform.mean(axis=0, keepdims=True)
-        recording: NDArray[np.float32] = resample(mono, clip.sample_rate, self.sample_rate)[0]
-        return recording
-
-    def loader(self, table: Mapping[str, Any]) -> Callable[[Path], NDArray[np.int16]]:
-        """Return a function that returns a recording [T] of 16 bits at the model's rate."""
-        build_config(AudioDataConfig, table, "data")  # fail before the first file
-
-        def load(path: Path) -> NDArray[np.int16]:
-            return np.round(self._recording(path).clip(-1, 1) * 32767).astype(np.int16)
-
-        return load
-
-    def dataset(
-        self, loaded: Mapping[Path, NDArray[np.int16]], table: Mapping[str, Any]
+    def _dataset(
+        self,
+        files: Sequence[str],
+        table: Mapping[str, Any],
+        memory_bytes: int,
+        reader: InputReader,
     ) -> Dataset:
         """Return random excerpts."""
         config = build_config(AudioDataConfig, table, "data")
+        recordings = open_recordings(files, self.sample_rate, memory_bytes, reader)
         speakers = None
         if self.modality.takes_voices:
-            speakers = [group_of(path, config.group_separator) for path in loaded]
+            speakers = [group_of(name, config.group_separator) for name in recordings.files]
         length = self.modality.num_samples(config.frames)
-        recordings = list(loaded.values())
         return AudioExcerpts(recordings, config, length, self.sample_rate, speakers)
 
-    def excerpt(self, path: Path) -> Tensor:
+    def excerpt(self, name: str | Path) -> Tensor:
         """Return the middle of a recording, [1, 1, T], a whole number of frames."""
-        recording = self._recording(path)
-        length = min(len(recording), round(EXCERPT_S * self.sample_rate))
-        start = (len(recording) - length) // 2
+        recording = RecordingFiles({str(name): facts_of(name)}, self.sample_rate, 0)
+        total = int(recording.lengths[0])
+        length = min(total, round(EXCERPT_S * self.sample_rate))
+        start = (total - length) // 2
         padded = self.modality.num_samples(max(1, self.modality.num_frames(length)))
         waveform = np.zeros(padded, np.float32)
-        waveform[:length] = recording[start : start + length]
+        waveform[:length] = recording.waveform(0, start, start + length)
         return torch.from_numpy(waveform)[None, None]
 
     def distortion(
