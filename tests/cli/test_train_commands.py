@@ -54,6 +54,7 @@ def test_vqvae_hands_its_options_over(vqc, calls):
         "steps": 10,
         "seed": 3,
         "device": "cpu",
+        "skip_bad": False,
     }
     assert calls == [("train_vqvae", settings)]
 
@@ -93,13 +94,23 @@ def test_prior_prints_bits_per_index(vqc, calls, run):
     lines = [line.split() for line in outcome.stdout.decode().splitlines()]
     assert lines[1:] == [[name, f"{bits:.3f}"] for name, bits in BITS.items()]
     settings = {"run": run, "data": [Path("a"), Path("b")], "steps": None, "device": "cpu"}
-    assert calls == [("train_prior", settings)]
+    assert calls == [("train_prior", settings | {"skip_bad": False})]
 
 
 @needs_torch
 def test_prior_takes_the_files_of_the_run_if_none_are_named(vqc, calls, run):
     assert vqc("train", "prior", run, "--steps", "5").exit_code == 0
-    assert calls == [("train_prior", {"run": run, "data": (), "steps": 5, "device": "cpu"})]
+    settings = {"run": run, "data": (), "steps": 5, "device": "cpu", "skip_bad": False}
+    assert calls == [("train_prior", settings)]
+
+
+@needs_torch
+def test_bad_inputs_are_skipped_on_demand(vqc, calls, run):
+    for command in (["vqvae", "a"], ["joint", "a"]):
+        options = ["--recipe", "image", "-o", "new", "--skip-bad"]
+        assert vqc("train", *command, *options).exit_code == 0
+    assert vqc("train", "prior", run, "--skip-bad").exit_code == 0
+    assert [settings["skip_bad"] for _, settings in calls] == [True, True, True]
 
 
 @needs_torch
