@@ -8,6 +8,8 @@ import pytest
 import soundfile
 
 from vqcodec.bitstream.stream import parse_stream
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import write_clip
 
 
 def test_a_stream_appears_beside_the_picture(vqc, zoo, photo):

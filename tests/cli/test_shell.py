@@ -10,6 +10,7 @@ from vqcodec.cli import console
 from vqcodec.cli.console import progress, progress_of_many
 
 from vqcodec.bitstream.stream import parse_stream
+from vqcodec.notes import printable, printable_lines
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -64,6 +64,15 @@ class TrainingModality(ABC):
     @abstractmethod
     def dataset(self, loaded: Mapping[Path, NDArray[Any]], table: Mapping[str, Any]) -> Dataset:
         """Return training excerpts of loaded files, for the [data] table of a recipe."""
+
+    def dataset_of(self, files: Iterable[Path], table: Mapping[str, Any]) -> Dataset:
+        """Return training excerpts of files.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        load = self.loader(table)
+        return self.dataset({path: load(path) for path in files}, table)
 
     @abstractmethod
     def excerpt(self, path: Path) -> Tensor:

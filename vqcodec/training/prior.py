@@ -150,9 +150,11 @@ def read_inputs(
 class PriorTraining:
     """A prior network, its optimizer, and the frozen autoencoder whose indices it learns."""
 
-    def __init__(self, run: Path, inputs: PriorInputs, device: str) -> None:
+    def __init__(self, run: Path, inputs: PriorInputs | None, device: str) -> None:
+        """Take inputs from `read_inputs`; None reads the files of the run."""
         self.run, self.device = run, device
         self.trained = load_run(run)
+        inputs = inputs or read_inputs(self.trained)
         recipe = self.trained.recipe
         schedule = recipe.prior_schedule
         if schedule is None:

@@ -7,12 +7,13 @@ import pytest
 import torch
 from PIL import Image
 
-from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
+from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig, load_picture
 
 
 def crops(path, pixels, **config):
     Image.fromarray(pixels).save(path / "picture.png")
-    return ImageCrops([path / "picture.png"], ImageDataConfig(crop=16, **config))
+    options = ImageDataConfig(crop=16, **config)
+    return ImageCrops([load_picture(path / "picture.png", options)], options)
 
 
 def stripes(height, width):
