@@ -8,6 +8,8 @@ import pytest
 import soundfile
 
 from vqcodec.bitstream.stream import parse_stream
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import write_clip
 
 
 def test_a_stream_appears_beside_the_picture(vqc, zoo, photo):
@@ -167,11 +169,27 @@ def test_a_fidelity_takes_what_it_needs(vqc, zoo, photo):
 
 
 def test_mixing_down_is_said_and_stereo_is_not(vqc, zoo, voice):
+    write_stereo(voice)
     outcome = vqc("compress", voice)
     assert "2 channels are mixed down to one" in outcome.stderr
     outcome = vqc("compress", "-f", "--stereo", voice)
     assert "mixed" not in outcome.stderr
     assert [call["separate_channels"] for call in zoo.speech.calls] == [False, True]
+    assert vqc("compress", "-f", "--strict", voice).exit_code == 3
+    assert vqc("compress", "-f", "--strict", "--stereo", voice).exit_code == 0
+
+
+def test_equal_channels_lose_nothing_by_mixing(vqc, zoo, voice):
+    outcome = vqc("compress", "--strict", voice)
+    assert outcome.exit_code == 0
+    assert "mixed" not in outcome.stderr
+
+
+def write_stereo(path):
+    samples = np.zeros((2, 4000), np.float32)
+    samples[1, ::2] = 0.1
+    with path.open("wb") as file:
+        write_clip(AudioClip(samples, 16_000), file, "WAV")
 
 
 def test_a_model_that_is_not_installed_ends_with_exit_code_5(vqc, zoo, photo):

@@ -1,15 +1,19 @@
 """`vqcodec decompress`."""
 
 import io
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import ImageCms
 
 from vqcodec.bitstream.header import AudioFacts, Header
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
 from vqcodec.errors import CorruptStreamError
+from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import read_picture
 from vqcodec.signals.sound import AudioClip
 from vqcodec.signals.sound_files import read_clip, write_clip
@@ -157,3 +161,29 @@ def test_what_no_disk_has_room_for_is_refused_before_the_work(vqc, zoo, tmp_path
     assert outcome.exit_code == 6
     assert "huge.decoded.wav: needs 1099511627776 bytes, but only" in outcome.stderr
     assert vqc("decompress", "-", stdin=stream).exit_code == 6
+
+
+def test_what_a_format_cannot_hold_is_noted_and_strict_makes_it_an_error(vqc, zoo, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = Picture(np.zeros((6, 8, 3), np.uint8), icc_profile=profile)
+    zoo.image.open = lambda *_, **__: picture
+    (tmp_path / "photo.vqc").write_bytes(zoo.image.compress(picture))
+    outcome = vqc("decompress", "--json", "photo.vqc", "-o", "photo.bmp")
+    assert outcome.exit_code == 0
+    assert [note["code"] for note in outcome.json["files"][0]["notes"]] == ["colour-dropped"]
+    assert "photo.vqc: BMP cannot hold its colour profile" in outcome.stderr
+    assert vqc("decompress", "--strict", "photo.vqc", "-o", "photo.png").exit_code == 0
+    outcome = vqc("decompress", "--strict", "photo.vqc", "-o", "strict.bmp")
+    assert outcome.exit_code == 3
+    assert "refused by --strict" in outcome.stderr
+    assert not (tmp_path / "strict.bmp").exists()
+    assert not list(tmp_path.glob(".vqcodec*"))
+
+
+def test_strict_refuses_what_was_salvaged(vqc, zoo, voice_stream, tmp_path):
+    whole = zoo.speech.decompress(voice_stream.read_bytes())
+    note = Note(NoteCode.DAMAGED, "1 of 2 segments are damaged")
+    zoo.speech.open = lambda *_, **__: replace(whole, notes=(note,))
+    assert vqc("decompress", "--salvage", "--strict", voice_stream).exit_code == 3
+    assert not list(tmp_path.glob("*.wav"))
+    assert vqc("decompress", "--salvage", voice_stream).exit_code == 0

@@ -5,7 +5,10 @@ import io
 import json
 import sys
 
+import numpy as np
 import pytest
+import soundfile
+from PIL import Image
 
 from vqcodec import pool
 from vqcodec.evaluation import run as evaluation
@@ -265,3 +268,42 @@ def test_records_have_the_notes_of_the_reader(vqc, zoo, voice, tmp_path):
     (record,) = outcome.json["records"]
     assert [note["code"] for note in record["notes"]] == ["ends-early"]
     assert "ends-early" in (tmp_path / "records.csv").read_text()
+
+
+def test_inputs_are_read_as_they_are_compressed(vqc, zoo, tmp_path):
+    broken = tmp_path / "broken.wav"
+    samples = np.full(4000, np.nan, np.float32)
+    soundfile.write(broken, samples, 16_000, subtype="FLOAT")
+    assert vqc("eval", broken).exit_code == 3
+    outcome = vqc("eval", "--salvage", "--json", broken)
+    assert [note["code"] for note in outcome.json["records"][0]["notes"]] == ["damaged"]
+    frames = [Image.new("RGB", (12, 10), (80 * n, 0, 30)) for n in range(3)]
+    frames[0].save(tmp_path / "pages.tif", save_all=True, append_images=frames[1:])
+    assert vqc("eval", "--frame", "3", tmp_path / "pages.tif").exit_code == 3
+    digests = {
+        vqc("eval", "--json", *options, tmp_path / "pages.tif").json["records"][0]["file_digest"]
+        for options in ([], ["--frame", "2"], ["--no-icc"])
+    }
+    assert len(digests) == 3  # so that --resume does not mix them
+
+
+def test_a_file_that_vanishes_costs_a_line_and_not_the_run(vqc, zoo, photo, tmp_path, monkeypatch):
+    other = tmp_path / "other.png"
+    other.write_bytes(photo.read_bytes())
+    compress = zoo.image.compress
+
+    def vanish(signal, **options):
+        other.unlink(missing_ok=True)
+        return compress(signal, **options)
+
+    monkeypatch.setattr(zoo.image, "compress", vanish)
+    arguments = ["eval", "--jobs", "1", "--quality", "1,5", "--json", photo, other]
+    # The file that is measured first takes the other one away.
+    other.rename(other := tmp_path / "zzz.png")
+    arguments[-1] = other
+    outcome = vqc(*arguments)
+    assert outcome.exit_code == 3
+    assert outcome.stderr.count(f"{other}: ") == 1
+    assert {record["file"] for record in outcome.json["records"]} == {"photo.png"}
+    other.write_bytes(photo.read_bytes())
+    assert vqc(*arguments, "--skip-bad").exit_code == 0

@@ -40,12 +40,20 @@ def test_a_sound_and_a_picture_are_no_streams(vqc, photo, voice, command):
         assert outcome.stderr == f"vqcodec: {path}: {hint}\n"
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"\xff\xfe text in UTF-16", b"VQ"])
+@pytest.mark.parametrize("content", [b"text", b"\xff\xfe text in UTF-16", b"VQ"])
 def test_what_is_neither_is_not_a_stream(vqc, tmp_path, content):
     (tmp_path / "notes.txt").write_bytes(content)
     outcome = vqc("verify", "notes.txt")
     assert outcome.exit_code == 4
     assert "header: " in outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "info", "verify"])
+def test_an_empty_file_is_called_empty(vqc, zoo, tmp_path, command):
+    (tmp_path / "nothing.vqc").write_bytes(b"")
+    outcome = vqc(command, "nothing.vqc")
+    assert outcome.exit_code == (3 if command == "compress" else 4)
+    assert outcome.stderr == "vqcodec: nothing.vqc: is empty\n"
 
 
 def test_a_name_that_begins_like_an_option_goes_after_two_dashes(vqc, zoo, photo, tmp_path):

@@ -7,9 +7,10 @@ import threading
 
 import pytest
 from vqcodec.cli import console
-from vqcodec.cli.console import printable, progress, progress_of_many
+from vqcodec.cli.console import progress, progress_of_many
 
 from vqcodec.bitstream.stream import parse_stream
+from vqcodec.notes import printable, printable_lines
 
 
 @pytest.fixture
@@ -79,8 +80,21 @@ def test_names_do_not_move_the_cursor(vqc, zoo, photo):
 
 
 def test_ordinary_text_is_printed_as_it_is():
-    for text in ("Grüße, 日本語 🎵", "two\nlines\tand a tab", ""):
+    for text in ("Grüße, 日本語 🎵", ""):
         assert printable(text) == text
+    lines = "two\nlines\tand a tab"
+    assert printable_lines(lines) == lines
+
+
+def test_a_line_break_in_a_name_makes_no_line_of_its_own(vqc, zoo, photo, photo_stream):
+    name = "a\nvqcodec: forged.vqc"
+    photo_stream.rename(photo_stream.with_name(name))
+    outcome = vqc("verify", name)
+    assert outcome.stdout == b"a\\nvqcodec: forged.vqc: ok\n"
+    assert vqc("verify", "--json", name).json["files"][0]["input"] == name
+    photo.rename(photo.with_name("b\nc.png"))
+    assert vqc("compress", "b\nc.png").stderr.count("\n") == 1
+    assert vqc("compress", "b\nc.png").stderr.count("\n") == 1  # an error: it exists
 
 
 def test_a_log_gets_a_line_every_minute(monkeypatch, capsys):

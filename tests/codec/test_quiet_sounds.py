@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 
 from tests.tiny import load_tiny_model, noise_clip
-from vqcodec.bitstream.quiet import build_gain, build_silence, parse_gain, parse_silence
+from vqcodec.bitstream.quiet import (
+    Passage,
+    build_gain,
+    build_passages,
+    build_silence,
+    parse_gain,
+    parse_passages,
+    parse_silence,
+)
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import CorruptStreamError
+from vqcodec.modalities.audio.quiet import find_quietness
 from vqcodec.signals.sound import AudioClip
 
 RATE = 16_000
@@ -87,6 +96,96 @@ def test_noise_of_a_single_step_is_not_amplified(model):
     assert stream.find(Tag.GAIN) is None
 
 
+def loud_and_quiet(factor, rate=RATE):
+    """Return a second of noise, three of quiet noise, and a second of noise."""
+    clip = noise_clip(5 * rate, sample_rate=rate)
+    clip.waveform[:, rate : 4 * rate] *= np.float32(factor)
+    return clip
+
+
+def passages_of(stream, num_samples):
+    body = parse_stream(stream).find(Tag.PASSAGES)
+    return None if body is None else parse_passages(body, num_samples)
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050])
+def test_a_quiet_passage_is_coded_louder_and_restored(model, rate):
+    clip = loud_and_quiet(1 / 4096, rate)
+    stream = model.compress(clip)
+    (passage,) = passages_of(stream, clip.num_samples)
+    assert (passage.start, passage.stop) == pytest.approx((rate, 4 * rate), abs=rate // 100)
+    peak = np.abs(clip.waveform[:, rate : 4 * rate]).max()
+    assert 0.25 < peak * 2**passage.gain <= 0.5
+    decoded = model.decompress(stream).waveform
+    # The tiny model is bad at everything, but nothing in the passage is as loud as its noise.
+    inner = decoded[:, rate + rate // 10 : 4 * rate - rate // 10]
+    assert 0 < np.abs(inner).max() < 1.01 / 2**passage.gain
+    assert np.abs(decoded[:, :rate]).max() > 100 * np.abs(inner).max()
+
+
+def test_samples_of_a_passage_are_divided_as_the_format_says(model):
+    stream = parse_stream(model.compress(noise_clip(9000)))
+    body = build_passages([Passage(1000, 1100, 3), Passage(1100, 8000, 9)])
+    with_passages = Stream(stream.header, (Section(Tag.PASSAGES, body), *stream.sections))
+    plain = model.decompress(build_stream(stream)).waveform[0]
+    decoded = model.decompress(build_stream(with_passages)).waveform[0]
+    ramp = round(0.05 * RATE)
+    expected = plain.astype(np.float64)
+    for start, stop, gain in ((1000, 1100, 3), (1100, 8000, 9)):
+        for i in range(start, stop):
+            d = min(i - start + 1, stop - i)
+            expected[i] *= 2.0 ** (-gain * min(1, d / (ramp + 1)))
+    assert np.allclose(decoded, expected, atol=1e-6)
+    part = model.open(build_stream(with_passages), start_s=0.25, duration_s=0.2)
+    assert np.allclose(AudioClip.of_sound(part).waveform[0], expected[4000:7200], atol=1e-5)
+
+
+def test_short_or_moderate_quiet_is_a_pause(model):
+    for factor, length in ((1 / 4096, 1.9), (1 / 16, 3.0), (2.0**-15, 3.0)):
+        clip = noise_clip(5 * RATE)
+        clip.waveform[:, RATE : RATE + round(length * RATE)] *= np.float32(factor)
+        assert passages_of(model.compress(clip), clip.num_samples) is None
+
+
+def test_passages_within_a_quiet_sound_have_a_gain_beside_its_own(model):
+    clip = loud_and_quiet(1 / 64)
+    clip = AudioClip(clip.waveform / 32, RATE)
+    stream = model.compress(clip)
+    gain = parse_gain(parse_stream(stream).find(Tag.GAIN))
+    (passage,) = passages_of(stream, clip.num_samples)
+    peak = np.abs(clip.waveform[:, RATE : 4 * RATE]).max()
+    assert 0.25 < peak * 2 ** (gain + passage.gain) <= 0.5
+
+
+@pytest.mark.parametrize("size", [37, 159, 160, 161, 100_000])
+def test_passages_do_not_depend_on_the_blocks(size):
+    clip = loud_and_quiet(1 / 1024)
+
+    class InBlocks:
+        sample_rate, num_channels, num_samples = RATE, 1, clip.num_samples
+
+        def blocks(self):
+            for start in range(0, clip.num_samples, size):
+                yield clip.waveform[:, start : start + size]
+
+    found = find_quietness(InBlocks(), 1, lambda block: block)
+    assert found == find_quietness(clip, 1, lambda block: block)
+    assert len(found.passages) == 1
+
+
+@pytest.mark.parametrize(
+    "passages", [(), (Passage(0, 5, 1),), (Passage(3, 9, 15), Passage(9, 10_000, 6))]
+)
+def test_passages_are_parsed_as_they_were_built(passages):
+    assert parse_passages(build_passages(passages), 10_000) == passages
+
+
+@pytest.mark.parametrize("body", ["01", "0105", "010500", "010510", "000001", "000b01", "05060101"])
+def test_passages_outside_the_sound_are_damage(body):
+    with pytest.raises(CorruptStreamError):
+        parse_passages(bytes.fromhex(body), 10)
+
+
 @pytest.mark.parametrize(
     "planes",
     [[()], [(range(5),)], [(range(3, 9), range(300, 10_000)), ()], [(), (range(9_999, 10_000),)]],
@@ -112,7 +211,8 @@ def test_gains_have_one_byte():
 
 def test_damage_in_the_sections_is_reported(model):
     stream = parse_stream(model.compress(noise_clip(5000)))
-    for section in (Section(Tag.GAIN, b"\0"), Section(Tag.SILENCE, b"\1\1")):
+    bad = ((Tag.GAIN, b"\0"), (Tag.SILENCE, b"\1\1"), (Tag.PASSAGES, b"\1\1"))
+    for section in (Section(*each) for each in bad):
         damaged = build_stream(Stream(stream.header, (section, *stream.sections)))
         with pytest.raises(CorruptStreamError):
             model.decompress(damaged)

@@ -27,13 +27,19 @@ def codes(measure):
 def test_channels_that_cancel_are_noted_when_they_are_mixed_down():
     voice = tone(300)
     opposite = np.stack([voice, -voice])
-    assert codes(measured(opposite)) == ["cancels"]
-    assert "nothing is left; --stereo keeps them" in measured(opposite).notes()[0].text
+    assert codes(measured(opposite)) == ["mixed-down", "cancels"]
+    mixed, cancels = measured(opposite).notes()
+    assert "--stereo keeps them" in mixed.text
+    assert "nothing is left" in cancels.text
     assert not measured(opposite, mixed_down=False).notes()
     nearly = np.stack([voice, -0.97 * voice])
-    assert "36 dB below" in measured(nearly).notes()[0].text
-    for other in (voice, 0 * voice, tone(317)):
-        assert not measured(np.stack([voice, other])).notes()
+    assert "36 dB below" in measured(nearly).notes()[1].text
+    for other in (0 * voice, tone(317)):
+        assert codes(measured(np.stack([voice, other]))) == ["mixed-down"]
+
+
+def test_equal_channels_lose_nothing():
+    assert not measured(np.stack([tone(300), tone(300)])).notes()
 
 
 @pytest.mark.parametrize("samples", [np.zeros((2, 9000), np.float32), np.zeros((1, 0), np.float32)])

@@ -15,10 +15,16 @@ from vqcodec.errors import InputError
 from vqcodec.signals.picture_files import write_picture
 from vqcodec.signals.sound_files import write_clip
 from vqcodec.training.audio.dataset import AudioDataConfig, AudioExcerpts
-from vqcodec.training.audio.recordings import RecordingFiles
+from vqcodec.training.audio.recordings import (
+    RecordingFiles,
+    facts_of,
+    open_recordings,
+    read_recording,
+)
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
 from vqcodec.training.cache import DecodedFiles
 from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
+from vqcodec.training.inputs import InputReader
 from vqcodec.training.loading import Loader, map_in_threads
 from vqcodec.training.recipe import parse_recipe
 from vqcodec.training.state import load_state
@@ -111,9 +117,16 @@ def pictures(tmp_path_factory):
     return sorted(folder.iterdir())
 
 
+def crops_of(files, config, memory=1_000_000):
+    reader = InputReader()
+    crops = ImageCrops(list(map(str, files)), config, memory, reader)
+    reader.conclude(skip_bad=False)
+    return crops
+
+
 def test_crops_do_not_depend_on_the_memory(pictures):
     config = ImageDataConfig(crop=32, largest_reduction=2.0, halve_above_megapixels=0.02)
-    held, read = (ImageCrops(pictures, config, size) for size in (1_000_000, 0))
+    held, read = (crops_of(pictures, config, size) for size in (1_000_000, 0))
     assert "all in memory" in held.describe()
     assert "read when needed; memory keeps up to 0.00 GB" in read.describe()
     assert held.decoded.num_bytes == held.num_bytes
@@ -126,17 +139,35 @@ def test_crops_do_not_depend_on_the_memory(pictures):
 def test_a_large_jpeg_is_halved_by_its_decoder(tmp_path, size):
     pixels = np.full((size[1], size[0], 3), (200, 100, 50), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95)
-    data = ImageCrops([tmp_path / "a.jpg"], ImageDataConfig(crop=16, halve_above_megapixels=0.001))
+    data = crops_of([tmp_path / "a.jpg"], ImageDataConfig(crop=16, halve_above_megapixels=0.001))
     assert data.picture(0).shape == ((size[1] + 1) // 2, (size[0] + 1) // 2, 3)
     assert np.abs(data.picture(0).astype(int) - pixels[0, 0]).max() <= 3
 
 
-@pytest.mark.parametrize("memory", [0, 1_000_000])
-def test_a_broken_picture_is_named(tmp_path, pictures, memory):
+def test_a_broken_picture_that_fits_into_memory_is_found_at_the_start(tmp_path, pictures, capsys):
     broken = tmp_path / "broken.png"
     broken.write_bytes(pictures[0].read_bytes()[:2000])
-    with pytest.raises(InputError, match=r"broken\.png: cannot be read as a picture"):
-        ImageCrops([broken], ImageDataConfig(crop=32), memory).picture(0)
+    with pytest.raises(InputError, match="1 of 6 inputs cannot be read"):
+        crops_of([broken, *pictures], ImageDataConfig(crop=32))
+    assert "broken.png: " in capsys.readouterr().err
+
+
+def test_a_broken_picture_that_is_read_later_ends_its_step_or_is_replaced(
+    tmp_path, pictures, capsys
+):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(pictures[0].read_bytes()[:2000])
+    crops = crops_of([broken, *pictures[:2]], ImageDataConfig(crop=32), 0)
+    with pytest.raises(InputError, match=r"broken\.png: "):
+        crops.signals(32, np.random.default_rng(0))
+    crops.skip_bad = True
+    drawn = crops.draw(32, np.random.default_rng(0))
+    found = crops.load_signals(drawn)
+    assert found.equal(crops.load_signals(drawn))
+    assert capsys.readouterr().err.count("broken.png") == 1
+    good = [number for number, place in enumerate(drawn) if place.picture]
+    assert 0 < len(good) < 32
+    assert found[good].equal(crops.load_signals([drawn[number] for number in good]))
 
 
 @pytest.fixture(scope="module")
@@ -153,9 +184,11 @@ def sounds(tmp_path_factory):
 
 
 def test_excerpts_of_recordings_do_not_depend_on_the_memory(sounds):
-    files = RecordingFiles(sounds, 8_000, 0)
+    files, held = (
+        open_recordings(list(map(str, sounds)), 8_000, memory, InputReader())
+        for memory in (0, 10**6)
+    )
     assert [facts.seekable for facts in files.facts] == [True, True, True, True, False]
-    held = files.held()
     assert held.lengths.tolist() == files.lengths.tolist()
     for number, length in enumerate(files.lengths.tolist()):
         for start, stop in ((0, length), (0, 1), (length - 1, length), (length // 3, length // 2)):
@@ -175,24 +208,24 @@ def test_excerpts_of_recordings_do_not_depend_on_the_memory(sounds):
 def test_a_recording_whose_header_is_wrong_is_decoded_from_its_start(tmp_path, sounds):
     cut = tmp_path / "cut.flac"
     cut.write_bytes(sounds[2].read_bytes()[:-3000])
-    files = RecordingFiles([cut], 8_000, 0)
-    assert not files.facts[0].seekable
-    assert len(files.held().waveforms[0]) == files.lengths[0]
+    facts = facts_of(cut)
+    assert not facts.seekable
+    files = RecordingFiles({str(cut): facts}, 8_000, 0)
+    assert len(read_recording(cut, 8_000)) == files.lengths[0]
 
 
 def test_a_file_that_is_no_sound_is_named(tmp_path):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF and nothing else")
     with pytest.raises(InputError, match=r"broken\.wav: "):
-        RecordingFiles([broken], 8_000, 0)
+        facts_of(broken)
 
 
 def test_recordings_without_samples_are_refused(tmp_path):
     with (tmp_path / "empty.wav").open("wb") as file:
         write_clip(noise_clip(0, sample_rate=8_000), file, "WAV")
-    files = RecordingFiles([tmp_path / "empty.wav"], 8_000, 0)
-    with pytest.raises(InputError, match="no recording has any samples"):
-        AudioExcerpts(files, AudioDataConfig(), 1600, 8_000)
+    with pytest.raises(InputError, match=r"empty\.wav: has no samples"):
+        facts_of(tmp_path / "empty.wav")
 
 
 @pytest.mark.parametrize("text", [IMAGE, AUDIO], ids=["image", "audio"])

@@ -43,16 +43,16 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, train, text, j
 def test_a_resumed_prior_equals_an_uninterrupted_one(tmp_path, train):
     for folder in ("whole", "parts"):
         train(tmp_path / folder, RESIDUAL, joint=False, steps=1)
-    PriorTraining(tmp_path / "whole", (), "cpu").run_to(None)
+    PriorTraining(tmp_path / "whole", None, "cpu").run_to(None)
     for steps in (3, 6):
-        PriorTraining(tmp_path / "parts", (), "cpu").run_to(steps)
+        PriorTraining(tmp_path / "parts", None, "cpu").run_to(steps)
         assert checkpoint(tmp_path / "parts", "prior.pt")["step"] == steps
     assert same(*(checkpoint(tmp_path / name, "prior.pt") for name in ("whole", "parts")))
 
 
 def test_a_prior_fitted_to_an_earlier_step_is_ignored(tmp_path, train):
     train(tmp_path, AUDIO, joint=True, steps=2)
-    PriorTraining(tmp_path, (), "cpu").run_to(2)
+    PriorTraining(tmp_path, None, "cpu").run_to(2)
     fitted = checkpoint(tmp_path, "prior.pt")["average"]
     loaded = load_run(tmp_path).prior.state_dict()
     assert same({name: loaded[name] for name in fitted}, fitted)
@@ -61,7 +61,7 @@ def test_a_prior_fitted_to_an_earlier_step_is_ignored(tmp_path, train):
     prior = load_run(tmp_path).prior.state_dict()
     expected = {f"prior.{name}": value for name, value in prior.items()}
     assert same(expected, {name: (joint["module"] | joint["average"])[name] for name in expected})
-    training = PriorTraining(tmp_path, (), "cpu")
+    training = PriorTraining(tmp_path, None, "cpu")
     assert training.step == 0
 
 
@@ -123,8 +123,8 @@ def test_an_interruption_of_a_validation_saves_the_weights_not_their_average(
 def test_an_interrupted_prior_resumes_exactly(tmp_path, train, monkeypatch):
     for folder in ("whole", "parts"):
         train(tmp_path / folder, IMAGE, joint=False, steps=1)
-    PriorTraining(tmp_path / "whole", (), "cpu").run_to(None)
-    training = PriorTraining(tmp_path / "parts", (), "cpu")
+    PriorTraining(tmp_path / "whole", None, "cpu").run_to(None)
+    training = PriorTraining(tmp_path / "parts", None, "cpu")
     step = training.train_step
 
     def interrupted():
@@ -136,7 +136,7 @@ def test_an_interrupted_prior_resumes_exactly(tmp_path, train, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         training.run_to(None)
     assert checkpoint(tmp_path / "parts", "prior.pt")["step"] == 3
-    PriorTraining(tmp_path / "parts", (), "cpu").run_to(None)
+    PriorTraining(tmp_path / "parts", None, "cpu").run_to(None)
     assert same(*(checkpoint(tmp_path / name, "prior.pt") for name in ("whole", "parts")))
 
 
@@ -320,7 +320,7 @@ def test_a_step_that_is_not_finite_changes_no_weight(data_folder, tmp_path):
 
 
 def test_a_step_of_a_prior_that_is_not_finite_changes_no_weight(joint_run):
-    training = PriorTraining(joint_run, (), "cpu")
+    training = PriorTraining(joint_run, None, "cpu")
     before = {key: value.clone() for key, value in training.prior.state_dict().items()}
     parameter = next(training.prior.parameters())
     parameter.register_hook(lambda gradient: gradient * float("nan"))

@@ -37,8 +37,7 @@ def test_validation_measures_the_rate_of_hard_indices(training):
     assert sorted(found)[-1] > 250
     rate = sorted(found)[-1]
     costs, rates = [], torch.tensor([rate])
-    for path in training.valid:
-        signal = training.modality.excerpt(path)
+    for signal in training.valid:
         with torch.no_grad():
             indices = indices_of(training.autoencoder, signal, rates)
             bits = training.prior.bits(indices, training.autoencoder.quantizer.rate_fraction(rates))

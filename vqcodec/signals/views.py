@@ -79,9 +79,9 @@ def length_of(file: BinaryIO) -> int:
 
 
 def read_at(file: BinaryIO, position: int, size: int) -> bytes:
-    """Return up to `size` bytes at a position."""
+    """Return up to `size` bytes at a position; none for a negative size, as of damaged lengths."""
     file.seek(position)
-    return file.read(size)
+    return file.read(max(0, size))
 
 
 def _length(part: Part) -> int:

@@ -168,10 +168,12 @@ class PriorTraining:
     """A prior network, its optimizer, and the frozen autoencoder whose indices it learns."""
 
     def __init__(
-        self, run: Path, inputs: PriorInputs, device: str, *, workers: int | None = None
+        self, run: Path, inputs: PriorInputs | None, device: str, *, workers: int | None = None
     ) -> None:
+        """Take inputs from `read_inputs`; None reads the files of the run."""
         self.run, self.device = run, device
         self.trained = load_run(run)
+        inputs = inputs or read_inputs(self.trained)
         recipe = self.trained.recipe
         schedule = recipe.prior_schedule
         if schedule is None:

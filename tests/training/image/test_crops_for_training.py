@@ -8,11 +8,13 @@ import torch
 from PIL import Image
 
 from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
+from vqcodec.training.inputs import InputReader
 
 
 def crops(path, pixels, **config):
     Image.fromarray(pixels).save(path / "picture.png")
-    return ImageCrops([path / "picture.png"], ImageDataConfig(crop=16, **config))
+    options = ImageDataConfig(crop=16, **config)
+    return ImageCrops([str(path / "picture.png")], options, 10**6, InputReader())
 
 
 def stripes(height, width):
