@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from vqcodec.errors import ConfigError, InputError
 from vqcodec.files import write_text
 from vqcodec.training.sources import in_order
+from vqcodec.urls import is_url
 
 MANIFEST = "manifest.json"  # in the folder of a run
 MOST_NAMED = 3  # files that an error names
@@ -69,14 +70,14 @@ def check_files(manifest: Manifest, files: Iterable[str | Path], run: Path) -> N
 def missing_files(manifest: Manifest, files: Iterable[str]) -> list[str]:
     """Return the files of a manifest that are not among others."""
     given = _absolute(files)
-    return [path for path in manifest.files if os.path.abspath(path) not in given]  # noqa: PTH100
+    return [name for name in manifest.files if not _absolute([name]) & given]
 
 
 def without_files(manifest: Manifest, bad: Collection[str]) -> Manifest:
     """Return a manifest without some files."""
     gone = _absolute(bad)
     train, valid = (
-        tuple(path for path in part if os.path.abspath(path) not in gone)  # noqa: PTH100
+        tuple(name for name in part if not _absolute([name]) & gone)
         for part in (manifest.train, manifest.valid)
     )
     return Manifest(train=train, valid=valid)
@@ -93,7 +94,9 @@ def check_split(manifest: Manifest, split: Manifest, run: Path) -> None:
 
 
 def _absolute(paths: Iterable[str | Path]) -> set[str]:
-    return {os.path.abspath(path) for path in paths}  # noqa: PTH100 - resolve() takes seconds
+    names = map(str, paths)
+    # Not resolve(), which takes seconds.
+    return {name if is_url(name) else os.path.abspath(name) for name in names}  # noqa: PTH100
 
 
 def _enumerate(paths: Sequence[str]) -> str:

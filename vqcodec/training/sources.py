@@ -1,6 +1,6 @@
-"""The files of a training by their names: in folders, in lists, and in tar archives.
+"""The files of a training by their names: in folders, lists, tar archives, and at URLs.
 
-A name is a path, or the path of an archive and the name of a member in it, as
+A name is a path or a URL, or that of an archive and the name of a member in it, as
 "shards/000.tar/cat.jpg". Archives are read in place, member by member in any order, so that the
 excerpts of a step do not depend on the order of files (WebDataset shards are such archives).
 """
@@ -17,8 +17,10 @@ from functools import cache
 from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
+from vqcodec import storage
 from vqcodec.errors import InputError
-from vqcodec.signals.views import FileView, read_at
+from vqcodec.signals.views import FileView, length_of, read_at
+from vqcodec.urls import is_url, local_name
 
 ARCHIVE = ".tar"
 LIST = "@"  # "@NAME" is a file that names one source in each line
@@ -33,12 +35,13 @@ def find_names(sources: Iterable[str | Path], suffixes: Collection[str]) -> list
     """Return the names of all files with one of the suffixes, sorted, each once.
 
     Args:
-        sources: files, folders (searched recursively), tar archives (also inside folders), and
-            lists ("@NAME").
+        sources: files, folders (searched recursively), tar archives (also inside folders), URLs
+            of them, and lists ("@NAME").
         suffixes: in lower case.
 
     Raises:
         InputError: a source does not exist or cannot be read, or no file has such a suffix.
+        UsageError: a URL has an unknown scheme, or its package is not installed.
     """
     named = [os.fspath(source) for source in sources]
     found: set[str] = set()
@@ -59,10 +62,16 @@ def in_order(names: Iterable[str]) -> list[str]:
 def open_name(name: str | Path) -> Iterator[BinaryIO]:
     """Open a file or a member of an archive for reading and seeking, as a block.
 
+    At a URL, the file or the member is read into memory first.
+
     Raises:
         InputError: it cannot be opened.
     """
     path, inside = _split(os.fspath(name))
+    if is_url(path):
+        content = storage.read(path) if inside is None else _read_member(path, inside)
+        yield io.BytesIO(content)
+        return
     try:
         file = open(path, "rb")  # noqa: PTH123, SIM115 - ten thousand paths a minute; closed below
     except OSError as error:
@@ -71,10 +80,19 @@ def open_name(name: str | Path) -> Iterator[BinaryIO]:
         if inside is None:
             yield file
             return
-        place = _members(path).get(inside)
-        if place is None:
-            raise InputError(f"{path}: has no member {inside}")
-        yield io.BufferedReader(FileView(file, [place]), _BUFFER_BYTES)
+        yield io.BufferedReader(FileView(file, [_place_of(path, inside)]), _BUFFER_BYTES)
+
+
+def _place_of(path: str, inside: str) -> tuple[int, int]:
+    place = _members(path).get(inside)
+    if place is None:
+        raise InputError(f"{path}: has no member {inside}")
+    return place
+
+
+def _read_member(url: str, inside: str) -> bytes:
+    start, stop = _place_of(url, inside)
+    return storage.read_range(url, start, stop) if stop > start else b""
 
 
 def _without_lists(sources: Iterable[str]) -> Iterator[str]:
@@ -98,24 +116,33 @@ def _without_lists(sources: Iterable[str]) -> Iterator[str]:
 
 def _names_in(source: str, suffixes: Collection[str]) -> Iterator[str]:
     """Yield the names of a file, a folder or an archive that have one of the suffixes."""
+    if is_url(source):
+        found = storage.search(source)
+        urls = [source] if found is None else [file.url for file in found[1]]
+        for url in urls:
+            yield from _names_of(url, suffixes)
+        return
+    source = local_name(source)
     try:
         is_folder = stat.S_ISDIR(os.stat(source).st_mode)  # noqa: PTH116 - much faster
     except OSError as error:
         raise InputError(f"{source}: no such file or folder") from error
     paths = map(str, Path(source).rglob("*")) if is_folder else [source]
     for path in paths:
-        suffix = PurePosixPath(path).suffix.lower()
-        if suffix == ARCHIVE:
-            if Path(path).is_file():
-                members = _members(path)
-                yield from (f"{path}/{name}" for name in members if _suffix(name) in suffixes)
-        elif suffix in suffixes:
-            if Path(path).is_file():
-                yield path
+        if _suffix(path) in (ARCHIVE, *suffixes) and Path(path).is_file():
+            yield from _names_of(path, suffixes)
         elif not is_folder and path.lower().endswith(_COMPRESSED):
             raise InputError(
                 f"{path}: unpack it to .tar first, so that it can be read in any order"
             )
+
+
+def _names_of(path: str, suffixes: Collection[str]) -> Iterator[str]:
+    """Yield the name of a file if it has one of the suffixes, or those in an archive."""
+    if _suffix(path) == ARCHIVE:
+        yield from (f"{path}/{name}" for name in _members(path) if _suffix(name) in suffixes)
+    elif _suffix(path) in suffixes:
+        yield path
 
 
 def _suffix(name: str) -> str:
@@ -127,7 +154,7 @@ def _split(name: str) -> tuple[str, str | None]:
     start = 0
     while (place := name.find(f"{ARCHIVE}/", start)) >= 0:
         start = place + len(ARCHIVE)
-        if Path(name[:start]).is_file():
+        if is_url(name) or Path(name[:start]).is_file():
             return name[:start], name[start + 1 :]
     return name, None
 
@@ -139,17 +166,31 @@ def _members(path: str) -> Members:
         InputError: it is damaged, or not an archive without compression.
     """
     try:
+        if is_url(path):
+            return _members_at_url(path)
         facts = os.stat(path)  # noqa: PTH116
-        return _read_members(path, facts.st_size, facts.st_mtime_ns)
+        return _members_of_file(path, facts.st_size, facts.st_mtime_ns)
     except (tarfile.TarError, OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a tar archive: {error}") from error
 
 
 @cache
-def _read_members(path: str, size: int, _changed: int) -> Members:
-    """Read the headers of an archive of `size` bytes, once; its contents are not read."""
+def _members_at_url(url: str) -> Members:
+    with storage.opened(url) as file:
+        return _read_members(url, file)
+
+
+@cache
+def _members_of_file(path: str, _size: int, _changed: int) -> Members:
+    with Path(path).open("rb") as file:
+        return _read_members(path, file)
+
+
+def _read_members(path: str, file: BinaryIO) -> Members:
+    """Read the headers of an archive; its contents are not read."""
     members: dict[str, tuple[int, int]] = {}
-    with tarfile.open(path, "r:") as archive:
+    size = length_of(file)
+    with tarfile.open(fileobj=file, mode="r:") as archive:
         while (member := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined]  # would grow to all headers
             if not member.isreg() or member.sparse is not None:
@@ -159,7 +200,6 @@ def _read_members(path: str, size: int, _changed: int) -> Members:
                 raise InputError(f"{path}: damaged: ends within {member.name}")
             members[member.name.removeprefix("./")] = (start, stop)
         end = archive.offset
-    with Path(path).open("rb") as file:
-        if read_at(file, end, tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise InputError(f"{path}: damaged: byte {end} is neither a member nor the end")
+    if read_at(file, end, tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise InputError(f"{path}: damaged: byte {end} is neither a member nor the end")
     return members
