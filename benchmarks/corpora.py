@@ -25,7 +25,7 @@ from vqcodec.files import find_files
 from vqcodec.training.recipe import read_recipe
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-WIDTH, HEIGHT, QUALITY = 640, 480, 90  # of a small picture
+WIDTH, HEIGHT, QUALITY = 512, 384, 90  # of a small picture
 
 Figures = dict[str, float]
 

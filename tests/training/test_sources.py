@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vqcodec.errors import InputError
+from vqcodec.errors import InputError, UsageError
 from vqcodec.training.sources import find_names, open_name
 
 SUFFIXES = {".png", ".jpg"}
@@ -114,3 +114,41 @@ def test_a_member_that_is_gone_is_reported(folder):
         content(f"{folder}/shards/s-000.tar/9.png")
     with pytest.raises(InputError, match="No such file"):
         content(f"{folder}/none.png")
+
+
+@pytest.fixture
+def store(folder):
+    """The same files in a store."""
+    fsspec = pytest.importorskip("fsspec")
+    files = fsspec.filesystem("memory")
+    files.put(f"{folder}/", "/corpus", recursive=True)
+    yield "memory://corpus"
+    files.rm("/corpus", recursive=True)
+
+
+def test_files_and_archives_at_urls_are_read(folder, store):
+    local = find_names([folder], SUFFIXES)
+    found = find_names([f"{store}/"], SUFFIXES)
+    assert [name.removeprefix(store) for name in found] == [
+        name.removeprefix(str(folder)) for name in local
+    ]
+    assert list(map(content, found)) == list(map(content, local))
+    shard = f"{store}/shards/s-000.tar"
+    assert find_names([shard], SUFFIXES) == [name for name in found if name.startswith(shard)]
+    (folder / "list").write_text("\n".join(found))
+    assert find_names([f"@{folder}/list"], SUFFIXES) == found
+
+
+def test_a_damaged_archive_at_a_url_is_named(folder, store):
+    import fsspec
+
+    fsspec.filesystem("memory").pipe("/corpus/cut.tar", b"no archive" * 100)
+    with pytest.raises(InputError, match=r"memory://corpus/cut\.tar: "):
+        find_names([f"{store}/cut.tar"], SUFFIXES)
+    with pytest.raises(InputError, match=r"memory://corpus/none\.png: "):
+        content(f"{store}/none.png")
+
+
+def test_unknown_urls_are_refused():
+    with pytest.raises(UsageError, match="unknown kind of URL"):
+        find_names(["gopher://x/"], SUFFIXES)
