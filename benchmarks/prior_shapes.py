@@ -73,7 +73,8 @@ def collect(run: TrainedRun, num_crops: int) -> tuple[Tensor, Tensor]:
     """Return indices of training crops, [N, 1, 32, 32], and of held-out ones."""
     side = training_side(run.autoencoder.modality)
     table = {**run.recipe.data, "crop": SIDE * run.autoencoder.modality.geometry.step}
-    dataset = side.dataset(run.manifest.train, table)
+    load = side.loader(table)
+    dataset = side.dataset({path: load(path) for path in run.manifest.train}, table)
     generator = np.random.default_rng(0)
     rate = torch.ones(16, dtype=torch.int64)
     training = [
@@ -110,7 +111,7 @@ def fit(
     network.eval()
     with torch.no_grad():
         bits = float(torch.cat([
-            network.bits(part, ones[: len(part)]).flatten() for part in valid.split(BATCH)
+            network.bits(part, ones[: len(part)]).flatten() for part in torch.split(valid, BATCH)
         ]).mean())  # fmt: skip
     tensors = network.freeze(torch.ones(256))
     stored = sum(tensor.nbytes for tensor in tensors.values())
