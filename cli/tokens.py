@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +21,8 @@ from .console import (
     progress_of_many,
     write_json,
 )
-from .models import load_model
-from .options import Device, Force, Jobs, Json, ModelName, Quality, Quiet, require_quality
+from .models import load_model, shared_models
+from .options import Device, Force, Jobs, Json, ModelName, Quality, Quiet, Ray, require_quality
 from .outputs import find_sources
 from .paths import STDIO, check_target
 
@@ -55,7 +55,8 @@ def tokens(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep shards that are complete, and write the others.")
     ] = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    ray: Ray = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -90,7 +91,7 @@ def tokens(
     left = [shard for shard in shards if shard not in kept]
     for shard in left:
         check_target(str(shard.path), force=force or resume)
-    records = _write(left, work, jobs=jobs, quiet=quiet)
+    records = _write(left, work, jobs=jobs, ray=ray, quiet=quiet)
     _conclude(shards, kept, records, quiet=quiet, as_json=as_json)
 
 
@@ -156,6 +157,11 @@ class _Work:
         num_tokens = sum(each.indices.size for each in entries)
         return _Written(str(shard.path), len(entries), num_tokens, tuple(failures))
 
+    def on_cluster(self, item: tuple[Shard, bool]) -> _Written:
+        """Write a shard; a worker that ended may have written it already, if so it is told."""
+        shard, again = item
+        return replace(self, overwrite=self.overwrite or again)(shard)
+
     def _entries(self, shard: Shard, failures: list[_Failure]) -> Iterator[Tokens]:
         from vqcodec.tokens.making import encode_file
 
@@ -168,8 +174,10 @@ class _Work:
                 failures.append(_Failure(display_name(str(path)), str(error), error.exit_code))
 
 
-def _write(shards: Sequence[Shard], work: _Work, *, jobs: int, quiet: bool) -> list[_Written]:
-    """Write shards, in processes if there are several jobs."""
+def _write(
+    shards: Sequence[Shard], work: _Work, *, jobs: int | None, ray: str | None, quiet: bool
+) -> list[_Written]:
+    """Write shards, in processes if there are several jobs, or on a cluster."""
     records: list[_Written] = []
     with progress_of_many(len(shards), quiet=quiet) as show:
 
@@ -179,13 +187,31 @@ def _write(shards: Sequence[Shard], work: _Work, *, jobs: int, quiet: bool) -> l
                 complain(failure.error)
             show(len(records), written.path)
 
-        if min(jobs, len(shards)) <= 1:
+        def failed(index: int, error: VqcodecError) -> None:
+            path = str(shards[index].path)
+            failure = _Failure(path, f"{path}: {error}", error.exit_code)
+            finished(index, _Written(path, 0, 0, (failure,)))
+
+        if ray is not None:
+            from vqcodec.cluster.connection import Cluster
+            from vqcodec.cluster.run import run_on_cluster
+
+            run_on_cluster(
+                work.on_cluster,
+                [(shard, False) for shard in shards],
+                Cluster(address=ray, workers=jobs),
+                finished=finished,
+                failed=failed,
+                retried=lambda item: (item[0], True),
+                shared=shared_models(work.model_name),
+            )
+        elif min(jobs or 1, len(shards)) <= 1:
             for index, shard in enumerate(shards):
                 finished(index, work(shard))
         else:
             from vqcodec.pool import run_in_processes  # here: it takes time to import
 
-            run_in_processes(work, shards, jobs, finished)
+            run_in_processes(work, shards, jobs or 1, finished)
     return sorted(records, key=lambda written: written.path)
 
 
