@@ -135,7 +135,7 @@ def _quick_length(size: int) -> int:
     """Return the least number from `size` on whose prime factors are 2, 3 and 5."""
     if size < 2:
         return 1
-    odd = [3**three * 5**five for three in range(13) for five in range(9)]
+    odd: list[int] = [3**three * 5**five for three in range(13) for five in range(9)]
     return min(factor << max(0, (-(-size // factor) - 1).bit_length()) for factor in odd)
 
 
