@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,15 @@ def encode_file(path: Path, name: str, model: Model, quality: float) -> Tokens:
         num_codebooks = model.parts.quantizer.config.codebooks_at(rate)
         require_holdable(num_codebooks * int(np.prod(model.parts.modality.grid(facts))))
         indices = model.encode(signal, quality=quality).astype(np.uint16)
-    is_picture = isinstance(signal, Picture)
+    size: dict[str, Any] = (
+        {"width": signal.width, "height": signal.height}
+        if isinstance(signal, Picture)
+        else {
+            "duration_s": signal.num_samples / signal.sample_rate,
+            "sample_rate": signal.sample_rate,
+            "num_samples": signal.num_samples,
+        }
+    )
     return Tokens(
         indices=indices,
         rate=rate,
@@ -50,11 +59,7 @@ def encode_file(path: Path, name: str, model: Model, quality: float) -> Tokens:
         file=name,
         fingerprint=model.fingerprint,
         model=model.name,
-        duration_s=None if is_picture else signal.num_samples / signal.sample_rate,
-        sample_rate=None if is_picture else signal.sample_rate,
-        num_samples=None if is_picture else signal.num_samples,
-        width=signal.width if is_picture else None,
-        height=signal.height if is_picture else None,
+        **size,
     )
 
 
