@@ -260,7 +260,7 @@ class _Compression:
         rate = _rate(signal, len(stream))
         words = ", ".join(f"{value:.4g} {unit.replace('_', ' ')}" for unit, value in rate.items())
         lines = [
-            *self._losses(signal, name),
+            *self._losses(signal, model, name),
             *note_lines(notes, name),
             f"{name} -> {target}: {len(stream)} bytes, {words}",
         ]
@@ -295,14 +295,16 @@ class _Compression:
 
         if isinstance(signal, Picture):
             return signal
-        mixed_down = signal.num_channels > 1 and not self.stereo
+        mixed_down = model.mixes_down(signal.num_channels, separate_channels=self.stereo)
         return MeasuredSound(signal, band_hz=model.band_hz, mixed_down=mixed_down)
 
-    def _losses(self, signal: LazySignal, name: str) -> list[str]:
+    def _losses(self, signal: LazySignal, model: Model, name: str) -> list[str]:
         """Return notes on what is lost, where an option would keep it."""
         from vqcodec.signals.picture import Picture
 
-        if isinstance(signal, Picture) or signal.num_channels == 1 or self.stereo:
+        if isinstance(signal, Picture) or not model.mixes_down(
+            signal.num_channels, separate_channels=self.stereo
+        ):
             return []
         what = f"its {signal.num_channels} channels are mixed down to one"
         return [f"{name}: {what}; --stereo keeps them apart"]

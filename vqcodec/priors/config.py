@@ -64,6 +64,20 @@ class GridPriorConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PlanePriorConfig(GridPriorConfig):
+    """The settings of a grid, and how the codebooks of a frame make its columns."""
+
+    num_bands: int  # columns; the codebooks of a frame are `num_bands` of each of K kinds
+    num_exact: int = 0  # first groups, whose indices an encoder never changes
+
+    def __post_init__(self) -> None:
+        # Not super(): the zero-argument form fails in dataclasses with slots.
+        GridPriorConfig.__post_init__(self)
+        check_range(self, "prior", 1, 4096, "num_bands")
+        check_range(self, "prior", 0, len(self.groups), "num_exact")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FramesPriorConfig:
     """How the indices of a frame are predicted from earlier frames and from one another."""
 

@@ -19,6 +19,8 @@ from vqcodec.training.audio.dataset import AudioDataConfig, AudioExcerpts
 from vqcodec.training.audio.envelopes import envelope_mismatch
 from vqcodec.training.audio.losses import compressed_spectral_loss, signal_to_noise_db
 from vqcodec.training.audio.loudness import loudness_disturbance
+from vqcodec.training.audio.pair_losses import pair_distortion
+from vqcodec.training.audio.pairs import PairDataConfig, PairExcerpts
 from vqcodec.training.manifest import group_of
 from vqcodec.training.modality import Dataset, TrainingModality
 
@@ -40,34 +42,50 @@ class AudioTraining(TrainingModality):
     def __init__(self, modality: AudioModality) -> None:
         self.modality, self.sample_rate = modality, modality.config.sample_rate
 
-    def _recording(self, path: Path) -> NDArray[np.float32]:
-        """Return a file's sound [T] at the model's rate, mixed down to one channel."""
+    def _recording(self, path: Path, longest_s: float | None = None) -> NDArray[np.float32]:
+        """Return a file's sound [C, T] at the model's rate, for the channels of a plane.
+
+        For one channel the sound is mixed down. Of a longer sound only the middle is returned.
+        """
         clip = read_clip(path)
-        mono = clip.waveform.mean(axis=0, keepdims=True)
-        recording: NDArray[np.float32] = resample(mono, clip.sample_rate, self.sample_rate)[0]
+        waveform = clip.waveform
+        if longest_s is not None:
+            length = min(waveform.shape[1], round(longest_s * clip.sample_rate))
+            start = (waveform.shape[1] - length) // 2
+            waveform = waveform[:, start : start + length]
+        if self.modality.num_plane_channels == 1:
+            waveform = waveform.mean(axis=0, keepdims=True)
+        else:
+            waveform = waveform[[0, min(1, len(waveform) - 1)]]
+        recording: NDArray[np.float32] = resample(waveform, clip.sample_rate, self.sample_rate)
         return recording
 
     def dataset(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
         """Return random excerpts."""
+        if self.modality.num_plane_channels == 2:
+            return self._pairs(files, table)
         config = build_config(AudioDataConfig, table, "data")
-        recordings = [
-            np.round(self._recording(path).clip(-1, 1) * 32767).astype(np.int16) for path in files
-        ]
+        recordings = [_as_integers(self._recording(path)[0]) for path in files]
         speakers = None
         if self.modality.takes_voices:
             speakers = [group_of(path, config.group_separator) for path in files]
         length = self.modality.num_samples(config.frames)
         return AudioExcerpts(recordings, config, length, self.sample_rate, speakers)
 
+    def _pairs(self, files: Sequence[Path], table: Mapping[str, Any]) -> Dataset:
+        """Return random excerpts with two channels."""
+        config = build_config(PairDataConfig, table, "data")
+        recordings = [_as_integers(self._recording(path, config.recording_s)) for path in files]
+        return PairExcerpts(recordings, config, self.modality.num_samples(config.frames))
+
     def excerpt(self, path: Path) -> Tensor:
-        """Return the middle of a recording, [1, 1, T], a whole number of frames."""
-        recording = self._recording(path)
-        length = min(len(recording), round(EXCERPT_S * self.sample_rate))
-        start = (len(recording) - length) // 2
+        """Return the middle of a recording, [1, C, T], a whole number of frames."""
+        recording = self._recording(path, EXCERPT_S)
+        length = recording.shape[1]
         padded = self.modality.num_samples(max(1, self.modality.num_frames(length)))
-        waveform = np.zeros(padded, np.float32)
-        waveform[:length] = recording[start : start + length]
-        return torch.from_numpy(waveform)[None, None]
+        waveform = np.zeros((len(recording), padded), np.float32)
+        waveform[:, :length] = recording
+        return torch.from_numpy(waveform)[None]
 
     def distortion(
         self,
@@ -76,6 +94,8 @@ class AudioTraining(TrainingModality):
         kind: str = "default",  # noqa: ARG002 - there is no other
     ) -> dict[str, Tensor]:
         """Return spectral and perceptual errors; "snr_db" is only reported."""
+        if self.modality.num_plane_channels == 2:
+            return pair_distortion(reconstruction, target, self.sample_rate)
         terms = compressed_spectral_loss(reconstruction, target, self.sample_rate)
         one = reconstruction[:, :1]
         terms["loudness"] = loudness_disturbance(one, target, self.sample_rate)
@@ -85,5 +105,10 @@ class AudioTraining(TrainingModality):
         return {"total": total, **terms, "snr_db": snr}
 
     def rate_of_bits(self, bits: Tensor, target: Tensor) -> Tensor:
-        """Return kilobits [B] per second of sounds [B, 1, T]."""
+        """Return kilobits [B] per second of sounds [B, C, T]."""
         return bits * self.sample_rate / target.shape[-1] / 1000
+
+
+def _as_integers(recording: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return samples as 16-bit integers, which take half the memory."""
+    return np.round(recording.clip(-1, 1) * 32767).astype(np.int16)

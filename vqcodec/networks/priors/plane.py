@@ -1,0 +1,67 @@
+"""The prior of a plane of time and frequency in training, in floats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vqcodec.networks.priors.grid import GridPriorNetwork
+from vqcodec.networks.priors.heads import saturate
+from vqcodec.networks.priors.storing import freeze_table, thaw_table
+from vqcodec.networks.residual import interpolate_knots
+from vqcodec.priors.config import PlanePriorConfig
+from vqcodec.priors.integer import Tensors
+from vqcodec.priors.plane import books_of_band
+
+
+class PlanePriorNetwork(GridPriorNetwork):
+    """Predicts indices [B, K * bands, F] of frames as a grid [B, K, F, bands].
+
+    See `vqcodec.priors.plane` for what differs from a picture's grid.
+    """
+
+    config: PlanePriorConfig
+
+    def __init__(self, config: PlanePriorConfig, codebook_sizes: tuple[int, ...]) -> None:
+        super().__init__(config, books_of_band(config, codebook_sizes))
+        self.band_state = nn.Parameter(torch.randn(config.num_bands, config.width) * 0.1)
+
+    def initial_state(self, rate: Tensor, height: int, width: int) -> Tensor:
+        """Return the state [B, F, bands, W] before the first group."""
+        start = interpolate_knots(self.rate_state, rate)[:, None]
+        state = saturate(start + self.band_state[:width])
+        return state[:, None].expand(-1, height, -1, -1)
+
+    def spread(self, features: Tensor, number: int) -> Tensor:
+        """Return features [B, F, bands, C]; those of the first group in all bands."""
+        return features if number else features[:, :, :1].expand_as(features)
+
+    def bits(
+        self,
+        indices: Tensor,
+        rate: Tensor,
+        in_use: Tensor | None = None,
+        relaxed: Tensor | None = None,
+    ) -> Tensor:
+        """Return the cost in bits of every index, [B, K * bands, F]; see `PriorNetwork`."""
+        assert in_use is None, "a lattice uses all codebooks"
+        plane = self._plane(indices)
+        known = None if relaxed is None else self._plane(relaxed)
+        bits = super().bits(plane, rate, None, known)
+        return bits.transpose(2, 3).flatten(1, 2)
+
+    def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
+        """Return the integer tensors; see `PriorNetwork`."""
+        return {**super().freeze(positions), "band_state": freeze_table(self.band_state)}
+
+    def thaw(self, tensors: Tensors, positions: Tensor) -> None:
+        """Load what `freeze` stored."""
+        super().thaw(tensors, positions)
+        thaw_table(self.band_state, tensors["band_state"])
+
+    def _plane(self, frames: Tensor) -> Tensor:
+        """Return [B, K, F, bands] of [B, K * bands, F]."""
+        return frames.unflatten(1, (-1, self.config.num_bands)).transpose(2, 3)
