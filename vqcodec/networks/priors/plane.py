@@ -17,6 +17,9 @@ from vqcodec.priors.integer import Tensors
 from vqcodec.priors.plane import books_of_band
 
 
+START_LOG2_SCALE = -2.0  # in grid steps
+
+
 class PlanePriorNetwork(GridPriorNetwork):
     """Predicts indices [B, K * bands, F] of frames as a grid [B, K, F, bands].
 
@@ -27,7 +30,11 @@ class PlanePriorNetwork(GridPriorNetwork):
 
     def __init__(self, config: PlanePriorConfig, codebook_sizes: tuple[int, ...]) -> None:
         super().__init__(config, books_of_band(config, codebook_sizes))
-        self.band_state = nn.Parameter(torch.randn(config.num_bands, config.width) * 0.1)
+        # Bands that differ from the start, and small scales: most indices are zero.
+        self.band_state = nn.Parameter(torch.randn(config.num_bands, config.width))
+        if config.head == "logistic":
+            for predictor in self.predictors:
+                nn.init.constant_(predictor.head.bias[1::2], START_LOG2_SCALE)
 
     def initial_state(self, rate: Tensor, height: int, width: int) -> Tensor:
         """Return the state [B, F, bands, W] before the first group."""
