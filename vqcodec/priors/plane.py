@@ -19,9 +19,9 @@ from vqcodec.priors.integer import Array, Tensors, fetch, saturate
 class PlanePrior(GridPrior):
     """Codes indices [K * bands, F] of frames as a grid [K, F, bands], like a picture's.
 
-    Unlike the columns of a picture, bands differ: each has an initial state of its own. The
-    first group describes whole frames. Its indices stand in the first band, and later groups see
-    them in all bands.
+    Unlike the columns of a picture, bands differ: each has an initial state of its own. The first
+    group describes whole frames and the second one wider bands. Their indices stand in the first
+    band of each, and later groups see them in all its bands.
     """
 
     kind = "plane"
@@ -62,10 +62,9 @@ class PlanePrior(GridPrior):
         return np.broadcast_to(state, (height, *state.shape))
 
     def spread(self, features: Array, number: int) -> Array:
-        """Return features [F, bands, C]; those of the first group in all bands."""
-        if number:
-            return features
-        return np.broadcast_to(features[:, :1], features.shape)
+        """Return features [F, bands, C]; see `PlanePriorConfig.source_of`."""
+        source = self.config.source_of(number)
+        return features if source is None else features[:, source]
 
     def code_levels(
         self,

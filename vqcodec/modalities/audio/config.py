@@ -141,8 +141,8 @@ class BlocksConfig:
         return Geometry(
             step=self.hop_length,
             tail_trim=0,
-            encoder_reach=3,
-            decoder_reach=3 + UNIT_REACH * self.decoder_units,
+            encoder_reach=2,
+            decoder_reach=2 + UNIT_REACH * self.decoder_units,
             window=128,
             segment=128,
         )

@@ -148,14 +148,18 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         )
         read = ForwardReader(resampled, num_coded)
         # The first and the last channel of a plane: the same one if it has only one.
-        ends = [(own[0], own[-1])[: self.num_plane_channels] for own in self.channels_of_planes(facts)]
+        ends = [
+            (own[0], own[-1])[: self.num_plane_channels] for own in self.channels_of_planes(facts)
+        ]
         return lambda place: read(place[0].start, place[0].stop)[np.array(ends)]
 
     def prepare(self, signal: LazySignal, facts: Facts) -> tuple[Sound, Sequence[Section]]:
         """Return the sound, louder if it is very quiet, and where it is silent; reads it once."""
         assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
-        found = find_quietness(signal, num_coded_channels(facts), lambda block: _mixed(block, facts))
+        found = find_quietness(
+            signal, num_coded_channels(facts), lambda block: _mixed(block, facts)
+        )
         sections = []
         if any(found.silences):
             sections.append(Section(Tag.SILENCE, build_silence(found.silences)))

@@ -45,9 +45,7 @@ class BlockTransform(nn.Module):
         """
         frames = waveform.reshape(*waveform.shape[:2], -1, self.hop_length)
         rotated = _rotate(frames, self._window_at(choice)[:, None])
-        return self._selected(
-            [self._blocks_to_bins(rotated, split) for split in SPLITS], choice
-        )
+        return self._selected([self._blocks_to_bins(rotated, split) for split in SPLITS], choice)
 
     def synthesise(self, coefficients: Tensor, choice: Tensor) -> Tensor:
         """Return the waveform [B, C, F * hop] of coefficients [B, C, F, num_bins]."""
@@ -82,14 +80,14 @@ class BlockTransform(nn.Module):
         blocks = frames.reshape(*frames.shape[:3], split, length)
         if split > 1:
             blocks = _rotate(blocks, self._inner_windows(split))
-        bins = torch.matmul(blocks, _cosines(length, self.num_bins // split, frames.device))
+        bins = torch.matmul(blocks, _cosines(length, self.num_bins // split, frames))
         return bins.transpose(3, 4).reshape(*frames.shape[:3], self.num_bins)
 
     def _bins_to_blocks(self, coefficients: Tensor, split: int) -> Tensor:
         """Return frames [B, C, F, hop] of coefficients [B, C, F, num_bins]."""
         length, shape = self.hop_length // split, coefficients.shape[:3]
         bins = coefficients.reshape(*shape, self.num_bins // split, split).transpose(3, 4)
-        basis = _cosines(length, self.num_bins // split, bins.device)
+        basis = _cosines(length, self.num_bins // split, bins)
         blocks = torch.matmul(bins, basis.transpose(0, 1))
         if split > 1:
             blocks = _rotate(blocks, self._inner_windows(split), back=True)
@@ -127,22 +125,22 @@ def _rotate(blocks: Tensor, window: Tensor, *, back: bool = False) -> Tensor:
     return torch.cat([left[..., :-1, :], right[..., 1:, :].flip(-1)], -1)
 
 
-def _cosines(length: int, num_bins: int, device: torch.device) -> Tensor:
+def _cosines(length: int, num_bins: int, like: Tensor) -> Tensor:
     """Return the lowest basis functions [length, num_bins] of the DCT-IV.
 
     A graph computes the basis when it is loaded: stored, it would be most of a model file.
     """
     if torch.compiler.is_exporting():
-        return _make_cosines(length, num_bins, device)
-    return _cached_cosines(length, num_bins, device)
+        return _make_cosines(length, num_bins, like.device, like.dtype)
+    return _cached_cosines(length, num_bins, like.device, like.dtype)
 
 
-def _make_cosines(length: int, num_bins: int, device: torch.device) -> Tensor:
+def _make_cosines(length: int, num_bins: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return what `_cosines` does. Angles are reduced as integers: large ones are not precise."""
     n = torch.arange(length, device=device)[:, None]
     k = torch.arange(num_bins, device=device)[None]
     turns = ((2 * n + 1) * (2 * k + 1)) % (8 * length)
-    return torch.cos(turns.float() * (math.pi / (4 * length))) * math.sqrt(2 / length)
+    return torch.cos(turns.to(dtype) * (math.pi / (4 * length))) * math.sqrt(2 / length)
 
 
 _cached_cosines = functools.lru_cache(maxsize=16)(_make_cosines)

@@ -36,7 +36,9 @@ class Slots(nn.Module):
         super().__init__()
         self.register_buffer("one_hot", torch.eye(len(SPLITS)), persistent=False)
         tables = [_tables(config, split) for split in SPLITS]
-        for name, parts in zip(("member", "share", "spread"), zip(*tables, strict=True), strict=True):
+        for name, parts in zip(
+            ("member", "share", "spread"), zip(*tables, strict=True), strict=True
+        ):
             self.register_buffer(name, torch.stack(parts), persistent=False)
 
     def chosen(self, choice: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ COARSEST_LEVEL, FINEST_LEVEL = 0.6, 0.3  # steps of levels, in octaves of amplit
 ANGLE_STEP, MOST_ANGLE = 0.2, 1.2  # of the side channel's prediction by the mid channel
 SPLIT_COST = 0.01  # relative cost of one more halving of a frame
 NOISE_FRAMES = 256  # after which the noise repeats
-NOISE_LIMIT = 0.35  # most noise in place of a zero, in steps
 WIDTH_POWER = 0.6  # of a step over the width of its band
 SIDE_BINS = (*range(0, BAND_BINS, 2), *range(1, BAND_BINS, 2))  # order of a grid band's bins
 
@@ -57,13 +56,15 @@ class Frames(nn.Module):
         levels = torch.matmul(side, self.place)
         bins = coefficients.reshape(*coefficients.shape[:3], num_bands, BAND_BINS)
         bins = bins[..., list(SIDE_BINS)].permute(0, 1, 4, 2, 3)  # [B, 2, BAND_BINS, F, bands]
-        books = torch.cat([splits, levels, bins.reshape(-1, *(CHANNELS * BAND_BINS,), *bins.shape[3:])], 1)
+        books = torch.cat([splits, levels, bins.flatten(1, 2)], 1)
         return books.transpose(2, 3).reshape(len(books), self.config.dim, -1)
 
     def unpack(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return choice, side and coefficients of latents; the inverse of `pack`."""
         config = self.config
-        books = latents.reshape(len(latents), config.num_books, config.num_bands, -1).transpose(2, 3)
+        books = latents.reshape(len(latents), config.num_books, config.num_bands, -1).transpose(
+            2, 3
+        )
         last = len(SPLITS) - 1
         choice = torch.floor(books[:, 0, :, 0] + 0.5).clamp(0, last).long()
         side = torch.matmul(books[:, 1:SIDE_BOOKS], self.place.T)
@@ -111,7 +112,8 @@ class StereoEncoder(nn.Module):
         channels = mid_and_side(waveform)
         choice = self.choose(channels, rate)
         chosen = self.frames.slots.chosen(choice)  # [B, F, splits]
-        mid, side = self.transform.analyse(channels, choice).split(1, dim=1)
+        both = self.transform.analyse(channels, choice)
+        mid, side = both[:, :1], both[:, 1:]  # slices: split() becomes a sequence in a graph
         cross = slots.means(mid * side, chosen)
         angle = cross / (slots.means(mid.square(), chosen) + FLOOR**2)
         angle = torch.floor(angle.clamp(-MOST_ANGLE, MOST_ANGLE) / ANGLE_STEP + 0.5)
@@ -157,13 +159,14 @@ class StereoDecoder(nn.Module):
         num_bins = config.num_bands * BAND_BINS
         self.transform = BlockTransform(config.hop_length, num_bins)
         noise = make_noise(CHANNELS * num_bins)[:, :NOISE_FRAMES]
-        self.register_buffer("noise", noise.reshape(CHANNELS, num_bins, -1).clone(), persistent=False)
+        self.register_buffer(
+            "noise", noise.reshape(CHANNELS, num_bins, -1).clone(), persistent=False
+        )
         width, num_outputs = config.decoder_width, CHANNELS * config.num_slots
         self.widen = nn.Conv1d(5 * config.num_slots + len(SPLITS), width, 3, padding=1)
         self.modulation = RateModulation(width)
         self.units = UnitStack(*[ConvNextUnit1d(width) for _ in range(config.decoder_units)])
         self.head = nn.Conv1d(width, num_outputs, 1)
-        self.limit = RateModulation(num_bins)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
@@ -184,23 +187,25 @@ class StereoDecoder(nn.Module):
         counts = slots.sums(torch.ones_like(scaled), chosen)
         held = slots.sums(coded.square(), chosen) / counts
         num_zeros = slots.sums(is_zero, chosen) / counts
-        missing = (powers - held).clamp(min=0) / (num_zeros + 1e-3)
-        gains = self.gains(choice, side, held / (powers + FLOOR**2), num_zeros, chosen, rate)
+        # A level is rounded: where coefficients are coded, its lowest value counts.
+        doubt = (1 - torch.exp(-math.log(2) * level_step(rate))) * torch.minimum(powers, 4 * held)
+        missing = (powers - held - doubt).clamp(min=0) / (num_zeros + 1e-3)
+        missing = torch.minimum(missing, powers)  # zeros are smaller than the others
+        gains = self.gains(side, held / (powers + FLOOR**2), chosen, rate)
         level = slots.expand((missing + 1e-20).sqrt() * gains, chosen) * is_zero
         angle = slots.expand(ANGLE_STEP * side[:, 2:], chosen)
         draws = [self._draw(level, corner[0]) for _ in range(2 if self.training else 1)]
         return torch.cat([self._finish(coded + draw, angle, choice) for draw in draws], 1)
 
-    def gains(
-        self,
-        choice: Tensor,
-        side: Tensor,
-        held: Tensor,
-        num_zeros: Tensor,
-        chosen: Tensor,
-        rate: Tensor,
-    ) -> Tensor:
-        """Return the gains [B, 2, F, slots] of the noise, 1 before training."""
+    def gains(self, side: Tensor, held: Tensor, chosen: Tensor, rate: Tensor) -> Tensor:
+        """Return the gains [B, 2, F, slots] of the noise, 1 before training.
+
+        Args:
+            side: [B, 3, F, slots], levels and angles, as integers.
+            held: [B, 2, F, slots], the share of the power that is in coefficients.
+            chosen: [B, F, splits].
+            rate: [B].
+        """
         levels = side[:, :2] * level_step(rate) / 8 - 1
         inputs = torch.cat([levels, side[:, 2:] / 4, held.clamp(0, 2)], 1)  # [B, 5, F, slots]
         inputs = inputs.transpose(2, 3).flatten(1, 2)
@@ -219,7 +224,7 @@ class StereoDecoder(nn.Module):
 
     def _finish(self, coefficients: Tensor, angle: Tensor, choice: Tensor) -> Tensor:
         """Return the waveform [B, 2, T] of mid and predicted side coefficients."""
-        mid, side = coefficients.split(1, dim=1)
+        mid, side = coefficients[:, :1], coefficients[:, 1:]
         both = torch.cat([mid, side + angle * mid], 1)
         waveform = self.transform.synthesise(both, choice)
         return mid_and_side(waveform) * 2
@@ -231,8 +236,12 @@ def mid_and_side(waveform: Tensor) -> Tensor:
     return torch.cat([first + second, first - second], 1) / 2
 
 
-def init_steps(encoder: StereoEncoder, decoder: StereoDecoder, batch: Tensor) -> Tensor:
-    """Return the relative precision [D] of latents, and give it to the decoder; needs no data.
+def init_steps(
+    encoder: StereoEncoder,
+    decoder: StereoDecoder,  # noqa: ARG001
+    batch: Tensor,
+) -> Tensor:
+    """Return the relative precision [D] of latents, which needs no data.
 
     What is heard are bands. A wide band has many coefficients, and each may be less precise: for
     equal audibility of bands, steps would grow with the square root of the width.

@@ -16,7 +16,6 @@ from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.integer import Tensors
 from vqcodec.priors.plane import books_of_band
 
-
 START_LOG2_SCALE = -2.0  # in grid steps
 
 
@@ -43,8 +42,9 @@ class PlanePriorNetwork(GridPriorNetwork):
         return state[:, None].expand(-1, height, -1, -1)
 
     def spread(self, features: Tensor, number: int) -> Tensor:
-        """Return features [B, F, bands, C]; those of the first group in all bands."""
-        return features if number else features[:, :, :1].expand_as(features)
+        """Return features [B, F, bands, C]; see `PlanePriorConfig.source_of`."""
+        source = self.config.source_of(number)
+        return features if source is None else features[:, :, source]
 
     def bits(
         self,
