@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny import PAIR_HOP, SAMPLE_RATE, load_tiny_model, noise_clip
+from tiny import PAIR_HOP, SAMPLE_RATE, load_tiny_model, noise_clip, tiny_model_path
 
+from vqcodec.bitstream.channels import channels_of_planes
 from vqcodec.bitstream.stream import parse_stream
+from vqcodec.codec.inspect import describe
 from vqcodec.errors import UsageError
-from vqcodec.modalities.audio.channels import channels_of_planes
 from vqcodec.signals.sound import AudioClip
 
 NUM_PLANES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 6: 4, 7: 5, 8: 5}
@@ -102,3 +103,10 @@ def test_sounds_of_pairs_are_not_progressive(model):
 def test_a_sampled_sound_has_the_wanted_length(model):
     sampled = model.sample(duration_s=0.05, seed=1)
     assert sampled.waveform.shape == (1, 800)
+
+
+def test_info_says_which_channels_are_coded_together(model, monkeypatch):
+    monkeypatch.setenv("VQCODEC_MODELS", str(tiny_model_path("pairs").parent))
+    told = describe(model.compress(noise_clip(500, channels=6)))
+    assert told["coded_channels"] == 6
+    assert told["coded_together"] == "1 2, 3, 4, 5 6"

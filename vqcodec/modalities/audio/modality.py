@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vqcodec.bitstream.channels import channels_of_planes
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.bitstream.quiet import build_gain, build_silence, parse_gain, parse_silence
@@ -14,7 +15,6 @@ from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream
 from vqcodec.errors import UsageError
 from vqcodec.layout import Place
-from vqcodec.modalities.audio.channels import channels_of_planes
 from vqcodec.modalities.audio.config import NETWORKS, BlocksConfig, MdctConfig, PaperAudioConfig
 from vqcodec.modalities.audio.decoded import DecodedSound
 from vqcodec.modalities.audio.quiet import AmplifiedSound, find_quietness

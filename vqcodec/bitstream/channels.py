@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+KINDS_FOR_PAIRS = frozenset({"blocks"})  # of networks
+
 # The pairs and singles of a sound by its number of channels, in the order of WAV files (mono, left
 # and right, with a centre, four, with a centre, 5.1, 6.1 and 7.1).
 _PLANES: dict[int, tuple[tuple[int, ...], ...]] = {
@@ -19,3 +24,8 @@ _PLANES: dict[int, tuple[tuple[int, ...], ...]] = {
 def channels_of_planes(num_channels: int) -> tuple[tuple[int, ...], ...]:
     """Return the channels of each plane of a model for pairs: left and right are a pair."""
     return _PLANES[num_channels]
+
+
+def codes_pairs(network: Mapping[str, Any]) -> bool:
+    """Return whether the networks of a model's [network] table code channels in pairs."""
+    return network.get("kind") in KINDS_FOR_PAIRS
