@@ -57,12 +57,12 @@ class Frames(nn.Module):
         bins = coefficients.reshape(*coefficients.shape[:3], num_bands, BAND_BINS)
         bins = bins[..., list(SIDE_BINS)].permute(0, 1, 4, 2, 3)  # [B, 2, BAND_BINS, F, bands]
         books = torch.cat([splits, levels, bins.flatten(1, 2)], 1)
-        return books.transpose(2, 3).reshape(len(books), self.config.dim, -1)
+        return books.transpose(2, 3).reshape(books.shape[0], self.config.dim, -1)
 
     def unpack(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return choice, side and coefficients of latents; the inverse of `pack`."""
         config = self.config
-        books = latents.reshape(len(latents), config.num_books, config.num_bands, -1).transpose(
+        books = latents.reshape(latents.shape[0], config.num_books, config.num_bands, -1).transpose(
             2, 3
         )
         last = len(SPLITS) - 1
@@ -212,7 +212,7 @@ class StereoDecoder(nn.Module):
         features = self.widen(torch.cat([inputs, chosen.transpose(1, 2)], 1))
         features = self.units(self.modulation(features, rate))
         outputs = self.head(features)
-        outputs = outputs.reshape(len(outputs), CHANNELS, -1, outputs.shape[2]).transpose(2, 3)
+        outputs = outputs.reshape(outputs.shape[0], CHANNELS, -1, outputs.shape[2]).transpose(2, 3)
         return torch.exp(2 * torch.tanh(outputs / 2))
 
     def _draw(self, level: Tensor, first: int | Tensor) -> Tensor:

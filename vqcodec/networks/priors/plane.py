@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vqcodec.networks.priors.grid import GridPriorNetwork
-from vqcodec.networks.priors.heads import saturate
+from vqcodec.networks.priors.heads import prediction_bits, saturate
 from vqcodec.networks.priors.storing import freeze_table, thaw_table
 from vqcodec.networks.residual import interpolate_knots
 from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.integer import Tensors
+from vqcodec.priors.logistic import LOG2_SCALE_LIMIT
 from vqcodec.priors.plane import books_of_band
 
 START_LOG2_SCALE = -2.0  # in grid steps
+
+
+def unbounded_bits(values: Tensor, mean: Tensor, log2_scale: Tensor) -> Tensor:
+    """Return the cost in bits of integers under a discretised logistic, however unlikely they are.
+
+    Unlike `logistic_bits`, it has a gradient everywhere: levels begin far from their predictions.
+    """
+    inverse = torch.exp2(-log2_scale.clamp(-LOG2_SCALE_LIMIT, LOG2_SCALE_LIMIT))
+    distance = (values - mean).abs()
+    upper, lower = (0.5 - distance) * inverse, (0.5 + distance) * inverse
+    logarithm = functional.logsigmoid(upper) + functional.logsigmoid(lower)
+    return -(logarithm + torch.log1p(-torch.exp(-inverse))) / math.log(2)
 
 
 class PlanePriorNetwork(GridPriorNetwork):
@@ -56,8 +71,14 @@ class PlanePriorNetwork(GridPriorNetwork):
         """Return the cost in bits of every index, [B, K * bands, F]; see `PriorNetwork`."""
         assert in_use is None, "a lattice uses all codebooks"
         plane = self._plane(indices)
-        known = None if relaxed is None else self._plane(relaxed)
-        bits = super().bits(plane, rate, None, known)
+        prediction = torch.cat(self(plane, rate, None), dim=-2)  # [B, F, bands, K, O]
+        if self.head == "logistic":
+            coded = plane - self.codebook_size // 2 if relaxed is None else self._plane(relaxed)
+            costs = unbounded_bits(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
+            bits = costs.movedim(-1, 1)
+        else:
+            known = None if relaxed is None else self._plane(relaxed)
+            bits = prediction_bits(self.head, prediction, plane, known, self.codebook_size)
         return bits.transpose(2, 3).flatten(1, 2)
 
     def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
