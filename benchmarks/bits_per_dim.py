@@ -122,7 +122,8 @@ class Pictures:
 
 def crops_in(pictures: NDArray[np.uint8]) -> int:
     """Return how many separate crops there are in each of pictures [N, H, W, 3]."""
-    return (pictures.shape[1] // SIDE) * (pictures.shape[2] // SIDE)
+    height, width = pictures.shape[1:3]
+    return int(height // SIDE) * int(width // SIDE)
 
 
 def crops_of(
@@ -235,7 +236,7 @@ def judge(
     model.eval()
     sums = {"of values": 0.0, "indices, histogram": 0.0, "indices, learnt prior": 0.0}
     seen = torch.zeros(SIZE)
-    for part in values.split(100):
+    for part in torch.split(values, 100):
         bits, indices, _ = model(part)
         seen += torch.bincount(indices.flatten(), minlength=SIZE)
         sums["of values"] += float(bits.sum())
@@ -286,7 +287,8 @@ def main() -> None:
         bits, indices, loss = model(values)
         if 2 * step >= options.steps:
             counts.add_(torch.bincount(indices.flatten(), minlength=SIZE))
-        return bits.mean() + loss
+        total: Tensor = bits.mean() + loss
+        return total
 
     began = time.process_time()
     train(list(model.parameters()), options.steps, 4e-4, loss_of_step)

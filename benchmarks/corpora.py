@@ -80,7 +80,7 @@ def held_out_loss(run: Path, recipe_name: str) -> float:
     objective, last = recipe.objective, reports(run)[-1]
     rates = sorted(int(key.partition("@")[2]) for key in last if key.startswith("valid_rate@"))
     middle = (objective.finest_weight * objective.coarsest_weight) ** 0.5
-    losses = []
+    losses: list[float] = []
     for rate in rates:
         share = (rate - rates[0]) / (rates[-1] - rates[0])
         weight = objective.coarsest_weight ** (1 - share) * objective.finest_weight**share

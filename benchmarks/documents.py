@@ -19,7 +19,7 @@ from vqcodec.codec.model_file import SUFFIX
 from vqcodec.codec.zoo import ModelCard, read_card
 
 CARDS = sorted(Path(ROOT, "assets", "models").glob("*.md"))
-PAGES = ("RESULTS", "PAPER", "QUANTIZERS")
+PAGES = ("RESULTS", "PAPER", "QUANTIZERS", "TOKENS")
 DOCUMENTS = (
     "README.md",
     *(f"docs/{name}.md" for name in PAGES),

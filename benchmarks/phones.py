@@ -232,7 +232,8 @@ class Recogniser:
         """Return the mean of the channels as 16-bit integers at RECOGNISER_RATE."""
         mono = clip.waveform.mean(axis=0, keepdims=True)
         waveform = resample(mono, clip.sample_rate, RECOGNISER_RATE)[0]
-        return np.rint(waveform.clip(-1, 1) * 32767).astype("<i2").tobytes()
+        data: bytes = np.rint(waveform.clip(-1, 1) * 32767).astype("<i2").tobytes()
+        return data
 
     def _hear(self, data: bytes) -> None:
         self._decoder.start_utt()
@@ -327,7 +328,7 @@ def main() -> None:
             )
             for name, learning, test in (
                 ("with silence", learnt_from, scored),
-                ("without silence", *speaking),
+                ("without silence", speaking[0], speaking[1]),
             )
         },
     }

@@ -110,7 +110,7 @@ def fit(
     network.eval()
     with torch.no_grad():
         bits = float(torch.cat([
-            network.bits(part, ones[: len(part)]).flatten() for part in valid.split(BATCH)
+            network.bits(part, ones[: len(part)]).flatten() for part in torch.split(valid, BATCH)
         ]).mean())  # fmt: skip
     tensors = network.freeze(torch.ones(256))
     stored = sum(tensor.nbytes for tensor in tensors.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 
+from adapting_tables import adapted_points_table, adapted_table, language_model_table
 from idea_tables import ablation_table, speakers_table
 from paper_tables import (
     bits_per_dim_table,
@@ -253,6 +254,9 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "ablation of pictures": ablation_table("ablation_pictures"),
     "ablation of voices": ablation_table("ablation_voices"),
     "speakers": speakers_table,
+    "adapted": adapted_table,
+    "adapted points": adapted_points_table,
+    "token language model": language_model_table,
     "priors": priors_table,
     "commands": commands_table,
     "summary of commands": commands_summary_table,

@@ -302,7 +302,7 @@ class _Compression:
 
         if isinstance(signal, Picture):
             return signal
-        mixed_down = signal.num_channels > 1 and not self.stereo
+        mixed_down = model.mixes_down(signal.num_channels, separate_channels=self.stereo)
         return MeasuredSound(signal, band_hz=model.band_hz, mixed_down=mixed_down)
 
     def _model_for(self, signal: LazySignal) -> Model:

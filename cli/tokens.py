@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqcodec.errors import UsageError, VqcodecError
+from vqcodec.errors import InputError, UsageError, VqcodecError
+from vqcodec.urls import relative_parts
 
 from .compress import signal_suffixes
 from .console import (
@@ -21,10 +21,10 @@ from .console import (
     progress_of_many,
     write_json,
 )
-from .models import load_model
-from .options import Device, Force, Jobs, Json, ModelName, Quality, Quiet, require_quality
-from .outputs import find_sources
-from .paths import STDIO, check_target
+from .models import load_model, shared_models
+from .options import Device, Force, Jobs, Json, ModelName, Quality, Quiet, Ray, require_quality
+from .outputs import Source, find_sources
+from .paths import STDIO, check_target, open_source
 
 if TYPE_CHECKING:
     from vqcodec.tokens.entry import Tokens
@@ -35,10 +35,10 @@ def tokens(
     *,
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="DATA", help="Files, or folders with all files in them."),
+        typer.Argument(metavar="DATA", help="Files, folders with all files in them, or URLs."),
     ],
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output",
             "-o",
@@ -55,7 +55,8 @@ def tokens(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep shards that are complete, and write the others.")
     ] = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    ray: Ray = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -74,11 +75,9 @@ def tokens(
     if STDIO in inputs:
         raise UsageError("-: tokens are made of files and folders, not of stdin")
     found = find_sources(inputs, signal_suffixes(), left_out=None)
-    files = [
-        (Path(source.name), _entry_name(source.name, source.folder)) for source in found.sources
-    ]
+    files = [(source.name, _entry_name(source)) for source in found.sources]
     shards = plan_shards(files, output, files_per_shard)
-    if output.suffix == ".parquet":
+    if output.endswith(".parquet"):
         require_pyarrow()
     work = _Work(
         model_name=model or _usual_model(files[0][0]),
@@ -89,27 +88,27 @@ def tokens(
     kept = [shard for shard in shards if resume and work.is_complete(shard)]
     left = [shard for shard in shards if shard not in kept]
     for shard in left:
-        check_target(str(shard.path), force=force or resume)
-    records = _write(left, work, jobs=jobs, quiet=quiet)
+        check_target(shard.name, force=force or resume)
+    records = _write(left, work, jobs=jobs, ray=ray, quiet=quiet)
     _conclude(shards, kept, records, quiet=quiet, as_json=as_json)
 
 
-def _entry_name(name: str, folder: str | None) -> str:
+def _entry_name(source: Source) -> str:
     """Return a file's name in entries: relative to the folder on the command line."""
-    path = Path(name)
-    return path.name if folder is None else path.relative_to(folder).as_posix()
+    try:
+        return "/".join(relative_parts(source.name, source.folder))
+    except ValueError as error:
+        raise InputError(f"{source.name}: leads out of its folder") from error
 
 
-def _usual_model(path: Path) -> str:
+def _usual_model(name: str) -> str:
     """Return the name of the usual model for a file."""
     from vqcodec.codec.zoo import default_model_name
     from vqcodec.signals.files import open_signal
     from vqcodec.signals.picture import Picture
 
-    from .paths import open_source
-
-    with open_source(str(path)) as file:
-        is_picture = isinstance(open_signal(file, str(path)), Picture)
+    with open_source(name) as file:
+        is_picture = isinstance(open_signal(file, name), Picture)
     return default_model_name("image" if is_picture else "audio")
 
 
@@ -154,7 +153,12 @@ class _Work:
         if entries:
             shard.write(entries, overwrite=self.overwrite)
         num_tokens = sum(each.indices.size for each in entries)
-        return _Written(str(shard.path), len(entries), num_tokens, tuple(failures))
+        return _Written(shard.name, len(entries), num_tokens, tuple(failures))
+
+    def on_cluster(self, item: tuple[Shard, bool]) -> _Written:
+        """Write a shard; a worker that ended may have written it already, if so it is told."""
+        shard, again = item
+        return replace(self, overwrite=self.overwrite or again)(shard)
 
     def _entries(self, shard: Shard, failures: list[_Failure]) -> Iterator[Tokens]:
         from vqcodec.tokens.making import encode_file
@@ -162,14 +166,16 @@ class _Work:
         model = load_model(self.model_name, self.device)
         for path, name in shard.files:
             try:
-                with naming(str(path)):
-                    yield encode_file(path, name, model, self.quality)
+                with naming(path), open_source(path) as file:
+                    yield encode_file(file, model, quality=self.quality, name=name)
             except VqcodecError as error:
-                failures.append(_Failure(display_name(str(path)), str(error), error.exit_code))
+                failures.append(_Failure(display_name(path), str(error), error.exit_code))
 
 
-def _write(shards: Sequence[Shard], work: _Work, *, jobs: int, quiet: bool) -> list[_Written]:
-    """Write shards, in processes if there are several jobs."""
+def _write(
+    shards: Sequence[Shard], work: _Work, *, jobs: int | None, ray: str | None, quiet: bool
+) -> list[_Written]:
+    """Write shards: in this process, in several, or on a cluster."""
     records: list[_Written] = []
     with progress_of_many(len(shards), quiet=quiet) as show:
 
@@ -179,13 +185,32 @@ def _write(shards: Sequence[Shard], work: _Work, *, jobs: int, quiet: bool) -> l
                 complain(failure.error)
             show(len(records), written.path)
 
-        if min(jobs, len(shards)) <= 1:
+        def failed(index: int, error: VqcodecError) -> None:
+            name = shards[index].name
+            failure = _Failure(name, f"{name}: not written: {error}", error.exit_code)
+            finished(index, _Written(name, 0, 0, (failure,)))
+
+        if ray is not None:
+            from vqcodec.cluster.connection import Cluster
+            from vqcodec.cluster.run import run_on_cluster
+
+            run_on_cluster(
+                work.on_cluster,
+                [(shard, False) for shard in shards],
+                Cluster(address=ray, workers=jobs),
+                finished=finished,
+                failed=failed,
+                retried=lambda item: (item[0], True),
+                size_of=lambda _item: 1 << 30,  # one shard at a time
+                shared=shared_models(work.model_name),
+            )
+        elif min(jobs or 1, len(shards)) <= 1:
             for index, shard in enumerate(shards):
                 finished(index, work(shard))
         else:
             from vqcodec.pool import run_in_processes  # here: it takes time to import
 
-            run_in_processes(work, shards, jobs, finished)
+            run_in_processes(work, shards, jobs or 1, finished)
     return sorted(records, key=lambda written: written.path)
 
 
@@ -215,7 +240,7 @@ def _conclude(
                 }
                 for written in records
             ],
-            "kept": [str(shard.path) for shard in kept],
+            "kept": [shard.name for shard in kept],
             "failed": [
                 {"input": f.file, "error": f.error, "exit_code": f.exit_code} for f in failures
             ],

@@ -155,6 +155,11 @@ class ModelFile:
             step, piece = (4, 256) if is_paper else (16, 64)
             return 1, (-(-height // step), -(-width // step)), (piece, piece)
         num_samples, sample_rate = stream.size
+        if self.network.get("kind") == "blocks":
+            own_samples = -(-num_samples * self.network.get("sample_rate", 48000) // sample_rate)
+            hop = self.network.get("hop_length", 2048)
+            planes = [1, 1, 2, 2, 3, 4, 5, 5][stream.flags & 7]
+            return planes, (1, -(-own_samples // hop)), (1, 128)
         hop = self.network.get("hop_length", 320)
         step, missing, piece = (64, 0, 4000) if is_paper else (hop, hop // 2, 1000)
         own_samples = -(-num_samples * self.network.get("sample_rate", 16000) // sample_rate)
@@ -226,7 +231,7 @@ class Decoder:
     def __init__(self, model: ModelFile, payload: bytes) -> None:
         self.coder = ReferenceRangeDecoder(payload)
         self.size = model.codebook_size
-        default = "logistic" if model.prior["kind"] == "grid" else "categorical"
+        default = "categorical" if model.prior["kind"] == "frames" else "logistic"
         self.head = model.prior.get("head", default)
         if model.has("exponents"):
             self.exponents = model.integers("exponents")
@@ -238,11 +243,11 @@ class Decoder:
         """How many of all groups a segment uses."""
         return self.coder.decode(equal_freqs(groups + 1)) if self.skips_certain else groups
 
-    def together(self, outputs: Ints) -> list[int]:
+    def together(self, outputs: Ints, *, exact: bool = False) -> list[int]:
         """The indices of outputs [S, O]."""
         if self.head == "categorical":
             return [self.coder.decode(self.freqs(row)) for row in outputs]
-        return self.logistic(outputs)
+        return self.logistic(outputs, skips_certain=self.skips_certain and not exact)
 
     def freqs(self, row: Ints) -> list[int]:
         z = row.max() - row
@@ -252,7 +257,7 @@ class Decoder:
         freqs[int(z.argmin())] += 65536 - sum(freqs)
         return freqs
 
-    def logistic(self, outputs: Ints) -> list[int]:
+    def logistic(self, outputs: Ints, *, skips_certain: bool) -> list[int]:
         rows, centres = [], []
         parts = math.gcd(len(self.tables), 1 << 16)
         per_octave = (len(self.tables) // parts - 1) // 10
@@ -266,7 +271,7 @@ class Decoder:
         for place in sorted(range(len(rows)), key=lambda place: (rows[place], place)):
             table = self.tables[rows[place]]
             reach = len(table) // 2 - 1
-            if self.skips_certain and table[reach] >= (1 << 20) - 16:
+            if skips_certain and table[reach] >= (1 << 20) - 16:
                 likeliest = centres[place] + (self.size - 1) // 2
                 indices[place] = min(max(likeliest, 0), self.size - 1)
                 continue
@@ -341,6 +346,9 @@ def decode_grid(
     period = model.prior.get("period", 2)
     phases = dither_matrix(period)
     state = np.tile(model.integers("rate_state")[rate], (height, width, 1))
+    num_exact, is_plane = model.prior.get("num_exact", 0), model.prior["kind"] == "plane"
+    if is_plane:
+        state = clamp(state + model.integers("band_state"))
     groups = groups_in_use(model, num_codebooks)
     groups = groups[: decoders[0].number_of_groups(len(groups))]
     for number, (first, size, used) in enumerate(groups):
@@ -365,7 +373,7 @@ def decode_grid(
                 continue
             predicted = np.concatenate(outputs)
             if number < len(decoders):
-                together = decoders[number].together(predicted)
+                together = decoders[number].together(predicted, exact=number < num_exact)
             else:
                 together = likeliest(model, decoders[0].head, predicted)
             coded = np.array(together).reshape(-1, used)
@@ -375,6 +383,10 @@ def decode_grid(
                 features[y, x, : len(seen)] = seen
         if number + 1 < len(groups):
             update, merge = Layer(model, f"{prefix}.update"), Layer(model, f"{prefix}.merge")
+            if is_plane and number < 2:
+                starts = model.prior.get("starts", [0]) if number else [0]
+                source = [max(b for b in starts if b <= x) for x in range(width)]
+                features = features[:, source]
             known = np.concatenate([relu(state), features], axis=2)
             state = np.stack([
                 np.stack([
@@ -441,6 +453,12 @@ def decode_segment(
     """The indices from the payloads of levels, or from a single payload, up to a level."""
     decoders = [Decoder(model, payload) for payload in payloads]
     decoder, kind = decoders[0], model.prior["kind"]
+    if kind == "plane":
+        num_bands = model.prior["num_bands"]
+        books = shape[0] // num_bands
+        decoders *= len(groups_in_use(model, books))
+        found = decode_grid(model, decoders, (books, shape[2], num_bands), rate)
+        return found.transpose(0, 2, 1).reshape(shape)
     if kind == "grid":
         groups = len(groups_in_use(model, shape[0]))
         if len(decoders) == 1:

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from vqcodec.cli.main import main
 
-from vqcodec.networks.audio.encoder import MdctConfig
-from vqcodec.networks.audio.paper import PaperAudioConfig
+from vqcodec.modalities.audio.config import BlocksConfig, MdctConfig, PaperAudioConfig
 from vqcodec.networks.image.encoder import PatchesConfig
 from vqcodec.networks.image.paper import PaperImageConfig
-from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
+from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig, PlanePriorConfig
 from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
 from vqcodec.quantizers.lattice import LatticeConfig
 from vqcodec.quantizers.residual import ResidualConfig
 from vqcodec.training.audio.dataset import AudioDataConfig
+from vqcodec.training.audio.pairs import PairDataConfig
 from vqcodec.training.image.dataset import ImageDataConfig
 from vqcodec.training.recipe import ObjectiveConfig, ScheduleConfig, shipped_recipes
 
@@ -38,14 +38,17 @@ RECIPE_TABLES = {
     '`[network]`, pictures, kind = "patches"': PatchesConfig,
     '`[network]`, pictures, kind = "paper"': PaperImageConfig,
     '`[network]`, sounds, kind = "mdct"': MdctConfig,
+    '`[network]`, sounds, kind = "blocks"': BlocksConfig,
     '`[network]`, sounds, kind = "paper"': PaperAudioConfig,
     '`[quantizer]`, kind = "lattice"': LatticeConfig,
     '`[quantizer]`, kind = "residual"': ResidualConfig,
     '`[quantizer]`, kind = "finite_scalar"': FiniteScalarConfig,
     '`[prior]`, kind = "grid"': GridPriorConfig,
+    '`[prior]`, kind = "plane"': PlanePriorConfig,
     '`[prior]`, kind = "frames"': FramesPriorConfig,
     "`[data]`, pictures": ImageDataConfig,
     "`[data]`, sounds": AudioDataConfig,
+    "`[data]`, sounds of two channels": PairDataConfig,
     "`[objective]`": ObjectiveConfig,
     "`[schedule]` and `[prior_schedule]`": ScheduleConfig,
 }

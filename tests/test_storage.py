@@ -101,6 +101,11 @@ def test_existing_files_are_found_by_folder(root):
     assert storage.existing([]) == set()
 
 
+def test_a_file_may_be_in_no_folder():
+    put("memory://alone.bin", overwrite=True)
+    assert storage.existing(["memory://alone.bin", "memory://none"]) == {"memory://alone.bin"}
+
+
 def test_what_is_not_there_is_an_input_error(root):
     for read in (storage.read, storage.fetch, storage.size_of):
         with pytest.raises(InputError, match=f"^{root}/none.png: "):

@@ -65,6 +65,7 @@ def test_suffix_and_folder_of_a_url():
     assert urls.join("s3://b/out/", ("x", "y.vqc")) == "s3://b/out/x/y.vqc"
     assert urls.join("out", ("x", "y.vqc")) == "out/x/y.vqc"
     assert urls.parent_of("s3://b/in/x.png") == "s3://b/in"
+    assert urls.parent_of("memory://x.png") == "memory://"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from vqcodec.signals.sound import AudioClip
 
 ARCHIVE = Path(__file__).parent / "tiny_models.tar.xz"
 HOP = 32  # of the sound models
+PAIR_HOP = 64  # of the sound model for pairs of channels
 PATCH = 16  # of the picture models
 SAMPLE_RATE = 16_000
 
@@ -86,6 +87,36 @@ MORE_TABLES: dict[str, dict[str, Any]] = {
     },
     "histogram-speech": {**TABLES["residual-speech"], "prior": {"kind": "histogram"}},
     "uniform-image": {**TABLES["residual-image"], "prior": {"kind": "uniform"}},
+    "pairs": {
+        "modality": "audio",
+        "network": {
+            "kind": "blocks",
+            "sample_rate": SAMPLE_RATE,
+            "hop_length": PAIR_HOP,
+            "num_bands": 4,
+            "num_slots": 4,
+            "decoder_width": 8,
+            "decoder_units": 1,
+        },
+        "quantizer": {
+            "kind": "lattice",
+            "dim": 4 * 36,
+            "limit": 63,
+            "coarsest_step": 2.0,
+            "finest_step": 0.25,
+            "learn_steps": False,
+            "num_integers": 4 * 4,
+        },
+        "prior": {
+            "kind": "plane",
+            "groups": [1, 3, 16, 16],
+            "num_bands": 4,
+            "num_exact": 2,
+            "starts": [0, 1, 2, 3],
+            "width": 16,
+            "skip_certain": True,
+        },
+    },
     "voices": {**TABLES["speech"], "network": {**_AUDIO_NETWORK, "voice_dim": 4}},
 }
 

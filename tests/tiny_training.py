@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tiny import ARCHIVE, HOP, MORE_TABLES, TABLES, noise_clip, noise_picture
+from tiny import ARCHIVE, HOP, MORE_TABLES, PAIR_HOP, TABLES, noise_clip, noise_picture
 from torch import nn
 
 from vqcodec.networks.autoencoder import Autoencoder
@@ -65,6 +65,8 @@ def save_tiny_model(name: str, folder: Path, *, tables: dict[str, Any] | None = 
             nn.init.normal_(parameter, std=0.02)  # initially, only the linear path is not 0
     if autoencoder.modality.name == "image":
         batch = torch.cat([picture_tensor(noise_picture(64, 64, seed=n)) for n in range(16)])
+    elif autoencoder.modality.num_plane_channels == 2:  # nothing is initialised from data
+        batch = torch.zeros(1, 2, 16 * PAIR_HOP)
     else:
         clips = [noise_clip(100 * HOP - HOP // 2, seed=n) for n in range(16)]
         batch = torch.from_numpy(np.stack([clip.waveform for clip in clips]))

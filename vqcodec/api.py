@@ -154,7 +154,7 @@ def compress(
             if size_bytes is not None:
                 refuse_huge_profile(found.icc_profile, size_bytes)
         else:
-            mixed_down = found.num_channels > 1 and not separate_channels
+            mixed_down = chosen.mixes_down(found.num_channels, separate_channels=separate_channels)
             measured = MeasuredSound(found, band_hz=chosen.band_hz, mixed_down=mixed_down)
         stream = _stream_of(
             measured,

@@ -40,8 +40,9 @@ def folder_of_pattern(pattern: str) -> str:
 
 
 def parent_of(url: str) -> str:
-    """Return the folder of a URL, without a slash at its end."""
-    return url.rstrip("/").rpartition("/")[0]
+    """Return the folder of a URL, without a slash at its end; "memory://" for "memory://a"."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rstrip('/').rpartition('/')[0]}"
 
 
 def with_suffix(name: str, suffix: str) -> str:

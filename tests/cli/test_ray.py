@@ -260,6 +260,19 @@ def test_folders_are_measured_on_a_cluster(vqc, pictures, tmp_path):
     assert len(found["--ray"]) == 4
 
 
+def test_tokens_are_written_on_a_cluster(vqc, pictures, tmp_path):
+    for path in sorted(pictures.iterdir())[6:]:
+        path.unlink()
+    arguments = ["tokens", "in", "--model", "image", "--files-per-shard", "2", "-q"]
+    for option, name in (("--jobs", "jobs"), ("--ray", "ray")):
+        value = ["1"] if option == "--jobs" else ["--jobs", "2"]
+        (tmp_path / name).mkdir()
+        outcome = vqc(*arguments, "-o", f"{name}/shard.tar", option, *value)
+        assert outcome.exit_code == 0, outcome.stderr
+    assert contents(tmp_path / "ray") == contents(tmp_path / "jobs")
+    assert len(contents(tmp_path / "ray")) == 3
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999"])
 def test_a_cluster_that_is_not_there_is_named(monkeypatch, address):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)

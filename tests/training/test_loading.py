@@ -15,7 +15,9 @@ from vqcodec.errors import InputError
 from vqcodec.signals.picture_files import write_picture
 from vqcodec.signals.sound_files import write_clip
 from vqcodec.training.audio.dataset import AudioDataConfig, AudioExcerpts
+from vqcodec.training.audio.pairs import PairDataConfig, PairExcerpts
 from vqcodec.training.audio.recordings import (
+    Form,
     RecordingFiles,
     facts_of,
     open_recordings,
@@ -183,9 +185,10 @@ def sounds(tmp_path_factory):
     return sorted(folder.iterdir())
 
 
-def test_excerpts_of_recordings_do_not_depend_on_the_memory(sounds):
+@pytest.mark.parametrize("form", [Form(8_000), Form(8_000, 2, longest_s=1.5)])
+def test_recordings_do_not_depend_on_the_memory(sounds, form):
     files, held = (
-        open_recordings(list(map(str, sounds)), 8_000, memory, InputReader())
+        open_recordings(list(map(str, sounds)), form, memory, InputReader())
         for memory in (0, 10**6)
     )
     assert [facts.seekable for facts in files.facts] == [True, True, True, True, False]
@@ -194,13 +197,18 @@ def test_excerpts_of_recordings_do_not_depend_on_the_memory(sounds):
         for start, stop in ((0, length), (0, 1), (length - 1, length), (length // 3, length // 2)):
             found = files.read(number, start, stop)
             assert np.array_equal(found, held.read(number, start, stop)), sounds[number].name
+
+
+def test_excerpts_do_not_depend_on_the_memory(sounds):
     config = AudioDataConfig(mix_share=0.5, formant_change=0.2)
-    batches = [
-        AudioExcerpts(source, config, 1600, 8_000, list("aabbc")).batch(
-            16, np.random.default_rng(0)
-        )
-        for source in (files, held)
-    ]
+    names, batches = list(map(str, sounds)), []
+    for memory in (0, 10**6):
+        recordings = open_recordings(names, Form(8_000), memory, InputReader())
+        excerpts = AudioExcerpts(recordings, config, 1600, 8_000, list("aabbc"))
+        batches.append(excerpts.batch(16, np.random.default_rng(0)))
+        pairs = open_recordings(names, Form(8_000, 2, longest_s=1.5), memory, InputReader())
+        dataset = PairExcerpts(pairs, PairDataConfig(), 1600)
+        batches[-1] += (dataset.signals(8, np.random.default_rng(0)),)
     for one, other in zip(*batches, strict=True):
         assert one.equal(other)
 
@@ -208,24 +216,24 @@ def test_excerpts_of_recordings_do_not_depend_on_the_memory(sounds):
 def test_a_recording_whose_header_is_wrong_is_decoded_from_its_start(tmp_path, sounds):
     cut = tmp_path / "cut.flac"
     cut.write_bytes(sounds[2].read_bytes()[:-3000])
-    facts = facts_of(cut)
+    facts = facts_of(cut, Form(8_000))
     assert not facts.seekable
-    files = RecordingFiles({str(cut): facts}, 8_000, 0)
-    assert len(read_recording(cut, 8_000)) == files.lengths[0]
+    files = RecordingFiles({str(cut): facts}, Form(8_000), 0)
+    assert read_recording(cut, Form(8_000)).shape[1] == files.lengths[0]
 
 
 def test_a_file_that_is_no_sound_is_named(tmp_path):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF and nothing else")
     with pytest.raises(InputError, match=r"broken\.wav: "):
-        facts_of(broken)
+        facts_of(broken, Form(8_000))
 
 
 def test_recordings_without_samples_are_refused(tmp_path):
     with (tmp_path / "empty.wav").open("wb") as file:
         write_clip(noise_clip(0, sample_rate=8_000), file, "WAV")
     with pytest.raises(InputError, match=r"empty\.wav: has no samples"):
-        facts_of(tmp_path / "empty.wav")
+        facts_of(tmp_path / "empty.wav", Form(8_000))
 
 
 @pytest.mark.parametrize("text", [IMAGE, AUDIO], ids=["image", "audio"])

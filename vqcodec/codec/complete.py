@@ -54,7 +54,7 @@ def unknown_at(parts: Parts, signal: LazySignal, mask: NDArray[np.bool_]) -> Unk
     rows, columns = grid
     padding = ((0, rows * step - signal.height), (0, columns * step - signal.width))
     blocks = np.pad(mask, padding).reshape(rows, step, columns, step)
-    covered: Unknown = blocks.any(axis=(1, 3))
+    covered: Unknown = np.asarray(blocks.any(axis=(1, 3)))
     return covered
 
 

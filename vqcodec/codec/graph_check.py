@@ -15,9 +15,9 @@ MOST_NODES = 20_000
 # Tensor arithmetic only: no loops, branches, subgraphs, files or custom operators.
 # fmt: off
 OPERATORS = frozenset({
-    "Abs", "Add", "AveragePool", "Cast", "CastLike", "Clip", "Concat", "Constant", "Conv",
-    "ConvTranspose", "DepthToSpace", "Div", "Exp", "Expand", "Floor", "Gather", "GatherND",
-    "Gelu", "Gemm", "Identity", "LayerNormalization", "LeakyRelu", "MatMul", "Max", "Min",
+    "Abs", "Add", "ArgMin", "AveragePool", "Cast", "CastLike", "Clip", "Concat", "Constant", "Conv",
+    "ConvTranspose", "Cos", "DepthToSpace", "Div", "Exp", "Expand", "Floor", "Gather", "GatherND",
+    "Gelu", "Gemm", "Identity", "LayerNormalization", "LeakyRelu", "Log", "MatMul", "Max", "Min",
     "Mod", "Mul", "Neg", "Pad", "Pow", "Range", "Reciprocal", "ReduceMean", "ReduceSum",
     "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub",
     "Tanh", "Transpose", "Unsqueeze",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from vqcodec.bitstream.channels import channels_of_planes, codes_pairs
 from vqcodec.bitstream.header import VERSION, AudioFacts
 from vqcodec.bitstream.sections import Tag, size_of_section
 from vqcodec.bitstream.stream import Stream, parse_stream
-from vqcodec.codec.zoo import find_model
+from vqcodec.codec.model_file import read_facts
+from vqcodec.codec.zoo import ModelCard, find_model
 from vqcodec.errors import MissingModelError, ModelFileError
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
@@ -28,13 +30,14 @@ def describe(stream: bytes) -> dict[str, object]:
     parsed = parse_stream(stream)
     header, facts = parsed.header, parsed.header.facts
     fingerprint = header.fingerprint.hex()
+    card = _installed(fingerprint)
     payload = sum(map(len, parsed.segments + parsed.levels))
     side = sum(len(section.body) for section in parsed.sections) - payload
     described: dict[str, object] = {
         "version": VERSION,
         "modality": header.modality.name.lower(),
         "fingerprint": fingerprint,
-        "model": _model_name(fingerprint),
+        "model": card.name if card else None,
         "rate": header.rate,
         "size_bytes": len(stream),
         "payload_bytes": payload,
@@ -48,6 +51,7 @@ def describe(stream: bytes) -> dict[str, object]:
             "sample_rate": facts.sample_rate,
             "num_channels": facts.num_channels,
             "coded_channels": 1 if facts.downmixed else facts.num_channels,
+            **_pairs(facts, card),
             "duration_s": duration_s,
             "bits_per_second": bits_per_second(len(stream), duration_s) if duration_s else None,
         }
@@ -80,12 +84,21 @@ def _describe_levels(stream: Stream, size_bytes: int) -> list[dict[str, int]]:
     return levels
 
 
-def _model_name(fingerprint: str) -> str | None:
-    """Return the name of the installed model with this fingerprint, or None."""
+def _installed(fingerprint: str) -> ModelCard | None:
+    """Return the card of the installed model with this fingerprint, or None."""
     try:
-        return find_model(fingerprint).name
+        return find_model(fingerprint)
     except (MissingModelError, ModelFileError):
         return None
+
+
+def _pairs(facts: AudioFacts, card: ModelCard | None) -> dict[str, str]:
+    """Return which channels are coded together, if the model of a sound codes pairs."""
+    if card is None or not codes_pairs(read_facts(card.path)["tables"]["network"]):
+        return {}
+    planes = channels_of_planes(facts.num_channels)
+    numbers = (" ".join(str(number + 1) for number in plane) for plane in planes)
+    return {"coded_together": ", ".join(numbers)}
 
 
 def _tag_name(tag: int) -> str:

@@ -47,6 +47,10 @@ class Model:
         """ "image" or "audio"."""
         return self.parts.modality.name
 
+    def mixes_down(self, num_channels: int, *, separate_channels: bool) -> bool:
+        """Return whether only the mean of a sound's channels is coded."""
+        return self.parts.modality.mixes_down(num_channels, separate_channels=separate_channels)
+
     @property
     def band_hz(self) -> float | None:
         """The highest frequency that the model codes; None for pictures."""

@@ -69,6 +69,15 @@ class Modality(ABC, Generic[Config]):
         """The distance between grid positions, in pixels or in seconds."""
 
     @property
+    @abstractmethod
+    def num_plane_channels(self) -> int:
+        """C, the channels of a plane: 3 for pictures, 1 or 2 for sounds."""
+
+    def mixes_down(self, num_channels: int, *, separate_channels: bool) -> bool:  # noqa: ARG002
+        """Return whether only the mean of a signal's channels is coded; never for pictures."""
+        return False
+
+    @property
     def band_hz(self) -> float | None:
         """The highest frequency that is coded; None for pictures."""
         return None

@@ -25,6 +25,11 @@ PRIORS = Registry(
             runtime="vqcodec.priors.frames:FramesPrior",
             training="vqcodec.networks.priors.frames:FramesPriorNetwork",
         ),
+        "plane": Kind(
+            config="vqcodec.priors.config:PlanePriorConfig",
+            runtime="vqcodec.priors.plane:PlanePrior",
+            training="vqcodec.networks.priors.plane:PlanePriorNetwork",
+        ),
         "histogram": Kind(
             config="vqcodec.priors.config:StaticPriorConfig",
             runtime="vqcodec.priors.static:HistogramPrior",

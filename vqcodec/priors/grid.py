@@ -14,7 +14,7 @@ from vqcodec.entropy.frequencies import Freqs
 from vqcodec.entropy.range_coder import Coder, Symbols, SymbolSampler
 from vqcodec.entropy.tables import FrequencyTables
 from vqcodec.priors.base import UNKNOWN, Bits, Indices, Shape, Targets
-from vqcodec.priors.coding import uniform_freqs
+from vqcodec.priors.coding import CategoricalCoding, LogisticCoding, uniform_freqs
 from vqcodec.priors.config import GridPriorConfig
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, activate, saturate
 from vqcodec.priors.learnt import GroupLayers, LearntPrior
@@ -75,6 +75,10 @@ class GridPrior(LearntPrior):
 
     def num_levels(self, num_codebooks: int) -> int:
         """Return how many groups the indices of K' codebooks belong to."""
+        return self.num_groups(num_codebooks)
+
+    def num_groups(self, num_codebooks: int) -> int:
+        """Return how many groups the indices of K' codebooks belong to."""
         starts = itertools.accumulate(self.config.groups, initial=0)
         return sum(start < num_codebooks for start in itertools.islice(starts, len(self.groups)))
 
@@ -98,7 +102,7 @@ class GridPrior(LearntPrior):
     ) -> Indices:
         """Return the indices [K', h, w] of one segment."""
         if not self.config.skip_certain:
-            return self._code_groups(coders, shape, rate, known, self.num_levels(shape[0]))
+            return self._code_groups(coders, shape, rate, known, self.num_groups(shape[0]))
         if known is None:
             num_groups = self._find_groups_in_use(coders, shape[0])
             return self._code_groups(coders, shape, rate, None, num_groups)
@@ -126,7 +130,8 @@ class GridPrior(LearntPrior):
             if number >= len(coders):
                 return self.coding.likeliest(outputs)
             values = None if known is None else known[place].transpose(1, 2, 0).reshape(-1)
-            coded = self.coding.code(coders[number], outputs.reshape(-1, self.per_output), values)
+            coding = self.coding_of(number)
+            coded = coding.code(coders[number], outputs.reshape(-1, self.per_output), values)
             return coded.reshape(outputs.shape[:3])
 
         return self._walk(shape, rate, code_place, num_groups)
@@ -147,21 +152,34 @@ class GridPrior(LearntPrior):
         """
         sampler = SymbolSampler(generator, temperature)
 
-        def draw(outputs: Array, place: Place, _: int) -> Indices:
+        def draw(outputs: Array, place: Place, number: int) -> Indices:
             given = known[place].transpose(1, 2, 0)
             if (given != UNKNOWN).all():
                 return given
-            drawn = self.coding.code(sampler, outputs.reshape(-1, self.per_output), None)
+            coding = self.coding_of(number)
+            drawn = coding.code(sampler, outputs.reshape(-1, self.per_output), None)
             return np.where(given == UNKNOWN, drawn.reshape(given.shape), given)
 
         with single_threaded():
             return self._walk(
-                known.shape, rate, draw, self.num_levels(len(known)), num_sweeps=num_sweeps
+                known.shape, rate, draw, self.num_groups(len(known)), num_sweeps=num_sweeps
             )
+
+    def coding_of(self, number: int) -> LogisticCoding | CategoricalCoding:  # noqa: ARG002
+        """Return how the indices of a group are coded."""
+        return self.coding
+
+    def initial_state(self, rate: int, height: int, width: int) -> Array:
+        """Return the state [h, w, W] before the first group."""
+        return np.broadcast_to(self.rate_state[rate], (height, width, self.config.width))
+
+    def spread(self, features: Array, number: int) -> Array:  # noqa: ARG002
+        """Return features [h, w, C] of a group as the next groups see them."""
+        return features
 
     def _groups_in_use(self, targets: Targets) -> int:
         """Return the number of groups up to the last group with an index other than zero's."""
-        num_groups = self.num_levels(len(targets))
+        num_groups = self.num_groups(len(targets))
         starts = [0, *itertools.accumulate(self.config.groups)]
         while num_groups:
             group = self.coding.nearest(targets[starts[num_groups - 1] : starts[num_groups]])
@@ -173,12 +191,12 @@ class GridPrior(LearntPrior):
     def _find_groups_in_use(self, coders: Sequence[Coder], num_codebooks: int) -> int:
         """Return the number of groups that a stream uses."""
         if not coders:
-            return self.num_levels(num_codebooks)
+            return self.num_groups(num_codebooks)
         return self._code_number(coders[0], num_codebooks)
 
     def _code_number(self, coder: Coder, num_codebooks: int, known: int | None = None) -> int:
         """Code the number of groups in use, and return it."""
-        freqs = uniform_freqs(self.num_levels(num_codebooks) + 1)
+        freqs = uniform_freqs(self.num_groups(num_codebooks) + 1)
         symbols = None if known is None else np.array([known], np.int32)
         return int(coder.code(freqs, symbols)[0])
 
@@ -193,9 +211,10 @@ class GridPrior(LearntPrior):
     def _bits_of_segment(self, indices: Indices, rate: int) -> Bits:
         bits = np.zeros(indices.shape)
 
-        def look_up(outputs: Array, place: Place, _: int) -> Indices:
-            values = self.coding.settled(outputs, indices[place].transpose(1, 2, 0))
-            bits[place] = self.coding.bits_of(outputs, values).transpose(2, 0, 1)
+        def look_up(outputs: Array, place: Place, number: int) -> Indices:
+            coding = self.coding_of(number)
+            values = coding.settled(outputs, indices[place].transpose(1, 2, 0))
+            bits[place] = coding.bits_of(outputs, values).transpose(2, 0, 1)
             return values
 
         if not self.config.skip_certain:
@@ -226,7 +245,7 @@ class GridPrior(LearntPrior):
         """
         num_codebooks, height, width = shape
         indices = np.full(shape, self.zero, np.int64)
-        state = np.broadcast_to(self.rate_state[rate], (height, width, self.config.width))
+        state = self.initial_state(rate, height, width)
         first = 0
         for number, (size, group) in enumerate(zip(self.config.groups, self.groups, strict=True)):
             if first >= num_codebooks or number >= num_groups:
@@ -254,7 +273,7 @@ class GridPrior(LearntPrior):
                 features[rows, columns, known] = seen
                 is_seen[known] |= seen.any(axis=(0, 1))
             if first + size < num_codebooks and number + 1 < num_groups:
-                state = group.advance(state, features, is_seen)
+                state = group.advance(state, self.spread(features, number), is_seen)
             first += size
         return indices
 

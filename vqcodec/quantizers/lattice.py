@@ -21,10 +21,13 @@ class LatticeConfig:
     num_knots: int = 8  # rates at which steps are learnt; others are interpolated
     coarsest_step: float = 2.5  # step at rate 0 before training, in units of the signal
     finest_step: float = 0.16  # the same at rate 255
+    learn_steps: bool = True  # whether training changes the steps
+    num_integers: int = 0  # first channels, whose latents are integers: their step is always 1
 
     def __post_init__(self) -> None:
         check_range(self, "quantizer", 1, 4096, "dim")
         check_range(self, "quantizer", 1, 255, "limit")
+        check_range(self, "quantizer", 0, self.dim, "num_integers")
         check_range(self, "quantizer", 2, 256, "num_knots")
         check_positive(self, "quantizer", "coarsest_step", "finest_step")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -17,44 +18,52 @@ from vqcodec.signals.picture import Picture
 from vqcodec.tokens.entry import Tokens
 
 
-def encode_file(path: Path, name: str, model: Model, quality: float) -> Tokens:
+def encode_file(
+    source: str | Path | BinaryIO, model: Model, *, quality: float = 5.0, name: str | None = None
+) -> Tokens:
     """Return the tokens of a picture or a sound; a sound is mixed down to one channel.
 
     Args:
-        path: of the file.
-        name: of the file, for the entry.
+        source: a path, or a file that is open for reading and can seek.
         model: of the file's modality.
         quality: 1 … 10.
+        name: of the file, for the entry and for messages; by default the last part of the path.
 
     Raises:
         InputError: the file cannot be read, or is too large.
         UsageError: it has another modality, or its indices do not fit into memory.
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    with file:
-        signal = open_signal(file, str(path), options=DEFAULT)
-        facts = model.parts.modality.facts(signal, separate_channels=False)
-        rate = model.rate_of(quality)
-        num_codebooks = model.parts.quantizer.config.codebooks_at(rate)
-        require_holdable(num_codebooks * int(np.prod(model.parts.modality.grid(facts))))
-        indices = model.encode(signal, quality=quality).astype(np.uint16)
-    is_picture = isinstance(signal, Picture)
+    if isinstance(source, str | Path):
+        try:
+            with Path(source).open("rb") as file:
+                return encode_file(file, model, quality=quality, name=name or Path(source).name)
+        except OSError as error:
+            raise InputError(f"{source}: {error.strerror or error}") from error
+    label = name or "file"
+    signal = open_signal(source, label, options=DEFAULT)
+    facts = model.parts.modality.facts(signal, separate_channels=False)
+    rate = model.rate_of(quality)
+    num_codebooks = model.parts.quantizer.config.codebooks_at(rate)
+    require_holdable(num_codebooks * int(np.prod(model.parts.modality.grid(facts))))
+    indices = model.encode(signal, quality=quality).astype(np.uint16)
+    size: dict[str, Any] = (
+        {"width": signal.width, "height": signal.height}
+        if isinstance(signal, Picture)
+        else {
+            "duration_s": signal.num_samples / signal.sample_rate,
+            "sample_rate": signal.sample_rate,
+            "num_samples": signal.num_samples,
+        }
+    )
     return Tokens(
         indices=indices,
         rate=rate,
         quality=float(quality),
         codebook_size=model.parts.quantizer.codebook_sizes[0],
-        file=name,
+        file=label,
         fingerprint=model.fingerprint,
         model=model.name,
-        duration_s=None if is_picture else signal.num_samples / signal.sample_rate,
-        sample_rate=None if is_picture else signal.sample_rate,
-        num_samples=None if is_picture else signal.num_samples,
-        width=signal.width if is_picture else None,
-        height=signal.height if is_picture else None,
+        **size,
     )
 
 

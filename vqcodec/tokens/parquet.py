@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from vqcodec.errors import InputError, UsageError
 from vqcodec.tokens.entry import FACTS, Tokens, build_tokens
@@ -64,8 +64,12 @@ def _schema(arrow: Any) -> Any:
     return arrow.schema(fields)
 
 
-def read_parquet(path: Path) -> Iterator[Tokens]:
+def read_parquet(source: BinaryIO, where: str) -> Iterator[Tokens]:
     """Yield the entries of a shard, in order.
+
+    Args:
+        source: a file, open for reading.
+        where: its name, for messages.
 
     Raises:
         InputError: the file is damaged, or is not such a shard.
@@ -73,19 +77,19 @@ def read_parquet(path: Path) -> Iterator[Tokens]:
     """
     arrow, parquet = _pyarrow()
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(source) as file:
             for batch in file.iter_batches(batch_size=ROW_GROUP):
                 facts = batch.select(list(FACTS)).to_pylist()
                 for own, indices in zip(facts, batch.column("indices"), strict=True):
                     flat = indices.values.to_numpy(zero_copy_only=False)
-                    yield build_tokens(own, flat, str(path))
+                    yield build_tokens(own, flat, where)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+        raise InputError(f"{where}: {error.strerror or error}") from error
     except (arrow.ArrowException, KeyError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: not a shard of tokens, or damaged: {error}") from error
+        raise InputError(f"{where}: not a shard of tokens, or damaged: {error}") from error
 
 
-def read_parquet_facts(path: Path) -> list[dict[str, object]]:
+def read_parquet_facts(source: BinaryIO, where: str) -> list[dict[str, object]]:
     """Return the facts of all entries of a shard, without their indices.
 
     Raises:
@@ -94,9 +98,9 @@ def read_parquet_facts(path: Path) -> list[dict[str, object]]:
     """
     arrow, parquet = _pyarrow()
     try:
-        rows: list[dict[str, object]] = parquet.read_table(path, columns=list(FACTS)).to_pylist()
+        rows: list[dict[str, object]] = parquet.read_table(source, columns=list(FACTS)).to_pylist()
         return rows
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+        raise InputError(f"{where}: {error.strerror or error}") from error
     except (arrow.ArrowException, KeyError, ValueError) as error:
-        raise InputError(f"{path}: not a shard of tokens, or damaged: {error}") from error
+        raise InputError(f"{where}: not a shard of tokens, or damaged: {error}") from error

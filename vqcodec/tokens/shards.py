@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
+from vqcodec import storage
 from vqcodec.errors import InputError, UsageError
 from vqcodec.files import replacing
 from vqcodec.tokens.entry import Tokens
 from vqcodec.tokens.parquet import read_parquet, read_parquet_facts, write_parquet
 from vqcodec.tokens.webdataset import read_tar, read_tar_facts, write_tar
+from vqcodec.urls import is_url
 
 FORMATS = {".parquet": "Parquet", ".tar": "WebDataset"}
 FILES_PER_SHARD = 256
@@ -22,14 +26,14 @@ class Shard:
     """A shard that is to be written.
 
     Attributes:
-        path: of the shard.
+        name: path or URL of the shard.
         first: the number of its first file among all files.
-        files: each with its name in entries.
+        files: path or URL of each, and its name in entries.
     """
 
-    path: Path
+    name: str
     first: int
-    files: tuple[tuple[Path, str], ...]
+    files: tuple[tuple[str, str], ...]
 
     def write(self, entries: Iterable[Tokens], *, overwrite: bool) -> None:
         """Write the shard, whole or not at all.
@@ -40,8 +44,14 @@ class Shard:
         """
         numbers = {name: self.first + n for n, (_, name) in enumerate(self.files)}
         keyed = ((f"{numbers[tokens.file]:09d}", tokens) for tokens in entries)
-        write = write_parquet if self.path.suffix == ".parquet" else write_tar
-        with replacing(self.path, overwrite=overwrite) as temporary:
+        write = write_parquet if self.name.endswith(".parquet") else write_tar
+        if is_url(self.name):
+            with tempfile.TemporaryDirectory(prefix="vqcodec-") as folder:
+                local = Path(folder, "shard")
+                write(local, keyed)
+                storage.put(str(local), self.name, overwrite=overwrite)
+            return
+        with replacing(self.name, overwrite=overwrite) as temporary:
             write(temporary, keyed)
 
     def is_complete(self, fingerprint: str, rate: int) -> bool:
@@ -51,41 +61,45 @@ class Shard:
             InputError: it is damaged.
             UsageError: it holds something else.
         """
-        if not self.path.exists():
+        if not _exists(self.name):
             return False
-        read = read_parquet_facts if self.path.suffix == ".parquet" else read_tar_facts
-        facts = read(self.path)
+        read_facts = read_parquet_facts if self.name.endswith(".parquet") else read_tar_facts
+        with _opened(self.name) as file:
+            facts = read_facts(file, self.name)
         names = {name for _, name in self.files}
         for own in facts:
             found = (own.get("fingerprint"), own.get("rate"))
             if found != (fingerprint, rate) or own.get("file") not in names:
                 raise UsageError(
-                    f"{self.path}: holds other files, or those of another model or quality; "
+                    f"{self.name}: holds other files, or those of another model or quality; "
                     "-f overwrites it"
                 )
         return len(facts) == len(self.files)
 
 
-def plan_shards(
-    files: Sequence[tuple[Path, str]], output: Path, files_per_shard: int
-) -> list[Shard]:
+def plan_shards(files: Sequence[tuple[str, str]], output: str, files_per_shard: int) -> list[Shard]:
     """Return the shards for files, each with its name: STEM-00000.SUFFIX and so on.
+
+    Args:
+        files: path or URL of each, and its name in entries.
+        output: path or URL of the shards, without their numbers.
+        files_per_shard: at most.
 
     Raises:
         UsageError: the suffix is of no format, or two files have one name.
     """
-    if output.suffix not in FORMATS:
+    suffix = _suffix(output)
+    if suffix not in FORMATS:
         known = " or ".join(f"{suffix} ({name})" for suffix, name in FORMATS.items())
         raise UsageError(f"-o {output}: the name of shards ends in {known}")
-    seen: dict[str, Path] = {}
+    seen: dict[str, str] = {}
     for path, name in files:
         if seen.setdefault(name, path) != path:
             raise UsageError(f"{seen[name]} and {path}: both would be {name}; give their folder")
+    stem = output.removesuffix(suffix)
     return [
         Shard(
-            path=output.with_name(
-                f"{output.stem}-{start // files_per_shard:0{_DIGITS}d}{output.suffix}"
-            ),
+            name=f"{stem}-{start // files_per_shard:0{_DIGITS}d}{suffix}",
             first=start,
             files=tuple(files[start : start + files_per_shard]),
         )
@@ -97,34 +111,72 @@ def read(*sources: str | Path) -> Iterator[Tokens]:
     """Yield the tokens of shards, one file after the other; one of them is in memory at a time.
 
     Args:
-        sources: shards, or folders of shards, which are read in the order of their names.
+        sources: shards, or folders of shards, which are read in the order of their names; paths or
+            URLs.
 
     Raises:
         InputError: a shard is missing or damaged, or a folder has none.
         UsageError: a file is no shard, or Parquet needs pyarrow.
     """
-    for path in find_shards(*sources):
-        yield from read_parquet(path) if path.suffix == ".parquet" else read_tar(path)
+    for name in find_shards(*sources):
+        with _opened(name) as file:
+            read_entries = read_parquet if name.endswith(".parquet") else read_tar
+            yield from read_entries(file, name)
 
 
-def find_shards(*sources: str | Path) -> list[Path]:
+def find_shards(*sources: str | Path) -> list[str]:
     """Return the shards among files and in folders.
 
     Raises:
         InputError: a source is missing, or a folder has no shard.
         UsageError: a file is no shard.
     """
-    found: list[Path] = []
-    for source in map(Path, sources):
-        if source.is_dir():
-            inside = sorted(p for p in source.iterdir() if p.suffix in FORMATS and p.is_file())
-            if not inside:
-                raise InputError(f"{source}: no file in it ends in {', '.join(FORMATS)}")
-            found += inside
-        elif not source.is_file():
-            raise InputError(f"{source}: no such file or folder")
-        elif source.suffix not in FORMATS:
-            raise UsageError(f"{source}: shards end in {', '.join(FORMATS)}")
-        else:
+    found: list[str] = []
+    for source in map(str, sources):
+        inside = _files_in(source)
+        if inside is None:
+            if not _exists(source):
+                raise InputError(f"{source}: no such file or folder")
+            if _suffix(source) not in FORMATS:
+                raise UsageError(f"{source}: shards end in {', '.join(FORMATS)}")
             found.append(source)
+            continue
+        shards = sorted(name for name in inside if _suffix(name) in FORMATS)
+        if not shards:
+            raise InputError(f"{source}: no file in it ends in {', '.join(FORMATS)}")
+        found += shards
     return found
+
+
+def _files_in(source: str) -> list[str] | None:
+    """Return the files in a folder; None if it is none."""
+    if is_url(source):
+        searched = storage.search(source)
+        return None if searched is None else [listed.url for listed in searched[1]]
+    if not Path(source).is_dir():
+        return None
+    return [str(path) for path in Path(source).iterdir() if path.is_file()]
+
+
+def _exists(name: str) -> bool:
+    if is_url(name):
+        return storage.kind_of(name) is storage.EntryKind.FILE
+    return Path(name).is_file()
+
+
+def _opened(name: str) -> BinaryIO:
+    """Return a shard open for reading.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    if is_url(name):
+        return storage.fetch(name)
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror or error}") from error
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix

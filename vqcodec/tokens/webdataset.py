@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +32,18 @@ def write_tar(path: Path, entries: Iterable[tuple[str, Tokens]]) -> None:
                 archive.addfile(member, io.BytesIO(data))
 
 
-def read_tar(path: Path) -> Iterator[Tokens]:
+def read_tar(file: BinaryIO, where: str) -> Iterator[Tokens]:
     """Yield the entries of a shard, in order; members of other kinds are left out.
+
+    Args:
+        file: open for reading.
+        where: its name, for messages.
 
     Raises:
         InputError: the file is damaged, or is not such a shard.
     """
     try:
-        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
             arrays: dict[str, NDArray[np.uint16]] = {}
             facts: dict[str, dict[str, object]] = {}
             for member in archive:
@@ -50,32 +55,32 @@ def read_tar(path: Path) -> Iterator[Tokens]:
                 else:
                     facts[key] = json.loads(_body(archive, member, MOST_JSON_BYTES))
                 if key in arrays and key in facts:
-                    yield build_tokens(facts.pop(key), arrays.pop(key), str(path))
+                    yield build_tokens(facts.pop(key), arrays.pop(key), where)
             if arrays or facts:
-                raise InputError(f"{path}: an entry without its .npy or its .json")
+                raise InputError(f"{where}: an entry without its .npy or its .json")
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+        raise InputError(f"{where}: {error.strerror or error}") from error
     except (tarfile.TarError, ValueError, EOFError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path}: not a shard of tokens, or damaged: {error}") from error
+        raise InputError(f"{where}: not a shard of tokens, or damaged: {error}") from error
 
 
-def read_tar_facts(path: Path) -> list[dict[str, object]]:
+def read_tar_facts(file: BinaryIO, where: str) -> list[dict[str, object]]:
     """Return the facts of all entries of a shard, without their indices.
 
     Raises:
         InputError: the file is damaged, or is not a shard.
     """
     try:
-        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
             return [
                 json.loads(_body(archive, member, MOST_JSON_BYTES))
                 for member in archive
                 if member.isfile() and member.name.endswith(".json")
             ]
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+        raise InputError(f"{where}: {error.strerror or error}") from error
     except (tarfile.TarError, ValueError, EOFError, RecursionError) as error:
-        raise InputError(f"{path}: not a shard of tokens, or damaged: {error}") from error
+        raise InputError(f"{where}: not a shard of tokens, or damaged: {error}") from error
 
 
 def _body(archive: tarfile.TarFile, member: tarfile.TarInfo, most_bytes: int) -> bytes:

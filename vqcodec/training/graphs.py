@@ -82,8 +82,7 @@ def export_graphs(
     grid = (EXAMPLE_POSITIONS,) * modality.num_axes
     trim, step = modality.geometry.tail_trim, modality.geometry.step
     rate = torch.tensor([0.5])
-    channels = 3 if modality.num_axes == 2 else 1
-    signal = torch.rand(2, channels, *(n * step - trim for n in grid)) / 2
+    signal = torch.rand(2, modality.num_plane_channels, *(n * step - trim for n in grid)) / 2
     latents = torch.randn(2, modality.config.dim, *grid)
     planes = Dim("planes", min=1, max=1024)
     sides = {2 + n: Dim(f"side{n}", min=1, max=LARGEST_GRID) for n in range(modality.num_axes)}

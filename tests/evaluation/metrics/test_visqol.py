@@ -126,3 +126,8 @@ def test_the_shortest_sound_with_a_score_and_a_long_one_in_pieces(monkeypatch):
     expected = (visqol.visqol_audio(sound, sound) + visqol.visqol_audio(sound, mixed)) / 2
     assert visqol.visqol_audio(*pair) == pytest.approx(expected)
     assert visqol.visqol_audio(sound, noise) < visqol.visqol_audio(sound, mixed)
+
+
+@pytest.mark.parametrize(("size", "quick"), [(0, 1), (1, 1), (7, 8), (13, 15), (28_800, 28_800)])
+def test_transforms_have_lengths_with_small_factors(size, quick):
+    assert visqol._quick_length(size) == quick

@@ -14,7 +14,7 @@ SAMPLE_RATE = 16_000
 
 
 def excerpts(recordings, speakers=None, **config):
-    held = HeldRecordings({f"{n}.wav": r for n, r in enumerate(recordings)})
+    held = HeldRecordings({f"{n}.wav": r[None] for n, r in enumerate(recordings)})
     return AudioExcerpts(held, AudioDataConfig(**config), LENGTH, SAMPLE_RATE, speakers)
 
 

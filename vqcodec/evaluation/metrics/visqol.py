@@ -119,13 +119,24 @@ def best_lag(reference: Floats, decoded: Floats) -> int:
 
 
 def _envelope(waveform: Floats) -> Floats:
-    """Return the magnitude of the analytic signal of a waveform [T], about its mean."""
-    mean = waveform.mean()
-    spectrum = np.zeros(len(waveform), np.complex128)
-    spectrum[: len(waveform) // 2 + 1] = np.fft.rfft(waveform - mean)
-    spectrum[1 : (len(waveform) + 1) // 2] *= 2
-    envelope: Floats = np.abs(np.fft.ifft(spectrum)) + mean
+    """Return the magnitude of the analytic signal of a waveform [T], about its mean.
+
+    The waveform is padded to a length that is quick to transform, which changes only its ends.
+    """
+    mean, size = waveform.mean(), _quick_length(len(waveform))
+    spectrum = np.zeros(size, np.complex128)
+    spectrum[: size // 2 + 1] = np.fft.rfft(waveform - mean, size)
+    spectrum[1 : (size + 1) // 2] *= 2
+    envelope: Floats = np.abs(np.fft.ifft(spectrum)[: len(waveform)]) + mean
     return envelope
+
+
+def _quick_length(size: int) -> int:
+    """Return the least number from `size` on whose prime factors are 2, 3 and 5."""
+    if size < 2:
+        return 1
+    odd: list[int] = [3**three * 5**five for three in range(13) for five in range(9)]
+    return min(factor << max(0, (-(-size // factor) - 1).bit_length()) for factor in odd)
 
 
 def _predict(features: Floats) -> float:

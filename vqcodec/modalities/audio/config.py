@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from vqcodec.config import check_range
 from vqcodec.errors import ConfigError
@@ -13,6 +14,10 @@ MDCT_FRAMES = 2  # MDCT frames per latent frame
 UNIT_REACH = 3  # the receptive field of a unit, in positions on each side
 NUM_HALVINGS = 6  # of the sample rate, in the paper's networks
 PAPER_STEP = 2**NUM_HALVINGS  # samples per latent position, in the paper's networks
+SPLITS = (1, 2, 4, 8)  # blocks per frame that the transform of `BlocksConfig` can have
+BAND_BINS = 16  # its coefficients per grid band
+CHANNELS = 2  # its input channels
+SIDE_BOOKS = 4  # its codebooks of a grid band that are not coefficients
 DILATIONS = (1, 3, 9, 27)  # of a stage's residual units, in the paper's networks
 
 NETWORKS = Registry(
@@ -21,6 +26,10 @@ NETWORKS = Registry(
         "mdct": Kind(
             config="vqcodec.modalities.audio.config:MdctConfig",
             training="vqcodec.networks.audio.decoder:MDCT",
+        ),
+        "blocks": Kind(
+            config="vqcodec.modalities.audio.config:BlocksConfig",
+            training="vqcodec.networks.audio.stereo:BLOCKS",
         ),
         "paper": Kind(
             config="vqcodec.modalities.audio.config:PaperAudioConfig",
@@ -34,6 +43,8 @@ NETWORKS = Registry(
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MdctConfig:
     """The sample rate, and the size of the networks over MDCT frames."""
+
+    num_channels: ClassVar[int] = 1  # of a plane
 
     sample_rate: int = 16_000  # Hz
     hop_length: int = 320  # samples per latent frame
@@ -55,6 +66,11 @@ class MdctConfig:
         check_range(self, "network", 8, 2_048, "encoder_width", "decoder_width")
         check_range(self, "network", 0, 32, "encoder_units", "decoder_units")
 
+    @property
+    def band_hz(self) -> float:
+        """The highest frequency that is coded."""
+        return self.sample_rate / 2
+
     def geometry(self) -> Geometry:
         """Return `hop_length` samples per frame, and the receptive field of the convolutions."""
         units, width = UNIT_REACH, 2
@@ -74,8 +90,69 @@ class MdctConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BlocksConfig:
+    """The sample rate, and the size of a transform with block switching for two channels.
+
+    The latents of a frame are those of `num_bands` grid bands of equal width. Each grid band has
+    SIDE_BOOKS latents for the split and the levels of the frame, then BAND_BINS coefficients of
+    the mid channel, then as many of the side channel.
+    """
+
+    num_channels: ClassVar[int] = CHANNELS  # of a plane
+
+    sample_rate: int = 48_000  # Hz
+    hop_length: int = 2_048  # samples per frame
+    num_bands: int = 108
+    num_slots: int = 24  # levels of a frame and channel
+    decoder_width: int = 96
+    decoder_units: int = 2
+
+    def __post_init__(self) -> None:
+        check_range(self, "network", 4_000, 96_000, "sample_rate")
+        check_range(self, "network", 2 * BAND_BINS, 4_096, "hop_length")
+        if self.hop_length % BAND_BINS:
+            raise ConfigError(
+                f"network.hop_length: {self.hop_length} is not a multiple of {BAND_BINS}"
+            )
+        check_range(self, "network", 4, self.hop_length // BAND_BINS, "num_bands")
+        check_range(self, "network", 4, self.num_bands, "num_slots")
+        if self.num_slots % 4:
+            raise ConfigError(f"network.num_slots: {self.num_slots} is not a multiple of 4")
+        check_range(self, "network", 8, 2_048, "decoder_width")
+        check_range(self, "network", 0, 32, "decoder_units")
+
+    @property
+    def band_hz(self) -> float:
+        """The highest frequency that is coded."""
+        return self.sample_rate * self.num_bands * BAND_BINS / (2 * self.hop_length)
+
+    @property
+    def num_books(self) -> int:
+        """The latents of a grid band."""
+        return SIDE_BOOKS + CHANNELS * BAND_BINS
+
+    @property
+    def dim(self) -> int:
+        """The latents of a frame; those of one kind stand together, in order of frequency."""
+        return self.num_books * self.num_bands
+
+    def geometry(self) -> Geometry:
+        """Return `hop_length` samples per frame, and the receptive field of the convolutions."""
+        return Geometry(
+            step=self.hop_length,
+            tail_trim=0,
+            encoder_reach=2,
+            decoder_reach=2 + UNIT_REACH * self.decoder_units,
+            window=128,
+            segment=128,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PaperAudioConfig:
     """The sample rate, and the size of the paper's two networks."""
+
+    num_channels: ClassVar[int] = 1  # of a plane
 
     sample_rate: int = 16_000  # Hz
     dim: int = 64  # channels of the latents
@@ -95,6 +172,11 @@ class PaperAudioConfig:
     def widths(self) -> list[int]:
         """Return the channels of each stage, highest resolution (half the sample rate) first."""
         return [min(self.width, self.narrow_width * 2**stage) for stage in range(NUM_HALVINGS)]
+
+    @property
+    def band_hz(self) -> float:
+        """The highest frequency that is coded."""
+        return self.sample_rate / 2
 
     def geometry(self) -> Geometry:
         """Return 64 samples per position; the six strided convolutions reach one position."""

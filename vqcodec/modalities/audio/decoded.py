@@ -81,20 +81,36 @@ class DecodedSound:
         first = max(0, self.samples.start * rate // own_rate - reach) // step
         last = -(-(-(-self.samples.stop * rate // own_rate) + reach) // step)
         frames = slice(first, min(num_frames, last))
-        num_planes = self.modality.num_planes(self.facts)
+        num_coded = sum(map(len, self.modality.channels_of_planes(self.facts)))
         position, factor = self.samples.start, np.float32(2.0**-self.gain)
         for block in resample_blocks(
-            self._decoded(frames), num_planes, rate, own_rate, self.samples, first * step
+            self._decoded(frames), num_coded, rate, own_rate, self.samples, first * step
         ):
             scaled = block * factor if self.gain else block
             scaled = amplify(scaled, position, self.passages, own_rate, -1)
             quiet = apply_silences(scaled, position, self.silences, own_rate)
             position += block.shape[1]
-            yield np.repeat(quiet, self.num_channels // num_planes, axis=0)
+            yield np.repeat(quiet, self.num_channels // num_coded, axis=0)
 
     def _decoded(self, frames: slice) -> Iterator[Waveform]:
-        """Yield decoded frames, [P, n] at the model's sample rate, without the final padding."""
+        """Yield coded channels [C, n] at the model's sample rate, without the final padding."""
         num_samples = self.modality.model_samples(self.facts)
+        channels = self.modality.channels_of_planes(self.facts)
         for (place,), planes in self.decode((frames,)):
-            length = min(place.stop, num_samples) - place.start
-            yield planes[:, 0, : max(0, length)].clip(-1, 1)
+            length = max(0, min(place.stop, num_samples) - place.start)
+            yield split_planes(planes[:, :, :length], channels).clip(-1, 1)
+
+
+def split_planes(
+    planes: NDArray[np.float32], channels: tuple[tuple[int, ...], ...]
+) -> NDArray[np.float32]:
+    """Return the channels [C, n] of planes [P, 1 or 2, n]; a single one is the mean of its plane.
+
+    Args:
+        planes: as decoded.
+        channels: the numbers of the channels of each plane.
+    """
+    result = np.empty((sum(map(len, channels)), planes.shape[2]), np.float32)
+    for plane, own in zip(planes, channels, strict=True):
+        result[list(own)] = plane if len(own) == len(plane) else plane.mean(axis=0)
+    return result

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vqcodec.bitstream.channels import channels_of_planes
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.bitstream.quiet import (
@@ -22,7 +23,7 @@ from vqcodec.bitstream.stream import Stream
 from vqcodec.bitstream.tags import build_tags, parse_tags
 from vqcodec.errors import UsageError
 from vqcodec.layout import Place
-from vqcodec.modalities.audio.config import NETWORKS, MdctConfig, PaperAudioConfig
+from vqcodec.modalities.audio.config import NETWORKS, BlocksConfig, MdctConfig, PaperAudioConfig
 from vqcodec.modalities.audio.decoded import DecodedSound
 from vqcodec.modalities.audio.quiet import AmplifiedSound, find_quietness
 from vqcodec.modalities.audio.voices import mel_energies
@@ -36,8 +37,11 @@ VOICE_S = 30.0  # of a speaker's recording are used
 SHORTEST_VOICE_S = 0.5
 
 
-class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
-    """Sounds, coded as one or more mono planes at the model's sample rate."""
+class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
+    """Sounds, coded as one or more planes at the model's sample rate.
+
+    A plane has one channel, or two for models that code pairs of channels together.
+    """
 
     name = "audio"
     wire_id = HeaderModality.AUDIO
@@ -52,8 +56,8 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
 
     @property
     def band_hz(self) -> float:
-        """Half the model's rate."""
-        return self.config.sample_rate / 2
+        """Half the model's rate, or less if its network leaves out the highest frequencies."""
+        return self.config.band_hz
 
     @property
     def takes_voices(self) -> bool:
@@ -79,20 +83,39 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         return mel_energies(resample(mono, speaker.sample_rate, rate), rate)
 
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> AudioFacts:
-        """Return the length, sample rate and channels of a sound."""
+        """Return the length, sample rate and channels of a sound.
+
+        A model for pairs of channels never mixes them down.
+        """
         if not isinstance(signal, Sound):
             raise UsageError("this model is for sounds, and the input is a picture")
         return AudioFacts(
             num_samples=signal.num_samples,
             sample_rate=signal.sample_rate,
             num_channels=signal.num_channels,
-            downmixed=signal.num_channels > 1 and not separate_channels,
+            downmixed=self.mixes_down(signal.num_channels, separate_channels=separate_channels),
         )
 
     def num_planes(self, facts: Facts) -> int:
-        """Return the number of coded channels."""
+        """Return the number of planes of coded channels."""
         assert isinstance(facts, AudioFacts)
-        return 1 if facts.downmixed else facts.num_channels
+        return len(self.channels_of_planes(facts))
+
+    @property
+    def num_plane_channels(self) -> int:
+        """The channels of a plane."""
+        return self.config.num_channels
+
+    def mixes_down(self, num_channels: int, *, separate_channels: bool) -> bool:
+        """Return whether only the mean of the channels is coded."""
+        return self.config.num_channels == 1 and num_channels > 1 and not separate_channels
+
+    def channels_of_planes(self, facts: AudioFacts) -> tuple[tuple[int, ...], ...]:
+        """Return the numbers of the coded channels of each plane, one or two."""
+        num_coded = num_coded_channels(facts)
+        if self.config.num_channels == 1:
+            return tuple((number,) for number in range(num_coded))
+        return channels_of_planes(num_coded)
 
     def model_samples(self, facts: AudioFacts) -> int:
         """Return the number of samples per channel at the model's sample rate."""
@@ -117,26 +140,34 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         return self.facts_of_size((round(duration_s * self.config.sample_rate) or 1,))
 
     def reader(self, signal: LazySignal, facts: Facts) -> Callable[[Place], Array]:
-        """Return a function that returns the coded channels [P, 1, T] at a place.
+        """Return a function that returns the planes [P, C, T] at a place.
+
+        A plane for two channels that has only one holds it twice.
 
         Places are in samples at the model's sample rate.
         """
         assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
-        num_planes = self.num_planes(facts)
+        num_coded = num_coded_channels(facts)
         blocks = (_mixed(block, facts) for block in signal.blocks())
         wanted = range(self.model_samples(facts))
         resampled = resample_blocks(
-            blocks, num_planes, signal.sample_rate, self.config.sample_rate, wanted
+            blocks, num_coded, signal.sample_rate, self.config.sample_rate, wanted
         )
-        read = ForwardReader(resampled, num_planes)
-        return lambda place: read(place[0].start, place[0].stop)[:, None]
+        read = ForwardReader(resampled, num_coded)
+        # The first and the last channel of a plane: the same one if it has only one.
+        ends = [
+            (own[0], own[-1])[: self.num_plane_channels] for own in self.channels_of_planes(facts)
+        ]
+        return lambda place: read(place[0].start, place[0].stop)[np.array(ends)]
 
     def prepare(self, signal: LazySignal, facts: Facts) -> tuple[Sound, Sequence[Section]]:
         """Return the sound, louder where it is very quiet, and its side sections; reads it once."""
         assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
-        found = find_quietness(signal, self.num_planes(facts), lambda block: _mixed(block, facts))
+        found = find_quietness(
+            signal, num_coded_channels(facts), lambda block: _mixed(block, facts)
+        )
         sections = []
         if any(found.silences):
             sections.append(Section(Tag.SILENCE, build_silence(found.silences)))
@@ -158,7 +189,7 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
             return DecodedSound(self, decode, facts, whole)
         gain, silence = side.find(Tag.GAIN), side.find(Tag.SILENCE)
         passages, tags = side.find(Tag.PASSAGES), side.find(Tag.TAGS)
-        num_planes = self.num_planes(facts)
+        num_coded = num_coded_channels(facts)
         return DecodedSound(
             self,
             decode,
@@ -169,7 +200,7 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
             tags=() if tags is None else parse_tags(tags),
             silences=()
             if silence is None
-            else tuple(parse_silence(silence, num_planes, facts.num_samples)),
+            else tuple(parse_silence(silence, num_coded, facts.num_samples)),
         )
 
     def with_gaps(
@@ -178,17 +209,20 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
         """Return the sound with its notes, silent where segments are missing."""
         assert isinstance(signal, DecodedSound)
         facts, rate = signal.facts, self.config.sample_rate
-        num_planes, size = self.num_planes(facts), self.geometry.segment
+        channels, size = self.channels_of_planes(facts), self.geometry.segment
         num_rows = -(-self.grid(facts)[0] // size)
         length = size * self.geometry.step
-        silences = [list(each) for each in signal.silences] or [[] for _ in range(num_planes)]
+        silences = [list(each) for each in signal.silences] or [
+            [] for _ in range(num_coded_channels(facts))
+        ]
         for number in missing:
             plane, row = divmod(number, num_rows)
             start, stop = (
                 min(facts.num_samples, place * length * facts.sample_rate // rate)
                 for place in (row, row + 1)
             )
-            silences[plane].append(range(start, stop))
+            for channel in channels[plane]:
+                silences[channel].append(range(start, stop))
         return replace(signal, silences=tuple(tuple(each) for each in silences), notes=tuple(notes))
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
@@ -219,6 +253,11 @@ class AudioModality(Modality[MdctConfig | PaperAudioConfig]):
     def num_samples(self, num_frames: int) -> int:
         """Return the number of samples that num_frames frames decode to."""
         return max(0, num_frames * self.geometry.step - self.geometry.tail_trim)
+
+
+def num_coded_channels(facts: AudioFacts) -> int:
+    """Return the number of channels that a stream codes."""
+    return 1 if facts.downmixed else facts.num_channels
 
 
 def _mixed(block: Waveform, facts: AudioFacts) -> Waveform:

@@ -37,6 +37,11 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
         """The side of a latent position, in pixels."""
         return float(self.geometry.step)
 
+    @property
+    def num_plane_channels(self) -> int:
+        """Red, green and blue."""
+        return 3
+
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> ImageFacts:  # noqa: ARG002
         """Return the size of a picture."""
         if not isinstance(signal, Picture):

@@ -121,8 +121,7 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
     def forward(self, indices: Tensor, rate: Tensor, in_use: Tensor | None) -> list[Tensor]:
         """Return the prediction for every group; see `PriorNetwork`."""
         height, width = indices.shape[2:]
-        start = interpolate_knots(self.rate_state, rate)
-        state = start[:, None, None].expand(-1, height, width, -1)  # [B, h, w, W]
+        state = self.initial_state(rate, height, width)
         features = self.features(indices, 0, in_use).movedim(1, -1).contiguous()
         sizes = [self.features.per_index * size for size in self.config.groups]
         predictions = []
@@ -134,11 +133,20 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
                 assert isinstance(predictor, GroupPredictor)
                 hidden = predictor.predict(state, own)
                 if number + 1 < len(sizes):
-                    state = predictor.advance(state, own)
+                    state = predictor.advance(state, self.spread(own, number))
                 with torch.autocast(hidden.device.type, enabled=False):
                     outputs = predictor.head(hidden.float())
                 predictions.append(outputs.unflatten(-1, (self.config.groups[number], -1)))
         return predictions
+
+    def initial_state(self, rate: Tensor, height: int, width: int) -> Tensor:
+        """Return the state [B, h, w, W] before the first group."""
+        start = interpolate_knots(self.rate_state, rate)
+        return start[:, None, None].expand(-1, height, width, -1)
+
+    def spread(self, features: Tensor, number: int) -> Tensor:  # noqa: ARG002
+        """Return features [B, h, w, C] of a group as the next groups see them."""
+        return features
 
     def stored_layers(self) -> Iterator[StoredLayer]:
         """Yield every layer that a model file stores."""

@@ -30,10 +30,17 @@ class LatticeModule(QuantizerModule):
             math.log(config.coarsest_step), math.log(config.finest_step), config.num_knots
         )
         self.log_gain = nn.Parameter(-steps[:, None].repeat(1, config.dim))  # [J, D]
+        self._fix_integers()
 
     def gain(self, rate: Tensor, num_dims: int) -> Tensor:
         """Return the grid steps per unit of each channel, [B, D, 1, ...] with num_dims axes."""
-        gain = interpolate_knots(self.log_gain, self.rate_fraction(rate)).exp()
+        table = self.log_gain
+        if not self.config.learn_steps:
+            table = table.detach()
+        elif self.config.num_integers:
+            fixed = table[:, : self.config.num_integers].detach()  # never learnt
+            table = torch.cat([fixed, table[:, self.config.num_integers :]], dim=1)
+        gain = interpolate_knots(table, self.rate_fraction(rate)).exp()
         return gain.reshape(gain.shape + (1,) * (num_dims - 2))
 
     def forward(self, latents: Tensor, rate: Tensor, *, relax: bool = False) -> Quantized:
@@ -66,6 +73,12 @@ class LatticeModule(QuantizerModule):
         if deviations is not None:
             with torch.no_grad():
                 self.log_gain.add_(deviations.clamp(min=1e-4).log())
+        self._fix_integers()
+
+    def _fix_integers(self) -> None:
+        """Set the steps of channels that hold integers to 1."""
+        with torch.no_grad():
+            self.log_gain[:, : self.config.num_integers] = 0
 
     def sample_rates(self, batch_size: int) -> Tensor:
         """Return rates [B] uniform over 0 … 255."""

@@ -123,7 +123,8 @@ def adapt_model(
     suffixes = training_side(autoencoder.modality).suffixes
     domain = split_domain(find_files(data, suffixes), seed)
     budget = Budget(60 * minutes, clock)
-    base, fits = model_of(file), {}
+    base = model_of(file)
+    fits: dict[str, Fitted] = {}
     fitted = file
     if part != "decoder":
         assert prior is None or isinstance(prior, PriorNetwork)
@@ -134,10 +135,12 @@ def adapt_model(
             fits["all"] = _fit_jointly(autoencoder, prior, recipe, domain, budget, seed, report)
             fitted = with_networks(fitted, autoencoder, ("encoder.", "decoder.", "quantizer."))
             fitted = with_prior(fitted, prior, autoencoder)
-        left = budget.part(FIRST_SHARE if part == "both" else 1.0)
-        fits["prior"] = _fit_prior(model_of(fitted), autoencoder, prior, domain, left, seed, report)
-        fitted = with_prior(fitted, prior, autoencoder)
-    if part in ("both", "decoder"):
+        if not _interrupted(fits):
+            left = budget.part(FIRST_SHARE if part == "both" else 1.0)
+            new = model_of(fitted)
+            fits["prior"] = _fit_prior(new, autoencoder, prior, domain, left, seed, report)
+            fitted = with_prior(fitted, prior, autoencoder)
+    if part in ("both", "decoder") and not _interrupted(fits):
         assert recipe is not None
         fitting = DecoderFitting(autoencoder, recipe, domain.train, domain.stopping, seed)
         fits["decoder"] = fit(fitting, budget.part(1.0), seed, _named(report, "decoder"))
@@ -191,6 +194,11 @@ def _fit_jointly(
 def _records(model: Model, domain: Domain, distortion: str) -> list[Judged]:
     rates = {model.rate_of(quality): quality for quality in QUALITIES}
     return list(judge(model, domain.judged, list(rates.values()), model.parts.modality, distortion))
+
+
+def _interrupted(fits: dict[str, Fitted]) -> bool:
+    """Return whether Ctrl-C has ended the last fitting; the next ones are then left out."""
+    return any(fitted.interrupted for fitted in fits.values())
 
 
 def _named(report: Report, name: str) -> Callable[[float, float, float], None]:

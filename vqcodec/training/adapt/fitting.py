@@ -91,25 +91,25 @@ def fit(fitting: Fitting, budget: Budget, seed: int, report: Report = lambda *_:
     reference = math.inf  # the first steps, with a fresh optimizer, may be a loss
     interrupted = False
     report(0.0, best, before)
-    while budget.share < 1 and waited < PATIENCE and not interrupted:
-        try:
+    try:
+        while budget.share < 1 and waited < PATIENCE:
             with uninterrupted():
                 _step(fitting, optimizer, budget.share, generator)
                 steps += 1
                 average.update(fitting.module, steps)
-        except KeyboardInterrupt:
-            interrupted = True
-        if budget.share * CHECKS < checks + 1 and not interrupted:
-            continue
-        checks = int(budget.share * CHECKS)
-        with average.in_place_of_weights(fitting.module):
-            figure = _figure(fitting)
-            if figure < best:
-                best, kept = figure, _copy(fitting.module)
-        waited += 1
-        if figure < reference * (1 - LEAST_GAIN):
-            reference, waited = figure, 0
-        report(budget.share, figure, before)
+            if budget.share * CHECKS < checks + 1:
+                continue
+            checks = int(budget.share * CHECKS)
+            with average.in_place_of_weights(fitting.module):
+                figure = _figure(fitting)
+                if figure < best:
+                    best, kept = figure, _copy(fitting.module)
+            waited += 1
+            if figure < reference * (1 - LEAST_GAIN):
+                reference, waited = figure, 0
+            report(budget.share, figure, before)
+    except KeyboardInterrupt:
+        interrupted = True
     fitting.module.load_state_dict(kept)
     return Fitted(before, best, steps, budget.elapsed_s, interrupted)
 

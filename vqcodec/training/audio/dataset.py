@@ -98,10 +98,10 @@ class AudioExcerpts(Dataset):
         if number not in self.powers:
             length, size = int(self.recordings.lengths[number]), round(JUDGED_S * self.sample_rate)
             if length <= JUDGED_PARTS * size:
-                parts = [self.recordings.read(number, 0, length)]
+                parts = [self.recordings.read(number, 0, length)[0]]
             else:
                 starts = np.linspace(0, length - size, JUDGED_PARTS).astype(int)
-                parts = [self.recordings.read(number, int(s), int(s) + size) for s in starts]
+                parts = [self.recordings.read(number, int(s), int(s) + size)[0] for s in starts]
             samples = np.concatenate(parts)
             self.powers[number] = float(np.square(samples, dtype=np.float64).mean())
         return self.powers[number]
@@ -119,7 +119,7 @@ class AudioExcerpts(Dataset):
         for _ in range(draws):
             start = int(generator.integers(max(1, length - num_samples + 1)))
             samples = self.recordings.read(chosen, start, min(length, start + num_samples))
-            excerpt = samples.astype(np.float64)
+            excerpt = samples[0].astype(np.float64)
             if np.square(excerpt).mean() >= quiet:
                 break
         return np.pad(excerpt / 32768.0, (0, num_samples - len(excerpt)))

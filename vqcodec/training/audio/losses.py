@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -30,7 +31,10 @@ def band_members(num_fft: int, sample_rate: int) -> Tensor:
 
 
 def compressed_spectral_loss(
-    reconstruction: Tensor, target: Tensor, sample_rate: int
+    reconstruction: Tensor,
+    target: Tensor,
+    sample_rate: int,
+    resolutions: Sequence[tuple[int, int]] = RESOLUTIONS,
 ) -> dict[str, Tensor]:
     """Return errors of power-compressed spectra, [B] each, of waveforms [B, 1 or 2, T], [B, 1, T].
 
@@ -47,7 +51,7 @@ def compressed_spectral_loss(
     first, second = reconstruction[:, :1], reconstruction[:, -1:]
     same = reconstruction.shape[1] == 1
     bands = magnitude = complex_part = target.new_zeros(len(target))
-    for num_fft, hop_length in RESOLUTIONS:
+    for num_fft, hop_length in resolutions:
         weights = frequency_weights(num_fft, sample_rate).to(target.device)
         original = _compressed(target, num_fft, hop_length, sample_rate)
         one = _compressed(first, num_fft, hop_length, sample_rate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,40 @@ _SEEKABLE_SAMPLES = ("PCM_", "FLOAT", "DOUBLE")  # beginnings of libsndfile's na
 _SAMPLE_BYTES = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How recordings are given.
+
+    Attributes:
+        sample_rate: in Hz.
+        num_channels: 1, mixed down; or 2, the first two, or one channel twice.
+        longest_s: of a longer recording only the middle counts; None for no limit.
+    """
+
+    sample_rate: int
+    num_channels: int = 1
+    longest_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFacts:
+    """What a file's header says.
+
+    Attributes:
+        sample_rate: in Hz.
+        first: number of the first sample that counts.
+        num_samples: number of samples that count, at least 1.
+        seekable: whether its samples can be read from any place on.
+    """
+
+    sample_rate: int
+    first: int
+    num_samples: int
+    seekable: bool
+
+
 class Recordings(ABC):
-    """Recordings with one channel, at one rate, by number.
+    """Recordings in one form, by number.
 
     Attributes:
         files: names of the N recordings.
@@ -39,7 +72,7 @@ class Recordings(ABC):
 
     @abstractmethod
     def read(self, number: int, start: int, stop: int) -> NDArray[np.int16]:
-        """Return samples start … stop - 1 of a recording; both lie inside it.
+        """Return samples start … stop - 1 of a recording, [C, n]; both lie inside it.
 
         Raises:
             InputError: its file cannot be read.
@@ -51,118 +84,107 @@ class Recordings(ABC):
 
 
 class HeldRecordings(Recordings):
-    """Recordings [T] in memory."""
-
-    files: list[str]
+    """Recordings in memory."""
 
     def __init__(self, waveforms: Mapping[str, NDArray[np.int16]]) -> None:
-        """Take recordings by name."""
+        """Take recordings [C, T] by name."""
         self.files, self.waveforms = list(waveforms), list(waveforms.values())
-        self.lengths = np.array([len(waveform) for waveform in self.waveforms])
+        self.lengths = np.array([waveform.shape[1] for waveform in self.waveforms])
 
     def read(self, number: int, start: int, stop: int) -> NDArray[np.int16]:
-        """Return samples start … stop - 1 of a recording."""
-        return self.waveforms[number][start:stop]
+        """Return samples start … stop - 1 of a recording, [C, n]."""
+        return self.waveforms[number][:, start:stop]
 
     def describe(self) -> str:
         """Return the number of recordings, and that all are in memory."""
-        num_bytes = _SAMPLE_BYTES * int(self.lengths.sum())
+        num_bytes = sum(waveform.nbytes for waveform in self.waveforms)
         text = f"{len(self.lengths)} recordings"
         return describe_memory(text, num_bytes, DecodedFiles(num_bytes))
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingFacts:
-    """What a file's header says, and whether its samples can be read from any place on."""
-
-    sample_rate: int
-    num_samples: int
-    seekable: bool
 
 
 class RecordingFiles(Recordings):
     """Recordings in files; of WAV, FLAC and AIFF, only the needed part is read and resampled."""
 
-    def __init__(
-        self, files: Mapping[str, RecordingFacts], sample_rate: int, memory_bytes: int
-    ) -> None:
+    def __init__(self, files: Mapping[str, RecordingFacts], form: Form, memory_bytes: int) -> None:
         """Take files.
 
         Args:
             files: what `facts_of` returns for each name.
-            sample_rate: of the recordings, in Hz.
+            form: of the recordings.
             memory_bytes: of decoded files of other formats that are kept.
         """
-        self.files, self.facts, self.sample_rate = list(files), list(files.values()), sample_rate
+        self.files, self.facts, self.form = list(files), list(files.values()), form
         self.lengths = np.array(
-            [-(-facts.num_samples * sample_rate // facts.sample_rate) for facts in self.facts]
+            [-(-f.num_samples * form.sample_rate // f.sample_rate) for f in self.facts]
         )
         self.decoded = DecodedFiles(memory_bytes)
 
     @property
     def num_bytes(self) -> int:
         """Size of all decoded recordings."""
-        return _SAMPLE_BYTES * int(self.lengths.sum())
-
-    def _read_whole(self, number: int) -> NDArray[np.int16]:
-        return as_integers(read_recording(self.files[number], self.sample_rate))
+        return _SAMPLE_BYTES * self.form.num_channels * int(self.lengths.sum())
 
     def describe(self) -> str:
         """Return the number of recordings, and how much of them is in memory."""
         return describe_memory(f"{len(self.files)} recordings", self.num_bytes, self.decoded)
 
     def read(self, number: int, start: int, stop: int) -> NDArray[np.int16]:
-        """Return samples start … stop - 1 of a recording."""
+        """Return samples start … stop - 1 of a recording, [C, n]."""
         if self.facts[number].seekable:
             return as_integers(self.waveform(number, start, stop))
-        return self.decoded.get(number, self._read_whole)[start:stop]
+        whole = self.decoded.get(number, self._read_whole)
+        return whole[:, start:stop]
 
-    def waveform(self, number: int, start: int, stop: int) -> NDArray[np.float32]:
-        """Return samples start … stop - 1 of a recording in 32 bits, -1 … 1."""
+    def _read_whole(self, number: int) -> NDArray[np.int16]:
+        return as_integers(read_recording(self.files[number], self.form))
+
+    def waveform(self, number: int, start: int, stop: int) -> Waveform:
+        """Return samples start … stop - 1 of a recording in 32 bits, [C, n] in -1 … 1."""
         facts, name = self.facts[number], self.files[number]
         if not facts.seekable:
-            return read_recording(name, self.sample_rate)[start:stop]
-        old, new = facts.sample_rate, self.sample_rate
+            return read_recording(name, self.form)[:, start:stop]
+        old, new = facts.sample_rate, self.form.sample_rate
         reach = reach_of(old, new) if old != new else 0
         first = max(0, start * old // new - reach)
         last = min(facts.num_samples, -(-stop * old // new) + reach)
-        part = iter([_read_part(name, first, last)])
-        blocks = resample_blocks(part, 1, old, new, range(start, stop), first)
-        found: NDArray[np.float32] = np.concatenate(list(blocks), axis=1)[0]
-        return found
+        part = _in_channels(_read_part(name, facts.first + first, facts.first + last), self.form)
+        blocks = resample_blocks(iter([part]), len(part), old, new, range(start, stop), first)
+        return np.concatenate(list(blocks), axis=1)
 
 
-def read_recording(name: str | Path, sample_rate: int) -> NDArray[np.float32]:
-    """Return a file's sound [T], -1 … 1, at a rate in Hz, mixed down to one channel.
+def open_recordings(
+    names: Sequence[str], form: Form, memory_bytes: int, reader: InputReader
+) -> Recordings:
+    """Return the recordings that can be read, in memory if they fit into it."""
+    files = RecordingFiles(
+        reader.read_each(names, partial(facts_of, form=form)), form, memory_bytes
+    )
+    if files.num_bytes > memory_bytes:
+        return files
+    return HeldRecordings(
+        reader.read_each(files.files, lambda name: as_integers(read_recording(name, form)))
+    )
+
+
+def read_recording(name: str | Path, form: Form) -> Waveform:
+    """Return a file's sound in a form, [C, T] in -1 … 1.
 
     Raises:
         InputError: it cannot be read.
     """
     with open_name(name) as file:
         clip = AudioClip.of_sound(AudioFile(file, str(name)))
-    mono = clip.waveform.mean(axis=0, keepdims=True)
-    recording: NDArray[np.float32] = resample(mono, clip.sample_rate, sample_rate)[0]
-    return recording
+    first, length = _middle(clip.num_samples, clip.sample_rate, form)
+    part = _in_channels(clip.waveform[:, first : first + length], form)
+    return resample(part, clip.sample_rate, form.sample_rate)
 
 
-def as_integers(waveform: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Return samples [T] in -1 … 1 as 16-bit integers."""
+def as_integers(waveform: Waveform) -> NDArray[np.int16]:
+    """Return samples in -1 … 1 as 16-bit integers, which take half of the memory."""
     return np.round(waveform.clip(-1, 1) * 32767).astype(np.int16)
 
 
-def open_recordings(
-    names: Sequence[str], sample_rate: int, memory_bytes: int, reader: InputReader
-) -> Recordings:
-    """Return recordings at a rate in Hz, in memory if they fit into it."""
-    files = RecordingFiles(reader.read_each(names, facts_of), sample_rate, memory_bytes)
-    if files.num_bytes > memory_bytes:
-        return files
-    return HeldRecordings(
-        reader.read_each(files.files, lambda name: as_integers(read_recording(name, sample_rate)))
-    )
-
-
-def facts_of(name: str | Path) -> RecordingFacts:
+def facts_of(name: str | Path, form: Form) -> RecordingFacts:
     """Return the facts of a recording.
 
     Raises:
@@ -173,24 +195,38 @@ def facts_of(name: str | Path) -> RecordingFacts:
             if read_at(file, 0, 4) in _SEEKABLE:
                 file.seek(0)
                 with open_sndfile(file) as sound:
-                    if (
-                        sound.subtype.startswith(_SEEKABLE_SAMPLES)
-                        and sound.frames
-                        and ends_there(sound)
-                    ):
-                        return RecordingFacts(sound.samplerate, sound.frames, seekable=True)
+                    plain = sound.subtype.startswith(_SEEKABLE_SAMPLES)
+                    if plain and sound.frames and ends_there(sound):
+                        middle = _middle(sound.frames, sound.samplerate, form)
+                        return RecordingFacts(sound.samplerate, *middle, seekable=True)
             file.seek(0)
             whole = AudioFile(file, str(name))
             if not whole.num_samples:
                 raise InputError("has no samples")
-            return RecordingFacts(whole.sample_rate, whole.num_samples, seekable=False)
+            middle = _middle(whole.num_samples, whole.sample_rate, form)
+            return RecordingFacts(whole.sample_rate, *middle, seekable=False)
     except InputError as error:
         message = str(error)
         raise InputError(message if str(name) in message else f"{name}: {message}") from error
 
 
+def _middle(num_samples: int, sample_rate: int, form: Form) -> tuple[int, int]:
+    """Return the first sample and the number of samples that count."""
+    if form.longest_s is None:
+        return 0, num_samples
+    length = min(num_samples, round(form.longest_s * sample_rate))
+    return (num_samples - length) // 2, length
+
+
+def _in_channels(waveform: Waveform, form: Form) -> Waveform:
+    if form.num_channels == 1:
+        mono: Waveform = waveform.mean(axis=0, keepdims=True)
+        return mono
+    return waveform[[0, min(1, len(waveform) - 1)]]
+
+
 def _read_part(name: str | Path, first: int, last: int) -> Waveform:
-    """Return samples first … last - 1 of a seekable file, mixed down to [1, n]."""
+    """Return samples first … last - 1 of a seekable file, [C, n] in -1 … 1."""
     try:
         with open_name(name) as file, open_sndfile(file) as sound:
             sound.seek(first)
@@ -201,5 +237,5 @@ def _read_part(name: str | Path, first: int, last: int) -> Waveform:
         raise InputError(f"{name}: damaged: ends before its sample {last}")
     if not np.isfinite(samples).all():
         raise InputError(f"{name}: has samples that are not finite numbers")
-    mono: Waveform = samples.T.clip(-1, 1).mean(axis=0, keepdims=True)
-    return mono
+    part: Waveform = samples.T.clip(-1, 1)
+    return part

@@ -1,0 +1,113 @@
+"""Sounds whose channels are coded in pairs: lengths, channels, excerpts, damage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tiny import PAIR_HOP, SAMPLE_RATE, load_tiny_model, noise_clip, tiny_model_path
+
+from vqcodec.bitstream.channels import channels_of_planes
+from vqcodec.bitstream.stream import parse_stream
+from vqcodec.codec.inspect import describe
+from vqcodec.errors import UsageError
+from vqcodec.signals.sound import AudioClip
+
+NUM_PLANES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 6: 4, 7: 5, 8: 5}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_tiny_model("pairs")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("num_samples", [0, 1, PAIR_HOP - 1, PAIR_HOP, PAIR_HOP + 1, 1003])
+def test_a_decoded_sound_has_the_original_size(model, num_samples, channels):
+    clip = noise_clip(num_samples, channels=channels, sample_rate=44_100)
+    stream = model.compress(clip, quality=6)
+    decoded = model.decompress(stream)
+    assert decoded.waveform.shape == clip.waveform.shape
+    assert decoded.sample_rate == 44_100
+    assert len(model.indices_of(stream)) == (NUM_PLANES[channels] if num_samples else 0)
+
+
+@pytest.mark.parametrize("channels", range(1, 9))
+def test_every_channel_is_in_one_plane(channels):
+    planes = channels_of_planes(channels)
+    assert len(planes) == NUM_PLANES[channels]
+    assert sorted(number for plane in planes for number in plane) == list(range(channels))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6])
+def test_channels_come_back_in_their_places(model, channels):
+    time = np.arange(4_000) / SAMPLE_RATE
+    tones = np.sin(2 * np.pi * 300 * (1 + np.arange(channels))[:, None] * time) * 0.3
+    clip = AudioClip(tones.astype(np.float32), SAMPLE_RATE)
+    decoded = model.decompress(model.compress(clip, quality=10)).waveform
+    # The random prior is certain of some wrong indices, but every tone is strongest in its place.
+    likeness = np.abs(decoded @ clip.waveform.T)
+    assert np.array_equal(likeness.argmax(axis=1), np.arange(channels))
+
+
+def test_channels_are_never_mixed_down(model):
+    clip = noise_clip(1_000, channels=2)
+    assert model.compress(clip) == model.compress(clip, separate_channels=True)
+    assert not parse_stream(model.compress(clip)).header.facts.downmixed
+
+
+def test_the_stream_holds_what_encode_returns(model):
+    clip = noise_clip(3_000, channels=2)
+    indices = model.encode(clip, quality=7)
+    (coded,) = model.indices_of(model.compress(clip, quality=7))
+    assert np.array_equal(indices, coded)
+
+
+LONG = 300 * PAIR_HOP + 17  # three windows and segments
+
+
+@pytest.mark.parametrize(
+    ("first", "count"), [(0, 1), (7, 900), (128 * PAIR_HOP - 3, 9), (LONG - 5, 5)]
+)
+def test_an_excerpt_equals_that_part_of_the_whole(model, first, count):
+    stream = model.compress(noise_clip(LONG, channels=2), quality=3)
+    whole = model.decompress(stream).waveform[:, first : first + count]
+    part = model.open(stream, start_s=first / SAMPLE_RATE, duration_s=count / SAMPLE_RATE)
+    assert np.allclose(AudioClip.of_sound(part).waveform, whole, atol=1e-5)
+
+
+def test_the_channels_of_a_missing_segment_are_silent(model):
+    clip = noise_clip(LONG, channels=3)
+    stream = model.compress(clip, quality=3)
+    place = stream.index(parse_stream(stream).segments[1]) + 2
+    damaged = stream[:place] + bytes([stream[place] ^ 1]) + stream[place + 1 :]
+    decoded = AudioClip.of_sound(model.open(damaged, salvage=True)).waveform
+    silent = slice(130 * PAIR_HOP, 250 * PAIR_HOP)
+    assert not decoded[:2, silent].any()
+    assert decoded[2, silent].any()
+    assert decoded[:2, : 100 * PAIR_HOP].any()
+
+
+def test_a_silent_channel_stays_silent(model):
+    clip = noise_clip(2_000, channels=2)
+    waveform = clip.waveform.copy()
+    waveform[1] = 0
+    decoded = model.decompress(model.compress(AudioClip(waveform, SAMPLE_RATE))).waveform
+    assert decoded[0].any()
+    assert not decoded[1].any()
+
+
+def test_sounds_of_pairs_are_not_progressive(model):
+    with pytest.raises(UsageError, match="single level"):
+        model.compress(noise_clip(500, channels=2), progressive=True)
+
+
+def test_a_sampled_sound_has_the_wanted_length(model):
+    sampled = model.sample(duration_s=0.05, seed=1)
+    assert sampled.waveform.shape == (1, 800)
+
+
+def test_info_says_which_channels_are_coded_together(model, monkeypatch):
+    monkeypatch.setenv("VQCODEC_MODELS", str(tiny_model_path("pairs").parent))
+    told = describe(model.compress(noise_clip(500, channels=6)))
+    assert told["coded_channels"] == 6
+    assert told["coded_together"] == "1 2, 3, 4, 5 6"

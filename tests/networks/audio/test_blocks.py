@@ -1,0 +1,152 @@
+"""The transform with block switching, and the networks for pairs of channels that use it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from vqcodec.errors import ConfigError
+from vqcodec.layout import at, decode_windows, encode_windows
+from vqcodec.modalities.audio.config import SPLITS, BlocksConfig
+from vqcodec.networks.audio.blocks import BlockTransform
+from vqcodec.networks.audio.slots import Slots, slot_bands
+from vqcodec.networks.audio.stereo import StereoDecoder, StereoEncoder
+
+HOP = 64
+CONFIG = BlocksConfig(
+    sample_rate=16_000, hop_length=HOP, num_bands=4, num_slots=4, decoder_width=8, decoder_units=1
+)
+RATE = torch.tensor([0.4], dtype=torch.float64)
+
+
+def clicks_and_tones(num_frames: int, channels: int = 2) -> torch.Tensor:
+    """Tones of which every seventh frame has a click, so that frames are split differently."""
+    generator = np.random.default_rng(num_frames)
+    time = np.arange(num_frames * HOP)
+    tones = np.sin(time * generator.uniform(0.1, 2, (channels, 1)))
+    tones[:, HOP // 3 :: 7 * HOP] += 5
+    return torch.from_numpy(tones * 0.1)[None]
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 9])
+def test_the_transform_is_orthonormal_whatever_the_splits(num_frames):
+    torch.manual_seed(num_frames)
+    transform = BlockTransform(HOP, HOP).double()
+    waveform = torch.randn(3, 2, num_frames * HOP, dtype=torch.float64)
+    choice = torch.randint(0, len(SPLITS), (3, num_frames))
+    coefficients = transform.analyse(waveform, choice)
+    # The windows are stored in 32 bits.
+    assert torch.allclose(coefficients.square().sum(), waveform.square().sum(), rtol=1e-5)
+    assert torch.allclose(transform.synthesise(coefficients, choice), waveform, atol=1e-5)
+
+
+@pytest.mark.parametrize("number", range(len(SPLITS)))
+def test_the_number_of_a_coefficient_gives_its_frequency(number):
+    transform = BlockTransform(HOP, HOP).double()
+    tone = torch.sin(torch.arange(6 * HOP, dtype=torch.float64) * np.pi * 0.4)[None, None]
+    power = transform.analyse_alike(tone, number)[0, 0, 1:-1].square().mean(0)
+    place = (power * torch.arange(HOP)).sum() / power.sum()
+    assert abs(place - 0.4 * HOP) < SPLITS[number]
+
+
+def test_latents_that_are_not_quantized_give_the_sound_back():
+    waveform = clicks_and_tones(20)
+    encoder, decoder = StereoEncoder(CONFIG).double(), StereoDecoder(CONFIG).double().eval()
+    decoded = decoder(encoder(waveform, RATE), RATE)
+    assert torch.allclose(decoded, waveform, atol=2e-3)
+
+
+def test_clicks_are_split_and_tones_are_not():
+    choice = StereoEncoder(CONFIG).double().choose(clicks_and_tones(15), RATE)[0]
+    assert choice[0] > 0
+    assert choice[7] > 0
+    assert (choice[[3, 4, 10, 11]] == 0).all()
+
+
+def test_the_side_of_a_sound_on_one_side_is_predicted():
+    waveform = clicks_and_tones(8)
+    waveform[:, 1] = 0
+    latents = StereoEncoder(CONFIG).double()(waveform, RATE)
+    _, side, coefficients = StereoDecoder(CONFIG).double().frames.unpack(latents)
+    loud = side[:, 0] > 8
+    assert loud.any()
+    assert (side[:, 2][loud] == 5).all()  # 1 in steps of 0.2
+    assert (side[:, 1][loud] == 0).all()
+    assert coefficients[:, 1].abs().max() < 0.1
+
+
+def test_a_mono_sound_has_no_side():
+    waveform = clicks_and_tones(8, channels=1).expand(1, 2, -1)
+    latents = StereoEncoder(CONFIG).double()(waveform, RATE)
+    _, side, coefficients = StereoDecoder(CONFIG).double().frames.unpack(latents)
+    assert not side[:, 1:].any()
+    assert not coefficients[:, 1].any()
+
+
+def windows_and_whole(**changes):
+    """What encoder and decoder make of a sound in windows of 3 frames, and of a whole one."""
+    torch.manual_seed(0)
+    encoder, decoder = StereoEncoder(CONFIG).double(), StereoDecoder(CONFIG).double().eval()
+    nn.init.normal_(decoder.head.weight)
+    waveform, geometry = clicks_and_tones(29), replace(CONFIG.geometry(), window=3, **changes)
+    whole = encoder(waveform, RATE)
+    coarse = torch.round(whole * 2) / 2  # with zeros, for noise
+    encoded = encode_windows(
+        lambda x: encoder(torch.from_numpy(x), RATE).numpy(),
+        lambda place: at(waveform.numpy(), place),
+        (29,),
+        geometry,
+    )
+    decoded = np.full(waveform.shape, np.nan)
+    with torch.no_grad():
+        for place, piece in decode_windows(
+            lambda x, corner: decoder(torch.from_numpy(x), RATE, corner).numpy(),
+            lambda place: at(coarse.numpy(), place),
+            (29,),
+            geometry,
+        ):
+            at(decoded, place)[...] = piece
+        return (encoded, whole.numpy()), (decoded, decoder(coarse, RATE).numpy())
+
+
+def test_windows_agree_with_a_whole_run():
+    for found, whole in windows_and_whole():
+        assert np.allclose(found, whole, atol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "number"), [("encoder_reach", 0), ("decoder_reach", 1)])
+def test_the_reach_equals_the_receptive_field(name, number):
+    shorter = {name: getattr(CONFIG.geometry(), name) - 1}
+    found, whole = windows_and_whole(**shorter)[number]
+    assert np.abs(found - whole).max() > 1e-8
+
+
+def test_training_gives_two_draws_of_the_noise():
+    encoder, decoder = StereoEncoder(CONFIG).double(), StereoDecoder(CONFIG).double().train()
+    latents = torch.round(encoder(clicks_and_tones(9), RATE))
+    both = decoder(latents, RATE)
+    assert both.shape == (1, 4, 9 * HOP)
+    assert not torch.equal(both[:, :2], both[:, 2:])
+
+
+def test_every_coefficient_belongs_to_one_slot_of_every_split():
+    config = BlocksConfig()
+    edges = slot_bands(config)
+    assert edges[0] == 0
+    assert edges[-1] == config.num_bands
+    assert all(np.diff(edges) >= 1)
+    slots = Slots(config)
+    assert (slots.member.sum(1) == 1).all()
+    assert torch.allclose(slots.share.sum(1), torch.tensor(1.0))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("hop_length", 40), ("num_bands", 3), ("num_slots", 6), ("num_slots", 112)]
+)
+def test_a_bad_table_is_refused_by_its_key(key, value):
+    with pytest.raises(ConfigError, match=rf"network\.{key}"):
+        BlocksConfig(**{key: value})

@@ -1,0 +1,123 @@
+"""Slots: the bands and moments of a frame whose levels are coded."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vqcodec.modalities.audio.config import BAND_BINS, SPLITS, BlocksConfig
+from vqcodec.networks.audio.bands import bark
+
+MOST_MOMENTS = 4  # parts of a split frame with levels of their own
+FLOOR = 2.0**-14  # the level of a slot that counts as silent
+SPREAD_UP, SPREAD_DOWN = 12.0, 25.0  # dB per critical band, of masking by a louder band
+MASKING = 0.7  # exponent of a slot's threshold over its level
+
+
+class Slots(nn.Module):
+    """Sums over the slots of a frame, for every way to split it.
+
+    A frame has the same number of slots whatever its split. A whole frame has one moment and the
+    most bands; a split frame has up to `MOST_MOMENTS` moments and fewer, wider bands.
+
+    Attributes:
+        member: [splits, slots, bins], 1 where a coefficient belongs to a slot.
+        share: [splits, slots, bins], interpolates between the centres of bands; columns add up
+            to 1.
+        spread: [splits, slots, slots], how much of the power of a slot masks another one.
+    """
+
+    one_hot: Tensor
+    member: Tensor
+    share: Tensor
+    spread: Tensor
+
+    def __init__(self, config: BlocksConfig) -> None:
+        super().__init__()
+        self.register_buffer("one_hot", torch.eye(len(SPLITS)), persistent=False)
+        tables = [_tables(config, split) for split in SPLITS]
+        for name, parts in zip(
+            ("member", "share", "spread"), zip(*tables, strict=True), strict=True
+        ):
+            self.register_buffer(name, torch.stack(parts), persistent=False)
+
+    def chosen(self, choice: Tensor) -> Tensor:
+        """Return the splits [B, F, splits], 1 or 0, of choices [B, F]."""
+        return self.one_hot[choice]
+
+    def sums(self, values: Tensor, chosen: Tensor) -> Tensor:
+        """Return sums [B, C, F, slots] of values [B, C, F, bins]; chosen [B, F, splits]."""
+        return self._of_splits(values, self.member.transpose(1, 2), chosen)
+
+    def means(self, values: Tensor, chosen: Tensor) -> Tensor:
+        """Return means [B, C, F, slots] of values [B, C, F, bins]."""
+        counts = torch.matmul(chosen, self.member.sum(2))  # [B, F, slots]
+        return self.sums(values, chosen) / counts[:, None]
+
+    def expand(self, values: Tensor, chosen: Tensor) -> Tensor:
+        """Return values [B, C, F, slots] for the coefficients of each slot, [B, C, F, bins]."""
+        return self._of_splits(values, self.member, chosen)
+
+    def interpolate(self, values: Tensor, chosen: Tensor) -> Tensor:
+        """Return values [B, C, F, slots] interpolated over frequency, [B, C, F, bins]."""
+        return self._of_splits(values, self.share, chosen)
+
+    def thresholds(self, powers: Tensor, chosen: Tensor) -> Tensor:
+        """Return the logarithms (base 2) of masking thresholds [B, 1, F, slots] of mean powers."""
+        masking = self._of_splits(powers, self.spread, chosen)
+        return MASKING / 2 * torch.log2(masking + FLOOR**2)
+
+    def _of_splits(self, values: Tensor, tables: Tensor, chosen: Tensor) -> Tensor:
+        parts = [
+            torch.matmul(values * chosen[:, None, :, number, None], tables[number])
+            for number in range(len(SPLITS))
+        ]
+        return torch.stack(parts).sum(0)
+
+
+def slot_bands(config: BlocksConfig) -> list[int]:
+    """Return the edges of the bands of a whole frame, in grid bands: slots + 1 numbers.
+
+    Bands are as wide as critical bands, but at least one grid band.
+    """
+    hertz = config.sample_rate * BAND_BINS / (2 * config.hop_length)  # of a grid band
+    rate = bark(torch.arange(config.num_bands + 1).double() * hertz).tolist()
+    edges = [0]
+    for left in range(config.num_slots, 0, -1):
+        first = edges[-1]
+        wanted = rate[first] + (rate[-1] - rate[first]) / left
+        nearest = min(range(config.num_bands + 1), key=lambda n: abs(rate[n] - wanted))
+        edges.append(min(max(first + 1, nearest), config.num_bands - left + 1))
+    return edges
+
+
+def _tables(config: BlocksConfig, split: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the tables of `Slots` for one split."""
+    num_slots, num_bins = config.num_slots, config.num_bands * BAND_BINS
+    moments = min(split, MOST_MOMENTS, num_slots)
+    num_bands = num_slots // moments
+    edges = torch.tensor(slot_bands(config)[::moments]) * BAND_BINS
+    place = torch.arange(num_bins)
+    band = torch.bucketize(place, edges[1:-1], right=True)
+    moment = place % split * moments // split
+    member = torch.zeros(num_slots, num_bins)
+    member[band * moments + moment, place] = 1
+    hertz = config.sample_rate / (2 * config.hop_length)
+    centre = bark((edges[1:] + edges[:-1]) / 2 * hertz)  # [bands]
+    rate = bark((place + 0.5) * hertz).clamp(centre[0], centre[-1])
+    right = torch.bucketize(rate, centre).clamp(1, max(1, num_bands - 1))
+    if num_bands == 1:
+        shares = torch.ones(1, num_bins)
+    else:
+        weight = (rate - centre[right - 1]) / (centre[right] - centre[right - 1])
+        shares = torch.zeros(num_bands, num_bins)
+        shares[right, place] = weight
+        shares[right - 1, place] = 1 - weight
+    share = torch.zeros(num_slots, num_bins)
+    for number in range(moments):
+        own = moment == number
+        share[number::moments, own] = shares[:, own]
+    distance = centre[None] - centre[:, None]  # from a masking band to a masked one
+    decibels = torch.where(distance > 0, -SPREAD_UP * distance, SPREAD_DOWN * distance)
+    spread = torch.kron(10 ** (decibels / 10), torch.eye(moments))
+    return member, share, spread.contiguous()

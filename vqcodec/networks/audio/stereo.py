@@ -1,0 +1,258 @@
+"""Two channels to latents and back, by a lapped transform with block switching."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vqcodec.modalities.audio.config import BAND_BINS, CHANNELS, SIDE_BOOKS, SPLITS, BlocksConfig
+from vqcodec.networks.audio.blocks import BlockTransform
+from vqcodec.networks.audio.excitation import make_noise
+from vqcodec.networks.audio.slots import FLOOR, Slots, slot_bands
+from vqcodec.networks.pair import NetworkPair
+from vqcodec.networks.precision import UnitStack
+from vqcodec.networks.residual import ConvNextUnit1d, RateModulation
+
+COARSEST_LEVEL, FINEST_LEVEL = 0.6, 0.3  # steps of levels, in octaves of amplitude
+ANGLE_STEP, MOST_ANGLE = 0.2, 1.2  # of the side channel's prediction by the mid channel
+SPLIT_COST = 0.01  # relative cost of one more halving of a frame
+NOISE_FRAMES = 256  # after which the noise repeats
+WIDTH_POWER = 0.6  # of a step over the width of its band
+SIDE_BINS = (*range(0, BAND_BINS, 2), *range(1, BAND_BINS, 2))  # order of a grid band's bins
+
+
+def level_step(rate: Tensor) -> Tensor:
+    """Return the steps [B, 1, 1, 1] of levels, in octaves of amplitude, at rates [B], 0 … 1."""
+    coarse, fine = math.log(COARSEST_LEVEL), math.log(FINEST_LEVEL)
+    return torch.exp(coarse + (fine - coarse) * rate)[:, None, None, None]
+
+
+class Frames(nn.Module):
+    """The layout of a frame's latents, and what levels mean; shared by encoder and decoder."""
+
+    place: Tensor
+
+    def __init__(self, config: BlocksConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.slots = Slots(config)
+        place = torch.zeros(config.num_slots, config.num_bands)  # of slots in grid bands
+        place[torch.arange(config.num_slots), torch.tensor(slot_bands(config)[:-1])] = 1
+        self.register_buffer("place", place, persistent=False)
+
+    def pack(self, choice: Tensor, side: Tensor, coefficients: Tensor) -> Tensor:
+        """Return latents [B, D, F].
+
+        Args:
+            choice: [B, F], of each frame's split.
+            side: [B, 3, F, slots], levels of mid and side, and angles, as integers.
+            coefficients: [B, 2, F, bins].
+        """
+        num_bands = self.config.num_bands
+        splits = functional.pad(choice[:, None, :, None].to(side.dtype), (0, num_bands - 1))
+        levels = torch.matmul(side, self.place)
+        bins = coefficients.reshape(*coefficients.shape[:3], num_bands, BAND_BINS)
+        bins = bins[..., list(SIDE_BINS)].permute(0, 1, 4, 2, 3)  # [B, 2, BAND_BINS, F, bands]
+        books = torch.cat([splits, levels, bins.flatten(1, 2)], 1)
+        return books.transpose(2, 3).reshape(books.shape[0], self.config.dim, -1)
+
+    def unpack(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return choice, side and coefficients of latents; the inverse of `pack`."""
+        config = self.config
+        books = latents.reshape(latents.shape[0], config.num_books, config.num_bands, -1).transpose(
+            2, 3
+        )
+        last = len(SPLITS) - 1
+        choice = torch.floor(books[:, 0, :, 0] + 0.5).clamp(0, last).long()
+        side = torch.matmul(books[:, 1:SIDE_BOOKS], self.place.T)
+        bins = books[:, SIDE_BOOKS:].reshape(-1, CHANNELS, BAND_BINS, *books.shape[2:])
+        order = [SIDE_BINS.index(number) for number in range(BAND_BINS)]
+        bins = bins[:, :, order].permute(0, 1, 3, 4, 2)  # [B, 2, F, bands, BAND_BINS]
+        return choice, side, bins.reshape(*bins.shape[:3], -1)
+
+    def powers(self, levels: Tensor, rate: Tensor) -> Tensor:
+        """Return mean squares of integer levels; level 0 is silence."""
+        return FLOOR**2 * (torch.exp(2 * math.log(2) * level_step(rate) * levels) - 1)
+
+    def levels(self, powers: Tensor, rate: Tensor) -> Tensor:
+        """Return the integer levels of mean squares."""
+        octaves = torch.log2(powers / FLOOR**2 + 1) / 2
+        return torch.floor(octaves / level_step(rate) + 0.5)
+
+    def thresholds(self, side: Tensor, chosen: Tensor, rate: Tensor) -> Tensor:
+        """Return thresholds [B, 1, F, bins] from what the decoder knows of a frame's levels."""
+        powers = self.powers(side[:, :2], rate)
+        angle = ANGLE_STEP * side[:, 2:]
+        total = powers[:, :1] * (1 + angle.square()) + powers[:, 1:]
+        logarithms = self.slots.interpolate(self.slots.thresholds(total, chosen), chosen)
+        return torch.exp(math.log(2) * logarithms)
+
+
+class StereoEncoder(nn.Module):
+    """Mid and side channels to latents; a fixed analysis without learnt weights.
+
+    Each frame is split as its coefficients are cheapest. Coefficients are divided by a masking
+    threshold, which the decoder derives from the coded levels, so that equal steps of the
+    quantizer are about equally audible. The side channel is predicted from the mid channel in every
+    slot (Helmrich et al. 2011, "Efficient transform coding of two-channel audio signals by means
+    of complex-valued stereo prediction", real part).
+    """
+
+    def __init__(self, config: BlocksConfig) -> None:
+        super().__init__()
+        self.frames = Frames(config)
+        self.transform = BlockTransform(config.hop_length, config.num_bands * BAND_BINS)
+
+    def forward(self, waveform: Tensor, rate: Tensor) -> Tensor:
+        """Return latents [B, D, F] of waveform [B, 2, F * hop]; rate [B] is 0 … 1."""
+        slots = self.frames.slots
+        channels = mid_and_side(waveform)
+        choice = self.choose(channels, rate)
+        chosen = self.frames.slots.chosen(choice)  # [B, F, splits]
+        both = self.transform.analyse(channels, choice)
+        mid, side = both[:, :1], both[:, 1:]  # slices: split() becomes a sequence in a graph
+        cross = slots.means(mid * side, chosen)
+        angle = cross / (slots.means(mid.square(), chosen) + FLOOR**2)
+        angle = torch.floor(angle.clamp(-MOST_ANGLE, MOST_ANGLE) / ANGLE_STEP + 0.5)
+        side = side - slots.expand(ANGLE_STEP * angle, chosen) * mid
+        coefficients = torch.cat([mid, side], 1)
+        levels = self.frames.levels(slots.means(coefficients.square(), chosen), rate)
+        known = torch.cat([levels, angle], 1)
+        scaled = coefficients / self.frames.thresholds(known, chosen, rate)
+        return self.frames.pack(choice, known, scaled)
+
+    def choose(self, channels: Tensor, rate: Tensor) -> Tensor:
+        """Return the split [B, F] of each frame that needs the fewest bits (perceptual entropy).
+
+        All ways to split a frame are compared at the thresholds of the whole frame.
+        """
+        slots = self.frames.slots
+        whole = self.transform.analyse_alike(channels, 0)
+        chosen = slots.chosen(torch.zeros_like(whole[:, 0, :, 0]).long())
+        powers = slots.means(whole.square(), chosen).sum(1, keepdim=True)
+        logarithms = slots.thresholds(powers, chosen)
+        threshold = torch.exp(math.log(2) * slots.interpolate(logarithms, chosen))
+        threshold = threshold * torch.exp(-3.0 * rate)[:, None, None, None]
+        costs = []
+        for number in range(len(SPLITS)):
+            bins = whole if number == 0 else self.transform.analyse_alike(channels, number)
+            cost = torch.log2(1 + (bins / threshold).square()).sum((1, 3))  # [B, F]
+            costs.append(cost * (1 + SPLIT_COST * number))
+        return torch.stack(costs).argmin(0)
+
+
+class StereoDecoder(nn.Module):
+    """Latents to two channels: the encoder's inverse, with noise for what was not worth bits.
+
+    The power of a slot that its coefficients do not have is filled with noise. A small network
+    over time sets the gain of the noise.
+    """
+
+    noise: Tensor
+
+    def __init__(self, config: BlocksConfig) -> None:
+        super().__init__()
+        self.frames = Frames(config)
+        num_bins = config.num_bands * BAND_BINS
+        self.transform = BlockTransform(config.hop_length, num_bins)
+        noise = make_noise(CHANNELS * num_bins)[:, :NOISE_FRAMES]
+        self.register_buffer(
+            "noise", noise.reshape(CHANNELS, num_bins, -1).clone(), persistent=False
+        )
+        width, num_outputs = config.decoder_width, CHANNELS * config.num_slots
+        self.widen = nn.Conv1d(5 * config.num_slots + len(SPLITS), width, 3, padding=1)
+        self.modulation = RateModulation(width)
+        self.units = UnitStack(*[ConvNextUnit1d(width) for _ in range(config.decoder_units)])
+        self.head = nn.Conv1d(width, num_outputs, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    def forward(
+        self, latents: Tensor, rate: Tensor, corner: tuple[int | Tensor, ...] = (0,)
+    ) -> Tensor:
+        """Return the waveform [B, 2, F * hop], about ±1, of latents [B, D, F].
+
+        The noise depends on `corner`, the position of the first frame. In training two waveforms
+        are returned, [B, 4, F * hop], that differ only in their noise.
+        """
+        slots = self.frames.slots
+        choice, side, scaled = self.frames.unpack(latents)
+        chosen = self.frames.slots.chosen(choice)
+        coded = scaled * self.frames.thresholds(side, chosen, rate)
+        is_zero = 1 - (scaled.abs() * 1e4).clamp(0, 1)
+        powers = self.frames.powers(side[:, :2], rate)
+        counts = slots.sums(torch.ones_like(scaled), chosen)
+        held = slots.sums(coded.square(), chosen) / counts
+        num_zeros = slots.sums(is_zero, chosen) / counts
+        # A level is rounded: where coefficients are coded, its lowest value counts.
+        doubt = (1 - torch.exp(-math.log(2) * level_step(rate))) * torch.minimum(powers, 4 * held)
+        missing = (powers - held - doubt).clamp(min=0) / (num_zeros + 1e-3)
+        missing = torch.minimum(missing, powers)  # zeros are smaller than the others
+        gains = self.gains(side, held / (powers + FLOOR**2), chosen, rate)
+        level = slots.expand((missing + 1e-20).sqrt() * gains, chosen) * is_zero
+        angle = slots.expand(ANGLE_STEP * side[:, 2:], chosen)
+        draws = [self._draw(level, corner[0]) for _ in range(2 if self.training else 1)]
+        return torch.cat([self._finish(coded + draw, angle, choice) for draw in draws], 1)
+
+    def gains(self, side: Tensor, held: Tensor, chosen: Tensor, rate: Tensor) -> Tensor:
+        """Return the gains [B, 2, F, slots] of the noise, 1 before training.
+
+        Args:
+            side: [B, 3, F, slots], levels and angles, as integers.
+            held: [B, 2, F, slots], the share of the power that is in coefficients.
+            chosen: [B, F, splits].
+            rate: [B].
+        """
+        levels = side[:, :2] * level_step(rate) / 8 - 1
+        inputs = torch.cat([levels, side[:, 2:] / 4, held.clamp(0, 2)], 1)  # [B, 5, F, slots]
+        inputs = inputs.transpose(2, 3).flatten(1, 2)
+        features = self.widen(torch.cat([inputs, chosen.transpose(1, 2)], 1))
+        features = self.units(self.modulation(features, rate))
+        outputs = self.head(features)
+        outputs = outputs.reshape(outputs.shape[0], CHANNELS, -1, outputs.shape[2]).transpose(2, 3)
+        return torch.exp(2 * torch.tanh(outputs / 2))
+
+    def _draw(self, level: Tensor, first: int | Tensor) -> Tensor:
+        """Return noise [B, 2, F, bins] of a level."""
+        if self.training:
+            return level * (torch.randint(2, level.shape, device=level.device) * 2 - 1)
+        place = (torch.arange(level.shape[2], device=level.device) + first) % NOISE_FRAMES
+        return level * self.noise[:, :, place].transpose(1, 2)[None].to(level.dtype)
+
+    def _finish(self, coefficients: Tensor, angle: Tensor, choice: Tensor) -> Tensor:
+        """Return the waveform [B, 2, T] of mid and predicted side coefficients."""
+        mid, side = coefficients[:, :1], coefficients[:, 1:]
+        both = torch.cat([mid, side + angle * mid], 1)
+        waveform = self.transform.synthesise(both, choice)
+        return mid_and_side(waveform) * 2
+
+
+def mid_and_side(waveform: Tensor) -> Tensor:
+    """Return half the sum and half the difference of two channels [B, 2, T]."""
+    first, second = waveform[:, :1], waveform[:, 1:]
+    return torch.cat([first + second, first - second], 1) / 2
+
+
+def init_steps(
+    encoder: StereoEncoder,
+    decoder: StereoDecoder,  # noqa: ARG001
+    batch: Tensor,
+) -> Tensor:
+    """Return the relative precision [D] of latents, which needs no data.
+
+    What is heard are bands. A wide band has many coefficients, and each may be less precise: for
+    equal audibility of bands, steps would grow with the square root of the width.
+    """
+    member = encoder.frames.slots.member[0]  # [slots, bins]
+    widths = member.T @ member.sum(1) / BAND_BINS
+    precision = (widths**-WIDTH_POWER).to(batch.device)
+    bins = precision.log().expand(1, CHANNELS, 1, -1)
+    nothing = torch.zeros(1, SIDE_BOOKS - 1, 1, encoder.frames.config.num_slots)
+    packed = encoder.frames.pack(torch.zeros(1, 1), nothing, bins)
+    return packed[0, :, 0].exp()
+
+
+BLOCKS = NetworkPair(StereoEncoder, StereoDecoder, init_steps)

@@ -1,0 +1,111 @@
+"""The prior of a plane of time and frequency; `networks.priors.plane` trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vqcodec.entropy.range_coder import Coder
+from vqcodec.errors import ConfigError
+from vqcodec.priors.base import Bits, Indices, Shape, Targets
+from vqcodec.priors.coding import CategoricalCoding, LogisticCoding
+from vqcodec.priors.config import PlanePriorConfig
+from vqcodec.priors.grid import GridPrior
+from vqcodec.priors.integer import Array, Tensors, fetch, saturate
+
+
+class PlanePrior(GridPrior):
+    """Codes indices [K * bands, F] of frames as a grid [K, F, bands], like a picture's.
+
+    Unlike the columns of a picture, bands differ: each has an initial state of its own. The first
+    group describes whole frames and the second one wider bands. Their indices stand in the first
+    band of each, and later groups see them in all its bands.
+    """
+
+    kind = "plane"
+    config: PlanePriorConfig
+
+    def __init__(
+        self,
+        config: PlanePriorConfig,
+        codebook_sizes: tuple[int, ...],
+        tensors: Tensors,
+        dtype: type[Any] = np.float64,
+    ) -> None:
+        """Read a frozen prior's tensors.
+
+        Raises:
+            ConfigError: the prior is for other codebooks.
+            ModelFileError: a tensor is missing or does not fit.
+        """
+        super().__init__(config, books_of_band(config, codebook_sizes), tensors, dtype)
+        states = fetch(tensors, "band_state", np.int16, (config.num_bands, config.width))
+        self.band_state = states.astype(dtype)
+        self.exact = self.coding
+        if isinstance(self.coding, LogisticCoding):
+            tables = fetch(tensors, "tables", np.uint32)
+            self.exact = LogisticCoding(tables, codebook_sizes[0])
+
+    def num_levels(self, num_codebooks: int) -> int:  # noqa: ARG002
+        """Return 1: a stream has all groups."""
+        return 1
+
+    def coding_of(self, number: int) -> LogisticCoding | CategoricalCoding:
+        """Return how the indices of a group are coded: the first ones exactly as they are."""
+        return self.exact if number < self.config.num_exact else self.coding
+
+    def initial_state(self, rate: int, height: int, width: int) -> Array:
+        """Return the state [F, bands, W] before the first group."""
+        state = saturate(self.rate_state[rate] + self.band_state[:width])
+        return np.broadcast_to(state, (height, *state.shape))
+
+    def spread(self, features: Array, number: int) -> Array:
+        """Return features [F, bands, C]; see `PlanePriorConfig.source_of`."""
+        source = self.config.source_of(number)
+        return features if source is None else features[:, source]
+
+    def code_levels(
+        self,
+        coders: Sequence[Sequence[Coder]],
+        shapes: Sequence[Shape],
+        rate: int,
+        indices: Sequence[Targets] | None = None,
+    ) -> list[Indices]:
+        """Code segments [K * bands, F]; see `GridPrior`."""
+        known = None if indices is None else [self._plane(segment) for segment in indices]
+        planes = [
+            (num_codebooks // self.config.num_bands, num_frames, self.config.num_bands)
+            for num_codebooks, num_frames in shapes
+        ]
+        coded = super().code_levels(coders, planes, rate, known)
+        return [_frames(plane) for plane in coded]
+
+    def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
+        """Return the bits of each index of segments [K * bands, F]; see `GridPrior`."""
+        bits = super().bits_of([self._plane(segment) for segment in segments], rate)
+        return [_frames(plane) for plane in bits]
+
+    def _plane(self, segment: Array) -> Array:
+        """Return [K, F, bands] of [K * bands, F]."""
+        return segment.reshape(-1, self.config.num_bands, segment.shape[1]).transpose(0, 2, 1)
+
+
+def _frames(plane: Array) -> Array:
+    """Return [K * bands, F] of [K, F, bands]."""
+    return plane.transpose(0, 2, 1).reshape(-1, plane.shape[1])
+
+
+def books_of_band(config: PlanePriorConfig, codebook_sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the sizes of the K codebooks of a band.
+
+    Raises:
+        ConfigError: the codebooks are not whole bands.
+    """
+    if len(codebook_sizes) % config.num_bands:
+        raise ConfigError(
+            f"prior.num_bands: {len(codebook_sizes)} codebooks are not a multiple of "
+            f"{config.num_bands}"
+        )
+    return codebook_sizes[: len(codebook_sizes) // config.num_bands]
