@@ -109,7 +109,7 @@ class BlocksConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "network", 4_000, 96_000, "sample_rate")
-        check_range(self, "network", 2 * BAND_BINS, 4_096, "hop_length")
+        check_range(self, "network", 2 * BAND_BINS, 2_048, "hop_length")
         if self.hop_length % BAND_BINS:
             raise ConfigError(
                 f"network.hop_length: {self.hop_length} is not a multiple of {BAND_BINS}"
