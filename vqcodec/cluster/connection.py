@@ -50,13 +50,13 @@ def connected(cluster: Cluster, shared_bytes: int) -> Iterator[tuple[Any, int, i
     """
     local = cluster.address == LOCAL
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         import ray
     except ImportError as error:
         raise UsageError(
             "--ray: needs Ray; install it with: pip install 'vqcodec[scale]'"
         ) from error
+    logging.getLogger("ray").setLevel(logging.ERROR)  # importing Ray sets it, too
     if ray.is_initialized():
         yield ray, cluster.workers or _num_cpus(ray), 1
         return
