@@ -118,7 +118,7 @@ def test_a_quiet_passage_is_coded_louder_and_restored(model, rate):
     peak = np.abs(clip.waveform[:, rate : 4 * rate]).max()
     assert 0.25 < peak * 2**passage.gain <= 0.5
     decoded = model.decompress(stream).waveform
-    # The tiny model is bad at everything, but nothing in the passage is louder than full scale by the gain.
+    # The tiny model is bad at everything, but full scale in the passage is below its gain.
     inner = decoded[:, rate + rate // 10 : 4 * rate - rate // 10]
     assert 0 < np.abs(inner).max() < 1.2 / 2**passage.gain
     assert np.abs(decoded[:, :rate]).max() > 100 * np.abs(inner).max()
