@@ -76,8 +76,11 @@ def language_model_table(results: Results) -> str:
         ["parameters", str(result["parameters"])],
         ["trained", f"{number(result['minutes'])} minutes of one core, {result['steps']} steps"],
         ["windows, held out", f"{result['num_windows']}, {result['num_held_out']}"],
-        ["held-out bits a frame, untrained", number(result["bits_per_frame_untrained"])],
-        ["held-out bits a frame, trained", number(result["bits_per_frame"])],
-        ["held-out bits a second, trained", number(rate * result["bits_per_frame"])],
+        [
+            "held-out bits a frame, by the frequencies of indices alone",
+            number(result["bits_per_frame_by_frequency"]),
+        ],
+        ["held-out bits a frame, by the model", number(result["bits_per_frame"])],
+        ["held-out bits a second, by the model", number(rate * result["bits_per_frame"])],
     ]
     return markdown(["", ""], rows) + origin(result)

@@ -26,6 +26,7 @@ from result import write_result
 from vqcodec.api import load
 from vqcodec.bitstream.fields import FieldReader
 from vqcodec.bitstream.header import AudioFacts, ImageFacts, parse_header
+from vqcodec.bitstream.salvage import salvage_header
 from vqcodec.bitstream.sections import Section, Tag, build_section
 from vqcodec.bitstream.stream import build_stream, parse_stream
 from vqcodec.codec.model import Model
@@ -44,7 +45,9 @@ def build_originals(models: dict[str, Model]) -> list[tuple[str, bytes]]:
     tone = 0.3 * np.sin(np.arange(16_000) * 0.1) + 0.05 * rng.standard_normal(16_000)
     waveform = np.stack([tone, np.roll(tone, 99)]).astype(np.float32)
     waveform[:, 4000:8000] = 0
+    passage = np.concatenate([waveform[:1], waveform[:1] / np.float32(2000)], axis=1)
     sounds = [
+        AudioClip(np.tile(passage[:, 8000:], 2), 8000, tags=(("TITLE", "Lied"), ("ARTIST", "x"))),
         AudioClip(waveform[:1], 16_000),
         AudioClip(waveform, 44_100),
         AudioClip(waveform / np.float32(100), 8000),
@@ -102,8 +105,8 @@ def restore(
     data = damage(data, rng)
     begin = time.monotonic()
     try:
-        _refuse_large(data)
         salvage, level = rng.random() < 0.5, rng.choice((None, None, None, 1, 2))
+        _refuse_large(data, salvage=salvage)
         signal = models[name].open(data, salvage=salvage, level=level)
         if not isinstance(signal, Picture):
             length = sum(block.shape[1] for block in signal.blocks())
@@ -125,9 +128,10 @@ def sizes_of(facts: AudioFacts | ImageFacts) -> tuple[int, ...]:
     return (facts.num_samples,) if isinstance(facts, AudioFacts) else (facts.height, facts.width)
 
 
-def _refuse_large(data: bytes) -> None:
+def _refuse_large(data: bytes, *, salvage: bool) -> None:
     """Leave out streams that are valid but large: a long time is not a finding."""
-    facts = parse_header(FieldReader(data)).facts
+    header = salvage_header(data)[0] if salvage else parse_header(FieldReader(data))
+    facts = header.facts
     values = math.prod(sizes_of(facts))
     if values > _MOST_VALUES:
         raise UsageError("large")

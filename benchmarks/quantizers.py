@@ -38,13 +38,18 @@ QUALITIES = {  # that differ in what they code
 }
 
 
-def trained(name: str, runs: Path, data: Sequence[Path]) -> tuple[Model, dict[str, Any]]:
-    """Return the model of a quantizer, and facts of its training; trains what is missing."""
+def trained(
+    name: str, runs: Path, data: Sequence[Path], steps: int | None, prior_steps: int | None
+) -> tuple[Model, dict[str, Any]]:
+    """Return the model of a quantizer, and facts of its training; trains what is missing.
+
+    Steps that are None are those of the recipe.
+    """
     run = runs / name
     recipe = str(RECIPES / f"quantizer-{name}.toml")
     before_s = time.process_time()
-    train_autoencoder(recipe, TrainingOptions(run=run, data=data), joint=True)
-    bits = train_prior(run=run, data=data)
+    train_autoencoder(recipe, TrainingOptions(run=run, data=data, steps=steps), joint=True)
+    bits = train_prior(run=run, data=data, steps=prior_steps)
     seconds = time.process_time() - before_s
     with TemporaryDirectory() as folder:
         path = Path(folder, f"{name}.safetensors")
@@ -78,13 +83,17 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="pictures to measure on")
     parser.add_argument("--runs", type=Path, default=Path("runs", "quantizers"))
     parser.add_argument("--every", type=int, default=1, help="measure each n-th picture")
+    parser.add_argument("--steps", type=int, help="of each training; default: the recipe's")
+    parser.add_argument("--prior-steps", type=int, help="default: the recipe's")
     options = parser.parse_args()
     files = find_files([options.pictures], SUFFIXES)[:: options.every]
     pictures = [signal for signal in map(read_signal, files) if isinstance(signal, Picture)]
     found: dict[str, Any] = {}
     curves = {}
     for name in QUANTIZERS:
-        model, facts = trained(name, options.runs, [options.training])
+        model, facts = trained(
+            name, options.runs, [options.training], options.steps, options.prior_steps
+        )
         points = [measure(model, pictures, quality) for quality in QUALITIES[name]]
         for point in points:
             print(name, {key: round(value, 3) for key, value in point.items()}, flush=True)

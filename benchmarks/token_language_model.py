@@ -30,6 +30,7 @@ from vqcodec.tokens import TokenDataset
 
 FRAMES, BATCH, WIDTH = 64, 8, 128
 HELD_OUT_SHARE = 0.05
+LEARNING_RATE = 3e-3
 
 
 class FrameLanguageModel(nn.Module):
@@ -108,6 +109,15 @@ class FrameLanguageModel(nn.Module):
         return indices
 
 
+@torch.no_grad()
+def init_from_counts(model: FrameLanguageModel, dataset: TokenDataset, rows: range) -> None:
+    """Start from the frequencies of indices."""
+    entries = torch.cat([model.entries(torch.from_numpy(dataset[row])[None])[0] for row in rows])
+    counts = torch.bincount(entries.flatten(), minlength=int(model.sizes.sum())) + 0.1
+    for book, (start, size) in enumerate(zip(model.starts, model.sizes, strict=True)):
+        model.offset[book, :size] = counts[start : start + size].log()
+
+
 def ranges_of(dataset: TokenDataset, rows: range) -> tuple[Tensor, Tensor]:
     """Return the least index in each codebook, [K], and the number of indices from there, [K]."""
     everything = np.concatenate([dataset[row] for row in rows], axis=1)  # [K, all frames]
@@ -124,7 +134,7 @@ def loader_of(dataset: TokenDataset, rows: range, *, shuffle: bool) -> Iterable[
 def fit(model: FrameLanguageModel, dataset: TokenDataset, minutes: float, num_train: int) -> int:
     """Train until the minutes of this processor are over; return the number of steps."""
     loader = loader_of(dataset, range(num_train), shuffle=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     begun, steps = time.process_time(), 0
     while True:
         for indices in loader:
@@ -132,7 +142,7 @@ def fit(model: FrameLanguageModel, dataset: TokenDataset, minutes: float, num_tr
             if share >= 1:
                 return steps
             for group in optimizer.param_groups:
-                group["lr"] = 1e-3 * (1 - share)
+                group["lr"] = LEARNING_RATE * (1 - share)
             optimizer.zero_grad()
             bits = model(indices)
             bits.sum(2).mean().backward()
@@ -140,7 +150,10 @@ def fit(model: FrameLanguageModel, dataset: TokenDataset, minutes: float, num_tr
             optimizer.step()
             steps += 1
             if steps % 50 == 0:
-                print(f"{share:.0%}  {float(bits.sum(2).mean()):.2f} bits a frame", file=sys.stderr)
+                print(
+                    f"{share:.0%}  {float(bits.detach().sum(2).mean()):.2f} bits a frame",
+                    file=sys.stderr,
+                )
 
 
 @torch.no_grad()
@@ -166,6 +179,7 @@ def main() -> None:
     num_train = round((1 - HELD_OUT_SHARE) * len(dataset))
     train, held_out = range(num_train), range(num_train, len(dataset))
     model = FrameLanguageModel(*ranges_of(dataset, train))
+    init_from_counts(model, dataset, train)
     before = held_out_bits(model, dataset, held_out)
     steps = fit(model, dataset, wanted.minutes, num_train)
     after = held_out_bits(model, dataset, held_out)
@@ -187,7 +201,7 @@ def main() -> None:
             "num_held_out": len(held_out),
             "parameters": sum(p.numel() for p in model.parameters()),
             "frames_per_second": 1 / hop_s,
-            "bits_per_frame_untrained": before,
+            "bits_per_frame_by_frequency": before,
             "bits_per_frame": after,
         },
     )

@@ -12,7 +12,7 @@ from vqcodec.errors import MissingCodecError, NoGainError, UsageError
 from vqcodec.files import replacing
 
 from .console import Record, complain, note, write_json, write_line, write_table
-from .options import Force, Json, Quiet, Seed, require_torch
+from .options import Force, Json, Quiet, Seed, SkipBad, require_torch
 from .paths import check_target
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def adapt(
         typer.Option("--name", help="Name of the new model. Default: MODEL without its suffix."),
     ] = None,
     seed: Seed = 0,
+    skip_bad: SkipBad = False,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -79,6 +80,7 @@ def adapt(
         part=chosen[0] if chosen else "both",
         minutes=minutes,
         seed=seed,
+        skip_bad=skip_bad,
         report=lambda *values: _report(*values, quiet=quiet),
     )
     rivals, rival_gap = _compare_with_rival(adapted)

@@ -37,6 +37,7 @@ from .options import (
     Strict,
     parse_amount,
     parse_size,
+    require_cpu,
     require_quality,
     require_within,
 )
@@ -113,6 +114,7 @@ def compress(
     """
     from vqcodec.signals.options import ReadOptions
 
+    require_cpu(ray, device)
     goal = Goal.parse(quality=quality, bitrate=bitrate, bpp=bpp, size=size, psnr=psnr)
     found = find_sources(inputs, _suffixes(inputs), left_out=output)
     outputs = Outputs(output, found.sources, force=force, skip_existing=skip_existing)

@@ -31,6 +31,7 @@ from .options import (
     SkipExisting,
     Sources,
     Strict,
+    require_cpu,
     require_within,
 )
 from .outputs import Outputs, Source, digest_of, find_sources
@@ -85,6 +86,7 @@ def decompress(
     --strict makes it an error if anything is missing, or if PATH cannot hold it.
     --speaker takes some seconds of anybody's voice, and speaks the words with that voice.
     """
+    require_cpu(ray, device)
     if duration is not None:
         require_within("--duration", duration, 1e-6, 1e9)
     found = find_sources(inputs, {STREAM_SUFFIX}, left_out=output)

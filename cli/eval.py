@@ -27,6 +27,7 @@ from .options import (
     Ray,
     Salvage,
     SkipBad,
+    require_cpu,
     require_quality,
 )
 from .paths import open_target
@@ -100,6 +101,7 @@ def evaluate_folders(
     from vqcodec.pool import default_jobs
     from vqcodec.signals.options import ReadOptions
 
+    require_cpu(ray, device)
     qualities = _parse_qualities(quality)
     check_outputs(output, report, plot, force=force, resume=resume)
     baselines, missing = _baselines(against)

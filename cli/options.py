@@ -170,6 +170,12 @@ def require_quality(quality: float | None) -> float:
     return require_within("--quality", DEFAULT_QUALITY if quality is None else quality, 1, 10)
 
 
+def require_cpu(ray: str | None, device: str) -> None:
+    """Raise UsageError if a cluster is to use another device than the CPU."""
+    if ray is not None and device != "cpu":
+        raise UsageError(f"--ray: its workers use the CPU, not --device {device}")
+
+
 def require_torch(device: str = "cpu") -> None:
     """Raise UsageError unless PyTorch is installed and can compute on a device."""
     if find_spec("torch") is None or find_spec("onnxscript") is None:

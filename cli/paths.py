@@ -188,10 +188,8 @@ def open_target(name: str, *, force: bool, keep_equal: bool = False) -> Iterator
                 check_target(name, force=False)
         return
     if is_url(name):
-        with naming_failures(name), tempfile.NamedTemporaryFile(prefix="vqcodec-") as copy:
-            yield copy  # type: ignore[misc]
-            copy.flush()
-            storage.put(copy.name, name, overwrite=force)
+        with storage.writing(name, overwrite=force) as file:
+            yield file
         return
     if name == STDIO or kind_of(name) is Kind.SPECIAL:
         with naming_failures(name), tempfile.TemporaryFile() as spool:

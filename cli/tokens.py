@@ -22,7 +22,18 @@ from .console import (
     write_json,
 )
 from .models import load_model, shared_models
-from .options import Device, Force, Jobs, Json, ModelName, Quality, Quiet, Ray, require_quality
+from .options import (
+    Device,
+    Force,
+    Jobs,
+    Json,
+    ModelName,
+    Quality,
+    Quiet,
+    Ray,
+    require_cpu,
+    require_quality,
+)
 from .outputs import Source, find_sources
 from .paths import STDIO, check_target, open_source
 
@@ -70,6 +81,7 @@ def tokens(
     from vqcodec.tokens.parquet import require_pyarrow
     from vqcodec.tokens.shards import plan_shards
 
+    require_cpu(ray, device)
     if resume and force:
         raise UsageError("--resume: keeps what -f overwrites; use one of them")
     if STDIO in inputs:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import noise_clip, noise_picture, same_signal
+from tiny import noise_clip, noise_picture, same_signal, tiny_model_path
 
 import vqcodec
 from vqcodec import errors
@@ -325,3 +325,19 @@ def test_a_picture_converts_to_a_pillow_image():
     assert Picture(colours.pixels.astype(np.uint16)).to_pil().mode == "RGB"
     profile = bytes(16) + b"RGB " + bytes(100)
     assert Picture(colours.pixels, icc_profile=profile).to_pil().info["icc_profile"] == profile
+
+
+def test_files_and_models_may_be_urls(image_model):
+    fsspec = pytest.importorskip("fsspec")
+    fsspec.filesystem("memory").store.clear()
+    picture = noise_picture(24, 16)
+    vqcodec.write("memory://in/a.png", picture)
+    assert np.array_equal(vqcodec.read("memory://in/a.png").pixels, picture.pixels)
+    fsspec.filesystem("memory").put_file(str(tiny_model_path("image")), "/own.safetensors")
+    stream = vqcodec.compress("memory://in/a.png", model="memory://own.safetensors")
+    assert stream == vqcodec.compress(picture, model=image_model)
+    fsspec.filesystem("memory").pipe_file("/a.vqc", stream)
+    restored = vqcodec.decompress("memory://a.vqc", model="memory://own.safetensors")
+    assert restored.width == 24
+    with pytest.raises(InputError, match="memory://none"):
+        vqcodec.read("memory://none.png")

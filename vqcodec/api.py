@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
 
+from vqcodec import files, storage
 from vqcodec.errors import InputError, UsageError
-from vqcodec.files import writing
+from vqcodec.urls import is_url, local_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +31,7 @@ _DEFAULT_QUALITY = 5.0
 
 
 def load(name: PathLike) -> Model:
-    """Return the model with this name, fingerprint or file path.
+    """Return the model with this name, fingerprint, file path or URL.
 
     Raises:
         MissingModelError: no such model is installed.
@@ -45,7 +46,7 @@ def read(source: PathLike | BinaryIO, *, options: ReadOptions | None = None) -> 
     """Return the picture or the sound in a file; its content decides which, then its name.
 
     Args:
-        source: a path, or a binary file that is open for reading.
+        source: a path, a URL as in `s3://bucket/a.png`, or a binary file that is open for reading.
         options: what to do with damage, colour profiles, further frames and metadata.
 
     Raises:
@@ -71,7 +72,7 @@ def write(path: PathLike, signal: SignalLike, *, sample_rate: int | None = None)
     The file appears when it is complete, and replaces an existing file.
 
     Args:
-        path: of the file.
+        path: of the file, or its URL.
         signal: a picture or a sound, in any form that `compress` takes.
         sample_rate: of an array of samples, in Hz.
 
@@ -83,15 +84,23 @@ def write(path: PathLike, signal: SignalLike, *, sample_rate: int | None = None)
     from vqcodec.signals.files import write_signal
     from vqcodec.signals.picture import Picture
 
-    target = Path(path)
+    name = local_name(os.fspath(path))
+    target = Path(name)
     with _signal_of(signal, sample_rate) as found:
         is_picture = isinstance(found, Picture)
         suffixes = picture_files.SUFFIXES if is_picture else sound_files.SUFFIXES
         if target.suffix.lower() not in suffixes:
             kind = "picture" if is_picture else "sound"
             raise UsageError(f"{target}: a {kind} is written as {', '.join(suffixes)}")
-        with writing(target, overwrite=True) as file:
+        with _writing(name) as file:
             write_signal(found, file, suffixes[target.suffix.lower()])
+
+
+def _writing(name: str) -> AbstractContextManager[BinaryIO]:
+    """Return what opens a path or a URL for writing, to replace what is there."""
+    if is_url(name):
+        return storage.writing(name, overwrite=True)
+    return files.writing(name, overwrite=True)
 
 
 def compress(
@@ -224,7 +233,7 @@ def decompress(
     `Model.open` decodes a sound block by block, or only a part of it.
 
     Args:
-        stream: the bytes that `compress` returned, or the path of a file that holds them.
+        stream: the bytes that `compress` returned, or the path or URL of a file that holds them.
         model: a model, or its name, fingerprint or file. Default: the installed model
             that the stream names.
         level: the last level of a picture to decode; a lower level gives a coarser picture. A
@@ -308,8 +317,9 @@ def _open(path: PathLike) -> BinaryIO:
     """
     from vqcodec.bitstream.header import MAGIC
 
+    name = local_name(os.fspath(path))
     try:
-        file = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
+        file = storage.fetch(name) if is_url(name) else Path(name).open("rb")  # noqa: SIM115
     except OSError as error:
         raise InputError(f"{os.fspath(path)}: {error.strerror or error}") from error
     if file.read(len(MAGIC)) == MAGIC:
@@ -324,8 +334,11 @@ def _bytes_of(stream: object) -> bytes:
         return bytes(stream)
     if not isinstance(stream, str | os.PathLike):
         raise UsageError(f"stream: {_kind(stream)}, needed bytes, or the path of a file")
+    name = local_name(os.fspath(stream))
+    if is_url(name):
+        return storage.read(name)
     try:
-        return Path(stream).read_bytes()
+        return Path(name).read_bytes()
     except OSError as error:
         raise InputError(f"{os.fspath(stream)}: {error.strerror or error}") from error
 
@@ -335,6 +348,8 @@ def _model_of(model: Model | PathLike) -> Model:
     from vqcodec.codec.model import Model
     from vqcodec.codec.zoo import find_model
 
+    if isinstance(model, str | os.PathLike) and is_url(os.fspath(model)):
+        return _load_url_once(os.fspath(model))
     if isinstance(model, str | os.PathLike):
         path = find_model(os.fspath(model)).path
         facts = path.stat()
@@ -347,6 +362,11 @@ def _model_of(model: Model | PathLike) -> Model:
 @lru_cache(maxsize=4)
 def _load_once(path: Path, mtime_ns: int, size_bytes: int) -> Model:  # noqa: ARG001
     return load(path)
+
+
+@lru_cache(maxsize=4)
+def _load_url_once(url: str) -> Model:
+    return load(url)
 
 
 def _kind(value: object) -> str:

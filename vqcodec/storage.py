@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from vqcodec.errors import InputError, OutputError, UsageError, VqcodecError
+from vqcodec.files import naming_failures
 from vqcodec.urls import folder_of_pattern, has_magic, parent_of, scheme_of
 
 _COPIED = 1 << 20  # bytes per compared block
@@ -161,6 +162,21 @@ def check_writable(url: str) -> None:
     if _scheme(url).writing is Writing.NEVER:
         raise UsageError(f"{url}: {scheme_of(url)}:// is only read")
     _open_store(url)
+
+
+@contextmanager
+def writing(url: str, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """Open a temporary file for writing, seeking and reading; it is put to a URL after the block.
+
+    Raises:
+        OutputError: there is a file already and `overwrite` is false, or writing fails.
+        UsageError: the store is only read, or its package is not installed.
+    """
+    check_writable(url)
+    with naming_failures(url), tempfile.NamedTemporaryFile(prefix="vqcodec-") as copy:
+        yield copy  # type: ignore[misc]
+        copy.flush()
+        put(copy.name, url, overwrite=overwrite)
 
 
 def put(path: str, url: str, *, overwrite: bool) -> None:

@@ -42,7 +42,7 @@ MODEL = {
     "num_windows": 800,
     "num_held_out": 40,
     "frames_per_second": 50.0,
-    "bits_per_frame_untrained": 80.0,
+    "bits_per_frame_by_frequency": 80.0,
     "bits_per_frame": 14.5,
 }
 

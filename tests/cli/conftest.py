@@ -49,6 +49,9 @@ class FakeModel:
     def band_hz(self) -> float | None:
         return 8000.0 if self.modality == "audio" else None
 
+    def mixes_down(self, num_channels: int, *, separate_channels: bool) -> bool:
+        return num_channels > 1 and not separate_channels
+
     @property
     def digest(self) -> str:
         return 16 * self.fingerprint[0]

@@ -96,6 +96,7 @@ def test_options_are_handed_over(vqc, calls, tmp_path, option, part):
         "part": part,
         "minutes": 2.5,
         "seed": 7,
+        "skip_bad": False,
     }
     assert calls["written"] == ("mine", "0a0b0c0d", {"adapted_from": "image"})
     assert (tmp_path / "mine.safetensors").read_bytes() == b"model"

@@ -50,10 +50,10 @@ def test_what_is_neither_is_not_a_stream(vqc, tmp_path, content):
 
 @pytest.mark.parametrize("command", ["compress", "decompress", "info", "verify"])
 def test_an_empty_file_is_called_empty(vqc, zoo, tmp_path, command):
-    (tmp_path / "nothing.vqc").write_bytes(b"")
-    outcome = vqc(command, "nothing.vqc")
+    (tmp_path / "nothing.png").write_bytes(b"")
+    outcome = vqc(command, "nothing.png")
     assert outcome.exit_code == (3 if command == "compress" else 4)
-    assert outcome.stderr == "vqcodec: nothing.vqc: is empty\n"
+    assert outcome.stderr == "vqcodec: nothing.png: is empty\n"
 
 
 def test_a_name_that_begins_like_an_option_goes_after_two_dashes(vqc, zoo, photo, tmp_path):

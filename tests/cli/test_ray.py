@@ -245,6 +245,32 @@ def test_a_run_whose_driver_is_killed_goes_on_where_it_ended(vqc, pictures, tmp_
     assert contents(tmp_path / "ray") == contents(tmp_path / "jobs")
 
 
+def test_a_driver_that_is_terminated_leaves_whole_files_alone(pictures, tmp_path):
+    command = ["compress", "in", "-o", "out", "--jobs", "2", "--ray"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "vqcodec", *command, ray.get_runtime_context().gcs_address],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in running.stderr:
+        if " -> " in line:
+            break
+    running.terminate()
+    errors = running.communicate()[1]
+    assert running.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in errors
+    assert not list((tmp_path / "out").glob(".*"))
+    assert 0 < len(contents(tmp_path / "out")) < NUM_PICTURES
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "eval", "tokens"])
+def test_workers_use_the_cpu(vqc, pictures, command):
+    outcome = vqc(command, "in", "-o", "out.jsonl", "--ray", "--device", "cuda")
+    assert outcome.exit_code == UsageError.exit_code
+    assert "its workers use the CPU" in outcome.stderr
+
+
 def test_folders_are_measured_on_a_cluster(vqc, pictures, tmp_path):
     (pictures / "broken.png").unlink()
     for path in sorted(pictures.iterdir())[4:]:

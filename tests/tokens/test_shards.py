@@ -253,3 +253,21 @@ def test_a_loader_of_torch_takes_a_dataset(tmp_path):
     shard_of(tmp_path / "x.tar", [tokens_of(np.ones((2, 9)))])
     batches = list(DataLoader(TokenDataset(tmp_path, frames=3), batch_size=2))
     assert [tuple(batch.shape) for batch in batches] == [(2, 2, 3), (1, 2, 3)]
+
+
+@pytest.mark.skipif(find_spec("fsspec") is None, reason="fsspec is not installed")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_shards_may_be_at_urls(suffix):
+    folder = f"memory://tokens-of-tests/{suffix[1:]}"
+    entries = [tokens_of([[1, 2]], file="a"), tokens_of([[3]], file="b")]
+    shards = plan_shards([("a", "a"), ("b", "b")], f"{folder}/x{suffix}", 1)
+    for shard, entry in zip(shards, entries, strict=True):
+        assert not shard.is_complete("0a0b0c0d", 4)
+        shard.write([entry], overwrite=False)
+        assert shard.is_complete("0a0b0c0d", 4)
+    with pytest.raises(OutputError):
+        shards[0].write(entries[:1], overwrite=False)
+    assert [tokens.file for tokens in read(folder)] == ["a", "b"]
+    assert [tokens.file for tokens in read(shards[1].name)] == ["b"]
+    with pytest.raises(InputError, match="no such"):
+        list(read(f"{folder}/none{suffix}"))

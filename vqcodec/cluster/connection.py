@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -50,13 +50,13 @@ def connected(cluster: Cluster, shared_bytes: int) -> Iterator[tuple[Any, int, i
     """
     local = cluster.address == LOCAL
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         import ray
     except ImportError as error:
         raise UsageError(
             "--ray: needs Ray; install it with: pip install 'vqcodec[scale]'"
         ) from error
+    logging.getLogger("ray").setLevel(logging.ERROR)  # importing Ray sets it, too
     if ray.is_initialized():
         yield ray, cluster.workers or _num_cpus(ray), 1
         return
@@ -127,3 +127,29 @@ def _signals_kept() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def termination_deferred() -> Iterator[Callable[[], None]]:
+    """Give a function that handles a SIGTERM that came before it is called.
+
+    Ray loses the exit code of a handler that runs while Ray waits.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    came: list[int] = []
+
+    def handle() -> None:
+        if came and callable(before):
+            before(came[0], None)
+        elif came:
+            raise SystemExit(128 + came[0])
+
+    signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
+    try:
+        yield handle
+        handle()
+    finally:
+        signal.signal(signal.SIGTERM, before)

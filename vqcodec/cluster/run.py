@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from vqcodec import __version__
-from vqcodec.cluster.connection import Cluster, connected
+from vqcodec.cluster.connection import Cluster, connected, termination_deferred
 from vqcodec.cluster.worker import Actor, BugError, Shared
 from vqcodec.errors import UsageError, VqcodecError
 
@@ -25,6 +25,7 @@ Result = TypeVar("Result")
 MAX_ATTEMPTS = 3  # for each item, where the worker ended or met a bug
 BATCH_BYTES = 16 << 20
 MAX_BATCH_ITEMS = 64
+_WAIT_S = 1.0  # between looks for a signal
 _BATCHES_AHEAD = 2  # at each worker: the one that it works on, and the next
 
 
@@ -149,10 +150,12 @@ class _Run(Generic[Item, Result]):
         """Work until every item is finished or has failed."""
         self._workers = [self._new_worker() for _ in range(num_workers)]
         try:
-            while self._waiting or any(worker.batches for worker in self._workers):
-                self._hand_out()
-                for worker in self._ready():
-                    self._receive(worker)
+            with termination_deferred() as handle_termination:
+                while self._waiting or any(worker.batches for worker in self._workers):
+                    self._hand_out()
+                    for worker in self._ready():
+                        self._receive(worker)
+                    handle_termination()
         finally:
             self._workers.clear()  # actors end with their last handle
 
@@ -188,10 +191,10 @@ class _Run(Generic[Item, Result]):
         return self._retried(item) if entry.attempts else item
 
     def _ready(self) -> list[_Worker]:
-        """Wait for replies, and return the workers that have sent one."""
+        """Wait for replies, for a second at most, and return the workers that have sent one."""
         replies = {worker.next_reply: worker for worker in self._workers}
         replies.pop(None, None)
-        first, rest = self._ray.wait(list(replies), num_returns=1)
+        first, rest = self._ray.wait(list(replies), num_returns=1, timeout=_WAIT_S)
         more = self._ray.wait(rest, num_returns=len(rest), timeout=0)[0] if rest else []
         return [replies[reply] for reply in (*first, *more)]
 

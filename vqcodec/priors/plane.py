@@ -82,6 +82,18 @@ class PlanePrior(GridPrior):
         coded = super().code_levels(coders, planes, rate, known)
         return [_frames(plane) for plane in coded]
 
+    def fill(
+        self,
+        known: Indices,
+        rate: int,
+        generator: np.random.Generator,
+        temperature: float = 1.0,
+        num_sweeps: int = 0,
+    ) -> Indices:
+        """Return indices [K * bands, F] with those sampled that are unknown; see `GridPrior`."""
+        plane = self._plane(known)
+        return _frames(super().fill(plane, rate, generator, temperature, num_sweeps))
+
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
         """Return the bits of each index of segments [K * bands, F]; see `GridPrior`."""
         bits = super().bits_of([self._plane(segment) for segment in segments], rate)

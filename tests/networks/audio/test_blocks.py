@@ -145,7 +145,7 @@ def test_every_coefficient_belongs_to_one_slot_of_every_split():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("hop_length", 40), ("num_bands", 3), ("num_slots", 6), ("num_slots", 112)]
+    ("key", "value"), [("hop_length", 40), ("num_bands", 3), ("num_slots", 6), ("num_slots", 56)]
 )
 def test_a_bad_table_is_refused_by_its_key(key, value):
     with pytest.raises(ConfigError, match=rf"network\.{key}"):

@@ -101,15 +101,15 @@ class BlocksConfig:
     num_channels: ClassVar[int] = CHANNELS  # of a plane
 
     sample_rate: int = 48_000  # Hz
-    hop_length: int = 2_048  # samples per frame
-    num_bands: int = 108
-    num_slots: int = 24  # levels of a frame and channel
-    decoder_width: int = 96
-    decoder_units: int = 2
+    hop_length: int = 1_024  # samples per frame
+    num_bands: int = 54
+    num_slots: int = 32  # levels of a frame and channel
+    decoder_width: int = 64
+    decoder_units: int = 1
 
     def __post_init__(self) -> None:
         check_range(self, "network", 4_000, 96_000, "sample_rate")
-        check_range(self, "network", 2 * BAND_BINS, 4_096, "hop_length")
+        check_range(self, "network", 2 * BAND_BINS, 2_048, "hop_length")
         if self.hop_length % BAND_BINS:
             raise ConfigError(
                 f"network.hop_length: {self.hop_length} is not a multiple of {BAND_BINS}"
@@ -143,8 +143,8 @@ class BlocksConfig:
             tail_trim=0,
             encoder_reach=2,
             decoder_reach=2 + UNIT_REACH * self.decoder_units,
-            window=128,
-            segment=128,
+            window=256,
+            segment=256,
         )
 
 

@@ -16,7 +16,7 @@ _SHORTEST_S = 0.05  # silence that is worth its bytes
 _RAMP_S = 0.002  # from silence to the decoded sound
 _QUIET, _WANTED = 1 / 16, 1 / 2  # peaks: of a sound that is coded louder, and how loud
 _NOISE = 2.0**-14  # a peak of two steps of 16 bits: no voice
-_QUIET_PASSAGE = 2.0**-7  # peak: 30 dB above the decoder's noise
+_QUIET_PASSAGES = (2.0**-13, 2.0**-11, 2.0**-9, 2.0**-7)  # peaks; the last is at -42 dB
 _LEAST_GAIN = 6  # of such a passage, relative to the rest of the sound
 _LONGEST_PAUSE_S = 2.0  # a shorter quiet stretch is a pause, and would cost more bits than it gains
 _WINDOW_S = 0.01  # in which a peak is found
@@ -63,16 +63,38 @@ def _gain_of(peak: float) -> int:
     return min(MAX_GAIN, math.floor(math.log2(_WANTED / peak))) if peak >= _NOISE else 0
 
 
+class _QuietRuns:
+    """Collects the long runs of windows whose peaks are below a threshold."""
+
+    def __init__(self, threshold: float, shortest: int) -> None:
+        self._threshold, self._shortest = threshold, shortest
+        self._start, self._peak = 0, 0.0  # of the run before the next window
+        self.found: list[tuple[range, float]] = []  # with their peaks
+
+    def add(self, start: int, stop: int, peak: float) -> None:
+        """Take the next window."""
+        if peak >= self._threshold:
+            self.end(start)
+            self._start = stop
+        else:
+            self._peak = max(self._peak, peak)
+
+    def end(self, stop: int) -> None:
+        """End a run."""
+        if stop - self._start >= self._shortest:
+            self.found.append((range(self._start, stop), self._peak))
+        self._peak = 0.0
+
+
 class _PassageFinder:
-    """Collects long quiet passages, block by block."""
+    """Collects long quiet passages, block by block; quieter ones within others are separate."""
 
     def __init__(self, sample_rate: int) -> None:
         self._window = max(1, round(_WINDOW_S * sample_rate))
         self._shortest = round(_LONGEST_PAUSE_S * sample_rate)
         self._rest: NDArray[np.float32] = np.zeros(0, np.float32)  # of a window
-        self._position = self._start = 0  # of the next window; of the passage before it
-        self._peak = 0.0  # of that passage
-        self._found: list[tuple[int, int, float]] = []
+        self._position = 0  # of the next window
+        self._levels = [_QuietRuns(limit, self._shortest) for limit in _QUIET_PASSAGES]
 
     def add(self, levels: NDArray[np.float32]) -> None:
         """Take the largest absolute value of all channels of the next samples [n]."""
@@ -83,27 +105,34 @@ class _PassageFinder:
         self._rest = levels[whole:]
 
     def _add_window(self, peak: float, size: int) -> None:
-        if peak >= _QUIET_PASSAGE:
-            self._end_passage()
-            self._start = self._position + size
-        else:
-            self._peak = max(self._peak, peak)
+        for runs in self._levels:
+            runs.add(self._position, self._position + size, peak)
         self._position += size
-
-    def _end_passage(self) -> None:
-        if self._position - self._start >= self._shortest:
-            self._found.append((self._start, self._position, self._peak))
-        self._peak = 0.0
 
     def finish(self, gain: int) -> tuple[Passage, ...]:
         """Return all passages, for a sound that is coded 2^gain times as loud."""
         if len(self._rest):
             self._add_window(float(self._rest.max()), len(self._rest))
-        self._end_passage()
-        passages = (
-            Passage(start, stop, _gain_of(peak) - gain) for start, stop, peak in self._found
-        )
-        return tuple(passage for passage in passages if passage.gain >= _LEAST_GAIN)
+        passages: list[Passage] = []
+        for runs in self._levels:  # the quietest first
+            runs.end(self._position)
+            for run, peak in runs.found:
+                own = _gain_of(peak) - gain
+                for piece in _without(run, passages):
+                    if own >= _LEAST_GAIN and len(piece) >= self._shortest:
+                        passages.append(Passage(piece.start, piece.stop, own))
+                passages.sort(key=lambda passage: passage.start)
+        return tuple(passages)
+
+
+def _without(run: range, passages: Sequence[Passage]) -> list[range]:
+    """Return what is left of a run beside passages in order."""
+    pieces, start = [], run.start
+    for passage in passages:
+        if passage.stop > run.start and passage.start < run.stop:
+            pieces.append(range(start, passage.start))
+            start = passage.stop
+    return [*pieces, range(start, run.stop)]
 
 
 class _SilenceFinder:

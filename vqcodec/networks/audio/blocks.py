@@ -80,7 +80,11 @@ class BlockTransform(nn.Module):
         blocks = frames.reshape(*frames.shape[:3], split, length)
         if split > 1:
             blocks = _rotate(blocks, self._inner_windows(split))
-        bins = torch.matmul(blocks, _cosines(length, self.num_bins // split, frames))
+        # One product for all blocks: ONNX Runtime would make one for every frame.
+        bins = torch.matmul(
+            blocks.reshape(-1, length), _cosines(length, self.num_bins // split, frames)
+        )
+        bins = bins.reshape(*frames.shape[:3], split, -1)
         return bins.transpose(3, 4).reshape(*frames.shape[:3], self.num_bins)
 
     def _bins_to_blocks(self, coefficients: Tensor, split: int) -> Tensor:
@@ -88,7 +92,8 @@ class BlockTransform(nn.Module):
         length, shape = self.hop_length // split, coefficients.shape[:3]
         bins = coefficients.reshape(*shape, self.num_bins // split, split).transpose(3, 4)
         basis = _cosines(length, self.num_bins // split, bins)
-        blocks = torch.matmul(bins, basis.transpose(0, 1))
+        blocks = torch.matmul(bins.reshape(-1, self.num_bins // split), basis.transpose(0, 1))
+        blocks = blocks.reshape(*shape, split, length)
         if split > 1:
             blocks = _rotate(blocks, self._inner_windows(split), back=True)
         return blocks.reshape(*shape, self.hop_length)
@@ -136,11 +141,14 @@ def _cosines(length: int, num_bins: int, like: Tensor) -> Tensor:
 
 
 def _make_cosines(length: int, num_bins: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return what `_cosines` does. Angles are reduced as integers: large ones are not precise."""
-    n = torch.arange(length, device=device)[:, None]
-    k = torch.arange(num_bins, device=device)[None]
-    turns = ((2 * n + 1) * (2 * k + 1)) % (8 * length)
-    return torch.cos(turns.to(dtype) * (math.pi / (4 * length))) * math.sqrt(2 / length)
+    """Return what `_cosines` does; large angles are not precise, so they are reduced to a turn.
+
+    All products are below 2 ** 24, so they are exact in 32 bits.
+    """
+    n = torch.arange(length, device=device).to(dtype)[:, None]
+    k = torch.arange(num_bins, device=device).to(dtype)[None]
+    turns = (2 * n + 1) * ((2 * k + 1) / (8 * length))
+    return torch.cos((turns - torch.floor(turns)) * (2 * math.pi)) * math.sqrt(2 / length)
 
 
 _cached_cosines = functools.lru_cache(maxsize=16)(_make_cosines)

@@ -16,9 +16,9 @@ from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.precision import UnitStack
 from vqcodec.networks.residual import ConvNextUnit1d, RateModulation
 
-COARSEST_LEVEL, FINEST_LEVEL = 0.6, 0.3  # steps of levels, in octaves of amplitude
+COARSEST_LEVEL, FINEST_LEVEL = 0.9, 0.3  # steps of levels, in octaves of amplitude
 ANGLE_STEP, MOST_ANGLE = 0.2, 1.2  # of the side channel's prediction by the mid channel
-SPLIT_COST = 0.01  # relative cost of one more halving of a frame
+SPLIT_COST = 0.1  # relative cost of one more halving of a frame
 NOISE_FRAMES = 256  # after which the noise repeats
 WIDTH_POWER = 0.6  # of a step over the width of its band
 SIDE_BINS = (*range(0, BAND_BINS, 2), *range(1, BAND_BINS, 2))  # order of a grid band's bins

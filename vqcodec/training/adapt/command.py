@@ -18,6 +18,7 @@ from vqcodec.files import find_files
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import lay_channels_last
 from vqcodec.networks.priors.base import PriorNetwork
+from vqcodec.signals.files import check_file
 from vqcodec.training.adapt.budget import Budget, Clock
 from vqcodec.training.adapt.domain import Domain, split_domain
 from vqcodec.training.adapt.fitting import Fitted, fit
@@ -25,6 +26,7 @@ from vqcodec.training.adapt.judging import Judged, gap_percent, judge
 from vqcodec.training.adapt.model import model_of, with_networks, with_prior
 from vqcodec.training.adapt.networks import DecoderFitting, JointFitting
 from vqcodec.training.adapt.prior import PriorFitting
+from vqcodec.training.inputs import InputReader
 from vqcodec.training.modality import training_side
 from vqcodec.training.recipe import ObjectiveConfig, Recipe, parse_recipe
 from vqcodec.training.start import module_of_file
@@ -92,6 +94,7 @@ def adapt_model(
     part: Part,
     minutes: float,
     seed: int = 0,
+    skip_bad: bool = False,
     report: Report = lambda *_: None,
     clock: Clock = time.monotonic,
 ) -> Adapted:
@@ -104,6 +107,7 @@ def adapt_model(
             fingerprint stays. "all": networks, quantizer and prior together.
         minutes: the most that the fitting may take; the measurement at the end comes on top.
         seed: of the split and all random choices.
+        skip_bad: go on without the files that cannot be read. All are read before the fitting.
         report: is told of the progress.
         clock: gives the seconds that count.
 
@@ -121,7 +125,10 @@ def adapt_model(
     recipe = None if part == "prior" else _recipe_of(file)
     distortion = _distortion_of(file)
     suffixes = training_side(autoencoder.modality).suffixes
-    domain = split_domain(find_files(data, suffixes), seed)
+    reader = InputReader()
+    files = list(reader.read_each(find_files(data, suffixes), check_file))
+    reader.conclude(skip_bad=skip_bad)
+    domain = split_domain(files, seed)
     budget = Budget(60 * minutes, clock)
     base = model_of(file)
     fits: dict[str, Fitted] = {}

@@ -15,7 +15,8 @@ from vqcodec.training.adapt.budget import Budget
 from vqcodec.training.state import AveragedWeights, uninterrupted
 
 CHECKS = 20  # evenly over the time
-PATIENCE = 4  # checks without a better figure, then the fitting stops
+PATIENCE = 4  # checks without a better figure, then the learning rate falls to 0
+COOLDOWN_SHARE = 0.25  # of the time so far: how long that takes
 LEAST_GAIN = 1e-3  # relative, of a better figure that resets the patience
 WARMUP_SHARE = 0.05  # of the time
 AVERAGE_DECAY = 0.99
@@ -75,7 +76,8 @@ def fit(fitting: Fitting, budget: Budget, seed: int, report: Report = lambda *_:
     """Fit until the held-out figure no longer falls or the time is over; keep the best weights.
 
     The weights that are kept are moving averages. The learning rate rises at first, then falls
-    linearly to 0 at the end of the time. Ctrl-C stops the fitting early.
+    linearly to 0 at the end of the time. Once the figure no longer falls, the end is earlier: the
+    last steps, at low rates, gain most. Ctrl-C stops the fitting at once.
     """
     groups = [
         {"params": [p for p in part.parameters() if p.requires_grad], "lr": rate, "base": rate}
@@ -89,17 +91,20 @@ def fit(fitting: Fitting, budget: Budget, seed: int, report: Report = lambda *_:
     kept = _copy(fitting.module)
     steps = waited = checks = 0
     reference = math.inf  # the first steps, with a fresh optimizer, may be a loss
-    interrupted = False
+    interrupted, end = False, 1.0  # the share of the time at which the fitting ends
+    rate_then, share_then = 1.0, 0.0  # of the learning rate and the time, where it falls from
     report(0.0, best, before)
     try:
-        while budget.share < 1 and waited < PATIENCE:
+        while (share := budget.share) < end:
+            rate = rate_then * (end - share) / (end - share_then)
             with uninterrupted():
-                _step(fitting, optimizer, budget.share, generator)
+                _step(fitting, optimizer, min(share / WARMUP_SHARE, rate), generator)
                 steps += 1
                 average.update(fitting.module, steps)
-            if budget.share * CHECKS < checks + 1:
+            share = budget.share
+            if share * CHECKS < checks + 1 and share < end:
                 continue
-            checks = int(budget.share * CHECKS)
+            checks = int(share * CHECKS)
             with average.in_place_of_weights(fitting.module):
                 figure = _figure(fitting)
                 if figure < best:
@@ -107,7 +112,10 @@ def fit(fitting: Fitting, budget: Budget, seed: int, report: Report = lambda *_:
             waited += 1
             if figure < reference * (1 - LEAST_GAIN):
                 reference, waited = figure, 0
-            report(budget.share, figure, before)
+            if waited == PATIENCE and end == 1:
+                share_then, rate_then = share, 1 - share
+                end = min(1.0, share_then * (1 + COOLDOWN_SHARE))
+            report(share, figure, before)
     except KeyboardInterrupt:
         interrupted = True
     fitting.module.load_state_dict(kept)
@@ -117,12 +125,12 @@ def fit(fitting: Fitting, budget: Budget, seed: int, report: Report = lambda *_:
 def _step(
     fitting: Fitting,
     optimizer: torch.optim.Optimizer,
-    share: float,
+    rate: float,
     generator: np.random.Generator,
 ) -> None:
-    """Make one step; a step whose gradient is not finite is left out."""
+    """Make one step at a share 0 … 1 of the learning rates; none if gradients are not finite."""
     for group in optimizer.param_groups:
-        group["lr"] = group["base"] * min(share / WARMUP_SHARE, 1 - share, 1.0)
+        group["lr"] = group["base"] * rate
     optimizer.zero_grad(set_to_none=True)
     fitting.loss(generator).backward()  # type: ignore[no-untyped-call]
     # Clipped separately, so that large gradients of one part do not scale down the others.

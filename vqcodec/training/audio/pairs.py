@@ -19,7 +19,7 @@ from vqcodec.training.modality import Dataset
 class PairDataConfig:
     """The length and augmentation of training excerpts of two channels."""
 
-    frames: int = 32  # latent frames
+    frames: int = 64  # latent frames
     lowest_gain_db: float = -15.0
     highest_gain_db: float = 3.0
     mono_share: float = 0.1  # of excerpts that are mixed down
