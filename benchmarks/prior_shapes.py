@@ -73,7 +73,7 @@ def collect(run: TrainedRun, num_crops: int) -> tuple[Tensor, Tensor]:
     """Return indices of training crops, [N, 1, 32, 32], and of held-out ones."""
     side = training_side(run.autoencoder.modality)
     table = {**run.recipe.data, "crop": SIDE * run.autoencoder.modality.geometry.step}
-    dataset = side.dataset_of(run.manifest.train, table)
+    dataset = side.dataset(run.manifest.train, table)
     generator = np.random.default_rng(0)
     rate = torch.ones(16, dtype=torch.int64)
     training = [

@@ -12,7 +12,7 @@ from vqcodec.files import replacing
 
 from .adapt import adapt
 from .console import note, write_json, write_table
-from .options import Device, Force, Json, Quiet, Seed, SkipBad, require_torch
+from .options import Device, Force, Json, Quiet, Seed, SkipBad, parse_size, require_torch
 from .paths import check_target
 
 train = typer.Typer(
@@ -22,7 +22,15 @@ train = typer.Typer(
 )
 train.command()(adapt)
 
-Data = Annotated[list[Path], typer.Argument(metavar="DATA", help="Files, or folders of files.")]
+DEFAULT_MEMORY = "1G"
+
+Data = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="DATA",
+        help="Files, folders, tar archives (WebDataset shards), or @LIST with one name a line.",
+    ),
+]
 Recipe = Annotated[
     str, typer.Option("--recipe", metavar="R", help="Name of a shipped recipe, or a TOML file.")
 ]
@@ -42,6 +50,18 @@ Steps = Annotated[
         "--steps", metavar="N", min=1, help="Stop after N steps. Default: the recipe's number."
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", metavar="N", min=0, help="Threads that load data. Default: half of the cores."
+    ),
+]
+Memory = Annotated[
+    str,
+    typer.Option(
+        "--memory", metavar="SIZE", help="Decoded files are kept in memory up to this size."
+    ),
+]
 
 
 @train.command()
@@ -54,6 +74,8 @@ def vqvae(
     steps: Steps = None,
     skip_bad: SkipBad = False,
     seed: Seed = 0,
+    workers: Workers = None,
+    memory: Memory = DEFAULT_MEMORY,
     device: Device = "cpu",
 ) -> None:
     """Train networks and codebooks."""
@@ -69,6 +91,8 @@ def vqvae(
         seed=seed,
         device=device,
         skip_bad=skip_bad,
+        workers=workers,
+        memory_bytes=_memory_bytes(memory),
     )
 
 
@@ -88,6 +112,8 @@ def joint(
     steps: Steps = None,
     skip_bad: SkipBad = False,
     seed: Seed = 0,
+    workers: Workers = None,
+    memory: Memory = DEFAULT_MEMORY,
     device: Device = "cpu",
 ) -> None:
     """Train networks, codebooks and prior together.
@@ -110,6 +136,8 @@ def joint(
         seed=seed,
         device=device,
         skip_bad=skip_bad,
+        workers=workers,
+        memory_bytes=_memory_bytes(memory),
     )
 
 
@@ -118,11 +146,13 @@ def prior(
     *,
     run: Run,
     data: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="DATA", help="Files, or folders of files. Default: the run's."),
+        list[str] | None,
+        typer.Argument(metavar="DATA", help="Data as of 'train joint'. Default: the run's."),
     ] = None,
     steps: Steps = None,
     skip_bad: SkipBad = False,
+    workers: Workers = None,
+    memory: Memory = DEFAULT_MEMORY,
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
@@ -134,7 +164,17 @@ def prior(
     from vqcodec.training.commands import train_prior
 
     _require_run(run, needed=True)
-    bits = train_prior(run=run, data=data or (), steps=steps, device=device, skip_bad=skip_bad)
+    bits = train_prior(
+        run=run,
+        data=data or (),
+        steps=steps,
+        device=device,
+        skip_bad=skip_bad,
+        workers=workers,
+        memory_bytes=_memory_bytes(memory),
+    )
+    if bits is None:  # of several processes, one prints the result
+        return
     if as_json:
         write_json({"run": run, "bits_per_index": bits})
     else:
@@ -167,6 +207,10 @@ def export(
     with replacing(output, overwrite=force) as temporary:
         fingerprint = export_model(run=run, output=temporary, name=name or output.stem)
     note(f"{run} -> {output}: model {fingerprint}", quiet=quiet)
+
+
+def _memory_bytes(size: str) -> int:
+    return int(parse_size("--memory", size))
 
 
 def _require_run(run: Path, *, needed: bool) -> None:

@@ -20,6 +20,7 @@ from vqcodec.files import naming_failures
 from vqcodec.urls import folder_of_pattern, has_magic, parent_of, scheme_of
 
 _COPIED = 1 << 20  # bytes per compared block
+_READ_AHEAD = 1 << 16  # bytes; files that are opened are searched, not read as a whole
 
 
 class Writing(Enum):
@@ -92,6 +93,21 @@ def read_start(url: str, size_bytes: int) -> bytes:
     store, place = _open_store(url)
     with _naming(url, InputError):
         return bytes(store.cat_file(place, start=0, end=size_bytes))
+
+
+def read_range(url: str, start: int, stop: int) -> bytes:
+    """Return the bytes start … stop - 1 of a file; raises as `read`."""
+    store, place = _open_store(url)
+    with _naming(url, InputError):
+        return bytes(store.cat_file(place, start=start, end=stop))
+
+
+@contextmanager
+def opened(url: str) -> Iterator[BinaryIO]:
+    """Open a file for reading and seeking, as a block; raises as `read`, also within the block."""
+    store, place = _open_store(url)
+    with _naming(url, InputError), store.open(place, "rb", block_size=_READ_AHEAD) as file:
+        yield file
 
 
 def size_of(url: str) -> int:

@@ -8,6 +8,7 @@ import pytest
 from vqcodec.errors import ConfigError
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+LOADING = {"workers": None, "memory_bytes": 10**9}
 BITS = {"uniform": 9.0, "histogram": 8.5, "float": 6.25, "integer": 6.26}
 
 
@@ -48,13 +49,14 @@ def test_vqvae_hands_its_options_over(vqc, calls):
     options = ["--recipe", "paper-image", "-o", "new", "--steps", "10", "--seed", "3"]
     assert vqc("train", "vqvae", "a", "b", *options).exit_code == 0
     settings = {
-        "data": [Path("a"), Path("b")],
+        "data": ["a", "b"],
         "recipe": "paper-image",
         "run": Path("new"),
         "steps": 10,
         "seed": 3,
         "device": "cpu",
         "skip_bad": False,
+        **LOADING,
     }
     assert calls == [("train_vqvae", settings)]
 
@@ -93,15 +95,15 @@ def test_prior_prints_bits_per_index(vqc, calls, run):
     outcome = vqc("train", "prior", run, "a", "b")
     lines = [line.split() for line in outcome.stdout.decode().splitlines()]
     assert lines[1:] == [[name, f"{bits:.3f}"] for name, bits in BITS.items()]
-    settings = {"run": run, "data": [Path("a"), Path("b")], "steps": None, "device": "cpu"}
-    assert calls == [("train_prior", settings | {"skip_bad": False})]
+    settings = {"run": run, "data": ["a", "b"], "steps": None, "device": "cpu"}
+    assert calls == [("train_prior", settings | {"skip_bad": False} | LOADING)]
 
 
 @needs_torch
 def test_prior_takes_the_files_of_the_run_if_none_are_named(vqc, calls, run):
     assert vqc("train", "prior", run, "--steps", "5").exit_code == 0
     settings = {"run": run, "data": (), "steps": 5, "device": "cpu", "skip_bad": False}
-    assert calls == [("train_prior", settings)]
+    assert calls == [("train_prior", settings | LOADING)]
 
 
 @needs_torch
@@ -168,3 +170,16 @@ def test_train_says_how_to_get_torch(vqc, run):
         assert result.exit_code == 2
         assert "pip install 'vqcodec[train]'" in result.stderr
     assert not Path("new").exists()
+
+
+@needs_torch
+def test_data_are_loaded_by_threads_into_a_memory_of_a_size(vqc, calls):
+    options = ["--recipe", "image", "-o", "new", "--workers", "0", "--memory", "1.5GiB"]
+    assert vqc("train", "joint", "@list", "s.tar", *options).exit_code == 0
+    [(_, settings)] = calls
+    assert settings["data"] == ["@list", "s.tar"]
+    assert settings["workers"] == 0
+    assert settings["memory_bytes"] == 3 << 29
+    outcome = vqc("train", "joint", "a", *options[:-1], "much")
+    assert outcome.exit_code == 2
+    assert "--memory much: not a number of bytes" in outcome.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 from training_recipes import IMAGE, RESIDUAL, SEED
@@ -62,14 +63,14 @@ def test_a_training_goes_on_without_bad_files_and_needs_none_later(
     monkeypatch.setattr(AutoencoderTraining, "validate", with_files_gone)
     joint(tmp_path / "run", folder, recipes(IMAGE))
     manifest = read_manifest(tmp_path / "run" / "manifest.json")
-    assert {path.name for path in manifest.files} == {f"picture{n}.png" for n in range(6)}
+    assert {Path(name).name for name in manifest.files} == {f"picture{n}.png" for n in range(6)}
     assert "valid_mse@" in (tmp_path / "run" / "log.jsonl").read_text()
 
 
 def test_a_run_goes_on_without_files_that_are_gone_or_damaged(folder, tmp_path, recipes, capsys):
     run = tmp_path / "run"
     joint(run, folder, recipes(IMAGE))
-    train = [path.name for path in read_manifest(run / "manifest.json").train]
+    train = [Path(n).name for n in read_manifest(run / "manifest.json").train]
     (folder / train[0]).unlink()
     (folder / train[1]).write_bytes(b"damaged")
     with pytest.raises(ConfigError, match="was begun with other files"):
@@ -96,7 +97,7 @@ def test_priors_are_trained_and_judged_without_bad_files(folder, tmp_path, recip
         skip_bad=True,
     )
     train = read_manifest(run / "manifest.json").train
-    train[0].unlink()
+    Path(train[0]).unlink()
     with pytest.raises(InputError, match="1 of 6 inputs"):
         train_prior(run=run, steps=1)
     assert not (run / "prior.pt").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from tiny import noise_clip, noise_picture
@@ -29,7 +30,7 @@ def reports(path):
 def test_a_run_keeps_its_recipe_its_files_and_its_log(joint_run, data_folder):
     assert (joint_run / "recipe.toml").read_text() == IMAGE
     manifest = read_manifest(joint_run / "manifest.json")
-    assert sorted(manifest.train + manifest.valid) == sorted(data_folder.glob("*.png"))
+    assert sorted(manifest.train + manifest.valid) == sorted(map(str, data_folder.glob("*.png")))
     first, *_, last = reports(joint_run / "log.jsonl")
     assert first["step"] == last["step"] == 6
     assert first["total"] > 0
@@ -39,7 +40,7 @@ def test_a_run_keeps_its_recipe_its_files_and_its_log(joint_run, data_folder):
 def test_all_files_of_a_speaker_are_held_out_together(tmp_path, train):
     train(tmp_path, AUDIO, joint=False, steps=1)
     manifest = read_manifest(tmp_path / "manifest.json")
-    speakers = [{path.name[0] for path in part} for part in (manifest.train, manifest.valid)]
+    speakers = [{Path(name).name[0] for name in part} for part in (manifest.train, manifest.valid)]
     assert len(speakers[0] | speakers[1]) == 3
     assert not speakers[0] & speakers[1]
 

@@ -15,9 +15,9 @@ import torch
 from training_recipes import AUDIO, IMAGE, RESIDUAL, SEED, same
 
 from vqcodec.errors import ConfigError, InputError, OutputError, UsageError
+from vqcodec.training import autoencoder as training_autoencoder
 from vqcodec.training import state as training_state
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions, train_autoencoder
-from vqcodec.training.image.modality import ImageTraining
 from vqcodec.training.prior import PriorTraining, load_run
 from vqcodec.training.recipe import parse_recipe
 from vqcodec.training.state import AveragedWeights, load_state, save_state, uninterrupted
@@ -109,11 +109,11 @@ def test_an_interruption_waits_for_the_end_of_the_step(
 def test_an_interruption_of_a_validation_saves_the_weights_not_their_average(
     tmp_path, train, monkeypatch
 ):
-    def interrupt(self, path):
+    def interrupt(*arguments):
         raise KeyboardInterrupt
 
     train(tmp_path / "whole", IMAGE, steps=2)
-    monkeypatch.setattr(ImageTraining, "excerpt", interrupt)
+    monkeypatch.setattr(training_autoencoder, "held_out_terms", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run", IMAGE, steps=2)
     assert same(checkpoint(tmp_path / "run"), checkpoint(tmp_path / "whole"))

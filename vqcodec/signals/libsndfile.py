@@ -129,7 +129,7 @@ class SndfileSound:
             self.format: str = sound.format
             log = sound.extra_info
             self.tags = tags_of_mapping(sound.copy_metadata())
-            trusted = not salvage and _ends_there(sound)
+            trusted = not salvage and ends_there(sound)
         if not trusted:
             self.num_samples = self._count()
         if logged and any(_CUT.search(line) for line in log.splitlines()):
@@ -253,7 +253,7 @@ def _view(file: BinaryIO, parts: list[tuple[int, int] | bytes]) -> BinaryIO:
     return io.BufferedReader(FileView(file, parts), BLOCK)
 
 
-def _ends_there(sound: soundfile.SoundFile) -> bool:
+def ends_there(sound: soundfile.SoundFile) -> bool:
     """Return whether the samples end where the header says."""
     if not sound.frames:
         return True

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
-from vqcodec.files import find_files
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import (
     gains_by_bfloat16,
@@ -25,10 +24,22 @@ from vqcodec.networks.precision import (
 )
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
+from vqcodec.networks.processes import (
+    any_process,
+    average_gradients,
+    average_values,
+    copy_from_first,
+    num_processes,
+    own_part,
+    process_rank,
+)
+from vqcodec.training.cache import DEFAULT_BYTES
 from vqcodec.training.curves import write_curves
 from vqcodec.training.grow import start_new_latents
 from vqcodec.training.inputs import InputReader, read_excerpts, require_some
-from vqcodec.training.log import TrainingLog
+from vqcodec.training.joining import joined_processes, stopping_together
+from vqcodec.training.loading import Loader
+from vqcodec.training.log import Means, TrainingLog
 from vqcodec.training.manifest import (
     MANIFEST,
     Manifest,
@@ -42,6 +53,7 @@ from vqcodec.training.modality import Batch, training_side
 from vqcodec.training.objective import loss_terms
 from vqcodec.training.old_layout import in_order_of
 from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
+from vqcodec.training.sources import find_names
 from vqcodec.training.split import split_by_recipe
 from vqcodec.training.start import module_of, start_from
 from vqcodec.training.state import (
@@ -51,6 +63,7 @@ from vqcodec.training.state import (
     load_state,
     open_run,
     save_state,
+    step_seed,
     uninterrupted,
 )
 from vqcodec.training.validation import Terms, held_out_terms, rate_gap
@@ -63,7 +76,7 @@ class TrainingOptions:
     """What a caller chooses for one run, besides the recipe."""
 
     run: Path
-    data: Sequence[Path]
+    data: Sequence[str | Path]  # see `sources.find_names`
     seed: int = 0
     steps: int | None = None  # stop after this step; does not change the schedule
     device: str = "cpu"
@@ -71,6 +84,8 @@ class TrainingOptions:
     skip_bad: bool = False  # go on without the files that cannot be read
     report_every: int = 50
     save_every: int = 500
+    workers: int | None = None  # threads that load batches; None: by the number of cores
+    memory_bytes: int = DEFAULT_BYTES  # of decoded files that are kept
 
 
 class AutoencoderTraining:
@@ -87,7 +102,8 @@ class AutoencoderTraining:
                 f"objective.distortion: {recipe.objective.distortion!r} is not one of "
                 f"{', '.join(map(repr, known))}"
             )
-        files = find_files(options.data, self.modality.suffixes)
+        own_part(recipe.schedule.batch_size)  # fail now, not at the first step
+        files = find_names(options.data, self.modality.suffixes)
         if recipe.reference is not None:
             find_model(recipe.reference)  # fail now, not at the first validation
         self.manifest = split_by_recipe(files, recipe, options.seed)
@@ -130,7 +146,7 @@ class AutoencoderTraining:
         ]
 
     def _read_files(self) -> None:
-        """Read the training files and the excerpts for validation; nothing is read later.
+        """Read the training files, or their headers, and the excerpts for validation.
 
         Raises:
             ConfigError: the files are not those that the run was begun with.
@@ -144,19 +160,20 @@ class AutoencoderTraining:
                 reader.leave_out(gone, f"{gone}: was a file of this run, and is gone")
         elif kept is not None:
             check_files(kept, self.manifest.files, options.run)
-        load = self.modality.loader(self.recipe.data)
-        loaded = reader.read_each(self.manifest.train, load)
+        self.dataset = self.modality.dataset(
+            self.manifest.train, self.recipe.data, options.memory_bytes, reader
+        )
+        self.dataset.skip_bad = options.skip_bad
+        self.loader = Loader(self.load, options.workers)
         self.valid = read_excerpts(
             reader, self.manifest.valid, self.modality.excerpt, VALIDATION_FILES
         )
         reader.conclude(skip_bad=options.skip_bad)
         self.manifest = without_files(self.manifest, reader.bad)
-        require_some(loaded, "training files")
         require_some(self.valid, "held-out files")
         if kept is not None:
             self.kept_manifest = without_files(kept, reader.bad)
             check_files(self.kept_manifest, self.manifest.files, options.run)
-        self.dataset = self.modality.dataset(loaded, self.recipe.data)
 
     def begin(self) -> None:
         """Resume from the run's checkpoint if it has one, else initialise the weights.
@@ -173,10 +190,13 @@ class AutoencoderTraining:
             self._start_from_weights(self.options.start_from)
         else:
             self._start_from_data()
-        if self.kept_manifest is None:
-            self.manifest.write(run / MANIFEST)
-        else:
+        copy_from_first([*self.module.state_dict().values(), *self.average.values.values()])
+        if self.kept_manifest is not None:
             check_split(self.kept_manifest, self.manifest, run)
+        elif process_rank() == 0:
+            self.manifest.write(run / MANIFEST)
+        if any_process(self.step != average_values({"step": self.step})["step"]):
+            raise ConfigError(f"{run}: is not the same folder for all processes")
 
     def _resume(self, state: dict[str, Any]) -> None:
         """Load everything that the next step depends on from a checkpoint."""
@@ -212,7 +232,9 @@ class AutoencoderTraining:
         self.average.load(self.module.state_dict())
 
     def save(self) -> None:
-        """Write the run's checkpoint."""
+        """Write the run's checkpoint, in process 0."""
+        if process_rank() > 0:
+            return
         save_state(
             self.options.run / CHECKPOINT,
             {
@@ -237,21 +259,35 @@ class AutoencoderTraining:
             relax=self.joint,
         )
 
-    def train_step(self) -> dict[str, float]:
-        """Make one step and return its terms, means over the batch.
+    def load(self, step: int) -> Batch:
+        """Return the batch of a step, or the part of it that this process computes.
 
-        All random numbers depend only on the seed and the number of the step.
+        Which excerpts it has depends only on the seed and the number of the step.
+        """
+        size = self.recipe.schedule.batch_size
+        _, generator = step_seed([self.options.seed, step])
+        return self.dataset.load(self.dataset.draw(size, generator)[own_part(size)])
+
+    def train_step(self) -> dict[str, float]:
+        """Make one step and return its terms, means over the batch, or over the own part of it.
+
+        All random numbers depend only on the seed and the number of the step; those inside the
+        networks also on the process.
         """
         schedule = self.recipe.schedule
-        generator = np.random.default_rng([self.options.seed, self.step])
-        torch.manual_seed(int(generator.integers(2**63)))
-        batch = self.dataset.batch(schedule.batch_size, generator).to(self.options.device)
-        rate = self.autoencoder.quantizer.sample_rates(schedule.batch_size).to(self.options.device)
+        seed, _ = step_seed([self.options.seed, self.step])
+        torch.manual_seed(seed)
+        rate = self.autoencoder.quantizer.sample_rates(schedule.batch_size)
+        rate = rate[own_part(schedule.batch_size)].to(self.options.device)
+        if process_rank() > 0:  # so that all items of a batch get different noise
+            torch.manual_seed(seed + process_rank())
+        batch = self.loader(self.step).to(self.options.device)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * learning_rate_factor(schedule, self.step)
         self.module.zero_grad(set_to_none=True)
         terms = self.losses(batch, rate)
         terms["total"].backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.module.parameters())
         # Clipped separately, so that large gradients of the prior do not scale down the others.
         norms = {
             f"gradient_{name}": nn.utils.clip_grad_norm_(part.parameters(), schedule.gradient_limit)
@@ -272,31 +308,46 @@ class AutoencoderTraining:
         self.optimizer.step()
 
     def run(self) -> None:
-        """Train to the end of the schedule, or to `options.steps`."""
+        """Train to the end of the schedule, or to `options.steps`.
+
+        If several processes train, they end after the same step, also when only one of them gets
+        a signal. Process 0 writes all files and reports.
+        """
         self.begin()
+        if process_rank() == 0:
+            self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
         last = min(self.options.steps or self.recipe.schedule.steps, self.recipe.schedule.steps)
-        sums: dict[str, float] = {}
-        since = 0
+        means = Means()
         try:
-            while self.step < last:
-                with uninterrupted():
-                    values = self.train_step()
-                for name, value in values.items():
-                    sums[name] = sums.get(name, 0.0) + value
-                since += 1
-                if self.step % self.options.report_every == 0 or self.step == last:
-                    means = {name: value / since for name, value in sums.items()}
-                    self.log.report(self.step, self.recipe.schedule.steps, means)
-                    sums, since = {}, 0
-                if self.step % self.options.save_every == 0:
-                    self.save()
-                if self.step % (4 * self.options.save_every) == 0 or self.step == last:
-                    self.log.report(self.step, self.recipe.schedule.steps, self.validate())
-                    write_curves(self.log.path)
+            with stopping_together() as is_stopped:
+                while self.step < last and not is_stopped():
+                    with uninterrupted():
+                        means.add(self.train_step())
+                    if self.step % self.options.report_every == 0 or self.step == last:
+                        self._report(means.take())
+                    if self.step % self.options.save_every == 0:
+                        self.save()
+                    if self.step % (4 * self.options.save_every) == 0 or self.step == last:
+                        self._report_held_out()
+                self.save()
         except (KeyboardInterrupt, SystemExit):
-            self.save()
+            if num_processes() == 1:  # several processes have saved above
+                self.save()
             raise
-        self.save()
+        finally:
+            self.loader.close()
+
+    def _report(self, values: dict[str, float]) -> None:
+        """Report means of the batches since the last report."""
+        values = average_values(values)
+        if process_rank() == 0:
+            self.log.report(self.step, self.recipe.schedule.steps, values)
+
+    def _report_held_out(self) -> None:
+        """Report figures of the held-out files, in process 0; the others wait at the next step."""
+        if process_rank() == 0:
+            self.log.report(self.step, self.recipe.schedule.steps, self.validate())
+            write_curves(self.log.path)
 
     def validate(self) -> dict[str, float]:
         """Return the terms of held-out files at several rates, for the averaged weights.
@@ -352,6 +403,8 @@ def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool
     """Train the networks and quantizer of a recipe in the folder of a run; resume a run there."""
     recipe, text = read_recipe(recipe_name)
     check_recipe(options.run, text)
-    training = AutoencoderTraining(recipe, options, joint=joint)
-    open_run(options.run, text)  # after the recipe was checked
-    training.run()
+    with joined_processes(options.device):
+        training = AutoencoderTraining(recipe, options, joint=joint)
+        if process_rank() == 0:
+            open_run(options.run, text)  # after the recipe was checked
+        training.run()

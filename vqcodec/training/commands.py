@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vqcodec.errors import UsageError
+from vqcodec.networks.processes import process_rank
 from vqcodec.priors import is_learnt
 from vqcodec.training.autoencoder import TrainingOptions, recipe_tables, train_autoencoder
+from vqcodec.training.cache import DEFAULT_BYTES
 from vqcodec.training.export import save_model
+from vqcodec.training.joining import joined_processes
 from vqcodec.training.prior import (
     PriorTraining,
     freeze_prior,
@@ -25,36 +27,47 @@ from vqcodec.training.state import RECIPE
 
 def train_vqvae(
     *,
-    data: Sequence[Path],
+    data: Sequence[str | Path],
     recipe: str,
     run: Path,
     steps: int | None,
     seed: int,
     device: str,
     skip_bad: bool = False,
+    workers: int | None = None,
+    memory_bytes: int = DEFAULT_BYTES,
 ) -> None:
     """Train networks and codebooks by distortion alone, under a uniform prior.
 
     A run that was begun before is resumed.
 
     Args:
-        data: files and folders.
+        data: files, folders, tar archives and lists of files; see `sources.find_names`.
         recipe: name of a shipped recipe, or path of a TOML file.
         run: folder for checkpoints and logs.
         steps: stop after this step; None for the recipe's last.
         seed: of the split, the excerpts and the weights.
         device: "cpu" or "cuda".
         skip_bad: go on without the files that cannot be read.
+        workers: threads that load batches; None for a number by the cores.
+        memory_bytes: decoded files are kept in memory up to this size.
     """
     options = TrainingOptions(
-        run=run, data=data, seed=seed, steps=steps, device=device, skip_bad=skip_bad
+        run=run,
+        data=data,
+        seed=seed,
+        steps=steps,
+        device=device,
+        skip_bad=skip_bad,
+        workers=workers,
+        memory_bytes=memory_bytes,
     )
     train_autoencoder(recipe, options, joint=False)
 
 
 def train_joint(
     *,
-    data: Sequence[Path],
+    data: Sequence[str | Path],
     recipe: str,
     run: Path,
     start_from: str | None,
@@ -62,6 +75,8 @@ def train_joint(
     seed: int,
     device: str,
     skip_bad: bool = False,
+    workers: int | None = None,
+    memory_bytes: int = DEFAULT_BYTES,
 ) -> None:
     """Train networks, codebooks and prior together: weighted distortion plus bits.
 
@@ -70,20 +85,32 @@ def train_joint(
     prior. A run that has a checkpoint is resumed from there instead.
     """
     options = TrainingOptions(
-        run=run, data=data, seed=seed, steps=steps, device=device, skip_bad=skip_bad
+        run=run,
+        data=data,
+        seed=seed,
+        steps=steps,
+        device=device,
+        start_from=start_from,
+        skip_bad=skip_bad,
+        workers=workers,
+        memory_bytes=memory_bytes,
     )
-    train_autoencoder(recipe, replace(options, start_from=start_from), joint=True)
+    train_autoencoder(recipe, options, joint=True)
 
 
 def train_prior(
     *,
     run: Path,
-    data: Sequence[Path] = (),
+    data: Sequence[str | Path] = (),
     steps: int | None = None,
     device: str = "cpu",
     skip_bad: bool = False,
-) -> dict[str, float]:
+    workers: int | None = None,
+    memory_bytes: int = DEFAULT_BYTES,
+) -> dict[str, float] | None:
     """Fit the prior of a run to its indices, or resume that, and return bits per index.
+
+    If several processes train, process 0 returns them, and the others return None.
 
     Args:
         run: folder of the run; its networks stay as they are.
@@ -91,12 +118,15 @@ def train_prior(
         steps: stop after this step; None for the recipe's last.
         device: "cpu" or "cuda".
         skip_bad: go on without the files that cannot be read.
+        workers: threads that load batches; None for a number by the cores.
+        memory_bytes: decoded files are kept in memory up to this size.
     """
     trained = load_run(run)
-    inputs = read_inputs(trained, data, skip_bad=skip_bad)
-    if is_learnt(trained.recipe.prior):
-        PriorTraining(run, inputs, device).run_to(steps)
-    return judge_priors(load_run(run), inputs)
+    with joined_processes(device):
+        inputs = read_inputs(trained, data, skip_bad=skip_bad, memory_bytes=memory_bytes)
+        if is_learnt(trained.recipe.prior):
+            PriorTraining(run, inputs, device, workers=workers).run_to(steps)
+        return judge_priors(load_run(run), inputs) if process_rank() == 0 else None
 
 
 def export_model(*, run: Path, output: Path, name: str) -> str:

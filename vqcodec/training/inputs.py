@@ -1,16 +1,18 @@
-"""Reading of the files of a training: all at its start, so that no file ends it later."""
+"""Reading of the files of a training at its start: those that cannot be read are found there."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from vqcodec.errors import InputError
 from vqcodec.notes import printable
+from vqcodec.training.loading import map_in_threads
 
 Content = TypeVar("Content")
+
+MOST_CHECKED = 1000  # held-out files that are all decoded; of more, only the judged ones
 
 
 class InputReader:
@@ -21,28 +23,32 @@ class InputReader:
     """
 
     def __init__(self) -> None:
-        self.bad: set[Path] = set()
-        self._tried: set[Path] = set()
+        self.bad: set[str] = set()
+        self._tried: set[str] = set()
 
-    def read_each(
-        self, files: Iterable[Path], read: Callable[[Path], Content]
-    ) -> dict[Path, Content]:
-        """Return the contents of the files that can be read, in order."""
-        found: dict[Path, Content] = {}
-        for path in files:
-            if path in self.bad:
-                continue
-            self._tried.add(path)
+    def read_each(self, names: Iterable[str], read: Callable[[str], Content]) -> dict[str, Content]:
+        """Return the contents of the files that can be read, in order; threads call `read`."""
+
+        def attempt(name: str) -> Content | InputError:
             try:
-                found[path] = read(path)
+                return read(name)
             except InputError as error:
-                self.leave_out(path, str(error))
+                return error
+
+        found: dict[str, Content] = {}
+        wanted = [name for name in names if name not in self.bad]
+        for name, content in zip(wanted, map_in_threads(attempt, wanted), strict=True):
+            self._tried.add(name)
+            if isinstance(content, InputError):
+                self.leave_out(name, str(content))
+            else:
+                found[name] = content
         return found
 
-    def leave_out(self, path: Path, reason: str) -> None:
+    def leave_out(self, name: str, reason: str) -> None:
         """Add a bad file, and name it on stderr."""
-        self._tried.add(path)
-        self.bad.add(path)
+        self._tried.add(name)
+        self.bad.add(name)
         print(printable(f"vqcodec: {reason}"), file=sys.stderr, flush=True)
 
     def conclude(self, *, skip_bad: bool) -> None:
@@ -59,22 +65,24 @@ class InputReader:
 
 
 def read_excerpts(
-    reader: InputReader, files: Sequence[Path], excerpt: Callable[[Path], Content], number: int
+    reader: InputReader, files: Sequence[str], excerpt: Callable[[str], Content], number: int
 ) -> list[Content]:
-    """Return the excerpts of some of the files, evenly chosen, after all files were checked.
+    """Return the excerpts of some of the files, evenly chosen, after the files were checked.
 
     They are less than twice `number`, so they stay in memory: a file that breaks or vanishes
     later does not matter.
     """
 
-    def check(path: Path) -> None:
-        excerpt(path)
+    def check(name: str) -> None:
+        excerpt(name)
 
+    if len(files) > MOST_CHECKED:
+        files = evenly_chosen(files, MOST_CHECKED // 2)
     good = list(reader.read_each(files, check))
     return list(reader.read_each(evenly_chosen(good, number), excerpt).values())
 
 
-def evenly_chosen(files: Sequence[Path], number: int) -> Sequence[Path]:
+def evenly_chosen(files: Sequence[str], number: int) -> Sequence[str]:
     """Return `number` of the files or some more, evenly spaced; all if there are fewer."""
     return files[:: max(1, len(files) // number)]
 

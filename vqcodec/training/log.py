@@ -6,8 +6,29 @@ import json
 import math
 import sys
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+
+
+class Means:
+    """Means of the values of several steps."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._count = 0
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Add the values of a step."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._count += 1
+
+    def take(self) -> dict[str, float]:
+        """Return the means since the last call."""
+        means = {name: total / self._count for name, total in self._sums.items()}
+        self._sums, self._count = {}, 0
+        return means
 
 
 class TrainingLog:
@@ -32,6 +53,10 @@ class TrainingLog:
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         left = self._time_left(step, steps, elapsed)
         print(f"step {step}/{steps}{left}  {shown}", file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        """Print a sentence to stderr."""
+        print(text, file=sys.stderr, flush=True)
 
     def _time_left(self, step: int, steps: int, elapsed: float) -> str:
         """Return the estimated time left, from the second report on; else an empty string."""

@@ -8,10 +8,12 @@ import os
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from vqcodec.errors import ConfigError, InputError
 from vqcodec.files import write_text
+from vqcodec.training.sources import in_order
+from vqcodec.urls import is_url
 
 MANIFEST = "manifest.json"  # in the folder of a run
 MOST_NAMED = 3  # files that an error names
@@ -21,11 +23,11 @@ MOST_NAMED = 3  # files that an error names
 class Manifest:
     """The files of a run: those to train on, and those held out for validation."""
 
-    train: tuple[Path, ...]
-    valid: tuple[Path, ...]
+    train: tuple[str, ...]  # names, see `sources`
+    valid: tuple[str, ...]
 
     @property
-    def files(self) -> tuple[Path, ...]:
+    def files(self) -> tuple[str, ...]:
         """All files; those of a single group are in both parts."""
         return tuple(dict.fromkeys((*self.train, *self.valid)))
 
@@ -35,7 +37,7 @@ class Manifest:
         Raises:
             OutputError: it cannot be written.
         """
-        table = {"train": [str(p) for p in self.train], "valid": [str(p) for p in self.valid]}
+        table = {"train": self.train, "valid": self.valid}
         write_text(path, json.dumps(table, indent=1) + "\n", overwrite=True)
 
 
@@ -47,12 +49,12 @@ def read_manifest(path: Path) -> Manifest:
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-        return Manifest(*(tuple(Path(name) for name in table[part]) for part in ("train", "valid")))
+        return Manifest(*(tuple(map(str, table[part])) for part in ("train", "valid")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a readable list of files") from error
 
 
-def check_files(manifest: Manifest, files: Iterable[Path], run: Path) -> None:
+def check_files(manifest: Manifest, files: Iterable[str | Path], run: Path) -> None:
     """Check that the files given to a run are those in its manifest.
 
     Raises:
@@ -65,17 +67,17 @@ def check_files(manifest: Manifest, files: Iterable[Path], run: Path) -> None:
         raise ConfigError(f"{run}: was begun with other files: {', '.join(found)}")
 
 
-def missing_files(manifest: Manifest, files: Iterable[Path]) -> list[Path]:
+def missing_files(manifest: Manifest, files: Iterable[str]) -> list[str]:
     """Return the files of a manifest that are not among others."""
     given = _absolute(files)
-    return [path for path in manifest.files if os.path.abspath(path) not in given]  # noqa: PTH100
+    return [name for name in manifest.files if not _absolute([name]) & given]
 
 
-def without_files(manifest: Manifest, bad: Collection[Path]) -> Manifest:
+def without_files(manifest: Manifest, bad: Collection[str]) -> Manifest:
     """Return a manifest without some files."""
     gone = _absolute(bad)
     train, valid = (
-        tuple(path for path in part if os.path.abspath(path) not in gone)  # noqa: PTH100
+        tuple(name for name in part if not _absolute([name]) & gone)
         for part in (manifest.train, manifest.valid)
     )
     return Manifest(train=train, valid=valid)
@@ -91,8 +93,10 @@ def check_split(manifest: Manifest, split: Manifest, run: Path) -> None:
         raise ConfigError(f"{run}: was begun with another seed, which holds out other files")
 
 
-def _absolute(paths: Iterable[Path]) -> set[str]:
-    return {os.path.abspath(path) for path in paths}  # noqa: PTH100 - resolve() takes seconds
+def _absolute(paths: Iterable[str | Path]) -> set[str]:
+    names = map(str, paths)
+    # Not resolve(), which takes seconds.
+    return {name if is_url(name) else os.path.abspath(name) for name in names}  # noqa: PTH100
 
 
 def _enumerate(paths: Sequence[str]) -> str:
@@ -102,7 +106,7 @@ def _enumerate(paths: Sequence[str]) -> str:
 
 
 def split_files(
-    files: Iterable[Path], *, seed: int, valid_fraction: float, group_separator: str = ""
+    files: Iterable[str | Path], *, seed: int, valid_fraction: float, group_separator: str = ""
 ) -> Manifest:
     """Return the split of files for this seed.
 
@@ -110,20 +114,21 @@ def split_files(
     least one group is held out, and one is not; a single group is in both parts.
     """
 
-    def place(path: Path) -> float:
-        group = group_of(path, group_separator)
+    def place(name: str) -> float:
+        group = group_of(name, group_separator)
         digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
         return int.from_bytes(digest[:8], "big") / 2**64
 
-    places = {path: place(path) for path in sorted(files)}
+    places = {name: place(name) for name in in_order(os.fspath(file) for file in files)}
     groups = sorted(set(places.values()))
     last = max(bisect_left(groups, valid_fraction), 1)  # groups below are held out
     first_kept = groups[min(last, len(groups) - 1)]
-    valid = tuple(path for path, found in places.items() if found < first_kept)
-    train = tuple(path for path, found in places.items() if found >= first_kept)
+    valid = tuple(name for name, found in places.items() if found < first_kept)
+    train = tuple(name for name, found in places.items() if found >= first_kept)
     return Manifest(train=train, valid=valid or train)
 
 
-def group_of(path: Path, separator: str) -> str:
+def group_of(name: str, separator: str) -> str:
     """Return a file's name up to the first separator, such as a speaker; "" is no separator."""
+    path = PurePath(name)
     return path.stem.split(separator)[0] if separator else path.name

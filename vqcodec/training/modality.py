@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
+from vqcodec.errors import InputError
 from vqcodec.modalities import MODALITIES
 from vqcodec.modalities.base import Modality
+from vqcodec.notes import printable
 from vqcodec.registry import imported
+from vqcodec.training.cache import DEFAULT_BYTES
+from vqcodec.training.inputs import InputReader, require_some
+
+Loaded = TypeVar("Loaded")
 
 
 class Batch(NamedTuple):
@@ -36,16 +42,76 @@ class Batch(NamedTuple):
 
 
 class Dataset(ABC):
-    """Training excerpts of files; they depend only on a random generator, for exact resuming."""
+    """Training excerpts of files; they depend only on a random generator, for exact resuming.
+
+    Drawing is separate from loading: all processes of a training draw the same excerpts of a step,
+    and each loads its own part of them. Threads may load at the same time.
+
+    Attributes:
+        files: names of those that can be drawn.
+        skip_bad: whether an excerpt of a file that cannot be read is replaced by another one of
+            the batch, with a message on stderr. Otherwise it is an InputError.
+    """
+
+    files: Sequence[str]
+    skip_bad = False
+
+    def __init__(self) -> None:
+        self._bad: set[str] = set()
+
+    def load_each(self, excerpts: Sequence[Any], load: Callable[[Any], Loaded]) -> list[Loaded]:
+        """Return the results of a function for excerpts; see `skip_bad`.
+
+        Raises:
+            InputError: a file cannot be read and is not skipped, or none can be read.
+        """
+        found: list[Loaded | None] = []
+        for excerpt in excerpts:
+            try:
+                found.append(load(excerpt))
+            except InputError as error:
+                if not self.skip_bad:
+                    raise
+                found.append(None)
+                if str(error) not in self._bad:
+                    self._bad.add(str(error))
+                    print(printable(f"vqcodec: {error}"), file=sys.stderr, flush=True)
+        good = [result for result in found if result is not None]
+        if not good:
+            raise InputError("none of the files of a batch can be read")
+        return [
+            good[number % len(good)] if result is None else result
+            for number, result in enumerate(found)
+        ]
 
     @abstractmethod
+    def draw(self, batch_size: int, generator: np.random.Generator) -> Sequence[Any]:
+        """Return random excerpts as what `load` takes; no file is read."""
+
+    @abstractmethod
+    def load_signals(self, excerpts: Sequence[Any]) -> Tensor:
+        """Return drawn excerpts [B, C, ...].
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+
+    def load(self, excerpts: Sequence[Any]) -> Batch:
+        """Return drawn excerpts with all other inputs of the networks; see `load_signals`."""
+        signal = self.load_signals(excerpts)
+        return Batch(signal, signal)
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return what is read, and how much of it is in memory, for the log."""
+
     def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
         """Return random excerpts [B, C, ...]."""
+        return self.load_signals(self.draw(batch_size, generator))
 
     def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
         """Return random excerpts with all other inputs of the networks."""
-        signal = self.signals(batch_size, generator)
-        return Batch(signal, signal)
+        return self.load(self.draw(batch_size, generator))
 
 
 class TrainingModality(ABC):
@@ -54,28 +120,45 @@ class TrainingModality(ABC):
     suffixes: ClassVar[Collection[str]]  # of the files it trains on
     distortions: ClassVar[Sequence[str]] = ("default",)  # that a recipe can name
 
-    @abstractmethod
-    def loader(self, table: Mapping[str, Any]) -> Callable[[Path], NDArray[Any]]:
-        """Return a function that returns what a dataset keeps of a file, for a [data] table.
+    def dataset(
+        self,
+        files: Sequence[str | Path],
+        table: Mapping[str, Any],
+        memory_bytes: int = DEFAULT_BYTES,
+        reader: InputReader | None = None,
+    ) -> Dataset:
+        """Return training excerpts of files, for the [data] table of a recipe.
 
-        The function raises InputError if it cannot read the file.
-        """
-
-    @abstractmethod
-    def dataset(self, loaded: Mapping[Path, NDArray[Any]], table: Mapping[str, Any]) -> Dataset:
-        """Return training excerpts of loaded files, for the [data] table of a recipe."""
-
-    def dataset_of(self, files: Iterable[Path], table: Mapping[str, Any]) -> Dataset:
-        """Return training excerpts of files.
+        Args:
+            files: names, see `sources`.
+            table: of the recipe.
+            memory_bytes: decoded files are kept in memory up to this size. If all of them fit,
+                they are read now; otherwise now their headers, and they when they are needed. The
+                excerpts are the same.
+            reader: keeps the names of files that cannot be read now; the dataset leaves them out.
 
         Raises:
-            InputError: a file cannot be read.
+            InputError: no file can be read; or, without a reader, not every file can be read.
         """
-        load = self.loader(table)
-        return self.dataset({path: load(path) for path in files}, table)
+        own = reader or InputReader()
+        dataset = self._dataset(list(map(str, files)), table, memory_bytes, own)
+        if reader is None:
+            own.conclude(skip_bad=False)
+        require_some(dataset.files, "training files")
+        return dataset
 
     @abstractmethod
-    def excerpt(self, path: Path) -> Tensor:
+    def _dataset(
+        self,
+        files: Sequence[str],
+        table: Mapping[str, Any],
+        memory_bytes: int,
+        reader: InputReader,
+    ) -> Dataset:
+        """Return the dataset of all files that the reader can read, for `dataset`."""
+
+    @abstractmethod
+    def excerpt(self, name: str | Path) -> Tensor:
         """Return the middle of a held-out file as an input of the encoder, [1, C, ...].
 
         Raises:

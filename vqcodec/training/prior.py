@@ -13,19 +13,30 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vqcodec.errors import UsageError
-from vqcodec.files import find_files
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.base import PriorNetwork
+from vqcodec.networks.processes import (
+    average_gradients,
+    average_values,
+    copy_from_first,
+    num_processes,
+    own_part,
+    process_rank,
+)
 from vqcodec.priors import build_prior, is_learnt
 from vqcodec.priors.static import count_indices
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
+from vqcodec.training.cache import DEFAULT_BYTES
 from vqcodec.training.curves import write_curves
 from vqcodec.training.inputs import InputReader, read_excerpts, require_some
-from vqcodec.training.log import TrainingLog
+from vqcodec.training.joining import stopping_together
+from vqcodec.training.loading import Loader
+from vqcodec.training.log import Means, TrainingLog
 from vqcodec.training.manifest import MANIFEST, Manifest, read_manifest
 from vqcodec.training.modality import Dataset, training_side
 from vqcodec.training.recipe import Recipe, parse_recipe
+from vqcodec.training.sources import find_names
 from vqcodec.training.split import split_by_recipe
 from vqcodec.training.state import (
     CHECKPOINT,
@@ -33,6 +44,7 @@ from vqcodec.training.state import (
     AveragedWeights,
     load_state,
     save_state,
+    step_seed,
     uninterrupted,
 )
 
@@ -122,35 +134,42 @@ class PriorInputs:
 
 
 def read_inputs(
-    trained: TrainedRun, data: Sequence[Path] = (), *, skip_bad: bool = False
+    trained: TrainedRun,
+    data: Sequence[str | Path] = (),
+    *,
+    skip_bad: bool = False,
+    memory_bytes: int = DEFAULT_BYTES,
 ) -> PriorInputs:
     """Return the files of a run, or others; held-out files stay held out.
 
     Args:
         trained: the run.
-        data: files and folders; none for those of the run.
+        data: see `sources.find_names`; none for the files of the run.
         skip_bad: go on without the files that cannot be read.
+        memory_bytes: decoded files are kept in memory up to this size.
 
     Raises:
         InputError: files cannot be read, and are not skipped, or none is left.
     """
     modality, manifest = training_side(trained.autoencoder.modality), trained.manifest
     if data:  # names and seed decide the split
-        files = find_files(data, modality.suffixes)
+        files = find_names(data, modality.suffixes)
         manifest = split_by_recipe(files, trained.recipe, trained.seed)
     reader = InputReader()
-    loaded = reader.read_each(manifest.train, modality.loader(trained.recipe.data))
+    dataset = modality.dataset(manifest.train, trained.recipe.data, memory_bytes, reader)
+    dataset.skip_bad = skip_bad
     held_out = read_excerpts(reader, manifest.valid, modality.excerpt, JUDGED_FILES)
     reader.conclude(skip_bad=skip_bad)
-    require_some(loaded, "training files")
     require_some(held_out, "held-out files")
-    return PriorInputs(modality.dataset(loaded, trained.recipe.data), held_out)
+    return PriorInputs(dataset, held_out)
 
 
 class PriorTraining:
     """A prior network, its optimizer, and the frozen autoencoder whose indices it learns."""
 
-    def __init__(self, run: Path, inputs: PriorInputs | None, device: str) -> None:
+    def __init__(
+        self, run: Path, inputs: PriorInputs | None, device: str, *, workers: int | None = None
+    ) -> None:
         """Take inputs from `read_inputs`; None reads the files of the run."""
         self.run, self.device = run, device
         self.trained = load_run(run)
@@ -160,6 +179,7 @@ class PriorTraining:
         if schedule is None:
             raise UsageError(f"{run}: its recipe has no [prior_schedule]")
         self.schedule = schedule
+        own_part(schedule.batch_size)  # fail now, not at the first step
         self.autoencoder = self.trained.autoencoder.to(device)
         torch.manual_seed(self.trained.seed)
         self.prior = self.trained.prior or build_prior_network(
@@ -167,6 +187,7 @@ class PriorTraining:
         )
         self.prior.to(device).train()
         self.dataset = inputs.dataset
+        self.loader = Loader(self.load, workers)
         self.optimizer = torch.optim.AdamW(
             self.prior.parameters(), lr=schedule.learning_rate, weight_decay=0.0, fused=True
         )
@@ -181,7 +202,9 @@ class PriorTraining:
             self.step = state["step"]
 
     def save(self) -> None:
-        """Write the prior's checkpoint."""
+        """Write the prior's checkpoint, in process 0."""
+        if process_rank() > 0:
+            return
         state = {
             "step": self.step,
             "autoencoder_step": self.trained.step,
@@ -191,25 +214,33 @@ class PriorTraining:
         }
         save_state(self.run / PRIOR_CHECKPOINT, state)
 
+    def load(self, step: int) -> Tensor:
+        """Return the signals of a step, or the part of them that this process computes."""
+        size = self.schedule.batch_size
+        _, generator = step_seed([self.trained.seed, 1, step])
+        return self.dataset.load_signals(self.dataset.draw(size, generator)[own_part(size)])
+
     def train_step(self) -> float:
-        """Make one step and return the mean bits per index of the batch."""
-        generator = np.random.default_rng([self.trained.seed, 1, self.step])
-        torch.manual_seed(int(generator.integers(2**63)))
-        signal = self.dataset.signals(self.schedule.batch_size, generator).to(self.device)
+        """Make one step and return the mean bits per index of the batch, or of the own part."""
+        seed, _ = step_seed([self.trained.seed, 1, self.step])
+        torch.manual_seed(seed)
         quantizer = self.autoencoder.quantizer
-        rate = quantizer.sample_rates(len(signal)).to(self.device)
+        rate = quantizer.sample_rates(self.schedule.batch_size)
+        rate = rate[own_part(self.schedule.batch_size)].to(self.device)
+        signal = self.loader(self.step).to(self.device)
         indices = indices_of(self.autoencoder, signal, rate)
         for group in self.optimizer.param_groups:
             factor = learning_rate_factor(self.schedule, self.step)
             group["lr"] = self.schedule.learning_rate * factor
         in_use = quantizer.in_use(rate)
         bits = self.prior.bits(indices, quantizer.rate_fraction(rate), in_use)
-        used = indices[0, 0].numel() * (
-            int(in_use.sum()) if in_use is not None else len(indices) * quantizer.num_codebooks
-        )
+        num_rows = int(in_use.sum()) if in_use is not None else len(rate) * quantizer.num_codebooks
+        # The mean over all processes: a batch's parts may have different numbers of codebooks.
+        used = indices[0, 0].numel() * average_values({"rows": num_rows})["rows"]
         loss: Tensor = bits.sum() / used
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.prior.parameters())
         limit = self.schedule.gradient_limit
         if torch.isfinite(nn.utils.clip_grad_norm_(self.prior.parameters(), limit)):
             self.optimizer.step()
@@ -218,25 +249,36 @@ class PriorTraining:
         return float(loss.detach())
 
     def run_to(self, steps: int | None) -> None:
-        """Train to the end of the schedule, or to `steps`."""
+        """Train to the end of the schedule, or to `steps`; see `AutoencoderTraining.run`."""
         last = min(steps or self.schedule.steps, self.schedule.steps)
-        losses: list[float] = []
+        means = Means()
+        copy_from_first([*self.prior.state_dict().values(), *self.average.values.values()])
+        if process_rank() == 0:
+            self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
         try:
-            while self.step < last:
-                with uninterrupted():
-                    losses.append(self.train_step())
-                if self.step % 50 == 0 or self.step == last:
-                    mean = sum(losses) / len(losses)
-                    self.log.report(self.step, self.schedule.steps, {"bits_per_index": mean})
-                    losses = []
-                if self.step % 500 == 0:
-                    self.save()
-            if self.log.path.exists():
-                write_curves(self.log.path)
+            with stopping_together() as is_stopped:
+                while self.step < last and not is_stopped():
+                    with uninterrupted():
+                        means.add({"bits_per_index": self.train_step()})
+                    if self.step % 50 == 0 or self.step == last:
+                        self._report(means.take())
+                    if self.step % 500 == 0:
+                        self.save()
+                self.save()
         except (KeyboardInterrupt, SystemExit):
-            self.save()
+            if num_processes() == 1:  # several processes have saved above
+                self.save()
             raise
-        self.save()
+        finally:
+            self.loader.close()
+        if process_rank() == 0 and self.log.path.exists():
+            write_curves(self.log.path)
+
+    def _report(self, values: dict[str, float]) -> None:
+        """Report means of the batches since the last report."""
+        values = average_values(values)
+        if process_rank() == 0:
+            self.log.report(self.step, self.schedule.steps, values)
 
 
 def freeze_prior(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from vqcodec.config import build_config, check_share
 from vqcodec.training.manifest import Manifest, split_files
@@ -22,7 +21,7 @@ class SplitConfig:
         check_share(self, "data", "valid_fraction")
 
 
-def split_by_recipe(files: Sequence[Path], recipe: Recipe, seed: int) -> Manifest:
+def split_by_recipe(files: Sequence[str], recipe: Recipe, seed: int) -> Manifest:
     """Return the split of files for a recipe's [data] table and a seed."""
     keys = ("valid_fraction", "group_separator")
     table = {key: recipe.data[key] for key in keys if key in recipe.data}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +20,16 @@ from vqcodec.training.old_layout import with_known_taps
 
 CHECKPOINT, RECIPE = "checkpoint.pt", "recipe.toml"  # in the folder of a run
 AVERAGED_EVERY = 4  # steps; an average over hundreds of steps needs no finer updates
+
+
+def step_seed(parts: Sequence[int]) -> tuple[int, np.random.Generator]:
+    """Return what all random numbers of a step depend on: a seed for torch, and a generator.
+
+    Args:
+        parts: the seed of the run, then the number of the step.
+    """
+    generator = np.random.default_rng(parts)
+    return int(generator.integers(2**63)), generator
 
 
 class AveragedWeights:
@@ -100,13 +111,20 @@ def uninterrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only that one gets signals
         yield
         return
+    with held_signals():
+        yield
+
+
+@contextmanager
+def held_signals() -> Iterator[list[int]]:
+    """Give a list to which Ctrl-C and SIGTERM are appended; they take effect after the block."""
     waiting: list[int] = []
     handlers = {
         number: signal.signal(number, lambda number, _: waiting.append(number))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        yield
+        yield waiting
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -7,13 +7,15 @@ import pytest
 
 from vqcodec.errors import ConfigError
 from vqcodec.training.audio.dataset import AudioDataConfig, AudioExcerpts
+from vqcodec.training.audio.recordings import HeldRecordings
 
 LENGTH = 800
 SAMPLE_RATE = 16_000
 
 
 def excerpts(recordings, speakers=None, **config):
-    return AudioExcerpts(recordings, AudioDataConfig(**config), LENGTH, SAMPLE_RATE, speakers)
+    held = HeldRecordings({f"{n}.wav": r[None] for n, r in enumerate(recordings)})
+    return AudioExcerpts(held, AudioDataConfig(**config), LENGTH, SAMPLE_RATE, speakers)
 
 
 def mostly_silent():

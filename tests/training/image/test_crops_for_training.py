@@ -7,13 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
-from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig, load_picture
+from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
+from vqcodec.training.inputs import InputReader
 
 
 def crops(path, pixels, **config):
     Image.fromarray(pixels).save(path / "picture.png")
     options = ImageDataConfig(crop=16, **config)
-    return ImageCrops([load_picture(path / "picture.png", options)], options)
+    return ImageCrops([str(path / "picture.png")], options, 10**6, InputReader())
 
 
 def stripes(height, width):
@@ -51,12 +52,12 @@ def test_a_reduction_changes_no_plain_colour(tmp_path):
 
 def test_large_pictures_are_halved(tmp_path):
     dataset = crops(tmp_path, stripes(40, 50), halve_above_megapixels=0.0019)
-    assert dataset.pictures[0].shape == (20, 25, 3)
-    assert set(np.unique(dataset.pictures[0])) <= {127, 128}
+    assert dataset.picture(0).shape == (20, 25, 3)
+    assert set(np.unique(dataset.picture(0))) <= {127, 128}
     dataset = crops(tmp_path, stripes(40, 50), halve_above_megapixels=0.002)
-    assert dataset.pictures[0].shape == (40, 50, 3)
+    assert dataset.picture(0).shape == (40, 50, 3)
 
 
 def test_pictures_smaller_than_a_crop_are_enlarged(tmp_path):
     dataset = crops(tmp_path, stripes(8, 40))
-    assert dataset.pictures[0].shape == (16, 80, 3)
+    assert dataset.picture(0).shape == (16, 80, 3)

@@ -6,6 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vqcodec.networks.processes import (
+    any_process,
+    average_over_processes,
+    num_processes,
+    process_rank,
+    sum_over_processes,
+)
 from vqcodec.quantizers.residual import Update
 
 VECTORS_AT_ONCE = 1 << 16  # compared with all entries; bounds the memory
@@ -58,19 +65,26 @@ class Codebook(nn.Module):
         """Update the averages with vectors [M, D] assigned to indices [M]; revive dead entries.
 
         A dead entry is one that is hardly ever used; it is replaced by a random vector of the
-        batch. Vectors that are not finite are ignored, because training skips such a step.
+        batch. Vectors that are not finite are ignored, because training skips such a step. If
+        several processes train, the averages and the random vectors are those of all parts of the
+        batch, so that codebooks stay equal.
         """
-        if not vectors.isfinite().all():
+        if any_process(not vectors.isfinite().all()):
             return
         size, number = len(self.entries), len(vectors)
         chosen = torch.bincount(indices, minlength=size) / number
         sums = torch.zeros_like(self.sums).index_add_(0, indices, vectors) / number
-        distances = (vectors - self.lookup(indices)).square().sum(1)
+        distance = (vectors - self.lookup(indices)).square().sum(1).mean()
+        average_over_processes([chosen, sums, distance])
         self.shares.lerp_(chosen, 1 - self.decay)
         self.sums.lerp_(sums, 1 - self.decay)
-        self.spread.lerp_(distances.mean(), 1 - self.decay)
+        self.spread.lerp_(distance, 1 - self.decay)
         dead = self.shares < DEAD_SHARE / size
         picks = vectors[torch.randint(number, (int(dead.sum()),))]
+        if num_processes() > 1:  # each contributes every n-th vector
+            turns = torch.arange(len(picks), device=picks.device) % num_processes()
+            picks = picks * (turns == process_rank())[:, None]
+            sum_over_processes([picks])
         self.shares[dead] = NEW_SHARE / size
         self.sums[dead] = picks * (NEW_SHARE / size)
         self.entries[dead] = picks

@@ -40,10 +40,10 @@ class NetworksFitting(Fitting):
         """Read all files. With a prior, its bits are a part of the loss."""
         self.autoencoder, self.prior, self.recipe = autoencoder, prior, recipe
         self.modality = training_side(autoencoder.modality)
-        self.dataset = self.modality.dataset_of(train, recipe.data)
+        self.dataset = self.modality.dataset(train, recipe.data)
         self.batch_size = recipe.schedule.batch_size
         self.gradient_limit = recipe.schedule.gradient_limit
-        held_out = self.modality.dataset_of(stopping, recipe.data)
+        held_out = self.modality.dataset(stopping, recipe.data)
         generator = np.random.default_rng([seed, 8])
         self.rates = evenly_spaced_rates(autoencoder.quantizer, HELD_OUT_RATES)
         self.stopping = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from vqcodec.config import check_range
 from vqcodec.training.audio.disguise import disguise
+from vqcodec.training.audio.recordings import Recordings
 from vqcodec.training.modality import Batch, Dataset
 
 
@@ -41,23 +43,41 @@ class AudioDataConfig:
 
 QUIET_DB = -15.0  # an excerpt quieter than this, relative to its recording, is a pause
 MOST_DRAWS = 8  # attempts to find an excerpt that is not a pause
+JUDGED_PARTS, JUDGED_S = 16, 0.5  # of a long recording, evenly spread, that give its level
+
+
+class Excerpt(NamedTuple):
+    """A recording, and the seed of all other choices: they depend on its samples."""
+
+    recording: int
+    seed: int
+
+
+class _Item(NamedTuple):
+    """One item [T] of a batch; see `Batch`."""
+
+    signal: NDArray[np.float64]
+    source: NDArray[np.float64]
+    recording: NDArray[np.float64]
 
 
 class AudioExcerpts(Dataset):
-    """Excerpts of recordings in memory; level and speed vary, and some have a second voice."""
+    """Excerpts of recordings; level and speed vary, and some have a second voice."""
 
     def __init__(
         self,
-        recordings: Sequence[NDArray[np.int16]],
+        recordings: Recordings,
         config: AudioDataConfig,
         num_samples: int,
         sample_rate: int,
         speakers: Sequence[str] | None = None,
     ) -> None:
-        """Take recordings [T] at the model's sample rate, and the length of excerpts in samples.
+        """Take recordings at the model's sample rate, and the length of excerpts in samples.
 
         If the speaker of each recording is given, batches have other speech of the same speakers.
         """
+        super().__init__()
+        self.files = recordings.files
         self.config = config
         self.num_samples = num_samples
         self.sample_rate = sample_rate
@@ -66,9 +86,25 @@ class AudioExcerpts(Dataset):
         self.by_speaker: dict[str, list[int]] = {}
         for number, speaker in enumerate(speakers or ()):
             self.by_speaker.setdefault(speaker, []).append(number)
-        lengths = np.array([len(recording) for recording in recordings], np.float64)
-        self.shares = lengths / lengths.sum()
-        self.powers = [float(np.square(r, dtype=np.float64).mean()) for r in recordings]
+        self.shares = recordings.lengths / recordings.lengths.sum()
+        self.powers: dict[int, float] = {}  # of the recordings that were read
+
+    def describe(self) -> str:
+        """Return how much is read, and how much of it is in memory."""
+        return self.recordings.describe()
+
+    def _power(self, number: int) -> float:
+        """Return the mean power of a recording, of parts if it is long."""
+        if number not in self.powers:
+            length, size = int(self.recordings.lengths[number]), round(JUDGED_S * self.sample_rate)
+            if length <= JUDGED_PARTS * size:
+                parts = [self.recordings.read(number, 0, length)[0]]
+            else:
+                starts = np.linspace(0, length - size, JUDGED_PARTS).astype(int)
+                parts = [self.recordings.read(number, int(s), int(s) + size)[0] for s in starts]
+            samples = np.concatenate(parts)
+            self.powers[number] = float(np.square(samples, dtype=np.float64).mean())
+        return self.powers[number]
 
     def _excerpt(
         self, generator: np.random.Generator, num_samples: int, chosen: int
@@ -77,19 +113,20 @@ class AudioExcerpts(Dataset):
 
         Most pauses are skipped: they can be half of a recording, and training gains little by them.
         """
-        recording = self.recordings[chosen]
-        quiet = self.powers[chosen] * 10 ** (QUIET_DB / 10)
+        length = int(self.recordings.lengths[chosen])
+        quiet = self._power(chosen) * 10 ** (QUIET_DB / 10)
         draws = 1 if generator.random() < self.config.quiet_share else MOST_DRAWS
         for _ in range(draws):
-            start = generator.integers(max(1, len(recording) - num_samples + 1))
-            excerpt = recording[start : start + num_samples].astype(np.float64)
+            start = int(generator.integers(max(1, length - num_samples + 1)))
+            samples = self.recordings.read(chosen, start, min(length, start + num_samples))
+            excerpt = samples[0].astype(np.float64)
             if np.square(excerpt).mean() >= quiet:
                 break
         return np.pad(excerpt / 32768.0, (0, num_samples - len(excerpt)))
 
     def _random(self, generator: np.random.Generator) -> int:
         """Return the number of a random recording; longer recordings are more probable."""
-        return int(generator.choice(len(self.recordings), p=self.shares))
+        return int(generator.choice(len(self.shares), p=self.shares))
 
     def _varied(self, generator: np.random.Generator, chosen: int) -> NDArray[np.float64]:
         """Return one augmented excerpt [T] of a recording."""
@@ -107,25 +144,46 @@ class AudioExcerpts(Dataset):
         gain = 10 ** (generator.uniform(config.lowest_gain_db, config.highest_gain_db) / 20)
         return np.clip(excerpt * gain, -1, 1)
 
-    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
-        """Return excerpts [B, 1, T] float32, -1 … 1."""
-        chosen = [self._random(generator) for _ in range(batch_size)]
-        return _tensor([self._varied(generator, number) for number in chosen])
+    def draw(self, batch_size: int, generator: np.random.Generator) -> Sequence[Excerpt]:
+        """Return random recordings with seeds; longer recordings are more probable."""
+        chosen = generator.choice(len(self.shares), batch_size, p=self.shares)
+        seeds = generator.integers(2**63, size=batch_size)
+        return [Excerpt(int(n), int(s)) for n, s in zip(chosen, seeds, strict=True)]
 
-    def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
-        """Return random excerpts, disguises for the encoder, and recordings of the speakers."""
-        chosen = [self._random(generator) for _ in range(batch_size)]
-        excerpts = [self._varied(generator, number) for number in chosen]
-        signal = _tensor(excerpts)
+    def load_signals(self, excerpts: Sequence[Excerpt]) -> Tensor:
+        """Return excerpts [B, 1, T] float32, -1 … 1."""
+        return _tensor(
+            self.load_each(
+                excerpts, lambda e: self._varied(np.random.default_rng(e.seed), e.recording)
+            )
+        )
+
+    def load(self, excerpts: Sequence[Excerpt]) -> Batch:
+        """Return excerpts, disguises for the encoder, and recordings of the speakers."""
+        items = self.load_each(excerpts, self._item)
+        signal = _tensor([item.signal for item in items])
         source, recording = signal, None
         if self.config.formant_change:
-            change = self.config.formant_change
-            source = _tensor([disguise(x, self.sample_rate, generator, change) for x in excerpts])
+            source = _tensor([item.source for item in items])
         if self.speakers is not None:
-            length = round(self.config.recording_s * self.sample_rate)
-            others = [generator.choice(self.by_speaker[self.speakers[n]]) for n in chosen]
-            recording = _tensor([self._excerpt(generator, length, n) for n in others])
+            recording = _tensor([item.recording for item in items])
         return Batch(signal, source, recording)
+
+    def _item(self, excerpt: Excerpt) -> _Item:
+        generator = np.random.default_rng(excerpt.seed)
+        signal = self._varied(generator, excerpt.recording)
+        source = recording = signal
+        if self.config.formant_change:
+            source = disguise(signal, self.sample_rate, generator, self.config.formant_change)
+        if self.speakers is not None:
+            recording = self._other_speech(generator, excerpt.recording)
+        return _Item(signal, source, recording)
+
+    def _other_speech(self, generator: np.random.Generator, number: int) -> NDArray[np.float64]:
+        """Return an excerpt of a random recording of the same speaker."""
+        assert self.speakers is not None
+        other = int(generator.choice(self.by_speaker[self.speakers[number]]))
+        return self._excerpt(generator, round(self.config.recording_s * self.sample_rate), other)
 
 
 def _tensor(excerpts: Sequence[NDArray[np.float64]]) -> Tensor:

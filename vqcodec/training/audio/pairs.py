@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqcodec.config import check_range
+from vqcodec.training.audio.recordings import Recordings
 from vqcodec.training.modality import Dataset
 
 
@@ -38,32 +39,42 @@ SILENCE = 1e-6  # mean square of a stretch, -60 dB, that is left out
 
 
 class PairExcerpts(Dataset):
-    """Excerpts of recordings in memory; recordings shorter than an excerpt are joined."""
+    """Excerpts of recordings; recordings shorter than an excerpt are joined."""
 
-    def __init__(
-        self, recordings: Sequence[NDArray[np.int16]], config: PairDataConfig, num_samples: int
-    ) -> None:
-        """Take recordings [2, T] at the model's sample rate, and the length of excerpts."""
+    def __init__(self, recordings: Recordings, config: PairDataConfig, num_samples: int) -> None:
+        """Take recordings of two channels at the rate of the model, and the length of excerpts."""
+        super().__init__()
+        self.files = recordings.files
         self.recordings, self.config, self.num_samples = recordings, config, num_samples
-        lengths = np.array([recording.shape[1] for recording in recordings], np.float64)
+        lengths = recordings.lengths.astype(np.float64)
         # Short recordings come more often than by their length.
         shares = np.sqrt(np.maximum(lengths, num_samples))
         self.shares = shares * np.minimum(1, lengths / num_samples)
         self.shares /= self.shares.sum()
 
-    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
+    def describe(self) -> str:
+        """Return how much is read, and how much of it is in memory."""
+        return self.recordings.describe()
+
+    def draw(self, batch_size: int, generator: np.random.Generator) -> Sequence[int]:
+        """Return seeds of all other choices: they depend on samples."""
+        seeds: list[int] = generator.integers(2**63, size=batch_size).tolist()
+        return seeds
+
+    def load_signals(self, excerpts: Sequence[int]) -> Tensor:
         """Return excerpts [B, 2, T] float32, -1 … 1."""
-        excerpts = [self._varied(generator) for _ in range(batch_size)]
-        return torch.from_numpy(np.stack(excerpts).astype(np.float32))
+        found = self.load_each(excerpts, lambda seed: self._varied(np.random.default_rng(seed)))
+        return torch.from_numpy(np.stack(found).astype(np.float32))
 
     def _excerpt(self, generator: np.random.Generator) -> NDArray[np.float64]:
         """Return pieces of recordings, joined until they are long enough."""
         pieces: list[NDArray[np.float64]] = []
         missing = self.num_samples
         while missing > 0:
-            recording = self.recordings[int(generator.choice(len(self.recordings), p=self.shares))]
-            start = int(generator.integers(max(1, recording.shape[1] - missing + 1)))
-            piece = recording[:, start : start + missing] / 32768.0
+            number = int(generator.choice(len(self.shares), p=self.shares))
+            length = int(self.recordings.lengths[number])
+            start = int(generator.integers(max(1, length - missing + 1)))
+            piece = self.recordings.read(number, start, min(length, start + missing)) / 32768.0
             if np.square(piece).mean() < SILENCE and generator.random() < 0.9:
                 continue
             pieces.append(piece)

@@ -2,91 +2,114 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from vqcodec.config import check_positive, check_range
-from vqcodec.errors import ConfigError
-from vqcodec.signals.picture_files import read_picture
+from vqcodec.errors import InputError
+from vqcodec.training.cache import DecodedFiles, describe_memory
+from vqcodec.training.image.pictures import ImageDataConfig, load_picture, size_of_picture
+from vqcodec.training.inputs import InputReader
 from vqcodec.training.modality import Dataset
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageDataConfig:
-    """The size and augmentation of training crops."""
-
-    crop: int = 128  # pixels each way
-    valid_fraction: float = 0.04
-    group_separator: str = ""
-    largest_reduction: float = 1.0  # half of the crops are reduced by a factor up to this
-    halve_above_megapixels: float | None = None  # many large pictures have chroma at half size
-
-    def __post_init__(self) -> None:
-        check_range(self, "data", 16, 2048, "crop")
-        check_range(self, "data", 1, 8, "largest_reduction")
-        if self.crop % 16:
-            raise ConfigError(f"data.crop: {self.crop} is not a multiple of 16")
-        if self.halve_above_megapixels is not None:
-            check_positive(self, "data", "halve_above_megapixels")
+__all__ = ["Crop", "ImageCrops", "ImageDataConfig"]
 
 
-def load_picture(path: Path, config: ImageDataConfig) -> NDArray[np.uint8]:
-    """Return the picture [H, W, 3] of a file, halved if large, enlarged if smaller than a crop.
+class Crop(NamedTuple):
+    """A place in a picture: `side` pixels each way, then mirrored, then turned."""
 
-    Raises:
-        InputError: the file cannot be read.
-    """
-    picture = Image.fromarray(np.ascontiguousarray(read_picture(path).to_rgb()))
-    if picture.width * picture.height > 1e6 * (config.halve_above_megapixels or math.inf):
-        picture = picture.reduce(2)
-    if min(picture.size) < config.crop:
-        factor = config.crop / min(picture.size)
-        width, height = (max(config.crop, round(side * factor)) for side in picture.size)
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(picture)
+    picture: int
+    top: int
+    left: int
+    side: int
+    mirrored: bool
+    turned: bool
 
 
 class ImageCrops(Dataset):
-    """Crops of pictures in memory, some turned or mirrored; large pictures are more probable."""
+    """Crops of pictures, some turned or mirrored; large pictures are more probable."""
 
-    def __init__(self, pictures: Sequence[NDArray[np.uint8]], config: ImageDataConfig) -> None:
-        """Take pictures [H, W, 3] from `load_picture`."""
-        self.crop, self.largest_reduction = config.crop, config.largest_reduction
-        self.pictures = pictures
-        areas = np.array([picture.shape[0] * picture.shape[1] for picture in self.pictures])
-        self.shares = np.sqrt(areas) / np.sqrt(areas).sum()
+    def __init__(
+        self,
+        files: Sequence[str],
+        config: ImageDataConfig,
+        memory_bytes: int,
+        reader: InputReader,
+    ) -> None:
+        """Read the sizes of all pictures, and the pictures if they fit into the memory."""
+        super().__init__()
+        self.config, self.crop = config, config.crop
+        self.largest_reduction = config.largest_reduction
+        sizes = reader.read_each(files, partial(size_of_picture, config=config))
+        self.decoded = DecodedFiles(memory_bytes)
+        self.num_bytes = 3 * sum(height * width for height, width in sizes.values())
+        if sizes and self.num_bytes <= memory_bytes:
+            loaded = reader.read_each(sizes, partial(load_picture, config=config))
+            sizes = {name: picture.shape[:2] for name, picture in loaded.items()}
+            for number, picture in enumerate(loaded.values()):
+                self.decoded.put(number, picture)
+        self.files, self.sizes = list(sizes), list(sizes.values())  # height, width
+        roots = np.sqrt([height * width for height, width in self.sizes])
+        self.shares = roots / roots.sum()
 
-    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
-        """Return crops [B, 3, crop, crop] float32 in 0 … 1."""
-        crops = []
-        for choice in generator.choice(len(self.pictures), batch_size, p=self.shares):
-            crop = self._crop(self.pictures[choice], generator)
-            crop = crop[:, ::-1] if generator.random() < 0.5 else crop
-            crops.append(np.rot90(crop, k=1) if generator.random() < 0.25 else crop)
-        pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
-        return pixels.contiguous().float() / 255
+    def describe(self) -> str:
+        """Return the number of pictures, and how much of them is in memory."""
+        return describe_memory(f"{len(self.files)} pictures", self.num_bytes, self.decoded)
 
-    def _crop(
-        self, picture: NDArray[np.uint8], generator: np.random.Generator
-    ) -> NDArray[np.uint8]:
-        """Return a random crop of a picture, [crop, crop, 3]; half of the crops are reduced."""
+    def picture(self, number: int) -> NDArray[np.uint8]:
+        """Return a picture [H, W, 3], halved if large, enlarged if smaller than a crop.
+
+        Raises:
+            InputError: it cannot be read, or has another size than its header said.
+        """
+        picture = self.decoded.get(number, lambda n: load_picture(self.files[n], self.config))
+        if picture.shape[:2] != self.sizes[number]:
+            raise InputError(f"{self.files[number]}: its size is not that of its header")
+        return picture
+
+    def draw(self, batch_size: int, generator: np.random.Generator) -> Sequence[Crop]:
+        """Return random crops; half of them are larger, to be reduced."""
+        chosen = generator.choice(len(self.sizes), batch_size, p=self.shares)
+        return [self._random_crop(int(number), generator) for number in chosen]
+
+    def _random_crop(self, number: int, generator: np.random.Generator) -> Crop:
+        height, width = self.sizes[number]
         side = self.crop
         if self.largest_reduction > 1:
             reduction = max(1.0, self.largest_reduction ** generator.uniform(-1, 1))
-            side = min(round(reduction * self.crop), *picture.shape[:2])
-        top = generator.integers(picture.shape[0] - side + 1)
-        left = generator.integers(picture.shape[1] - side + 1)
-        part = picture[top : top + side, left : left + side]
-        if side == self.crop:
+            side = min(round(reduction * self.crop), height, width)
+        return Crop(
+            picture=number,
+            top=int(generator.integers(height - side + 1)),
+            left=int(generator.integers(width - side + 1)),
+            side=side,
+            mirrored=bool(generator.random() < 0.5),
+            turned=bool(generator.random() < 0.25),
+        )
+
+    def load_signals(self, excerpts: Sequence[Crop]) -> Tensor:
+        """Return crops [B, 3, crop, crop] float32 in 0 … 1."""
+        crops = self.load_each(excerpts, self._load)
+        pixels = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+        return pixels.contiguous().float() / 255
+
+    def _load(self, place: Crop) -> NDArray[np.uint8]:
+        """Return a crop [crop, crop, 3], mirrored and turned."""
+        crop = self._cut(place)
+        crop = crop[:, ::-1] if place.mirrored else crop
+        return np.rot90(crop, k=1) if place.turned else crop
+
+    def _cut(self, place: Crop) -> NDArray[np.uint8]:
+        """Return a crop [crop, crop, 3] of a picture, reduced if it is larger."""
+        bottom, right = place.top + place.side, place.left + place.side
+        part = self.picture(place.picture)[place.top : bottom, place.left : right]
+        if place.side == self.crop:
             return part
         pixels = torch.from_numpy(part.copy()).permute(2, 0, 1)[None]
         size = (self.crop, self.crop)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,8 +15,10 @@ from vqcodec.config import build_config
 from vqcodec.modalities.image.modality import ImageModality, image_array
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import read_picture
-from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig, load_picture
+from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
+from vqcodec.training.inputs import InputReader
 from vqcodec.training.modality import Dataset, TrainingModality
+from vqcodec.training.sources import open_name
 
 MS_SSIM_SCALE = 1_500.0  # makes both distortions about equal at equal rates
 LARGEST_EXCERPT = 512  # pixels each way, of a held-out picture
@@ -33,20 +33,21 @@ class ImageTraining(TrainingModality):
     def __init__(self, modality: ImageModality) -> None:
         self.modality = modality
 
-    def loader(self, table: Mapping[str, Any]) -> Callable[[Path], NDArray[np.uint8]]:
-        """Return a function that returns a picture [H, W, 3] that is not smaller than a crop."""
-        return partial(load_picture, config=build_config(ImageDataConfig, table, "data"))
-
-    def dataset(
-        self, loaded: Mapping[Path, NDArray[np.uint8]], table: Mapping[str, Any]
+    def _dataset(
+        self,
+        files: Sequence[str],
+        table: Mapping[str, Any],
+        memory_bytes: int,
+        reader: InputReader,
     ) -> Dataset:
         """Return random crops."""
         config = build_config(ImageDataConfig, table, "data")
-        return ImageCrops(list(loaded.values()), config)
+        return ImageCrops(files, config, memory_bytes, reader)
 
-    def excerpt(self, path: Path) -> Tensor:
+    def excerpt(self, name: str | Path) -> Tensor:
         """Return the middle of a picture, [1, 3, H, W]: whole positions, at most 512 pixels."""
-        picture, size = read_picture(path), LARGEST_EXCERPT
+        with open_name(name) as file:
+            picture, size = read_picture(file, str(name)), LARGEST_EXCERPT
         top, left = max(0, picture.height - size) // 2, max(0, picture.width - size) // 2
         middle = image_tensor(picture)[..., top : top + size, left : left + size]
         return pad_to_positions(middle, self.modality.geometry.step)

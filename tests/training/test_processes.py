@@ -1,0 +1,99 @@
+"""Several processes train one model, as torchrun starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from training_recipes import RESIDUAL, SEED, same
+
+from vqcodec.errors import ConfigError
+from vqcodec.networks import processes
+from vqcodec.training.state import load_state
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def command(kind, data, recipe, run, *more):
+    options = ["--recipe", recipe, "-o", str(run), "--seed", str(SEED), *more]
+    return [*TORCHRUN, "-m", "vqcodec", "train", kind, str(data), *options]
+
+
+def in_two_processes(*arguments):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command(*arguments),
+        check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+RECIPE = RESIDUAL.replace("steps = 6", "steps = 54", 1)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, data_folder, recipes):
+    """A training by two processes."""
+    run = tmp_path_factory.mktemp("two")
+    shown = in_two_processes("vqvae", data_folder, recipes(RECIPE), run)
+    assert shown.count("3 pictures") == 1  # one process reports
+    return run
+
+
+def test_two_processes_train_as_one_does(tmp_path, whole, train):
+    """Without noise in the networks, only sums differ in their order, and revived entries."""
+    train(tmp_path, RECIPE, joint=False)
+    one, two = (
+        [json.loads(line) for line in (run / "log.jsonl").open()] for run in (tmp_path, whole)
+    )
+    assert [report["step"] for report in two] == [50, 54, 54]
+    assert two[0]["total"] == pytest.approx(one[0]["total"], rel=1e-3)
+    held_out = [max(r["valid_mse@3"] for r in reports[2:]) for reports in (one, two)]
+    assert held_out[1] == pytest.approx(held_out[0], rel=0.01)
+
+
+def test_processes_end_together_at_sigterm_and_resume_exactly(
+    tmp_path, whole, data_folder, recipes
+):
+    run = tmp_path / "run"
+    running = subprocess.Popen(
+        command("vqvae", data_folder, recipes(RECIPE), run), stderr=subprocess.PIPE, text=True
+    )
+    while not (run / "manifest.json").exists():
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.send_signal(signal.SIGTERM)
+    _, shown = running.communicate(timeout=200)
+    assert running.returncode != 0, shown
+    assert 0 <= load_state(run / "checkpoint.pt")["step"] <= 54
+    in_two_processes("vqvae", data_folder, recipes(RECIPE), run)
+    assert same(*(load_state(folder / "checkpoint.pt") for folder in (run, whole)))
+
+
+def test_a_batch_is_shared_equally(monkeypatch):
+    monkeypatch.setattr(processes, "num_processes", lambda: 4)
+    monkeypatch.setattr(processes, "process_rank", lambda: 2)
+    assert list(range(12))[processes.own_part(12)] == [6, 7, 8]
+    with pytest.raises(ConfigError, match=r"batch_size: 10 items cannot be shared equally by 4"):
+        processes.own_part(10)
+
+
+def test_a_single_process_exchanges_nothing():
+    tensors = [torch.tensor([1.0, 2.0])]
+    processes.sum_over_processes(tensors)
+    processes.average_over_processes(tensors)
+    processes.copy_from_first(tensors)
+    assert tensors[0].tolist() == [1.0, 2.0]
+    assert processes.average_values({"a": 1.5}) == {"a": 1.5}
+    assert processes.any_process(True) and not processes.any_process(False)
