@@ -257,10 +257,10 @@ class _Compression:
             limit_bytes = self.goal.limit_bytes(signal)
             self.outputs.check(target, source)
             self._check_options(signal, limit_bytes)
-            model = self._model_for(signal)
+            model, reasons = self._model_for(signal)
             signal = self._measured(signal, model)
             stream = self._stream(model, signal, limit_bytes, report)
-        notes = [*notes_of(signal), *_notes_of_result(len(stream), num_bytes, target)]
+        notes = [*reasons, *notes_of(signal), *_notes_of_result(len(stream), num_bytes, target)]
         if self.strict:
             refuse_notes(notes, name)
         with self.outputs.open(target, source) as file:
@@ -307,14 +307,14 @@ class _Compression:
         mixed_down = model.mixes_down(signal.num_channels, separate_channels=self.stereo)
         return MeasuredSound(signal, band_hz=model.band_hz, mixed_down=mixed_down)
 
-    def _model_for(self, signal: LazySignal) -> Model:
-        from vqcodec.codec.zoo import default_model_name
-        from vqcodec.signals.picture import Picture
+    def _model_for(self, signal: LazySignal) -> tuple[Model, list[Note]]:
+        """Return the model that the user names or the signal needs, and the reason."""
+        from vqcodec.codec.zoo import choose_model
 
-        name = self.model_name or default_model_name(
-            "image" if isinstance(signal, Picture) else "audio"
-        )
-        return load_model(name, self.device)
+        if self.model_name is not None:
+            return load_model(self.model_name, self.device), []
+        choice = choose_model(signal)
+        return load_model(choice.name, self.device), [choice.note] if choice.note else []
 
     def _stream(
         self,

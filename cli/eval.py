@@ -12,8 +12,10 @@ import typer
 
 from vqcodec.errors import InputError, MissingCodecError, UsageError
 from vqcodec.files import find_files
+from vqcodec.urls import is_url
 
 from .console import complain, note, progress_of_many, write_json, write_stdout
+from .copies import LocalCopies
 from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
 from .models import load_model
 from .options import (
@@ -48,8 +50,8 @@ Files = dict[str, list[Path]]  # by modality
 def evaluate_folders(
     *,
     sources: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR", help="Folders of sounds or pictures, or files."),
+        list[str],
+        typer.Argument(metavar="DIR", help="Folders of sounds or pictures, or files; or URLs."),
     ],
     model: ModelName = None,
     quality: Annotated[
@@ -95,7 +97,7 @@ def evaluate_folders(
 
     All inputs are read before the first is measured, and each that cannot be read is named.
     """
-    from vqcodec.cluster.connection import Cluster
+    from vqcodec.cluster.connection import LOCAL, Cluster
     from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_summary
     from vqcodec.pool import default_jobs
@@ -106,7 +108,12 @@ def evaluate_folders(
     check_outputs(output, report, plot, force=force, resume=resume)
     baselines, missing = _baselines(against)
     reading = ReadOptions(salvage=salvage, keep_profile=not no_icc, frame=frame)
-    files = _readable(_find(sources), reading, skip_bad=skip_bad, quiet=quiet)
+    if ray not in (None, LOCAL) and any(map(is_url, sources)):
+        raise UsageError(
+            "--ray: other machines do not have the copies of URLs; name shared folders"
+        )
+    copies = LocalCopies(sources, _suffixes())
+    files = _readable(_find(copies.paths), reading, skip_bad=skip_bad, quiet=quiet)
     missing += _missing_metrics(files, quiet=quiet)
     models = _models(model, files, device)
     tasks = _tasks(files, models, baselines, qualities, reading)
@@ -190,12 +197,19 @@ def _parse_qualities(text: str) -> list[float]:
         raise UsageError(f"--quality {text}: not a list of numbers like 1,3,5,8") from error
 
 
-def _find(sources: Sequence[Path]) -> Files:
-    """Return the files to measure, by modality."""
+def _suffixes() -> set[str]:
+    """Return the suffixes of files to measure."""
     from vqcodec.signals import picture_files as image
     from vqcodec.signals import sound_files as audio
 
-    files = find_files(sources, {*image.SUFFIXES, *audio.SUFFIXES})
+    return {*image.SUFFIXES, *audio.SUFFIXES}
+
+
+def _find(sources: Sequence[Path]) -> Files:
+    """Return the files to measure, by modality."""
+    from vqcodec.signals import sound_files as audio
+
+    files = find_files(sources, _suffixes())
     sounds = {path for path in files if path.suffix.lower() in audio.SUFFIXES}
     return {"image": [path for path in files if path not in sounds], "audio": sorted(sounds)}
 

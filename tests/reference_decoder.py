@@ -351,6 +351,9 @@ def decode_grid(
         state = clamp(state + model.integers("band_state"))
     groups = groups_in_use(model, num_codebooks)
     groups = groups[: decoders[0].number_of_groups(len(groups))]
+    num_columns = width
+    if is_plane and decoders[0].skips_certain and len(groups) > num_exact:
+        num_columns = decoders[0].coder.decode(equal_freqs(width + 1))
     for number, (first, size, used) in enumerate(groups):
         prefix = f"groups.{number}"
         context, trunk, hidden, head = (
@@ -361,7 +364,7 @@ def decode_grid(
             places = [
                 (y, x)
                 for y in range(height)
-                for x in range(width)
+                for x in range(width if number < num_exact else num_columns)
                 if phases[y % period, x % period] == phase
             ]
             outputs = []

@@ -123,8 +123,8 @@ def compress(
         signal: a `Picture`; a `Sound`; the path of a file; a Pillow image; or a NumPy array. A
             picture is an array [H, W], [H, W, 3] or [H, W, 4] of uint8, uint16 or floats 0 … 1. A
             sound is an array [T] or [C, T] of floats -1 … 1, int16 or int32.
-        model: a model, or its name, fingerprint or file. Default: the default
-            model of the modality.
+        model: a model, or its name, fingerprint or file. Default: `image` for pictures;
+            `speech` for voices; `audio` for other sounds, if it is installed.
         quality: 1 … 10; higher is better and larger. Default: 5.
         size_bytes: the largest allowed stream size, instead of a quality.
         psnr_db: the PSNR that a picture must reach, instead of a quality.
@@ -145,7 +145,7 @@ def compress(
     given = [name for name, value in goals.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)}: give only one of them")
-    from vqcodec.codec.zoo import default_model_name
+    from vqcodec.codec.zoo import choose_model
     from vqcodec.signals.files import notes_of
     from vqcodec.signals.measures import MeasuredSound
     from vqcodec.signals.picture import Picture
@@ -155,8 +155,11 @@ def compress(
         is_picture = isinstance(found, Picture)
         if psnr_db is not None and not is_picture:
             raise UsageError("psnr_db: is for pictures; a sound has quality or size_bytes")
-        usual = default_model_name("image" if is_picture else "audio")
-        chosen = _model_of(usual if model is None else model)
+        reasons: list[Note] = []
+        if model is None:
+            choice = choose_model(found)
+            model, reasons = choice.name, [choice.note] if choice.note else []
+        chosen = _model_of(model)
         measured: LazySignal
         if isinstance(found, Picture):
             measured = found
@@ -176,7 +179,7 @@ def compress(
             progress=progress,
         )
         if on_note is not None:
-            for note in notes_of(measured):
+            for note in (*reasons, *notes_of(measured)):
                 on_note(note)
         return stream
 

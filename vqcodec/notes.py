@@ -30,10 +30,14 @@ class NoteCode(StrEnum):
     METADATA_DROPPED = "metadata-dropped"  # EXIF and the like
     LARGER = "larger"  # the result is larger than the input
     MISNAMED = "misnamed"  # the suffix of the output says something else
+    NOT_SPEECH = "not-speech"  # a sound that the model for speech does not code well
+    MODEL_CHOSEN = "model-chosen"  # which model codes the input, and why
 
 
 # Intended losses. Every phone photo has such a note, so only `--json` shows it.
 QUIET_CODES = frozenset({NoteCode.METADATA_DROPPED})
+# Nothing is lost, so `--strict` does not refuse them.
+HARMLESS_CODES = frozenset({NoteCode.MODEL_CHOSEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def printable_lines(text: str) -> str:
 
 
 def refuse_notes(notes: Iterable[Note], name: str) -> None:
-    """Raise an error if there are notes, for `--strict`; quiet notes are ignored.
+    """Raise an error if there are notes, for `--strict`; quiet and harmless notes are ignored.
 
     Args:
         notes: from the reader.
@@ -82,6 +86,7 @@ def refuse_notes(notes: Iterable[Note], name: str) -> None:
     Raises:
         InputError: a note is not quiet; the message lists all such notes.
     """
-    reasons = [note.text for note in notes if not note.quiet]
+    ignored = QUIET_CODES | HARMLESS_CODES
+    reasons = [note.text for note in notes if note.code not in ignored]
     if reasons:
         raise InputError(f"{name}: refused by --strict: {'; '.join(reasons)}")

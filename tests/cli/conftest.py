@@ -23,6 +23,8 @@ from vqcodec.bitstream.header import AudioFacts, Header, ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import MissingModelError, UsageError
+from vqcodec.modalities.base import ModelChoice
+from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal, Signal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import write_picture
@@ -166,6 +168,7 @@ class Zoo:
         self.image = FakeModel("image", "image", "0a0b0c0d")
         self.speech = FakeModel("speech", "audio", "01020304")
         self.installed = [self.image, self.speech]
+        self.note: Note | None = None  # on the choice of a model
 
     def load(self, name: str) -> FakeModel:
         for model in self.installed:
@@ -244,6 +247,9 @@ def zoo(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> Zoo:
     stand_in(
         "vqcodec.codec.zoo",
         default_model_name={"image": "image", "audio": "speech"}.__getitem__,
+        choose_model=lambda signal: ModelChoice(
+            "image" if isinstance(signal, Picture) else "speech", models.note
+        ),
         find_model=models.find_card,
         list_models=models.list_cards,
     )

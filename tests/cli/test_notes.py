@@ -10,6 +10,7 @@ from vqcodec.cli.models import load_model
 
 from vqcodec.bitstream.sections import Tag
 from vqcodec.bitstream.stream import parse_stream
+from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.files import read_signal
 
 
@@ -150,7 +151,7 @@ def test_notes_reach_other_programs(cut_sound):
     import vqcodec
 
     notes = []
-    vqcodec.compress(cut_sound, quality=1, on_note=notes.append)
+    vqcodec.compress(cut_sound, model="speech", quality=1, on_note=notes.append)
     assert [note.code for note in notes] == ["ends-early"]
     assert [note.code for note in read_signal(io.BytesIO(cut_sound.read_bytes())).notes] == [
         "ends-early"
@@ -184,3 +185,27 @@ def test_salvage_restores_what_is_whole_of_a_stream(vqc, damaged_stream):
     samples, rate = soundfile.read(target)
     assert not samples[21 * rate : 39 * rate].any()
     assert samples[5 * rate : 15 * rate].any()
+
+
+def test_the_choice_of_a_model_is_noted_and_strict_passes_it(vqc, zoo, tmp_path):
+    zoo.note = Note(NoteCode.MODEL_CHOSEN, "a voice (its pitch glides): model speech")
+    path = write_tone(tmp_path / "tone.wav")
+    outcome = vqc("compress", "--strict", "--json", path)
+    assert outcome.exit_code == 0
+    assert codes(outcome) == ["model-chosen"]
+    assert f"{path}: a voice (its pitch glides): model speech\n" in outcome.stderr
+    assert vqc("compress", "--quiet", "--force", path).stderr == ""
+
+
+def test_strict_refuses_what_the_model_for_voices_makes_noise_of(vqc, zoo, tmp_path):
+    zoo.note = Note(NoteCode.NOT_SPEECH, "this is not a voice")
+    path = write_tone(tmp_path / "tone.wav")
+    outcome = vqc("compress", "--strict", path)
+    assert outcome.exit_code == 3
+    assert "refused by --strict: this is not a voice" in outcome.stderr
+
+
+def test_a_named_model_is_not_chosen(vqc, zoo, tmp_path):
+    zoo.note = Note(NoteCode.NOT_SPEECH, "this is not a voice")
+    outcome = vqc("compress", "--json", "--model", "speech", write_tone(tmp_path / "tone.wav"))
+    assert codes(outcome) == []

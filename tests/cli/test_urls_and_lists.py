@@ -1,6 +1,8 @@
 """Inputs, outputs and models at URLs; patterns; lists of files."""
 
+import gc
 import shutil
+import tempfile
 
 import pytest
 from tiny import noise_picture, tiny_model_path
@@ -238,3 +240,24 @@ def test_a_huge_model_is_not_fetched(vqc, root, monkeypatch):
     monkeypatch.setattr("vqcodec.codec.zoo.LARGEST_MODEL", 1000)
     with pytest.raises(vqcodec.VqcodecError, match="is larger than a model"):
         vqcodec.load(f"{root}/own.safetensors")
+
+
+def test_eval_measures_copies_of_what_is_in_a_store(vqc, root, pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("VQCODEC_MODELS", str(tiny_model_path("image").parent))
+    load_model.cache_clear()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    arguments = ["--model", tiny_model_path("image"), "--json", "-q", "--jobs", "1"]
+    for name, count in (("in/", 3), ("in/*.png", 1), ("in/sub/b.png", 1)):
+        outcome = vqc("eval", f"{root}/{name}", *arguments)
+        assert outcome.exit_code == 0, outcome.stderr
+        assert len(outcome.json["records"]) == count
+    outcome = vqc("eval", f"{root}/in/*.txt", *arguments)
+    assert outcome.exit_code == InputError.exit_code
+    assert "*.txt: no file in it ends in" in outcome.stderr
+    assert vqc("eval", f"{root}/none.png", *arguments).exit_code == InputError.exit_code
+    gc.collect()
+    assert list((tmp_path / "temporary").iterdir()) == []
+    outcome = vqc("eval", f"{root}/in/", *arguments, "--ray", "auto")
+    assert outcome.exit_code == UsageError.exit_code
+    assert "do not have the copies" in outcome.stderr

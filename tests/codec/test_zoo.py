@@ -7,17 +7,26 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny import TABLES, noise_clip, noise_picture
 
+import vqcodec
 from vqcodec.bitstream.sections import Section
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.codec import zoo
 from vqcodec.codec.inspect import describe, verify
 from vqcodec.codec.model_file import read_model_file, write_model_file
 from vqcodec.errors import CorruptStreamError, MissingModelError, ModelFileError
+from vqcodec.modalities.base import ModelChoice
+from vqcodec.notes import NoteCode
+from vqcodec.signals.resampling import resample
+from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_files import read_clip
+
+SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
 
 
 @pytest.fixture
@@ -100,6 +109,69 @@ def test_a_path_without_a_model_is_refused(tmp_path):
 def test_each_modality_has_a_default_model():
     assert zoo.default_model_name("image") == "image"
     assert zoo.default_model_name("audio") == "speech"
+
+
+def install(folder, tiny_folder, name):
+    """Install a copy of the tiny model for sounds under another name."""
+    file = read_model_file(tiny_folder / "speech.safetensors")
+    write_model_file(
+        folder / f"{name}.safetensors",
+        name=name,
+        tables=file.tables,
+        tensors=file.tensors,
+        card={},
+    )
+
+
+def voice():
+    return read_clip(SAMPLES / "voice_man.flac")
+
+
+def chord():
+    return noise_clip(48_000, sample_rate=44_100)
+
+
+def test_without_the_model_for_other_sounds_each_sound_goes_to_speech_with_a_note(folder):
+    assert zoo.choose_model(noise_picture(5, 5)) == ModelChoice("image")
+    assert zoo.choose_model(voice()) == ModelChoice("speech")
+    assert zoo.choose_model(noise_clip(100)) == ModelChoice("speech")
+    choice = zoo.choose_model(chord())
+    assert choice.name == "speech"
+    assert choice.note.code is NoteCode.NOT_SPEECH
+    assert choice.note.text.startswith("this is not a voice (its ")
+
+
+def test_a_model_named_audio_takes_over_all_that_is_not_a_voice(folder, tiny_folder):
+    install(folder, tiny_folder, "audio")
+    for sound, name, text in (
+        (voice(), "speech", "a voice ("),
+        (chord(), "audio", "not a voice ("),
+        (noise_clip(100), "audio", "too short or too quiet"),
+    ):
+        choice = zoo.choose_model(sound)
+        assert choice.name == name
+        assert choice.note.code is NoteCode.MODEL_CHOSEN
+        assert choice.note.text.startswith(text)
+    wide = AudioClip(resample(voice().waveform, 16_000, 48_000), 48_000)
+    assert zoo.choose_model(wide).name == "speech"
+    assert "--model audio codes what lies above 8 kHz" in zoo.choose_model(wide).note.text
+
+
+def test_compressing_uses_the_model_that_is_chosen(folder, tiny_folder):
+    install(folder, tiny_folder, "audio")
+    notes = []
+    stream = vqcodec.compress(chord(), on_note=notes.append)
+    assert describe(stream)["model"] in ("audio", "speech")  # they share their fingerprint
+    assert notes[0].code is NoteCode.MODEL_CHOSEN
+    assert vqcodec.compress(chord(), model="speech", on_note=notes.append)
+    assert sum(note.code is NoteCode.MODEL_CHOSEN for note in notes) == 1
+
+
+def test_a_damaged_model_for_other_sounds_is_not_installed(folder):
+    (folder / "audio.safetensors").write_bytes(b"text")
+    assert not zoo.is_installed("audio")
+    assert zoo.is_installed("speech")
+    assert zoo.choose_model(voice()).name == "speech"
 
 
 def test_a_picture_is_described(folder, image_model):

@@ -5,12 +5,18 @@ import io
 
 import numpy as np
 import pytest
-from comparing import compare_plainly, compared, pictures_in, sounds_in
+from comparing import compare_plainly, compared, pictures_in, sounds_in, write
 from PIL import Image
 
 from vqcodec.evaluation import run
 from vqcodec.evaluation.report import media
-from vqcodec.evaluation.report.spectrogram import HEIGHT, WIDTH, build_spectrogram, highest_power_db
+from vqcodec.evaluation.report.spectrogram import (
+    HEIGHT,
+    WIDTH,
+    View,
+    build_spectrogram,
+    highest_power_db,
+)
 from vqcodec.signals.files import read_signal
 from vqcodec.signals.sound import AudioClip
 
@@ -50,8 +56,24 @@ def test_sounds_are_shown_with_spectrograms_of_equal_axes(tmp_path):
     assert (decoded(file["uri"]).waveform == original.waveform[:2]).all()
     for form in (file, *file["codecs"]):
         assert form["uri"].startswith("data:audio/flac;base64,")
-        assert decoded(form["spectrogram"]).pixels.shape[:2] == (HEIGHT, WIDTH)
-    assert file["axes"] == "0 … 0.25 s to the right, 0 … 8 kHz upwards"
+        assert decoded(form["spectrogram"]).pixels.shape[:2] == (2 * HEIGHT + 4, WIDTH)
+        assert "attack" not in form
+    axes = "0 … 0.25 s to the right, 0 … 8 kHz upwards, the left channel above"
+    assert file["axes"] == f"{axes}; colours span 80 dB"
+
+
+def test_a_sound_with_an_attack_has_a_spectrogram_around_it_up_to_20_khz(tmp_path):
+    waveform = np.zeros((1, 48_000), np.float32)
+    waveform[0, 24_000:26_000] = np.random.default_rng(0).normal(size=2000) / 5
+    one = compared([write(tmp_path / "click.wav", AudioClip(waveform, 48_000), "WAV")], "audio")
+    (file,) = media.build_media(one, 1_000_000).files
+    assert "0 … 20 kHz upwards; colours" in file["axes"]
+    assert "120 ms around 0.500 s" in file["axes"]
+    for form in (file, *file["codecs"]):
+        assert decoded(form["attack"]).pixels.shape[:2] == (HEIGHT, WIDTH)
+    levels = np.asarray(Image.open(io.BytesIO(base64.b64decode(file["attack"].split(",")[1]))))
+    assert levels[:, : WIDTH // 2 - 20].max() == 0
+    assert levels[:, WIDTH // 2 + 20].mean() > 150
 
 
 def test_a_few_files_spread_over_all_are_shown(tmp_path):
@@ -90,8 +112,9 @@ def tone(frequency, sample_rate=16_000, amplitude=0.5):
 @pytest.mark.parametrize("sample_rate", [8000, 16_000, 48_000])
 def test_a_tone_is_a_line_at_its_frequency_at_any_rate(sample_rate):
     clip = tone(2000, sample_rate)
-    top_db = highest_power_db(tone(2000))
-    png = build_spectrogram(clip, duration_s=1.0, highest_hz=8000, top_db=top_db)
+    view = View(duration_s=1.0, highest_hz=8000)
+    top_db = highest_power_db(tone(2000), view)
+    png = build_spectrogram(clip, view, top_db=top_db)
     image = Image.open(io.BytesIO(png))
     levels = np.asarray(image)
     row = levels[:, WIDTH // 2].argmax()
@@ -102,11 +125,11 @@ def test_a_tone_is_a_line_at_its_frequency_at_any_rate(sample_rate):
 
 def test_silence_and_times_after_the_end_are_dark():
     silent = AudioClip(np.zeros((1, 16_000), np.float32), 16_000)
-    axes = {"duration_s": 2.0, "highest_hz": 8000}
-    png = build_spectrogram(silent, **axes, top_db=highest_power_db(silent))
+    view = View(duration_s=2.0, highest_hz=8000)
+    png = build_spectrogram(silent, view, top_db=highest_power_db(silent, view))
     assert np.asarray(Image.open(io.BytesIO(png))).max() == 0
     clip = tone(2000)
-    png = build_spectrogram(clip, **axes, top_db=highest_power_db(clip))
+    png = build_spectrogram(clip, view, top_db=highest_power_db(clip, view))
     levels = np.asarray(Image.open(io.BytesIO(png)))
     assert levels[:, : WIDTH // 3].max() > 230
     assert levels[:, -WIDTH // 3 :].max() == 0

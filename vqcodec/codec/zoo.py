@@ -18,6 +18,8 @@ from vqcodec.urls import is_url, local_name
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
+    from vqcodec.modalities.base import ModelChoice
+    from vqcodec.signals.files import LazySignal
 
 LARGEST_MODEL = 1 << 32  # bytes that are read from a URL
 SEARCH_PATH_VARIABLE = "VQCODEC_MODELS"  # folders, separated as in PATH; they are searched first
@@ -93,6 +95,28 @@ def default_model_name(modality: str) -> str:
     """Return the name of the default model of a modality."""
     name: str = imported(MODALITIES[modality].runtime).default_model
     return name
+
+
+def choose_model(signal: LazySignal) -> ModelChoice:
+    """Return the name of the model that codes a signal unless the user names one, and the reason.
+
+    Raises:
+        InputError: the signal's file is damaged.
+    """
+    from vqcodec.signals.picture import Picture  # here: the list of models needs no NumPy
+
+    modality = "image" if isinstance(signal, Picture) else "audio"
+    choice: ModelChoice = imported(MODALITIES[modality].runtime).choose_model(signal, is_installed)
+    return choice
+
+
+def is_installed(name: str) -> bool:
+    """Return whether an intact model of this name, fingerprint or path is installed."""
+    try:
+        find_model(name)
+    except (MissingModelError, ModelFileError):
+        return False
+    return True
 
 
 def find_model(name: str) -> ModelCard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -24,6 +25,14 @@ Facts = AudioFacts | ImageFacts
 Array = NDArray[np.float32]
 # Takes a place of the grid; yields places in the signal and the decoded planes [P, C, ...] there.
 Decode = Callable[[Place], Iterator[tuple[Place, Array]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The name of the model that codes a signal unless the user names one, and the reason."""
+
+    name: str
+    note: Note | None = None  # None if there is nothing to say
 
 
 class NetworkConfig(Protocol):
@@ -62,6 +71,15 @@ class Modality(ABC, Generic[Config]):
         """
         kind, rest = cls.networks.split(table)
         return cls(build_config(imported(kind.config), rest, "network"))
+
+    @classmethod
+    def choose_model(cls, signal: LazySignal, is_installed: Callable[[str], bool]) -> ModelChoice:  # noqa: ARG003
+        """Return the model for a signal; whether a model is installed is told by its name.
+
+        Raises:
+            InputError: the signal's file is damaged.
+        """
+        return ModelChoice(cls.default_model)
 
     @property
     @abstractmethod

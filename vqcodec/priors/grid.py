@@ -105,13 +105,16 @@ class GridPrior(LearntPrior):
             return self._code_groups(coders, shape, rate, known, self.num_groups(shape[0]))
         if known is None:
             num_groups = self._find_groups_in_use(coders, shape[0])
-            return self._code_groups(coders, shape, rate, None, num_groups)
+            num_columns = self.code_columns(coders, shape[2], num_groups)
+            return self._code_groups(coders, shape, rate, None, num_groups, num_columns)
         # The number of groups in use is coded first but known last: all indices of a group may
         # become zero.
         delayed = [_DelayedCoder(coder) for coder in coders]
-        indices = self._code_groups(delayed, shape, rate, known, self._groups_in_use(known))
+        num_groups, num_columns = self._groups_in_use(known), self.columns_in_use(known)
+        indices = self._code_groups(delayed, shape, rate, known, num_groups, num_columns)
         num_groups = self._groups_in_use(indices)
         self._code_number(coders[0], shape[0], num_groups)
+        self.code_columns(coders, shape[2], num_groups, num_columns)
         for coder in delayed[:num_groups]:
             coder.run()
         return indices
@@ -123,6 +126,7 @@ class GridPrior(LearntPrior):
         rate: int,
         known: Targets | None,
         num_groups: int,
+        num_columns: int | None = None,
     ) -> Indices:
         """Return the indices [K', h, w] of one segment with `num_groups` groups in use."""
 
@@ -134,7 +138,7 @@ class GridPrior(LearntPrior):
             coded = coding.code(coders[number], outputs.reshape(-1, self.per_output), values)
             return coded.reshape(outputs.shape[:3])
 
-        return self._walk(shape, rate, code_place, num_groups)
+        return self._walk(shape, rate, code_place, num_groups, num_columns=num_columns)
 
     def fill(
         self,
@@ -176,6 +180,30 @@ class GridPrior(LearntPrior):
     def spread(self, features: Array, number: int) -> Array:  # noqa: ARG002
         """Return features [h, w, C] of a group as the next groups see them."""
         return features
+
+    def columns_in_use(self, targets: Targets) -> int | None:  # noqa: ARG002
+        """Return how many columns hold indices that do not stand for zero; None for all."""
+        return None
+
+    def code_columns(
+        self,
+        coders: Sequence[Coder],  # noqa: ARG002
+        width: int,  # noqa: ARG002
+        num_groups: int,  # noqa: ARG002
+        known: int | None = None,
+    ) -> int | None:
+        """Code the number of columns in use, and return it; None for all, which is not coded."""
+        return known
+
+    def widths_of(
+        self,
+        number: int,  # noqa: ARG002
+        width: int,
+        num_groups: int,  # noqa: ARG002
+        num_columns: int | None,  # noqa: ARG002
+    ) -> tuple[int, int]:
+        """Return how many columns of a group are computed, and how many are coded."""
+        return width, width
 
     def _groups_in_use(self, targets: Targets) -> int:
         """Return the number of groups up to the last group with an index other than zero's."""
@@ -220,7 +248,13 @@ class GridPrior(LearntPrior):
         if not self.config.skip_certain:
             self._walk(indices.shape, rate, look_up, len(self.groups))
             return bits
-        coded = self._walk(indices.shape, rate, look_up, self._groups_in_use(indices))
+        coded = self._walk(
+            indices.shape,
+            rate,
+            look_up,
+            self._groups_in_use(indices),
+            num_columns=self.columns_in_use(indices),
+        )
         bits[sum(self.config.groups[: self._groups_in_use(coded)]) :] = 0
         return bits
 
@@ -232,6 +266,7 @@ class GridPrior(LearntPrior):
         num_groups: int,
         *,
         num_sweeps: int = 0,
+        num_columns: int | None = None,
     ) -> Indices:
         """Return the indices [K', h, w] of one segment; codebooks past K' are left out.
 
@@ -242,19 +277,22 @@ class GridPrior(LearntPrior):
                 and returns its indices [h', w', n].
             num_groups: in use; the indices of the other groups stand for zero.
             num_sweeps: further visits to every position of a group, as one of the last phase.
+            num_columns: in use, see `widths_of`; None for all.
         """
-        num_codebooks, height, width = shape
+        num_codebooks, height, full_width = shape
         indices = np.full(shape, self.zero, np.int64)
-        state = self.initial_state(rate, height, width)
+        state = self.initial_state(rate, height, full_width)
         first = 0
         for number, (size, group) in enumerate(zip(self.config.groups, self.groups, strict=True)):
             if first >= num_codebooks or number >= num_groups:
                 break
             num = min(size, num_codebooks - first)
             books = slice(first, first + num)
+            width, num_coded = self.widths_of(number, full_width, num_groups, num_columns)
+            state = state[:, :width]
             features = np.zeros((height, width, size * self.per_index), self.dtype)
             is_seen = np.zeros(size * self.per_index, np.bool_)  # not zero everywhere
-            for phase, rows, columns in self._visits(height, width, size, num_sweeps):
+            for phase, rows, columns in self._visits(height, num_coded, size, num_sweeps):
                 outputs = group.predict(
                     state[rows, columns],
                     features,

@@ -10,7 +10,7 @@ import numpy as np
 from vqcodec.entropy.range_coder import Coder
 from vqcodec.errors import ConfigError
 from vqcodec.priors.base import Bits, Indices, Shape, Targets
-from vqcodec.priors.coding import CategoricalCoding, LogisticCoding
+from vqcodec.priors.coding import CategoricalCoding, LogisticCoding, uniform_freqs
 from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.grid import GridPrior
 from vqcodec.priors.integer import Array, Tensors, fetch, saturate
@@ -65,6 +65,32 @@ class PlanePrior(GridPrior):
         """Return features [F, bands, C]; see `PlanePriorConfig.source_of`."""
         source = self.config.source_of(number)
         return features if source is None else features[:, source]
+
+    def columns_in_use(self, targets: Targets) -> int | None:
+        """Return the number of bands up to the last with a coefficient that is not zero."""
+        first = sum(self.config.groups[: self.config.num_exact])
+        used = np.any(self.coding.nearest(targets[first:]) != self.zero, axis=(0, 1))
+        return int(np.flatnonzero(used).max(initial=-1)) + 1
+
+    def code_columns(
+        self, coders: Sequence[Coder], width: int, num_groups: int, known: int | None = None
+    ) -> int | None:
+        """Code the number of bands in use, if a group is in use that has such a number."""
+        if not coders or num_groups <= self.config.num_exact:
+            return None
+        symbols = None if known is None else np.array([known], np.int32)
+        return int(coders[0].code(uniform_freqs(width + 1), symbols)[0])
+
+    def widths_of(
+        self, number: int, width: int, num_groups: int, num_columns: int | None
+    ) -> tuple[int, int]:
+        """Return how many bands of a group are computed, and how many are coded.
+
+        Every later group sees one band further, so the bands that are coded are exact.
+        """
+        if num_columns is None or number < self.config.num_exact:
+            return width, width
+        return min(width, num_columns + num_groups - 1 - number), num_columns
 
     def code_levels(
         self,

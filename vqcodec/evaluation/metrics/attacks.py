@@ -47,6 +47,20 @@ def find_attacks(waveform: NDArray[np.float32]) -> list[int]:
     return [block * _BLOCK for block in _attacks(_energies(waveform))]
 
 
+def clearest_attack(waveform: NDArray[np.float32]) -> int | None:
+    """Return the attack of `find_attacks` with the largest rise; None if there is none."""
+    energies = _energies(waveform)
+    blocks = _attacks(energies)
+    if not blocks:
+        return None
+    faintest = _FAINTEST * energies.max()
+    rises = [
+        energies[block] / (energies[block - 1 - _BEFORE : block - 1].mean() + faintest)
+        for block in blocks
+    ]
+    return blocks[int(np.argmax(rises))] * _BLOCK
+
+
 def _energies(waveform: NDArray[np.float32]) -> Floats:
     """Return the mean squares of blocks."""
     whole = waveform[: len(waveform) // _BLOCK * _BLOCK].astype(np.float64)

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from vqcodec.evaluation.identity import digest_of_file
+from vqcodec.evaluation.metrics.attacks import SAMPLE_RATE as ATTACK_RATE
+from vqcodec.evaluation.metrics.attacks import clearest_attack
 from vqcodec.evaluation.record import Record
 from vqcodec.evaluation.report.comparison import (
     Comparison,
@@ -20,18 +22,25 @@ from vqcodec.evaluation.report.comparison import (
     rate_of,
     unit_of,
 )
-from vqcodec.evaluation.report.spectrogram import build_spectrogram, highest_power_db
+from vqcodec.evaluation.report.spectrogram import (
+    MAX_HZ,
+    View,
+    build_spectrogram,
+    highest_power_db,
+)
 from vqcodec.evaluation.report.tables import format_number
 from vqcodec.evaluation.run import try_codec
 from vqcodec.signals.files import Signal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import write_picture
+from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound import AudioClip
 from vqcodec.signals.sound_files import write_clip
 
 MAX_FILES = {"image": 6, "audio": 4}
 MAX_SIDE = 1024  # pixels; larger pictures are cropped to their middle
 MAX_DURATION_S = 10.0
+ATTACK_S, ATTACK_WINDOW_S = 0.12, 0.004  # shown around an attack, and its windows
 
 # These WebP settings and sizes of pictures are tried in order until the budget is met.
 _LOSSLESS: Mapping[str, Any] = {"lossless": True, "method": 3}
@@ -44,7 +53,8 @@ _PICTURE_STORES = (
 _DURATIONS_S = (MAX_DURATION_S, 5.0, 2.5)
 _MAX_FLAC_RATE = 192_000  # Hz; browsers play no higher rate
 
-# Ready for JSON: name, uri and codecs, each with name, facts and uri; sounds have a spectrogram.
+# Ready for JSON: name, uri and codecs, each with name, facts and uri; sounds have a spectrogram,
+# and another one of an attack.
 Shown: TypeAlias = dict[str, Any]
 
 
@@ -210,24 +220,56 @@ def _sound_uri(clip: object) -> str:
 
 
 def _add_spectrograms(file: Shown, trials: Sequence[Trial]) -> None:
-    """Add a spectrogram of the original and of each reconstruction, all with the same axes."""
+    """Add spectrograms of the original and of each reconstruction, all with the same axes.
+
+    There is a second one around the clearest attack, if there is an attack.
+    """
     original = trials[0].signal
     assert isinstance(original, AudioClip)
-    duration_s, highest_hz = original.duration_s, original.sample_rate / 2
-    top_db = highest_power_db(original)
+    highest_hz = min(original.sample_rate / 2, MAX_HZ)
+    whole = View(duration_s=original.duration_s, highest_hz=highest_hz)
+    channels = ", the left channel above" if original.num_channels > 1 else ""
+    file["axes"] = (
+        f"0 … {whole.duration_s:.3g} s to the right, 0 … {highest_hz / 1000:g} kHz upwards"
+        f"{channels}; colours span 80 dB"
+    )
+    _add_views(file, "spectrogram", whole, trials)
+    attack_s = _clearest_attack_s(original)
+    if attack_s is not None:
+        start_s = attack_s - ATTACK_S / 2
+        around = View(
+            start_s=start_s, duration_s=ATTACK_S, highest_hz=highest_hz, window_s=ATTACK_WINDOW_S
+        )
+        _add_views(file, "attack", around, trials)
+        file["axes"] += (
+            f". The second picture shows {ATTACK_S * 1000:g} ms around {attack_s:.3f} s, with the "
+            "attack in its middle: what is left of it and not in the original is pre-echo"
+        )
+
+
+def _add_views(file: Shown, name: str, view: View, trials: Sequence[Trial]) -> None:
+    original = trials[0].signal
+    assert isinstance(original, AudioClip)
+    top_db = highest_power_db(original, view)
 
     def picture_of(clip: object) -> str:
         assert isinstance(clip, AudioClip)
-        png = build_spectrogram(clip, duration_s=duration_s, highest_hz=highest_hz, top_db=top_db)
-        return data_uri("image/png", png)
+        return data_uri("image/png", build_spectrogram(clip, view, top_db=top_db))
 
-    file["spectrogram"] = picture_of(original)
-    file["axes"] = f"0 … {duration_s:.3g} s to the right, 0 … {highest_hz / 1000:g} kHz upwards"
+    file[name] = picture_of(original)
     for codec, trial in zip(file["codecs"], trials, strict=True):
-        codec["spectrogram"] = picture_of(trial.decoded)
+        codec[name] = picture_of(trial.decoded)
+
+
+def _clearest_attack_s(clip: AudioClip) -> float | None:
+    """Return the time of the attack with the largest rise; None without attacks."""
+    mono = clip.waveform.mean(axis=0, keepdims=True)
+    attack = clearest_attack(resample(mono, clip.sample_rate, ATTACK_RATE)[0])
+    return None if attack is None else attack / ATTACK_RATE
 
 
 def _size_bytes(files: Sequence[Shown]) -> int:
     codecs = [codec for file in files for codec in file["codecs"]]
     forms = [*files, *codecs]
-    return sum(len(form["uri"]) + len(form.get("spectrogram", "")) for form in forms)
+    pictures = [form.get(name, "") for form in forms for name in ("spectrogram", "attack")]
+    return sum(len(form["uri"]) for form in forms) + sum(map(len, pictures))

@@ -153,14 +153,16 @@ function listSounds(root) {
     const alt = `Spectrogram of ${name}`;
     const caption = build("figcaption", { textContent: facts ? `${name}: ${facts}` : name });
     const image = build("img", { src: form.spectrogram, alt });
-    return build("figure", {}, caption, player(name, form.uri), image);
+    const figure = build("figure", {}, caption, player(name, form.uri), image);
+    if (form.attack) figure.append(build("img", { src: form.attack, alt: `${alt} around an attack` }));
+    return figure;
   }
 
   function update() {
     const shown = files[file.value];
     const figures = shown.codecs.map((form) => figureOf(form.name, form.facts, form));
     players.replaceChildren(figureOf("Original", "", shown), ...figures);
-    axes.textContent = `Spectrograms: ${shown.axes}; colours span 80 dB.`;
+    axes.textContent = `Spectrograms: ${shown.axes}.`;
   }
 
   fill(file, files.map((shown) => shown.name));

@@ -23,11 +23,12 @@ from vqcodec.bitstream.stream import Stream
 from vqcodec.bitstream.tags import build_tags, parse_tags
 from vqcodec.errors import UsageError
 from vqcodec.layout import Place
+from vqcodec.modalities.audio.choice import choose_sound_model
 from vqcodec.modalities.audio.config import NETWORKS, BlocksConfig, MdctConfig, PaperAudioConfig
 from vqcodec.modalities.audio.decoded import DecodedSound
 from vqcodec.modalities.audio.quiet import AmplifiedSound, find_quietness
 from vqcodec.modalities.audio.voices import mel_energies
-from vqcodec.modalities.base import Array, Decode, Facts, Modality
+from vqcodec.modalities.base import Array, Decode, Facts, Modality, ModelChoice
 from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.resampling import resample, resample_blocks
@@ -48,6 +49,12 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
     num_axes = 1
     default_model = "speech"
     networks = NETWORKS
+
+    @classmethod
+    def choose_model(cls, signal: LazySignal, is_installed: Callable[[str], bool]) -> ModelChoice:
+        """Return the model for voices, or the one for all other sounds."""
+        assert isinstance(signal, Sound)
+        return choose_sound_model(signal, is_installed)
 
     @property
     def position_size(self) -> float:

@@ -141,7 +141,7 @@ def _cosines(length: int, num_bins: int, like: Tensor) -> Tensor:
 
 
 def _make_cosines(length: int, num_bins: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return what `_cosines` does; large angles are not precise, so they are reduced to a turn.
+    """Return what `_cosines` does; angles are reduced, because large ones are not precise.
 
     All products are below 2 ** 24, so they are exact in 32 bits.
     """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.networks.priors.grid import GridPriorNetwork
+from vqcodec.networks.priors.grid import GridPriorNetwork, GroupPredictor
 from vqcodec.networks.priors.heads import prediction_bits, saturate
 from vqcodec.networks.priors.storing import freeze_table, thaw_table
 from vqcodec.networks.residual import interpolate_knots
@@ -48,6 +48,7 @@ class PlanePriorNetwork(GridPriorNetwork):
         self.band_state = nn.Parameter(torch.randn(config.num_bands, config.width))
         if config.head == "logistic":
             for predictor in self.predictors:
+                assert isinstance(predictor, GroupPredictor)
                 nn.init.constant_(predictor.head.bias[1::2], START_LOG2_SCALE)
 
     def initial_state(self, rate: Tensor, height: int, width: int) -> Tensor:
@@ -92,4 +93,6 @@ class PlanePriorNetwork(GridPriorNetwork):
 
     def _plane(self, frames: Tensor) -> Tensor:
         """Return [B, K, F, bands] of [B, K * bands, F]."""
-        return frames.unflatten(1, (-1, self.config.num_bands)).transpose(2, 3)
+        batch, _, num_frames = frames.shape
+        bands = frames.reshape(batch, -1, self.config.num_bands, num_frames)
+        return bands.transpose(2, 3)

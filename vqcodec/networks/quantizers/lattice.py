@@ -34,7 +34,7 @@ class LatticeModule(QuantizerModule):
 
     def gain(self, rate: Tensor, num_dims: int) -> Tensor:
         """Return the grid steps per unit of each channel, [B, D, 1, ...] with num_dims axes."""
-        table = self.log_gain
+        table: Tensor = self.log_gain
         if not self.config.learn_steps:
             table = table.detach()
         elif self.config.num_integers:

@@ -26,7 +26,7 @@ def pair_distortion(reconstruction: Tensor, target: Tensor, sample_rate: int) ->
     views = torch.stack(draws, 2).flatten(0, 1)  # [B * 4, draws, T]
     targets = _views(target).flatten(0, 1)[:, None]
     terms = compressed_spectral_loss(views, targets, sample_rate, RESOLUTIONS)
-    means = {name: term.unflatten(0, (-1, 4)).mean(1) for name, term in terms.items()}
+    means = {name: term.reshape(-1, 4).mean(1) for name, term in terms.items()}
     total = sum((weight * means[name] for name, weight in WEIGHTS.items()), torch.tensor(0.0))
     snr = signal_to_noise_db(reconstruction[:, :2].detach(), target)
     return {"total": total, **means, "snr_db": snr}
@@ -34,5 +34,5 @@ def pair_distortion(reconstruction: Tensor, target: Tensor, sample_rate: int) ->
 
 def _views(waveform: Tensor) -> Tensor:
     """Return left, right, mid and side [B, 4, T] of two channels [B, 2, T]."""
-    left, right = waveform.split(1, dim=1)
+    left, right = waveform[:, :1], waveform[:, 1:]
     return torch.cat([left, right, (left + right) / 2, (left - right) / 2], 1)
