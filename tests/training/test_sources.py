@@ -137,6 +137,10 @@ def test_files_and_archives_at_urls_are_read(folder, store):
     assert find_names([shard], SUFFIXES) == [name for name in found if name.startswith(shard)]
     (folder / "list").write_text("\n".join(found))
     assert find_names([f"@{folder}/list"], SUFFIXES) == found
+    import fsspec
+
+    fsspec.filesystem("memory").pipe("/corpus/list", "\n".join(found).encode())
+    assert find_names([f"@{store}/list"], SUFFIXES) == found
 
 
 def test_a_damaged_archive_at_a_url_is_named(folder, store):

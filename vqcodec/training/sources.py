@@ -102,16 +102,23 @@ def _without_lists(sources: Iterable[str]) -> Iterator[str]:
             yield source
             continue
         path = source.removeprefix(LIST)
+        if is_url(path):
+            yield from _lines(path, storage.read(path))
+            continue
         try:
             if Path(path).stat().st_size > _MOST_LIST_BYTES:
                 raise InputError(f"{path}: too large for a list of files")
-            lines = Path(path).read_bytes().splitlines()
+            content = Path(path).read_bytes()
         except OSError as error:
             raise InputError(f"{path}: {error.strerror or error}") from error
-        names = [os.fsdecode(line) for line in lines if line]
-        if any("\0" in name for name in names):
-            raise InputError(f"{path}: not a list of files")
-        yield from names
+        yield from _lines(path, content)
+
+
+def _lines(path: str, content: bytes) -> Iterator[str]:
+    """Yield the lines of a list that are not empty."""
+    if b"\0" in content:
+        raise InputError(f"{path}: not a list of files")
+    yield from (os.fsdecode(line) for line in content.splitlines() if line)
 
 
 def _names_in(source: str, suffixes: Collection[str]) -> Iterator[str]:
