@@ -24,7 +24,10 @@ def score_gaps(points: Sequence[Result]) -> dict[str, float]:
             continue
         low, high = (f(g(curve)[0] for curve in curves) for f, g in ((max, min), (min, max)))
         levels = np.linspace(low, high, 101)
-        old, new = (float(np.interp(levels, *zip(*curve, strict=True)).mean()) for curve in curves)
+        old, new = (
+            float(np.interp(levels, [x for x, _ in curve], [y for _, y in curve]).mean())
+            for curve in curves
+        )
         gaps[score] = 100 * math.expm1(new - old)
     return gaps
 
