@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from vqcodec.errors import InputError
@@ -11,6 +12,7 @@ from vqcodec.notes import printable
 from vqcodec.training.loading import map_in_threads
 
 Content = TypeVar("Content")
+Name = TypeVar("Name", str, Path)
 
 MOST_CHECKED = 1000  # held-out files that are all decoded; of more, only the judged ones
 
@@ -19,28 +21,30 @@ class InputReader:
     """Reads files; names on stderr each one that cannot be read, with its reason.
 
     Attributes:
-        bad: the files that could not be read.
+        bad: the names of files that could not be read.
     """
 
     def __init__(self) -> None:
         self.bad: set[str] = set()
         self._tried: set[str] = set()
 
-    def read_each(self, names: Iterable[str], read: Callable[[str], Content]) -> dict[str, Content]:
+    def read_each(
+        self, names: Iterable[Name], read: Callable[[Name], Content]
+    ) -> dict[Name, Content]:
         """Return the contents of the files that can be read, in order; threads call `read`."""
 
-        def attempt(name: str) -> Content | InputError:
+        def attempt(name: Name) -> Content | InputError:
             try:
                 return read(name)
             except InputError as error:
                 return error
 
-        found: dict[str, Content] = {}
-        wanted = [name for name in names if name not in self.bad]
+        found: dict[Name, Content] = {}
+        wanted = [name for name in names if str(name) not in self.bad]
         for name, content in zip(wanted, map_in_threads(attempt, wanted), strict=True):
-            self._tried.add(name)
+            self._tried.add(str(name))
             if isinstance(content, InputError):
-                self.leave_out(name, str(content))
+                self.leave_out(str(name), str(content))
             else:
                 found[name] = content
         return found
