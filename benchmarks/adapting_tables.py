@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 from table_text import Result, Results, markdown, number, origin, percentage
 
 RIVALS = {"avif": "AVIF", "opus": "Opus"}
 SCORES = {"psnr_db": "PSNR, dB", "ms_ssim": "MS-SSIM", "pesq_wb": "PESQ-WB", "stoi": "STOI"}
+
+
+def score_gaps(points: Sequence[Result]) -> dict[str, float]:
+    """Return the mean difference of bytes in per cent at equal score, by score."""
+    gaps = {}
+    for score in SCORES:
+        curves = []
+        for which in ("before", "after"):
+            own = [p for p in points if p["model"] == which and score in p]
+            curves.append(sorted((p[score], math.log(p["size_bytes"])) for p in own))
+        if not all(curves):
+            continue
+        low, high = (f(g(curve)[0] for curve in curves) for f, g in ((max, min), (min, max)))
+        levels = np.linspace(low, high, 101)
+        old, new = (
+            float(np.interp(levels, [x for x, _ in curve], [y for _, y in curve]).mean())
+            for curve in curves
+        )
+        gaps[score] = 100 * math.expm1(new - old)
+    return gaps
 
 
 def adapted_table(results: Results) -> str:
@@ -25,6 +49,10 @@ def adapted_table(results: Results) -> str:
             number(own["cpu_minutes"]),
             percentage(own["prior_change_percent"]),
             percentage(own["change_percent"]),
+            ", ".join(
+                f"{SCORES[score].split(',')[0]} {gap:.1f} %"
+                for score, gap in score_gaps(own["points"]).items()
+            ),
             f"{RIVALS[rival['rival']]} {percentage(rival['change_percent'])}",
         ])  # fmt: skip
     header = [
@@ -35,6 +63,7 @@ def adapted_table(results: Results) -> str:
         "minutes",
         "at equal settings",
         "at equal quality",
+        "at equal",
         "against",
     ]
     return markdown(header, rows) + origin(result)

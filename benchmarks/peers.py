@@ -25,7 +25,7 @@ def main() -> None:
     """Measure and write the result; a run that was stopped goes on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--codecs", default="opus,mp3,aac,vorbis")
+    parser.add_argument("codecs", nargs="+", help="as opus, or as opus=16,32 for some settings")
     parser.add_argument("--records", type=Path, required=True, help="journal, as .jsonl")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--name", default="peers")
@@ -33,12 +33,14 @@ def main() -> None:
 
     paths = sorted(find_files([options.folder], set(SUFFIXES)))
     sample_rate = highest_rate(paths)
-    codecs = list(map(load_baseline, options.codecs.split(",")))
-    tasks = [
-        Task(path, codec, quality)
-        for codec, path in itertools.product(codecs, paths)
-        for quality in codec.qualities_at(sample_rate)
-    ]
+    codecs, tasks = [], []
+    for words in options.codecs:
+        name, _, settings = words.partition("=")
+        codec = load_baseline(name)
+        qualities = [float(setting) for setting in settings.split(",") if setting]
+        codecs.append(codec)
+        scale = qualities or codec.qualities_at(sample_rate)
+        tasks += [Task(path, codec, quality) for quality, path in itertools.product(scale, paths)]
     keys = keys_of_tasks(tasks)
     found = read_finished(options.records, keys) if options.records.exists() else {}
     journal = Journal(options.records, resume=True)

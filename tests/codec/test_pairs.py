@@ -111,3 +111,22 @@ def test_info_says_which_channels_are_coded_together(model, monkeypatch):
     told = describe(model.compress(noise_clip(500, channels=6)))
     assert told["coded_channels"] == 6
     assert told["coded_together"] == "1 2, 3, 4, 5 6"
+
+
+@pytest.mark.parametrize("num_used", [0, 1, 3])
+def test_bands_that_are_not_used_are_not_coded(model, num_used):
+    prior = model.parts.prior
+    generator = np.random.default_rng(num_used)
+    plane = np.full((36, 9, 4), 63)
+    plane[1:4] += generator.integers(0, 3, (3, 9, 4))
+    plane[4:, :, :num_used] += generator.integers(-2, 3, (32, 9, num_used))
+    targets = plane.transpose(0, 2, 1).reshape(-1, 9)
+    (settled,) = prior.choose([targets], 100)
+    (payload,) = prior.compress([settled], 100)
+    assert np.array_equal(prior.decompress([payload], [targets.shape], 100)[0], settled)
+    (bits,) = prior.bits_of([settled], 100)
+    assert abs(bits.sum() / 8 - len(payload)) < 4
+    coded = bits.reshape(36, 4, 9)
+    assert coded[:4].any()
+    assert not coded[4:, num_used:].any()
+    assert np.array_equal(settled.reshape(36, 4, 9)[:4], plane[:4].transpose(0, 2, 1))

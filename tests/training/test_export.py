@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny import TABLES
+from tiny import SAMPLE_RATE, TABLES, noise_clip, same_signal
 from tiny_training import save_tiny_model
 
+from vqcodec.codec.loading import read_model
 from vqcodec.codec.model_file import read_model_file
 from vqcodec.codec.weights import restore_weight, store_weight
 from vqcodec.errors import ModelFileError, OutputError
@@ -59,3 +60,27 @@ def test_a_saved_autoencoder_comes_back_as_its_weights_are_stored(tmp_path):
         if is_network:
             kept = restore_weight(store_weight(name, kept), name)
         assert np.array_equal(loaded[name].numpy(), kept), name
+
+
+@pytest.mark.slow
+def test_a_model_of_the_papers_sound_networks_speaks_with_any_voice(tmp_path):
+    torch.manual_seed(0)
+    network = {"kind": "paper", "dim": 12, "width": 8, "narrow_width": 4, "num_units": 1}
+    tables = {
+        **TABLES["residual-speech"],
+        "network": {**network, "voice_dim": 3},
+        "prior": {"kind": "uniform"},
+    }
+    autoencoder = Autoencoder(tables)
+    with torch.no_grad():  # at initialisation, all voices are the same
+        autoencoder.decoder.voice.gains.weight.normal_()
+        autoencoder.decoder.head.weight.normal_()
+    path = tmp_path / "paper.safetensors"
+    save_model(path, name="paper", tables=tables, autoencoder=autoencoder, prior={}, card={})
+    model = read_model(path)
+    stream = model.compress(noise_clip(4_000))
+    recordings = [noise_clip(SAMPLE_RATE, seed=seed) for seed in (1, 2)]
+    spoken = [model.decompress(stream, speaker=speaker) for speaker in (None, *recordings)]
+    for number, sound in enumerate(spoken):
+        assert sound.waveform.shape == (1, 4_000)
+        assert not any(same_signal(sound, other) for other in spoken[:number])

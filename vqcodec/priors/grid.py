@@ -328,7 +328,7 @@ class GridPrior(LearntPrior):
         for phase, (row, column) in visits:
             if row >= height or column >= width:
                 continue
-            columns = slice(column, None, period)
+            columns = slice(column, width, period)
             outputs_of_row = len(range(column, width, period)) * group_size * self.per_output
             step = max(1, self.coding.outputs_at_once // outputs_of_row) * period
             for start in range(row, height, step):

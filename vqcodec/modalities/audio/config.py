@@ -141,7 +141,7 @@ class BlocksConfig:
         return Geometry(
             step=self.hop_length,
             tail_trim=0,
-            encoder_reach=2,
+            encoder_reach=3,
             decoder_reach=2 + UNIT_REACH * self.decoder_units,
             window=256,
             segment=256,

@@ -16,18 +16,24 @@ from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.precision import UnitStack
 from vqcodec.networks.residual import ConvNextUnit1d, RateModulation
 
-COARSEST_LEVEL, FINEST_LEVEL = 0.9, 0.3  # steps of levels, in octaves of amplitude
+COARSEST_LEVEL, FINEST_LEVEL = 1.4, 0.3  # steps of mid levels, in octaves of amplitude
+SIDE_COARSENESS = 1.5  # of side levels, relative to those of mid
 ANGLE_STEP, MOST_ANGLE = 0.2, 1.2  # of the side channel's prediction by the mid channel
+LEAST_SAVING = 0.3  # of the side channel's power, below which it is not predicted
 SPLIT_COST = 0.1  # relative cost of one more halving of a frame
 NOISE_FRAMES = 256  # after which the noise repeats
 WIDTH_POWER = 0.6  # of a step over the width of its band
 SIDE_BINS = (*range(0, BAND_BINS, 2), *range(1, BAND_BINS, 2))  # order of a grid band's bins
 
 
-def level_step(rate: Tensor) -> Tensor:
-    """Return the steps [B, 1, 1, 1] of levels, in octaves of amplitude, at rates [B], 0 … 1."""
+def level_steps(rate: Tensor) -> Tensor:
+    """Return the steps [B, 2, 1, 1] of mid and side levels at rates [B], 0 … 1.
+
+    Steps are in octaves of amplitude.
+    """
     coarse, fine = math.log(COARSEST_LEVEL), math.log(FINEST_LEVEL)
-    return torch.exp(coarse + (fine - coarse) * rate)[:, None, None, None]
+    step = torch.exp(coarse + (fine - coarse) * rate)[:, None, None, None]
+    return torch.cat([step, step * SIDE_COARSENESS], 1)
 
 
 class Frames(nn.Module):
@@ -75,12 +81,12 @@ class Frames(nn.Module):
 
     def powers(self, levels: Tensor, rate: Tensor) -> Tensor:
         """Return mean squares of integer levels; level 0 is silence."""
-        return FLOOR**2 * (torch.exp(2 * math.log(2) * level_step(rate) * levels) - 1)
+        return FLOOR**2 * (torch.exp(2 * math.log(2) * level_steps(rate) * levels) - 1)
 
     def levels(self, powers: Tensor, rate: Tensor) -> Tensor:
         """Return the integer levels of mean squares."""
         octaves = torch.log2(powers / FLOOR**2 + 1) / 2
-        return torch.floor(octaves / level_step(rate) + 0.5)
+        return torch.floor(octaves / level_steps(rate) + 0.5)
 
     def thresholds(self, side: Tensor, chosen: Tensor, rate: Tensor) -> Tensor:
         """Return thresholds [B, 1, F, bins] from what the decoder knows of a frame's levels."""
@@ -114,15 +120,27 @@ class StereoEncoder(nn.Module):
         chosen = self.frames.slots.chosen(choice)  # [B, F, splits]
         both = self.transform.analyse(channels, choice)
         mid, side = both[:, :1], both[:, 1:]  # slices: split() becomes a sequence in a graph
-        cross = slots.means(mid * side, chosen)
-        angle = cross / (slots.means(mid.square(), chosen) + FLOOR**2)
-        angle = torch.floor(angle.clamp(-MOST_ANGLE, MOST_ANGLE) / ANGLE_STEP + 0.5)
+        angle = self.angles(mid, side, chosen)
         side = side - slots.expand(ANGLE_STEP * angle, chosen) * mid
         coefficients = torch.cat([mid, side], 1)
         levels = self.frames.levels(slots.means(coefficients.square(), chosen), rate)
         known = torch.cat([levels, angle], 1)
         scaled = coefficients / self.frames.thresholds(known, chosen, rate)
         return self.frames.pack(choice, known, scaled)
+
+    def angles(self, mid: Tensor, side: Tensor, chosen: Tensor) -> Tensor:
+        """Return the integer angles [B, 1, F, slots] that predict side from mid coefficients.
+
+        They are averages over three frames, because those of a single frame are noisy.
+        """
+        slots = self.frames.slots
+        products = torch.cat([mid * side, mid.square(), side.square()], 1)
+        means = smooth(slots.means(products, chosen))
+        cross, of_mid, of_side = means[:, :1], means[:, 1:2], means[:, 2:]
+        saving = cross.square() / (of_mid * of_side + FLOOR**4)
+        angle = (cross / (of_mid + FLOOR**2)).clamp(-MOST_ANGLE, MOST_ANGLE)
+        worth = ((saving - LEAST_SAVING) * 1e6).clamp(0, 1)
+        return torch.floor(angle * worth / ANGLE_STEP + 0.5)
 
     def choose(self, channels: Tensor, rate: Tensor) -> Tensor:
         """Return the split [B, F] of each frame that needs the fewest bits (perceptual entropy).
@@ -188,7 +206,7 @@ class StereoDecoder(nn.Module):
         held = slots.sums(coded.square(), chosen) / counts
         num_zeros = slots.sums(is_zero, chosen) / counts
         # A level is rounded: where coefficients are coded, its lowest value counts.
-        doubt = (1 - torch.exp(-math.log(2) * level_step(rate))) * torch.minimum(powers, 4 * held)
+        doubt = (1 - torch.exp(-math.log(2) * level_steps(rate))) * torch.minimum(powers, 4 * held)
         missing = (powers - held - doubt).clamp(min=0) / (num_zeros + 1e-3)
         missing = torch.minimum(missing, powers)  # zeros are smaller than the others
         gains = self.gains(side, held / (powers + FLOOR**2), chosen, rate)
@@ -206,7 +224,7 @@ class StereoDecoder(nn.Module):
             chosen: [B, F, splits].
             rate: [B].
         """
-        levels = side[:, :2] * level_step(rate) / 8 - 1
+        levels = side[:, :2] * level_steps(rate) / 8 - 1
         inputs = torch.cat([levels, side[:, 2:] / 4, held.clamp(0, 2)], 1)  # [B, 5, F, slots]
         inputs = inputs.transpose(2, 3).flatten(1, 2)
         features = self.widen(torch.cat([inputs, chosen.transpose(1, 2)], 1))
@@ -228,6 +246,13 @@ class StereoDecoder(nn.Module):
         both = torch.cat([mid, side + angle * mid], 1)
         waveform = self.transform.synthesise(both, choice)
         return mid_and_side(waveform) * 2
+
+
+def smooth(values: Tensor) -> Tensor:
+    """Return averages over three frames of values [B, C, F, slots]; the middle one counts half."""
+    before = torch.cat([values[:, :, :1], values], 2)[:, :, :-1]
+    after = torch.cat([values, values[:, :, -1:]], 2)[:, :, 1:]
+    return values / 2 + (before + after) / 4
 
 
 def mid_and_side(waveform: Tensor) -> Tensor:
