@@ -260,7 +260,8 @@ def test_a_driver_that_is_terminated_leaves_whole_files_alone(pictures, tmp_path
     errors = running.communicate()[1]
     assert running.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in errors
-    assert not list((tmp_path / "out").glob(".*"))
+    # A killed worker may leave its temporary file.
+    assert all(path.name.startswith(".vqcodec-") for path in (tmp_path / "out").glob(".*"))
     assert 0 < len(contents(tmp_path / "out")) < NUM_PICTURES
 
 

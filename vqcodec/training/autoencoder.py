@@ -314,12 +314,13 @@ class AutoencoderTraining:
         a signal. Process 0 writes all files and reports.
         """
         self.begin()
-        if process_rank() == 0:
-            self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
         last = min(self.options.steps or self.recipe.schedule.steps, self.recipe.schedule.steps)
         means = Means()
         try:
             with stopping_together() as is_stopped:
+                is_stopped()  # waits until all processes hold signals back
+                if process_rank() == 0:
+                    self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
                 while self.step < last and not is_stopped():
                     with uninterrupted():
                         means.add(self.train_step())
