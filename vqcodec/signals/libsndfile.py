@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -18,12 +18,13 @@ from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.flac_length import FlacFacts
 from vqcodec.signals.sound import BLOCK, Waveform
 from vqcodec.signals.sound_tags import tags_of_mapping
-from vqcodec.signals.views import FileView
+from vqcodec.signals.views import FileView, length_of
 
 _CUT = re.compile(r"should be|truncated|not equal|does not match|short read|> file length")
 _UNKNOWN_FORMAT = 1  # libsndfile's number of the error
 _SCALE = np.float32(2.0**-31)
 _SMALL_BLOCK = 256  # samples
+_SHORT_BYTES = 1 << 22  # of an Ogg stream that is decoded to count its samples: 5 minutes or so
 _MOST_TRIMMED = 8192  # samples that an Ogg stream omits from its last packet
 
 Opener = Callable[[], BinaryIO]  # opens the file again, at its start
@@ -225,22 +226,38 @@ class FlacSound(SndfileSound):
 class OggSound(SndfileSound):
     """One logical stream of an Ogg file."""
 
-    def __init__(self, opener: Opener, endless: Opener, *, plausible: bool, salvage: bool) -> None:
-        """Take the stream's pages, and the same pages with a too large length on the last."""
-        try:
-            super().__init__(opener, salvage=salvage, logged=False)
-            plausible = plausible and not self._is_wrong(endless)
-        except InputError:  # the position on the last page is invalid
-            plausible = False
-        if not plausible:
-            super().__init__(endless, salvage=salvage, logged=False)
-            self.num_samples = self._count()
+    def __init__(
+        self, opener: Opener, others: Sequence[Opener], *, plausible: bool, salvage: bool
+    ) -> None:
+        """Take the stream's pages, and the same pages with other positions.
+
+        Args:
+            opener: opens the pages as they are.
+            others: open the pages with a too large length on the last; a further one without any
+                position before.
+            plausible: whether the positions are possible.
+            salvage: end the sound at damage, with a note.
+        """
+        for number, each in enumerate((opener, *others)):
+            is_last = number == len(others)
+            try:
+                super().__init__(each, salvage=salvage, logged=False)
+                if number == 0 and plausible and not self._is_wrong(others[0]):
+                    return
+                if number or is_last:
+                    self.num_samples = self._count()
+                    return
+            except InputError:  # a position is invalid
+                if is_last:
+                    raise
 
     def _is_wrong(self, endless: Opener) -> bool:
         """Return whether the position on the last page is not the end of the data."""
         if not self.num_samples:
             return True
         try:
+            if length_of(endless()) < _SHORT_BYTES and self._count() != self.num_samples:
+                return True
             with open_sndfile(endless()) as sound:
                 sound.seek(self.num_samples - 1)
                 more = len(sound.read(_MOST_TRIMMED + 2))
