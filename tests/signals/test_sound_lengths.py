@@ -502,6 +502,15 @@ def test_any_position_in_ogg(number, granule):
     assert is_whole_or_noted(ogg_with_granule(data, number, granule), num_samples - 8192)
 
 
+@pytest.mark.parametrize("granule", [0, 1, 1000, 2**62, 2**63 - 1, 2**64 - 2, 2**64 - 1])
+def test_impossible_positions_in_ogg_never_hide_sound(granule):
+    vorbis = ogg_with_granule(sound("OGG", "VORBIS"), 2, granule)
+    assert read(vorbis).num_samples > N - 1000
+    opus = ogg_with_granule(sound("OGG", "OPUS"), 2, granule)
+    # Its decoder refuses a stream that begins before its first sample (RFC 7845, section 4).
+    assert is_whole_or_noted(opus, N, can_be_refused=True)
+
+
 @settings(deadline=None, max_examples=60)
 @given(frames=NUMBERS, num_bytes=NUMBERS)
 def test_any_length_in_mp3(frames, num_bytes):
