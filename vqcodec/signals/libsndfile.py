@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -109,13 +109,16 @@ def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
 class SndfileSound:
     """A sound that libsndfile decodes."""
 
-    def __init__(self, opener: Opener, *, salvage: bool, logged: bool = True) -> None:
+    def __init__(
+        self, opener: Opener, *, salvage: bool, logged: bool = True, can_seek: bool = True
+    ) -> None:
         """Read the header, and count the samples if the header may be wrong.
 
         Args:
             opener: opens the file.
             salvage: end the sound at damage, with a note.
             logged: whether libsndfile's messages on lengths become notes.
+            can_seek: whether to check the length by seeking: in damaged Vorbis, libsndfile crashes.
 
         Raises:
             InputError: libsndfile does not know the format.
@@ -130,7 +133,7 @@ class SndfileSound:
             self.format: str = sound.format
             log = sound.extra_info
             self.tags = tags_of_mapping(sound.copy_metadata())
-            trusted = not salvage and ends_there(sound)
+            trusted = not can_seek or (not salvage and ends_there(sound))
         if not trusted:
             self.num_samples = self._count()
         if logged and any(_CUT.search(line) for line in log.splitlines()):
@@ -157,7 +160,7 @@ class SndfileSound:
         self._verify(notes)
 
     def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
-        block: Waveform = sound.read(size, dtype="float32", always_2d=True).T
+        block: Waveform = _read_frames(sound, size, "float32").T
         return block
 
     def _verify(self, notes: list[Note]) -> None:
@@ -208,7 +211,7 @@ class FlacSound(SndfileSound):
         return super().blocks(notes)
 
     def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
-        levels: NDArray[np.int32] = sound.read(size, dtype="int32", always_2d=True)
+        levels: NDArray[np.int32] = _read_frames(sound, size, "int32")
         self._md5.update(_packed(levels >> (32 - self._facts.bits), self._facts.bits))
         block: Waveform = levels.T.astype(np.float32) * _SCALE
         return block
@@ -241,29 +244,42 @@ class OggSound(SndfileSound):
         for number, each in enumerate((opener, *others)):
             is_last = number == len(others)
             try:
-                super().__init__(each, salvage=salvage, logged=False)
-                if number == 0 and plausible and not self._is_wrong(others[0]):
-                    return
-                if number or is_last:
+                super().__init__(each, salvage=salvage, logged=False, can_seek=False)
+                claimed, is_short = self.num_samples, length_of(each()) < _SHORT_BYTES
+                if number or salvage or is_short:
                     self.num_samples = self._count()
+                if number:
+                    return
+                agrees = salvage or self.num_samples == claimed
+                if plausible and agrees and self._ends_at(claimed, others[0]):
                     return
             except InputError:  # a position is invalid
                 if is_last:
                     raise
 
-    def _is_wrong(self, endless: Opener) -> bool:
-        """Return whether the position on the last page is not the end of the data."""
-        if not self.num_samples:
-            return True
+    def _ends_at(self, claimed: int, endless: Opener) -> bool:
+        """Return whether the position on the last page is the end of the data."""
+        count = 0
         try:
-            if length_of(endless()) < _SHORT_BYTES and self._count() != self.num_samples:
-                return True
             with open_sndfile(endless()) as sound:
-                sound.seek(self.num_samples - 1)
-                more = len(sound.read(_MOST_TRIMMED + 2))
+                while size := self._read(sound, BLOCK).shape[1]:
+                    count += size
         except InputError:
-            return True
-        return not 1 <= more <= _MOST_TRIMMED
+            return False
+        return 0 < claimed <= count < claimed + _MOST_TRIMMED
+
+
+def _read_frames(sound: soundfile.SoundFile, size: int, dtype: str) -> NDArray[Any]:
+    """Return the next samples [n, C], n up to `size`.
+
+    Raises:
+        InputError: libsndfile's position is beyond the length that it says, as in damaged Opus.
+    """
+    try:
+        samples: NDArray[Any] = sound.read(size, dtype=dtype, always_2d=True)
+    except ValueError as error:
+        raise InputError("damaged: the length of the sound is impossible") from error
+    return samples
 
 
 def _view(file: BinaryIO, parts: list[tuple[int, int] | bytes]) -> BinaryIO:
