@@ -34,6 +34,7 @@ from result import write_result
 from vqcodec.errors import VqcodecError
 from vqcodec.signals.files import open_signal
 from vqcodec.signals.mpeg_frames import parse_frame_header
+from vqcodec.signals.ogg_streams import page_checksum
 from vqcodec.signals.options import ReadOptions
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
@@ -227,11 +228,26 @@ _CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 )
 
 
+def with_ogg_checksums(data: bytes) -> bytes:
+    """Return the content with valid checksums of its Ogg pages, which hide damage otherwise."""
+    whole, at = bytearray(data), data.find(b"OggS")
+    while at >= 0 and len(data) > at + 27:
+        lengths = data[at + 27 : at + 27 + data[at + 26]]
+        stop = at + 27 + len(lengths) + sum(lengths)
+        whole[at + 22 : at + 26] = bytes(4)
+        crc = page_checksum(bytes(whole[at:stop]))
+        whole[at + 22 : at + 26] = crc.to_bytes(4, "little")
+        at = data.find(b"OggS", stop)
+    return bytes(whole)
+
+
 def read(number: int, seed: int, originals: list[tuple[str, bytes]]) -> dict[str, object]:
     """Read one damaged input and return the result."""
     rng = random.Random(f"{seed}/{number}")
     name, data = originals[rng.randrange(len(originals))]
     data = mutate(data, rng)
+    if rng.random() < 0.5:
+        data = with_ogg_checksums(data)
     options = ReadOptions(
         salvage=rng.random() < 0.3,
         keep_profile=rng.random() < 0.5,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -18,12 +18,13 @@ from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.flac_length import FlacFacts
 from vqcodec.signals.sound import BLOCK, Waveform
 from vqcodec.signals.sound_tags import tags_of_mapping
-from vqcodec.signals.views import FileView
+from vqcodec.signals.views import FileView, length_of
 
 _CUT = re.compile(r"should be|truncated|not equal|does not match|short read|> file length")
 _UNKNOWN_FORMAT = 1  # libsndfile's number of the error
 _SCALE = np.float32(2.0**-31)
 _SMALL_BLOCK = 256  # samples
+_SHORT_BYTES = 1 << 22  # of an Ogg stream that is decoded to count its samples: 5 minutes or so
 _MOST_TRIMMED = 8192  # samples that an Ogg stream omits from its last packet
 
 Opener = Callable[[], BinaryIO]  # opens the file again, at its start
@@ -108,13 +109,16 @@ def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
 class SndfileSound:
     """A sound that libsndfile decodes."""
 
-    def __init__(self, opener: Opener, *, salvage: bool, logged: bool = True) -> None:
+    def __init__(
+        self, opener: Opener, *, salvage: bool, logged: bool = True, can_seek: bool = True
+    ) -> None:
         """Read the header, and count the samples if the header may be wrong.
 
         Args:
             opener: opens the file.
             salvage: end the sound at damage, with a note.
             logged: whether libsndfile's messages on lengths become notes.
+            can_seek: whether to check the length by seeking: in damaged Vorbis, libsndfile crashes.
 
         Raises:
             InputError: libsndfile does not know the format.
@@ -129,7 +133,7 @@ class SndfileSound:
             self.format: str = sound.format
             log = sound.extra_info
             self.tags = tags_of_mapping(sound.copy_metadata())
-            trusted = not salvage and ends_there(sound)
+            trusted = not can_seek or (not salvage and ends_there(sound))
         if not trusted:
             self.num_samples = self._count()
         if logged and any(_CUT.search(line) for line in log.splitlines()):
@@ -156,7 +160,7 @@ class SndfileSound:
         self._verify(notes)
 
     def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
-        block: Waveform = sound.read(size, dtype="float32", always_2d=True).T
+        block: Waveform = _read_frames(sound, size, "float32").T
         return block
 
     def _verify(self, notes: list[Note]) -> None:
@@ -207,7 +211,7 @@ class FlacSound(SndfileSound):
         return super().blocks(notes)
 
     def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
-        levels: NDArray[np.int32] = sound.read(size, dtype="int32", always_2d=True)
+        levels: NDArray[np.int32] = _read_frames(sound, size, "int32")
         self._md5.update(_packed(levels >> (32 - self._facts.bits), self._facts.bits))
         block: Waveform = levels.T.astype(np.float32) * _SCALE
         return block
@@ -225,28 +229,57 @@ class FlacSound(SndfileSound):
 class OggSound(SndfileSound):
     """One logical stream of an Ogg file."""
 
-    def __init__(self, opener: Opener, endless: Opener, *, plausible: bool, salvage: bool) -> None:
-        """Take the stream's pages, and the same pages with a too large length on the last."""
-        try:
-            super().__init__(opener, salvage=salvage, logged=False)
-            plausible = plausible and not self._is_wrong(endless)
-        except InputError:  # the position on the last page is invalid
-            plausible = False
-        if not plausible:
-            super().__init__(endless, salvage=salvage, logged=False)
-            self.num_samples = self._count()
+    def __init__(
+        self, opener: Opener, others: Sequence[Opener], *, plausible: bool, salvage: bool
+    ) -> None:
+        """Take the stream's pages, and the same pages with other positions.
 
-    def _is_wrong(self, endless: Opener) -> bool:
-        """Return whether the position on the last page is not the end of the data."""
-        if not self.num_samples:
-            return True
+        Args:
+            opener: opens the pages as they are.
+            others: open the pages with a too large length on the last; a further one without any
+                position before.
+            plausible: whether the positions are possible.
+            salvage: end the sound at damage, with a note.
+        """
+        for number, each in enumerate((opener, *others)):
+            is_last = number == len(others)
+            try:
+                super().__init__(each, salvage=salvage, logged=False, can_seek=False)
+                claimed, is_short = self.num_samples, length_of(each()) < _SHORT_BYTES
+                if number or salvage or is_short:
+                    self.num_samples = self._count()
+                if number:
+                    return
+                agrees = salvage or self.num_samples == claimed
+                if plausible and agrees and self._ends_at(claimed, others[0]):
+                    return
+            except InputError:  # a position is invalid
+                if is_last:
+                    raise
+
+    def _ends_at(self, claimed: int, endless: Opener) -> bool:
+        """Return whether the position on the last page is the end of the data."""
+        count = 0
         try:
             with open_sndfile(endless()) as sound:
-                sound.seek(self.num_samples - 1)
-                more = len(sound.read(_MOST_TRIMMED + 2))
+                while size := self._read(sound, BLOCK).shape[1]:
+                    count += size
         except InputError:
-            return True
-        return not 1 <= more <= _MOST_TRIMMED
+            return False
+        return 0 < claimed <= count < claimed + _MOST_TRIMMED
+
+
+def _read_frames(sound: soundfile.SoundFile, size: int, dtype: str) -> NDArray[Any]:
+    """Return the next samples [n, C], n up to `size`.
+
+    Raises:
+        InputError: libsndfile's position is beyond the length that it says, as in damaged Opus.
+    """
+    try:
+        samples: NDArray[Any] = sound.read(size, dtype=dtype, always_2d=True)
+    except ValueError as error:
+        raise InputError("damaged: the length of the sound is impossible") from error
+    return samples
 
 
 def _view(file: BinaryIO, parts: list[tuple[int, int] | bytes]) -> BinaryIO:

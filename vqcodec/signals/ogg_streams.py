@@ -15,6 +15,7 @@ _FIRST, _LAST = 2, 4  # flags of a page
 _NO_GRANULE = (1 << 64) - 1  # no packet ends on the page
 _MOST_SAMPLES = 5760  # of a packet: 120 ms of Opus at 48 kHz; Vorbis has at most 4096
 _HUGE = 1 << 40
+_VORBIS_HEADERS = 3  # packets before the first with sound
 _KINDS = {
     b"\x01vorbis": "Vorbis",
     b"OpusHead": "Opus",
@@ -93,12 +94,38 @@ class OggStream:
         page = bytearray(read_at(file, self.last.start, self.last.stop - self.last.start))
         granule = _HUGE
         if self.kind == "Opus":  # its decoder needs a possible first position
-            granule = self.before + _opus_samples(bytes(page))
-        page[6:14] = granule.to_bytes(8, "little")
-        page[22:26] = bytes(4)
-        page[22:26] = page_checksum(bytes(page)).to_bytes(4, "little")
+            granule = min(self.before, _HUGE) + _opus_samples(bytes(page))
         start, _ = self.parts[-1]
-        return [*self.parts[:-1], (start, self.last.start), bytes(page)]
+        return [*self.parts[:-1], (start, self.last.start), _with_granule(page, granule)]
+
+    def without_positions(self, file: BinaryIO) -> list[Part]:
+        """Return its pages as `without_length`, and no page before claims a position, either."""
+        *parts, before, last = self.without_length(file)
+        found: list[Part] = []
+        num_packets = 0
+        for part in (*parts, before):
+            assert not isinstance(part, bytes)
+            position, stop = part
+            while position < stop:
+                page = _parse_page(read_at(file, position, _HEADER_BYTES + 255), position)
+                assert page is not None
+                num_packets += page.num_packets
+                if num_packets > _VORBIS_HEADERS:
+                    data = bytearray(read_at(file, position, page.stop - position))
+                    found.append(_with_granule(data, _NO_GRANULE)[:_HEADER_BYTES])
+                    found.append((position + _HEADER_BYTES, page.stop))
+                else:
+                    found.append((position, page.stop))
+                position = page.stop
+        return [*found, last]
+
+
+def _with_granule(page: bytearray, granule: int) -> bytes:
+    """Return a page with another position, and a valid checksum."""
+    page[6:14] = granule.to_bytes(8, "little")
+    page[22:26] = bytes(4)
+    page[22:26] = page_checksum(bytes(page)).to_bytes(4, "little")
+    return bytes(page)
 
 
 def page_checksum(page: bytes) -> int:

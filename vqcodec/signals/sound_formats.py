@@ -150,9 +150,12 @@ def _open_ogg(file: BinaryIO, start: int, *, salvage: bool) -> OpenSound:
         elif stream.kind == "Speex":
             sound = extra_formats.open_sound(_opener(file, stream.parts)(), "ogg")
         else:
+            others = [_opener(file, stream.without_length(file))]
+            if stream.kind == "Vorbis":
+                others.append(_opener(file, stream.without_positions(file)))
             sound = OggSound(
                 _opener(file, stream.parts),
-                _opener(file, stream.without_length(file)),
+                others,
                 plausible=stream.plausible,
                 salvage=salvage,
             )
