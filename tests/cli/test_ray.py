@@ -60,7 +60,7 @@ def test_every_item_has_one_result():
         number: number**2 for number in range(200)
     }
     assert {result[1] for result in outcomes.results.values()} == {1}  # loaded once for each worker
-    assert len({result[2] for result in outcomes.results.values()}) == 2
+    assert 1 <= len({result[2] for result in outcomes.results.values()}) <= 2
     assert {result[3] for result in outcomes.results.values()} == {"1"}
     assert not outcomes.errors
 
