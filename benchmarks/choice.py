@@ -23,7 +23,7 @@ from vqcodec.signals.speech_detection import RATE, excerpts, judge, measures_of
 
 NAMES = ("syllables", "roughness", "steadiness", "tones")
 PENALTY = 1.0
-MAX_OF_A_KIND = 60
+MAX_OF_A_KIND = 120
 _FFT, _STEP = 1024, 256
 
 

@@ -24,7 +24,11 @@ from vqcodec.evaluation.record import Record, mean_records
 from vqcodec.evaluation.table import parse_json_lines
 
 QUALITIES = "1,2,3,4,5,6,7,8,9,10"
-METRICS = {"pictures": ("psnr_db", "ms_ssim_db"), "voices": ("pesq_wb", "stoi")}
+METRICS = {
+    "pictures": ("psnr_db", "ms_ssim_db"),
+    "voices": ("pesq_wb", "stoi"),
+    "sounds": ("visqol_audio",),
+}
 SAVED_METRIC = "psnr_db"
 LOWEST_DB, HIGHEST_DB = 24.0, 30.0  # where bytes are compared
 

@@ -68,6 +68,35 @@ def summary_table(results: Results) -> str:
     return markdown(["model", "against", "at equal", "BD-rate", "over"], rows) if rows else ""
 
 
+def designs_table(results: Results) -> str:
+    """Return the designs of `benchmarks/sound_designs.py`."""
+    if "sound_designs" not in results:
+        return ""
+    result = results["sound_designs"]
+    rows: list[Row] = [
+        [
+            design["hop_length"],
+            design["num_slots"],
+            number(design["levels_per_second"]),
+            design["level_octaves"],
+            design["split_cost"],
+            number(design["noise_from_hz"]),
+            number(design["visqol"]),
+        ]
+        for design in result["designs"]
+    ]
+    header = [
+        "samples of a frame",
+        "levels of a frame",
+        "levels a second",
+        "step of a level, octaves",
+        "cost of a split",
+        "noise from, Hz",
+        "visqol_audio",
+    ]
+    return f"Means over {result['num_files']} sounds of 5 s.\n\n" + markdown(header, rows)
+
+
 def rate_table(name: str) -> Callable[[Results], str]:
     """Return a function that shows the mean records of a rate-distortion result."""
 
@@ -241,6 +270,9 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "published": published_table,
     "voices": rate_table("voices"),
     "voice gaps": gaps_table("voices"),
+    "sounds": rate_table("sounds-audio"),
+    "sound gaps": gaps_table("sounds-audio"),
+    "sound designs": designs_table,
     "paper pictures": rate_table("paper-pictures"),
     "paper voices": rate_table("paper-voices"),
     "phones": phones_table,

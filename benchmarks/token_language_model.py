@@ -193,7 +193,7 @@ def main() -> None:
     write_result(
         "token_language_model",
         {
-            "model": f"{tokens.model} {tokens.fingerprint}",
+            "model": {"name": tokens.model, "fingerprint": tokens.fingerprint},
             "quality": tokens.quality,
             "minutes": wanted.minutes,
             "steps": steps,

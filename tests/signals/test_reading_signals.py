@@ -49,7 +49,7 @@ def test_a_file_that_cannot_seek_is_read():
     assert isinstance(read_signal(Pipe(bytes_of(PICTURE, "PNG"))), Picture)
 
 
-@pytest.mark.parametrize("content", [b"", b"neither", bytes(1000)])
+@pytest.mark.parametrize("content", [b"neither", bytes(1000)])
 def test_unknown_content_is_read_by_its_name(content):
     for name, kind in (
         ("x.MP3", "cannot be read as a sound"),
@@ -58,6 +58,12 @@ def test_unknown_content_is_read_by_its_name(content):
     ):
         with pytest.raises(InputError, match=f"^{name}: {kind}"):
             read_signal(io.BytesIO(content), name)
+
+
+@pytest.mark.parametrize("name", ["x.MP3", "x.wav", "x.png", "x.txt"])
+def test_an_empty_file_is_called_empty(name):
+    with pytest.raises(InputError, match=f"^{name}: is empty$"):
+        read_signal(io.BytesIO(), name)
 
 
 def test_a_missing_file_is_reported_by_its_path(tmp_path):

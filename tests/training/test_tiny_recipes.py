@@ -38,7 +38,8 @@ def test_the_parts_of_a_shipped_recipe_fit(name):
     recipe, _ = read_recipe(name)
     quantizer = Autoencoder(recipe_tables(recipe)).quantizer
     prior = build_prior_network(recipe.prior, quantizer.codebook_sizes)
-    assert sum(prior.group_sizes) == quantizer.num_codebooks
+    num_bands = recipe.prior.get("num_bands", 1)  # each has all groups
+    assert num_bands * sum(prior.group_sizes) == quantizer.num_codebooks
     assert prior.head == quantizer.relaxed_head
 
 

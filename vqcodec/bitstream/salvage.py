@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from vqcodec.bitstream.fields import FieldReader
-from vqcodec.bitstream.header import Header, parse_header
+from vqcodec.bitstream.header import MAGIC, VERSION, Header, parse_header
 from vqcodec.bitstream.limits import MAX_NUM_SECTIONS, MAX_SECTION_BYTES
 from vqcodec.bitstream.sections import Section, Tag, parse_section
-from vqcodec.errors import CorruptStreamError, StreamError, UnsupportedStreamError
+from vqcodec.errors import CorruptStreamError, StreamError
 
 _LAST = 0x40
 _CRC_BYTES = 4
@@ -62,9 +62,9 @@ def salvage_header(data: bytes) -> tuple[Header, int, bool]:
     reader = FieldReader(data)
     try:
         return parse_header(reader), reader.position, False
-    except UnsupportedStreamError:
-        raise
-    except CorruptStreamError:
+    except StreamError:
+        if data.startswith(MAGIC) and data[len(MAGIC) : len(MAGIC) + 1] != bytes([VERSION]):
+            raise  # another version is no damage
         found = _repaired_headers(data[:MAX_HEADER_BYTES])
         if len(found) != 1:
             raise

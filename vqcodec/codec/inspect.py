@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vqcodec.bitstream.channels import channels_of_planes, codes_pairs
 from vqcodec.bitstream.header import VERSION, AudioFacts
 from vqcodec.bitstream.sections import Tag, size_of_section
 from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.model_file import read_facts
-from vqcodec.codec.zoo import ModelCard, find_model
+from vqcodec.codec.zoo import find_model
 from vqcodec.errors import MissingModelError, ModelFileError
 from vqcodec.rate import bits_per_pixel, bits_per_second
+
+if TYPE_CHECKING:
+    from vqcodec.codec.zoo import ModelCard
 
 
 def verify(stream: bytes) -> None:

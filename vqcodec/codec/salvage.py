@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vqcodec.bitstream.header import AudioFacts
-from vqcodec.bitstream.salvage import Gap, Salvaged, place_segments, salvage_sections
+from vqcodec.bitstream.salvage import (
+    Gap,
+    Salvaged,
+    place_segments,
+    salvage_header,
+    salvage_sections,
+)
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream
 from vqcodec.codec.decompress import check_header, check_sections, open_stream
 from vqcodec.codec.parts import Parts
-from vqcodec.errors import CorruptStreamError, UnsupportedStreamError
+from vqcodec.errors import CorruptStreamError, StreamError, UnsupportedStreamError
 from vqcodec.layout import pieces as pieces_of
 from vqcodec.modalities.base import Facts
 from vqcodec.notes import Note, NoteCode
@@ -47,9 +53,9 @@ def salvage_stream(data: bytes, parts: Parts, level: int | None = None) -> Salva
     """
     try:
         return SalvagedStream(open_stream(data, parts, level), level)
-    except UnsupportedStreamError:
-        raise
-    except CorruptStreamError as error:
+    except StreamError as error:
+        if isinstance(error, UnsupportedStreamError) and not salvage_header(data)[2]:
+            raise
         salvaged = salvage_sections(data)
         num_levels = check_header(salvaged.header, parts, level)
         others = [
@@ -87,7 +93,7 @@ def _with_levels(
 
 
 def _with_segments(
-    salvaged: Salvaged, others: Sequence[Section], parts: Parts, error: CorruptStreamError
+    salvaged: Salvaged, others: Sequence[Section], parts: Parts, error: StreamError
 ) -> SalvagedStream:
     """Return the stream with all segments that are whole."""
     facts, modality = salvaged.header.facts, parts.modality

@@ -17,6 +17,7 @@ from vqcodec.entropy.range_coder import Coder
 from vqcodec.priors.base import Bits, Indices, Prior, Shape, Targets
 from vqcodec.priors.frames import FramesPrior
 from vqcodec.priors.grid import GridPrior
+from vqcodec.priors.plane import PlanePrior
 from vqcodec.signals.files import Signal
 
 if TYPE_CHECKING:
@@ -119,4 +120,6 @@ class _IndexKeeper(Prior):
 
 def _level_sizes(prior: Prior, num_codebooks: int) -> Sequence[int]:
     """Return the number of codebooks of each level; a prior without groups has one level."""
+    if isinstance(prior, PlanePrior):  # a codebook of a group for each band
+        return [size * prior.config.num_bands for size in prior.config.groups]
     return prior.config.groups if isinstance(prior, GridPrior | FramesPrior) else [num_codebooks]

@@ -69,7 +69,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
     @property
     def takes_voices(self) -> bool:
         """Whether the decoder supports voice conversion, to the voice of a recording."""
-        return self.config.voice_dim > 0
+        return not isinstance(self.config, BlocksConfig) and self.config.voice_dim > 0
 
     def speaker_features(self, speaker: LazySignal) -> Array:
         """Return log mel energies [1, C, F] of the first `VOICE_S` seconds of a recording.
