@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from vqcodec.networks.processes import (
     average_gradients,
     average_values,
     copy_from_first,
-    num_processes,
     own_part,
     process_rank,
 )
@@ -313,30 +312,32 @@ class AutoencoderTraining:
         If several processes train, they end after the same step, also when only one of them gets
         a signal. Process 0 writes all files and reports.
         """
-        self.begin()
+        with stopping_together() as is_stopped:
+            self.begin()
+            if process_rank() == 0:
+                self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
+            try:
+                self._train_until(is_stopped)
+            except (KeyboardInterrupt, SystemExit):
+                self.save()
+                raise
+            finally:
+                self.loader.close()
+            self.save()
+
+    def _train_until(self, is_stopped: Callable[[], bool]) -> None:
+        """Make steps up to the last one, with reports and checkpoints."""
         last = min(self.options.steps or self.recipe.schedule.steps, self.recipe.schedule.steps)
         means = Means()
-        try:
-            with stopping_together() as is_stopped:
-                is_stopped()  # waits until all processes hold signals back
-                if process_rank() == 0:
-                    self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
-                while self.step < last and not is_stopped():
-                    with uninterrupted():
-                        means.add(self.train_step())
-                    if self.step % self.options.report_every == 0 or self.step == last:
-                        self._report(means.take())
-                    if self.step % self.options.save_every == 0:
-                        self.save()
-                    if self.step % (4 * self.options.save_every) == 0 or self.step == last:
-                        self._report_held_out()
+        while self.step < last and not is_stopped():
+            with uninterrupted():
+                means.add(self.train_step())
+            if self.step % self.options.report_every == 0 or self.step == last:
+                self._report(means.take())
+            if self.step % self.options.save_every == 0:
                 self.save()
-        except (KeyboardInterrupt, SystemExit):
-            if num_processes() == 1:  # several processes have saved above
-                self.save()
-            raise
-        finally:
-            self.loader.close()
+            if self.step % (4 * self.options.save_every) == 0 or self.step == last:
+                self._report_held_out()
 
     def _report(self, values: dict[str, float]) -> None:
         """Report means of the batches since the last report."""

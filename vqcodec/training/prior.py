@@ -20,7 +20,6 @@ from vqcodec.networks.processes import (
     average_gradients,
     average_values,
     copy_from_first,
-    num_processes,
     own_part,
     process_rank,
 )
@@ -252,11 +251,11 @@ class PriorTraining:
         """Train to the end of the schedule, or to `steps`; see `AutoencoderTraining.run`."""
         last = min(steps or self.schedule.steps, self.schedule.steps)
         means = Means()
-        copy_from_first([*self.prior.state_dict().values(), *self.average.values.values()])
-        if process_rank() == 0:
-            self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
-        try:
-            with stopping_together() as is_stopped:
+        with stopping_together() as is_stopped:
+            copy_from_first([*self.prior.state_dict().values(), *self.average.values.values()])
+            if process_rank() == 0:
+                self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
+            try:
                 while self.step < last and not is_stopped():
                     with uninterrupted():
                         means.add({"bits_per_index": self.train_step()})
@@ -264,13 +263,12 @@ class PriorTraining:
                         self._report(means.take())
                     if self.step % 500 == 0:
                         self.save()
+            except (KeyboardInterrupt, SystemExit):
                 self.save()
-        except (KeyboardInterrupt, SystemExit):
-            if num_processes() == 1:  # several processes have saved above
-                self.save()
-            raise
-        finally:
-            self.loader.close()
+                raise
+            finally:
+                self.loader.close()
+            self.save()
         if process_rank() == 0 and self.log.path.exists():
             write_curves(self.log.path)
 
