@@ -40,12 +40,14 @@ def adapted_table(results: Results) -> str:
     rows = []
     for name, own in result["domains"].items():
         rival = own["change_to_rival_percent"]
-        parts = ", ".join(f"{part} {steps}" for part, steps in own["steps"].items())
+        parts = ", ".join(
+            f"{part} ({steps} steps)" if steps else part for part, steps in own["steps"].items()
+        )
         rows.append([
             f"{name.rsplit(' ', 1)[0]}: {own['files']}",
             own["model"].split()[0],
             f"{own['num_training_files']}, {own['num_judged_files']}",
-            f"{parts} steps",
+            parts,
             number(own["cpu_minutes"]),
             percentage(own["prior_change_percent"]),
             percentage(own["change_percent"]),
