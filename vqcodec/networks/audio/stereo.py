@@ -21,6 +21,10 @@ SIDE_COARSENESS = 1.5  # of side levels, relative to those of mid
 ANGLE_STEP, MOST_ANGLE = 0.2, 1.2  # of the side channel's prediction by the mid channel
 LEAST_SAVING = 0.3  # of the side channel's power, below which it is not predicted
 SPLIT_COST = 0.1  # relative cost of one more halving of a frame
+ATTACK = (
+    8.0  # rise of the power of an eighth of a frame, over the mean of eight before, of an attack
+)
+ATTACK_COST = 1.0  # relative cost of a frame with an attack that is not split
 NOISE_FRAMES = 256  # after which the noise repeats
 WIDTH_POWER = 0.6  # of a step over the width of its band
 SIDE_BINS = (*range(0, BAND_BINS, 2), *range(1, BAND_BINS, 2))  # order of a grid band's bins
@@ -145,8 +149,10 @@ class StereoEncoder(nn.Module):
     def choose(self, channels: Tensor, rate: Tensor) -> Tensor:
         """Return the split [B, F] of each frame that needs the fewest bits (perceptual entropy).
 
-        All ways to split a frame are compared at the thresholds of the whole frame.
+        All ways to split a frame are compared at the thresholds of the whole frame. A frame with
+        an attack is split whatever it costs, because noise would be heard before the attack.
         """
+        attacks = self.attacks(channels)
         slots = self.frames.slots
         whole = self.transform.analyse_alike(channels, 0)
         chosen = slots.chosen(torch.zeros_like(whole[:, 0, :, 0]).long())
@@ -158,8 +164,24 @@ class StereoEncoder(nn.Module):
         for number in range(len(SPLITS)):
             bins = whole if number == 0 else self.transform.analyse_alike(channels, number)
             cost = torch.log2(1 + (bins / threshold).square()).sum((1, 3))  # [B, F]
-            costs.append(cost * (1 + SPLIT_COST * number))
+            splitting = SPLIT_COST * number + ATTACK_COST * attacks * (
+                1 - number / (len(SPLITS) - 1)
+            )
+            costs.append(cost * (1 + splitting))
         return torch.stack(costs).argmin(0)
+
+    def attacks(self, channels: Tensor) -> Tensor:
+        """Return whether each frame has an attack, [B, F], 1 or 0.
+
+        The differences of samples are compared, which emphasises high frequencies.
+        """
+        batch, parts = channels.shape[0], SPLITS[-1]
+        rises = functional.pad(channels[:, :, 1:] - channels[:, :, :-1], (1, 0))
+        powers = rises.reshape(batch, CHANNELS, -1, self.transform.hop_length // parts)
+        powers = powers.square().mean(3).sum(1, keepdim=True) + FLOOR**2  # [B, 1, F * parts]
+        before = functional.avg_pool1d(functional.pad(powers, (parts, 0)), parts, 1)[:, :, :-1]
+        sudden = ((powers / (before + FLOOR**2) - ATTACK) * 1e3).clamp(0, 1)
+        return sudden.reshape(batch, -1, parts).sum(2).clamp(max=1)
 
 
 class StereoDecoder(nn.Module):
