@@ -88,6 +88,8 @@ def test_noise_behind_a_voice_does_not_matter():
 def test_a_voice_in_the_middle_is_speech_and_unlike_channels_are_not():
     man, woman = (read_clip(SAMPLES / f"voice_{name}.flac") for name in ("man", "woman"))
     assert judge(clip(np.tile(man.waveform, (2, 1)), man.sample_rate)).is_speech
+    one_side = np.concatenate([0 * man.waveform, man.waveform])
+    assert judge(clip(one_side, man.sample_rate)).is_speech
     length = min(man.num_samples, woman.num_samples)
     both = np.concatenate([each.waveform[:, :length] for each in (man, woman)])
     judgement = judge(clip(both, man.sample_rate))
