@@ -19,11 +19,13 @@ from vqcodec.files import find_files
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound import AudioClip
 from vqcodec.signals.sound_files import SUFFIXES, read_clip
-from vqcodec.signals.speech_detection import RATE, excerpts, judge, measures_of
+from vqcodec.signals.speech_detection import RATE, judge, measures_of
 
 NAMES = ("syllables", "roughness", "steadiness", "tones")
 PENALTY = 1.0
-MAX_OF_A_KIND = 120
+SLOWED_SHARE = 0.1
+SHORTEST_S = 1.0
+EXCERPTS_S = ((1.5, 4.0), (4.0, 10.0))
 _FFT, _STEP = 1024, 256
 
 
@@ -31,50 +33,58 @@ def main() -> None:
     """Fit or measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", choices=["fit", "measure"])
-    parser.add_argument("--voices", type=Path, nargs="+", required=True, help="folders or files")
-    parser.add_argument("--others", type=Path, nargs="+", required=True, help="folders or files")
-    parser.add_argument("--least-s", type=float, default=1.0, help="shorter files are left out")
+    parser.add_argument("--voices", nargs="+", required=True, help="to fit: SHARE:FOLDER")
+    parser.add_argument("--others", nargs="+", required=True, help="to fit: SHARE:FOLDER")
+    parser.add_argument("--most", type=int, default=300, help="files of a folder to fit on")
     parser.add_argument("--name", default="choice")
     options = parser.parse_args()
     if options.action == "fit":
-        fit(options.voices, options.others, options.least_s)
+        fit(options.voices, options.others, options.most)
     else:
-        measure(options.voices, options.others, options.name)
+        folders = (list(map(Path, each)) for each in (options.voices, options.others))
+        measure(*folders, name=options.name)
 
 
-def fit(voices: Sequence[Path], others: Sequence[Path], least_s: float) -> None:
+def fit(voices: Sequence[str], others: Sequence[str], most: int) -> None:
     """Print the weights of a logistic regression, and the errors in five folds of files."""
     rng = random.Random(0)
+    kinds = [*((words, 1.0) for words in voices), *((words, 0.0) for words in others)]
     rows: list[list[float]] = []
-    labels: list[float] = []
-    for folders, label in ((voices, 1.0), (others, 0.0)):
-        for clip in _clips(folders, rng, least_s):
-            varied = _slowed(clip, rng) if label else None
-            for each, own in ((clip, label), (varied, 0.0)):
-                found = each and measures_of(next(excerpts(each)))
-                if found:
-                    rows.append([found[name] for name in NAMES])
-                    labels.append(own)
-    values, wanted = np.array(rows), np.array(labels)
+    labels: list[tuple[float, str, float, int]] = []  # label, kind, share of the kind, fold
+    for words, label in kinds:
+        share, _, folder = words.partition(":")
+        for number, path in enumerate(_some_files(Path(folder), rng, most)):
+            for clip in _excerpts(path, rng):
+                varied = _slowed(clip, rng) if label else None
+                for each, own, kind, weight in (
+                    (clip, label, Path(folder).name, float(share)),
+                    (varied, 0.0, "slowed voices", SLOWED_SHARE),
+                ):
+                    found = each and measures_of((each.waveform, each.sample_rate))
+                    if found:
+                        rows.append([found[name] for name in NAMES])
+                        labels.append((own, kind, weight, number % 5))
+    wanted, names, weights, folds = map(np.array, zip(*labels, strict=True))
+    weights = weights / [np.sum(names == name) for name in names] * len(names)
+    values = np.array(rows)
     centres, scales = values.mean(axis=0), values.std(axis=0)
     inputs = np.column_stack([(values - centres) / scales, np.ones(len(values))])
-    folds = np.arange(len(values)) % 5
     scores = np.zeros(len(values))
     for fold in range(5):
-        scores[folds == fold] = inputs[folds == fold] @ _weights(
-            inputs[folds != fold], wanted[folds != fold]
-        )
-    right = (scores > 0) == (wanted > 0)
-    for label, name in ((1, "voices"), (0, "others")):
-        kind = wanted == label
-        print(f"{name}: {right[kind].mean():.1%} of {kind.sum()} right")
-    weights = _weights(inputs, wanted)
-    for name, *numbers in zip(NAMES, centres, scales, weights, strict=False):
+        rest = folds != fold
+        own_weights = _weights(inputs[rest], wanted[rest], weights[rest])
+        scores[~rest] = inputs[~rest] @ own_weights
+    for name in dict.fromkeys(names.tolist()):
+        kind_of = names == name
+        right = (scores[kind_of] > 0) == (wanted[kind_of] > 0)
+        print(f"{name}: {right.mean():.1%} of {kind_of.sum()} excerpts right")
+    found_weights = _weights(inputs, wanted, weights)
+    for name, *numbers in zip(NAMES, centres, scales, found_weights, strict=False):
         print(name, *(f"{number:.3f}" for number in numbers))
-    print(f"bias {weights[-1]:.3f}")
+    print(f"bias {found_weights[-1]:.3f}")
 
 
-def measure(voices: Sequence[Path], others: Sequence[Path], name: str) -> None:
+def measure(voices: Sequence[Path], others: Sequence[Path], *, name: str) -> None:
     """Write how each file is judged."""
     files = []
     for folders, is_voice in ((voices, True), (others, False)):
@@ -101,24 +111,24 @@ def measure(voices: Sequence[Path], others: Sequence[Path], name: str) -> None:
     write_result(name, {**kinds, "files": files})
 
 
-def _clips(folders: Sequence[Path], rng: random.Random, least_s: float) -> Iterator[AudioClip]:
-    """Yield the middle 10 s of some files of each kind; the kind is how a name begins."""
-    kinds: dict[str, list[Path]] = {}
-    for path in find_files(list(folders), set(SUFFIXES)):
-        kinds.setdefault(f"{path.parent}/{path.name.split('__')[0][:12]}", []).append(path)
-    of_parents: dict[str, list[Path]] = {}
-    for kind, paths in kinds.items():  # names of their own are one kind
-        of_parents.setdefault(kind if len(paths) > 3 else kind.rpartition("/")[0], []).extend(paths)
-    for paths in of_parents.values():
-        for path in rng.sample(paths, min(MAX_OF_A_KIND, len(paths))):
-            try:
-                clip = read_clip(path)
-            except InputError:
-                continue
-            if clip.duration_s >= least_s:
-                first = max(0, clip.num_samples - 10 * clip.sample_rate) // 2
-                middle = clip.waveform[:, first : first + 10 * clip.sample_rate]
-                yield AudioClip(np.ascontiguousarray(middle), clip.sample_rate)
+def _some_files(folder: Path, rng: random.Random, most: int) -> list[Path]:
+    paths = sorted(find_files([folder], set(SUFFIXES)))
+    return rng.sample(paths, min(most, len(paths)))
+
+
+def _excerpts(path: Path, rng: random.Random) -> Iterator[AudioClip]:
+    """Yield a short and a long excerpt of a file of a second or more."""
+    try:
+        clip = read_clip(path)
+    except InputError:
+        return
+    if clip.duration_s < SHORTEST_S:
+        return
+    for range_s in EXCERPTS_S:
+        length = min(clip.num_samples, round(rng.uniform(*range_s) * clip.sample_rate))
+        first = rng.randrange(clip.num_samples - length + 1)
+        samples = np.ascontiguousarray(clip.waveform[:, first : first + length])
+        yield AudioClip(samples, clip.sample_rate)
 
 
 def _slowed(clip: AudioClip, rng: random.Random) -> AudioClip | None:
@@ -149,9 +159,10 @@ def _slowed(clip: AudioClip, rng: random.Random) -> AudioClip | None:
     return AudioClip(result[None, : 10 * RATE].astype(np.float32), RATE)
 
 
-def _weights(inputs: NDArray[np.float64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights of a logistic regression in which both kinds count alike (Newton)."""
-    shares = np.where(labels > 0, 0.5 / labels.sum(), 0.5 / (1 - labels).sum()) * len(labels)
+def _weights(
+    inputs: NDArray[np.float64], labels: NDArray[np.float64], shares: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weights of a logistic regression on weighted rows (Newton)."""
     penalties = np.full(inputs.shape[1], PENALTY)
     penalties[-1] = 1e-6
     weights = np.zeros(inputs.shape[1])

@@ -88,6 +88,8 @@ def test_noise_behind_a_voice_does_not_matter():
 def test_a_voice_in_the_middle_is_speech_and_unlike_channels_are_not():
     man, woman = (read_clip(SAMPLES / f"voice_{name}.flac") for name in ("man", "woman"))
     assert judge(clip(np.tile(man.waveform, (2, 1)), man.sample_rate)).is_speech
+    one_side = np.concatenate([0 * man.waveform, man.waveform])
+    assert judge(clip(one_side, man.sample_rate)).is_speech
     length = min(man.num_samples, woman.num_samples)
     both = np.concatenate([each.waveform[:, :length] for each in (man, woman)])
     judgement = judge(clip(both, man.sample_rate))
@@ -123,8 +125,9 @@ class Pieces:
         (0, []),
         (1, [0]),
         (9999, [0]),
-        (19_999, [0]),
+        (19_999, [0, 10_000]),
         (20_000, [0, 10_000]),
+        (25_000, [0, 8333, 16_666]),
         (65_000, [0, 18_333, 36_666, 54_999]),
         (10**6, [0, 196_666, 393_332, 589_998]),
     ],
@@ -133,7 +136,7 @@ def test_excerpts_are_spread_over_the_first_ten_minutes(num_samples, starts, blo
     found = list(excerpts(Pieces(num_samples, block)))
     assert [int(waveform[0, 0]) for waveform, _ in found] == starts
     for waveform, rate in found:
-        length = min(10_000, num_samples)
+        length = min(10_000, num_samples // len(starts))
         assert rate == 1000
         assert np.array_equal(waveform[0], waveform[0, 0] + np.arange(length))
 
