@@ -166,6 +166,19 @@ def _print(adapted: Adapted, rivals: Sequence[Judged], rival_gap: float | None) 
     base = f"{adapted.base.name} {adapted.base.fingerprint}"
     write_line(f"bytes at equal quality, against {base}: {adapted.gap_percent:+.1f} %")
     if rivals and rival_gap is None:
-        write_line(f"against {rivals[0].codec}: no quality in common")
+        write_line(
+            f"against {rivals[0].codec}: no quality in common: it {_extent(rivals)}, "
+            f"and the new model {_extent(adapted.after)}"
+        )
     elif rivals:
         write_line(f"bytes at equal quality, against {rivals[0].codec}: {rival_gap:+.1f} %")
+
+
+def _extent(records: Sequence[Judged]) -> str:
+    """Return the bytes of all files and their mean quality at the ends of a codec's scale."""
+    ends = []
+    for quality in (min(r.quality for r in records), max(r.quality for r in records)):
+        own = [record for record in records if record.quality == quality]
+        mean_db = sum(record.quality_db for record in own) / len(own)
+        ends.append(f"{sum(record.size_bytes for record in own)} bytes at {mean_db:.1f} dB")
+    return f"takes {ends[0]} to {ends[1]}"

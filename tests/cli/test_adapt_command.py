@@ -110,7 +110,9 @@ def test_the_gain_is_printed_for_every_file_and_against_another_codec(vqc, calls
     assert "against avif: -50.0 %" in lines[-1]
     assert "prior: 25% of the time, held-out -3.00 %" in outcome.stderr
     calls["rival"] = math.nan
-    assert "no quality in common" in adapt(vqc, tmp_path, "-f").stdout.decode()
+    lines = adapt(vqc, tmp_path, "-f").stdout.decode().splitlines()
+    assert "no quality in common: it takes 2000 bytes at 30.0 dB to" in lines[-1]
+    assert lines[-1].endswith("the new model takes 905 bytes at 30.1 dB to 905 bytes at 30.1 dB")
 
 
 def test_json_has_all_records(vqc, calls, tmp_path):
