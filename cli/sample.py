@@ -26,6 +26,8 @@ from .options import (
 )
 from .paths import STDIO, check_target, choose_format, open_target
 
+REST_TEMPERATURE = 0.7  # at 1, the rest of a picture is coarse noise
+
 
 def sample(
     *,
@@ -38,8 +40,13 @@ def sample(
         typer.Option(metavar="N", min=0, max=2**32 - 1, help="Default: a random seed."),
     ] = None,
     temperature: Annotated[
-        float, typer.Option(help="Below 1 prefers likely indices; 0 takes the likeliest.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Below 1 prefers likely indices; 0 takes the likeliest. Default: 1, and 0.7 for "
+            "the rest of a picture.",
+        ),
+    ] = None,
     duration: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Of a sound. Default: 3.")
     ] = None,
@@ -99,7 +106,8 @@ def sample(
 
     if as_json and output == STDIO:
         raise UsageError("--json and the sample cannot both go to stdout: use -o PATH")
-    require_within("--temperature", temperature, 0, 100)
+    if temperature is not None:
+        require_within("--temperature", temperature, 0, 100)
     check_target(output, force=force)
     part = Part.parse(source=source, keep=keep, mask=mask)
     if part is not None and any(value is not None for value in (duration, width, height)):
@@ -108,6 +116,8 @@ def sample(
         wants_sound = not part.is_picture
     else:
         wants_sound = duration is not None or _names_a_sound(output, file_format)
+    if temperature is None:
+        temperature = 1.0 if part is None or wants_sound else REST_TEMPERATURE
     name = model or default_model_name("audio" if wants_sound else "image")
     loaded = load_model(name, device)
     if wants_sound and sweeps is not None:
