@@ -1,5 +1,8 @@
 """Building and parsing of a stream's fields, with bounds checks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from vqcodec.errors import CorruptStreamError, TruncatedStreamError
 
 
@@ -69,3 +72,18 @@ class FieldReader:
         if group == 0 and shift > 7:
             raise CorruptStreamError(f"{name}: not written in as few bytes as possible")
         return value
+
+
+@contextmanager
+def within_section() -> Iterator[None]:
+    """Report a field that goes past the end of a section's body as damage.
+
+    The checksum of the section is valid, so the stream was not cut there.
+
+    Raises:
+        CorruptStreamError: a field goes past the end.
+    """
+    try:
+        yield
+    except TruncatedStreamError as error:
+        raise CorruptStreamError(str(error)) from error

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vqcodec.bitstream.fields import FieldReader, build_varint
+from vqcodec.bitstream.fields import FieldReader, build_varint, within_section
 from vqcodec.bitstream.limits import MAX_NUM_SAMPLES
-from vqcodec.errors import CorruptStreamError, TruncatedStreamError
+from vqcodec.errors import CorruptStreamError
 
 MAX_GAIN = 15  # a power of two
 
@@ -40,7 +40,7 @@ def parse_silence(body: bytes, num_planes: int, num_samples: int) -> list[Stretc
         CorruptStreamError: they are not within the sound, or are not as `build_silence` writes.
     """
     reader, planes = FieldReader(body), []
-    try:
+    with within_section():
         for _ in range(num_planes):
             stretches: list[range] = []
             position = 0
@@ -53,8 +53,6 @@ def parse_silence(body: bytes, num_planes: int, num_samples: int) -> list[Stretc
                 stretches.append(range(start, start + length))
                 position = start + length
             planes.append(tuple(stretches))
-    except TruncatedStreamError as error:  # of an intact section: no cut
-        raise CorruptStreamError(str(error)) from error
     if not reader.at_end:
         raise CorruptStreamError("silence: bytes after the last stretch")
     return planes
@@ -95,7 +93,7 @@ def parse_passages(body: bytes, num_samples: int) -> tuple[Passage, ...]:
         CorruptStreamError: they are not within the sound, or a gain is out of range.
     """
     reader, passages, position = FieldReader(body), list[Passage](), 0
-    try:
+    with within_section():
         while not reader.at_end:
             start = position + reader.parse_varint("passages: gap", MAX_NUM_SAMPLES)
             length = reader.parse_varint("passages: length", MAX_NUM_SAMPLES)
@@ -104,6 +102,4 @@ def parse_passages(body: bytes, num_samples: int) -> tuple[Passage, ...]:
             if not length or position > num_samples:
                 raise CorruptStreamError(f"passages: {length} samples from sample {start} on")
             passages.append(Passage(start, position, gain))
-    except TruncatedStreamError as error:  # of an intact section: no cut
-        raise CorruptStreamError(str(error)) from error
     return tuple(passages)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vqcodec.bitstream.fields import FieldReader, build_varint
+from vqcodec.bitstream.fields import FieldReader, build_varint, within_section
 from vqcodec.bitstream.limits import MAX_SECTION_BYTES
-from vqcodec.errors import CorruptStreamError, TruncatedStreamError
+from vqcodec.errors import CorruptStreamError
 
 Tags = tuple[tuple[str, str], ...]
 
@@ -24,17 +24,16 @@ def parse_tags(body: bytes) -> Tags:
         CorruptStreamError: the body is not as `build_tags` writes.
     """
     reader, tags = FieldReader(body), list[tuple[str, str]]()
-    try:
+    with within_section():
         while not reader.at_end:
             size = reader.parse_varint("tags: length", MAX_SECTION_BYTES)
-            text = reader.parse_bytes("tags: text", size).decode()
+            try:
+                text = reader.parse_bytes("tags: text", size).decode()
+            except UnicodeDecodeError as error:
+                raise CorruptStreamError("tags: not in UTF-8") from error
             name, equals, value = text.partition("=")
             is_name = name and all(" " <= char <= "}" and not char.islower() for char in name)
             if not equals or not is_name:
                 raise CorruptStreamError("tags: an entry without a name in upper case")
             tags.append((name, value))
-    except TruncatedStreamError as error:  # of an intact section: no cut
-        raise CorruptStreamError(str(error)) from error
-    except UnicodeDecodeError as error:
-        raise CorruptStreamError("tags: not in UTF-8") from error
     return tuple(tags)
