@@ -57,7 +57,11 @@ def run(root: Path, *arguments: str | Path) -> Run:
     """
     start = time.perf_counter()
     command = [sys.executable, "-c", START, str(root), *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=tempfile.gettempdir())
+    # Installed packages have their bytecode on disk, whatever this shell asks for.
+    environment = {
+        key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
+    }
+    process = subprocess.Popen(command, cwd=tempfile.gettempdir(), env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)

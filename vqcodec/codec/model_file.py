@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -126,9 +127,11 @@ def read_model_file(source: Path | bytes, name: str | None = None) -> ModelFile:
     try:
         tensors = load_file(source) if isinstance(source, Path) else load(source)
         checksum = facts.pop("checksum")
-        if checksum_of(facts, tensors) != checksum:
-            raise ModelFileError(f"{path}: damaged, its checksum does not match")
-        if fingerprint_of(facts["tables"], tensors) != facts["fingerprint"]:
+        with ThreadPoolExecutor(1) as pool:  # both take time, and release the lock of Python
+            fingerprint = pool.submit(fingerprint_of, facts["tables"], tensors)
+            if checksum_of(facts, tensors) != checksum:
+                raise ModelFileError(f"{path}: damaged, its checksum does not match")
+        if fingerprint.result() != facts["fingerprint"]:
             raise ModelFileError(f"{path}: its fingerprint is not that of its tables and tensors")
     except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(f"{path}: not a model that this version reads: {error}") from error

@@ -57,7 +57,7 @@ class FrequencyTables:
         self._lengths = lengths
         self._weights: dict[int, NDArray[np.float64]] = {}
         self._places = np.zeros(len(freqs), np.intp)
-        for length in np.unique(lengths).tolist():
+        for length in sorted(set(lengths.tolist())):  # np.unique imports much on its first use
             same = np.flatnonzero(lengths == length)
             self._weights[length] = as_weights(freqs[same, :length])
             self._places[same] = np.arange(len(same))

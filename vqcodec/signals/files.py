@@ -1,4 +1,7 @@
-"""Files <-> signals: which kind a file is, and which format a name asks for."""
+"""Files <-> signals: which kind a file is.
+
+The readers of sounds and pictures are imported where they are needed: a command starts faster.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from vqcodec.errors import InputError, UsageError
+from vqcodec.errors import InputError
 from vqcodec.notes import Note
-from vqcodec.signals import picture_files as image
-from vqcodec.signals import sound_files as audio
-from vqcodec.signals.libsndfile import NotASoundError
 from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip, Sound
-from vqcodec.signals.sound_formats import begins_like_sound
 
 Signal: TypeAlias = Picture | AudioClip
 LazySignal: TypeAlias = Picture | Sound  # a sound need not be in memory
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")  # how the most common ones begin
 
 
 def read_signal(
@@ -77,12 +77,24 @@ def open_signal(file: BinaryIO, name: str, *, options: ReadOptions = DEFAULT) ->
     """
     suffix = Path(name).suffix.lower()
     start = file.tell()
-    is_empty = not file.read(1)
+    magic = file.read(max(map(len, _PICTURES)))
     file.seek(start)
-    if is_empty:
+    if not magic:
         raise InputError(f"{name}: is empty")
+    if magic.startswith(_PICTURES):
+        from vqcodec.signals import picture_files as image
+
+        return image.read_picture(file, name, options=options)
+
+    from vqcodec.signals import sound_files as audio
+    from vqcodec.signals.libsndfile import NotASoundError
+    from vqcodec.signals.sound_formats import begins_like_sound
+
     if begins_like_sound(file):
         return audio.AudioFile(file, name, options)
+
+    from vqcodec.signals import picture_files as image
+
     if image.is_picture(file, name):
         return image.read_picture(file, name, options=options)
     try:
@@ -126,41 +138,33 @@ def write_signal(signal: LazySignal, file: BinaryIO, format: str) -> None:
         OutputError: the format cannot hold this signal, or the file cannot be written.
     """
     if isinstance(signal, Picture):
+        from vqcodec.signals import picture_files as image
+
         image.write_picture(signal, file, format)
     else:
+        from vqcodec.signals import sound_files as audio
+
         audio.write_clip(signal, file, format)
 
 
 def notes_on_writing(signal: LazySignal, format: str) -> list[Note]:
     """Return what a format cannot hold of a signal that can be written in it."""
     if isinstance(signal, Picture):
+        from vqcodec.signals import picture_files as image
+
         return image.notes_on_writing(signal, format)
+    from vqcodec.signals import sound_files as audio
+
     return audio.notes_on_writing(signal, format)
 
 
 def least_bytes(signal: LazySignal, format: str) -> int:
     """Return what a signal takes at least in a file of a format, as far as that is known before."""
-    return 0 if isinstance(signal, Picture) else audio.least_bytes(signal, format)
+    if isinstance(signal, Picture):
+        return 0
+    from vqcodec.signals import sound_files as audio
 
-
-def default_suffix(signal: Signal) -> str:
-    """Return the suffix of a file that holds the signal without loss."""
-    return ".png" if isinstance(signal, Picture) else ".wav"
-
-
-def format_of(path: Path, signal: Signal) -> str:
-    """Return the format that a file name asks for.
-
-    Raises:
-        UsageError: the suffix is of no format in which such a signal is written.
-    """
-    kind, suffixes = (
-        ("picture", image.SUFFIXES) if isinstance(signal, Picture) else ("sound", audio.SUFFIXES)
-    )
-    suffix = path.suffix.lower()
-    if suffix not in suffixes:
-        raise UsageError(f"{path}: a {kind} is written as {_names(suffixes)}")
-    return suffixes[suffix]
+    return audio.least_bytes(signal, format)
 
 
 def _names(suffixes: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import BinaryIO
 
 from vqcodec.signals.views import read_at
@@ -112,11 +113,19 @@ def parse_frame_header(data: bytes, at: int = 0) -> tuple[FrameFormat, int] | No
     """Return the format and the size in bytes of a frame; None if no frame begins there."""
     if len(data) < at + 4 or data[at] != 0xFF:
         return None
-    return _FRAMES.get(data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3] & 0xC0)
+    return _frames().get(data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3] & 0xC0)
 
 
-def _build_table() -> dict[int, tuple[FrameFormat, int]]:
+@cache
+def _frames() -> dict[int, tuple[FrameFormat, int]]:
     """Return all valid frame headers: there are few, and a table is fast."""
+    formats = {
+        (version, layer, rate, channels): FrameFormat(version, layer, rate, channels)
+        for version, rates in _RATES.items()
+        for layer in (1, 2, 3)
+        for rate in rates
+        for channels in (1, 2)
+    }
     table = {}
     for version, rates in _RATES.items():
         for layer in (1, 2, 3):
@@ -128,7 +137,7 @@ def _build_table() -> dict[int, tuple[FrameFormat, int]]:
                             second = 0xE0 | version << 3 | (4 - layer) << 1 | low & 1
                             third = bits_number << 4 | rate_number << 2 | padding << 1 | low >> 2
                             for mode in range(4):
-                                format = _FORMATS[version, layer, rate, 1 if mode == _MONO else 2]
+                                format = formats[version, layer, rate, 1 if mode == _MONO else 2]
                                 table[second << 16 | third << 8 | mode << 6] = (format, size)
     return table
 
@@ -138,16 +147,6 @@ def _frame_size(version: int, layer: int, rate: int, kbits: int, padding: int) -
         return (12_000 * kbits // rate + padding) * 4
     slots = 144_000 if layer == 2 or version == 3 else 72_000
     return slots * kbits // rate + padding
-
-
-_FORMATS = {
-    (version, layer, rate, channels): FrameFormat(version, layer, rate, channels)
-    for version, rates in _RATES.items()
-    for layer in (1, 2, 3)
-    for rate in rates
-    for channels in (1, 2)
-}
-_FRAMES = _build_table()
 
 
 class _Scanner:
