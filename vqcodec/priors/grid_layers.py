@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, activate, saturate
@@ -61,17 +62,20 @@ class GridGroup(GroupLayers):
         """
         height, width = state.shape[:2]
         features, weight = _keep(is_seen, features, self.context.weight[phase])
-        kernel = len(weight)
-        reach = kernel // 2
-        padded = np.pad(features, ((reach, reach), (reach, reach), (0, 0)))
+        kernel, num_features = len(weight), features.shape[2]
+        padded = _padded(features, kernel // 2)
+        weight = weight * taps[phase][:, :, None, None]
+        of_rows = weight.reshape(kernel, kernel * num_features, weight.shape[3])
+        kernel_rows = np.flatnonzero(taps[phase].any(axis=1)).tolist() if num_features else []
         outputs = np.empty((height, width, self.head.weight.shape[1]), features.dtype)
 
         def predict_rows(rows: slice) -> None:
             count = (rows.stop - rows.start) * width
             sums = np.zeros((count, weight.shape[-1]), features.dtype)
-            for row, column in zip(*np.nonzero(taps[phase]), strict=True):
-                seen = padded[offset[0] + row :: period, offset[1] + column :: period]
-                sums += seen[rows, :width].reshape(count, -1) @ weight[row, column]
+            for row in kernel_rows:
+                seen = _windows(padded[offset[0] + row :: period][rows], kernel)
+                seen = seen[:, offset[1] :: period][:, :width]
+                sums += seen.reshape(count, -1).dot(of_rows[row])
             context = self.context.requantize(sums, self.context.bias[phase])
             trunk = self.trunk(np.ascontiguousarray(state[rows]).reshape(count, -1))
             found = self.head(activate(self.hidden(activate(trunk + context))))
@@ -84,24 +88,39 @@ class GridGroup(GroupLayers):
         """Return the state [h, w, W] once the group's features [h, w, C] are known."""
         height, width, num_states = state.shape
         features, weight = _keep(is_seen, features, self.update.weight, before=num_states)
-        known = np.concatenate([activate(state), features], axis=2)
-        padded = np.pad(known, ((1, 1), (1, 1), (0, 0)))
-        advanced = np.empty((height, width, state.shape[2]), features.dtype)
+        padded = _padded(np.concatenate([activate(state), features], axis=2), 1)
+        of_rows = weight.reshape(3, -1, num_states)
+        advanced = np.empty((height, width, num_states), features.dtype)
 
         def advance_rows(rows: slice) -> None:
             count = (rows.stop - rows.start) * width
-            sums = np.zeros((count, state.shape[2]), features.dtype)
-            for row in range(3):
-                for column in range(3):
-                    seen = padded[rows.start + row : rows.stop + row, column : column + width]
-                    sums += seen.reshape(count, -1) @ weight[row, column]
+            seen = _windows(padded[rows.start : rows.stop + 2], 3).reshape(-1, len(of_rows[0]))
+            sums = seen[:count].dot(of_rows[0])
+            sums += seen[width : width + count].dot(of_rows[1])
+            sums += seen[2 * width :].dot(of_rows[2])
             changed = activate(self.update.requantize(sums, self.update.bias))
             advanced[rows] = saturate(
-                state[rows] + self.merge(changed).reshape(-1, width, state.shape[2])
+                state[rows] + self.merge(changed).reshape(-1, width, num_states)
             )
 
         in_blocks(advance_rows, height, width)
         return advanced
+
+
+def _padded(features: Array, reach: int) -> Array:
+    """Return features [h + 2 reach, w + 2 reach, C] with zeros around them."""
+    height, width, num_features = features.shape
+    padded = np.zeros((height + 2 * reach, width + 2 * reach, num_features), features.dtype)
+    padded[reach : reach + height, reach : reach + width] = features
+    return padded
+
+
+def _windows(padded: Array, kernel: int) -> Array:
+    """Return a view [h, w - kernel + 1, kernel * C] of rows [h, w, C]: `kernel` neighbours each."""
+    height, width, num_features = padded.shape
+    rows, step = padded.strides[0], padded.strides[1]
+    shape = (height, width - kernel + 1, kernel * num_features)
+    return as_strided(padded, shape, (rows, step, padded.strides[2]), writeable=False)
 
 
 def _keep(

@@ -18,11 +18,12 @@ from threadpoolctl import ThreadpoolController
 
 from vqcodec.cores import num_threads
 
-_LEAST_POSITIONS = 64  # of a block; for fewer, waking a thread costs more than it saves
+_LEAST_POSITIONS = 64  # of a thread; for fewer, waking it costs more than it saves
+_MOST_POSITIONS = 256  # of a block; the numbers of more leave the caches of a core
 
 
 def in_blocks(work: Callable[[slice], None], num_rows: int, row_size: int) -> None:
-    """Call `work` on blocks of rows in parallel; return when all are done.
+    """Call `work` on small blocks of rows, on several threads; return when all are done.
 
     Args:
         work: takes a block; blocks must be independent.
@@ -30,10 +31,16 @@ def in_blocks(work: Callable[[slice], None], num_rows: int, row_size: int) -> No
         row_size: positions per row.
     """
     count = max(1, min(num_threads(), num_rows, num_rows * row_size // _LEAST_POSITIONS))
+    step = max(1, _MOST_POSITIONS // max(1, row_size))
+
+    def work_on(first: int, last: int) -> None:
+        for start in range(first, last, step):
+            work(slice(start, min(start + step, last)))
+
     bounds = [num_rows * number // count for number in range(count + 1)]
-    blocks = [slice(*ends) for ends in itertools.pairwise(bounds)]
-    others = [_pool().submit(work, block) for block in blocks[1:]]
-    work(blocks[0])
+    shares = list(itertools.pairwise(bounds))
+    others = [_pool().submit(work_on, *share) for share in shares[1:]]
+    work_on(*shares[0])
     for other in others:
         other.result()
 
