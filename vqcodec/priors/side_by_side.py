@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController
 from vqcodec.cores import num_threads
 
 _LEAST_POSITIONS = 64  # of a thread; for fewer, waking it costs more than it saves
-_MOST_POSITIONS = 256  # of a block; the numbers of more leave the caches of a core
+_MOST_POSITIONS = 512  # of a block; the numbers of more leave the caches of a core
 
 
 def in_blocks(work: Callable[[slice], None], num_rows: int, row_size: int) -> None:
