@@ -345,10 +345,13 @@ def decode_grid(
     indices = np.full(shape, (model.codebook_size - 1) // 2, np.int64)
     period = model.prior.get("period", 2)
     phases = dither_matrix(period)
-    state = np.tile(model.integers("rate_state")[rate], (height, width, 1))
-    num_exact, is_plane = model.prior.get("num_exact", 0), model.prior["kind"] == "plane"
+    num_exact, is_plane, starts = 0, model.prior["kind"] == "plane", [0]
     if is_plane:
-        state = clamp(state + model.integers("band_state"))
+        num_exact, starts = model.prior.get("num_exact", 1), model.prior.get("starts", [0])
+        state = np.tile(model.integers("rate_state")[rate], (height, len(starts), 1))
+        state = clamp(state + model.integers("slot_state"))
+    else:
+        state = np.tile(model.integers("rate_state")[rate], (height, width, 1))
     groups = groups_in_use(model, num_codebooks)
     groups = groups[: decoders[0].number_of_groups(len(groups))]
     num_columns = width
@@ -359,12 +362,15 @@ def decode_grid(
         context, trunk, hidden, head = (
             Layer(model, f"{prefix}.{part}") for part in ("context", "trunk", "hidden", "head")
         )
-        features = np.zeros((height, width, size * model.integers("features").shape[2]), np.int64)
+        in_slots = number < num_exact
+        used_columns = len(starts) if in_slots else num_columns
+        num_features = size * model.integers("features").shape[2]
+        features = np.zeros((height, state.shape[1], num_features), np.int64)
         for phase in range(period * period):
             places = [
                 (y, x)
                 for y in range(height)
-                for x in range(width if number < num_exact else num_columns)
+                for x in range(used_columns)
                 if phases[y % period, x % period] == phase
             ]
             outputs = []
@@ -376,30 +382,29 @@ def decode_grid(
                 continue
             predicted = np.concatenate(outputs)
             if number < len(decoders):
-                together = decoders[number].together(predicted, exact=number < num_exact)
+                together = decoders[number].together(predicted, exact=in_slots)
             else:
                 together = likeliest(model, decoders[0].head, predicted)
             coded = np.array(together).reshape(-1, used)
             for (y, x), found in zip(places, coded, strict=True):
-                indices[first : first + used, y, x] = found
+                indices[first : first + used, y, starts[x] if in_slots else x] = found
                 seen = features_of(model, found, first)
                 features[y, x, : len(seen)] = seen
         if number + 1 < len(groups):
             update, merge = Layer(model, f"{prefix}.update"), Layer(model, f"{prefix}.merge")
-            if is_plane and number < 2:
-                starts = model.prior.get("starts", [0]) if number else [0]
-                source = [max(b for b in starts if b <= x) for x in range(width)]
-                features = features[:, source]
             known = np.concatenate([relu(state), features], axis=2)
             state = np.stack([
                 np.stack([
                     clamp(state[y, x] + merge(relu(update.round(
                         update.bias + neighbourhood_sum(known, y, x, update.weight)
                     ))))
-                    for x in range(width)
+                    for x in range(state.shape[1])
                 ])
                 for y in range(height)
             ])  # fmt: skip
+            if number + 1 == num_exact:
+                slots = [sum(start <= band for start in starts) - 1 for band in range(width)]
+                state = clamp(state[:, slots] + model.integers("band_state"))
     return indices
 
 

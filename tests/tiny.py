@@ -109,9 +109,9 @@ MORE_TABLES: dict[str, dict[str, Any]] = {
         },
         "prior": {
             "kind": "plane",
-            "groups": [1, 3, 16, 16],
+            "groups": [2, 1, 1, 16, 16],
             "num_bands": 4,
-            "num_exact": 2,
+            "num_exact": 3,
             "starts": [0, 1, 2, 3],
             "width": 16,
             "skip_certain": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -65,30 +66,29 @@ class GridPriorConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanePriorConfig(GridPriorConfig):
-    """The settings of a grid, and how the codebooks of a frame make its columns."""
+    """The settings of a grid, and how the codebooks of a frame make its columns.
+
+    The first groups describe slots, which are one or more bands wide. An encoder never changes
+    their indices, which stand in the first band of each slot.
+    """
 
     num_bands: int  # columns; the codebooks of a frame are `num_bands` of each of K kinds
-    num_exact: int = 0  # first groups, whose indices an encoder never changes
-    starts: tuple[int, ...] = (0,)  # bands with indices of the second group, which later ones share
+    num_exact: int = 1  # first groups, whose columns are slots
+    starts: tuple[int, ...] = (0,)  # the first band of each slot
 
     def __post_init__(self) -> None:
         # Not super(): the zero-argument form fails in dataclasses with slots.
         GridPriorConfig.__post_init__(self)
         check_range(self, "prior", 1, 4096, "num_bands")
-        check_range(self, "prior", 0, len(self.groups), "num_exact")
+        check_range(self, "prior", 1, len(self.groups) - 1, "num_exact")
         check_range(self, "prior", 0, self.num_bands - 1, "starts")
         if self.starts[:1] != (0,) or list(self.starts) != sorted(set(self.starts)):
             raise ConfigError(f"prior.starts: {self.starts} are not ascending numbers from 0 on")
 
-    def source_of(self, number: int) -> list[int] | None:
-        """Return for each band the band whose indices of a group it sees later; None for its own.
-
-        The first group stands in the first band; the second in the bands of `starts`.
-        """
-        if number > 1:
-            return None
-        starts = (0,) if number == 0 else self.starts
-        return [max(start for start in starts if start <= band) for band in range(self.num_bands)]
+    @property
+    def slots(self) -> list[int]:
+        """The slot of each band."""
+        return [bisect.bisect(self.starts, band) - 1 for band in range(self.num_bands)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

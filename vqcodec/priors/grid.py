@@ -22,7 +22,7 @@ from vqcodec.priors.learnt import LearntPrior
 from vqcodec.priors.order import known_taps, phase_offsets
 from vqcodec.priors.side_by_side import single_threaded
 
-Place = tuple[slice, slice, slice]  # codebooks, rows and columns of indices [K, h, w]
+Place = tuple[slice, slice, slice | Array]  # codebooks, rows and columns of indices [K, h, w]
 
 
 class GridPrior(LearntPrior):
@@ -178,9 +178,13 @@ class GridPrior(LearntPrior):
         """Return the state [h, w, W] before the first group."""
         return np.broadcast_to(self.rate_state[rate], (height, width, self.config.width))
 
-    def spread(self, features: Array, number: int) -> Array:  # noqa: ARG002
-        """Return features [h, w, C] of a group as the next groups see them."""
-        return features
+    def state_after(self, state: Array, number: int) -> Array:  # noqa: ARG002
+        """Return the state [h, w, W] for the next group, after a group has advanced it."""
+        return state
+
+    def columns_at(self, columns: slice, number: int) -> slice | Array:  # noqa: ARG002
+        """Return the columns of the grid that hold the indices of some columns of a group."""
+        return columns
 
     def columns_in_use(self, targets: Targets) -> int | None:  # noqa: ARG002
         """Return how many columns hold indices that do not stand for zero; None for all."""
@@ -304,7 +308,7 @@ class GridPrior(LearntPrior):
                     self.config.period,
                 )
                 outputs = outputs.reshape(*outputs.shape[:2], size, self.per_output)
-                place = (books, rows, columns)
+                place = (books, rows, self.columns_at(columns, number))
                 found = find(outputs[:, :, :num], place, number)
                 indices[place] = found.transpose(2, 0, 1)
                 known = slice(num * self.per_index)
@@ -312,7 +316,7 @@ class GridPrior(LearntPrior):
                 features[rows, columns, known] = seen
                 is_seen[known] |= seen.any(axis=(0, 1))
             if first + size < num_codebooks and number + 1 < num_groups:
-                state = group.advance(state, self.spread(features, number), is_seen)
+                state = self.state_after(group.advance(state, features, is_seen), number)
             first += size
         return indices
 

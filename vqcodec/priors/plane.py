@@ -20,8 +20,8 @@ class PlanePrior(GridPrior):
     """Codes indices [K * bands, F] of frames as a grid [K, F, bands], like a picture's.
 
     Unlike the columns of a picture, bands differ: each has an initial state of its own. The first
-    group describes whole frames and the second one wider bands. Their indices stand in the first
-    band of each, and later groups see them in all its bands.
+    groups are coded as a grid of slots [F, S], which are one or more bands wide. Then every band
+    continues with the state of its slot.
     """
 
     kind = "plane"
@@ -41,8 +41,12 @@ class PlanePrior(GridPrior):
             ModelFileError: a tensor is missing or does not fit.
         """
         super().__init__(config, books_of_band(config, codebook_sizes), tensors, dtype)
-        states = fetch(tensors, "band_state", np.int16, (config.num_bands, config.width))
-        self.band_state = states.astype(dtype)
+        self.starts, self.slots = np.array(config.starts), np.array(config.slots)
+        sizes = {"slot_state": len(config.starts), "band_state": config.num_bands}
+        self.slot_state, self.band_state = (
+            fetch(tensors, name, np.int16, (size, config.width)).astype(dtype)
+            for name, size in sizes.items()
+        )
         self.exact = self.coding
         if isinstance(self.coding, LogisticCoding):
             tables = fetch(tensors, "tables", np.uint32)
@@ -56,15 +60,20 @@ class PlanePrior(GridPrior):
         """Return how the indices of a group are coded: the first ones exactly as they are."""
         return self.exact if number < self.config.num_exact else self.coding
 
-    def initial_state(self, rate: int, height: int, width: int) -> Array:
-        """Return the state [F, bands, W] before the first group."""
-        state = saturate(self.rate_state[rate] + self.band_state[:width])
+    def initial_state(self, rate: int, height: int, width: int) -> Array:  # noqa: ARG002
+        """Return the state [F, slots, W] before the first group."""
+        state = saturate(self.rate_state[rate] + self.slot_state)
         return np.broadcast_to(state, (height, *state.shape))
 
-    def spread(self, features: Array, number: int) -> Array:
-        """Return features [F, bands, C]; see `PlanePriorConfig.source_of`."""
-        source = self.config.source_of(number)
-        return features if source is None else features[:, source]
+    def state_after(self, state: Array, number: int) -> Array:
+        """Return the state for the group after a group: of bands, from the last slots on."""
+        if number + 1 != self.config.num_exact:
+            return state
+        return saturate(state[:, self.slots] + self.band_state)
+
+    def columns_at(self, columns: slice, number: int) -> slice | Array:
+        """Return the bands that hold the indices of some columns of a group."""
+        return self.starts[columns] if number < self.config.num_exact else columns
 
     def columns_in_use(self, targets: Targets) -> int | None:
         """Return the number of bands up to the last with a coefficient that is not zero."""
@@ -88,7 +97,9 @@ class PlanePrior(GridPrior):
 
         Every later group sees one band further, so the bands that are coded are exact.
         """
-        if num_columns is None or number < self.config.num_exact:
+        if number < self.config.num_exact:
+            return len(self.starts), len(self.starts)
+        if num_columns is None:
             return width, width
         return min(width, num_columns + num_groups - 1 - number), num_columns
 

@@ -14,7 +14,7 @@ from vqcodec.layout import at, decode_windows, encode_windows
 from vqcodec.modalities.audio.config import SPLITS, BlocksConfig
 from vqcodec.networks.audio.blocks import BlockTransform
 from vqcodec.networks.audio.slots import Slots, slot_bands
-from vqcodec.networks.audio.stereo import StereoDecoder, StereoEncoder
+from vqcodec.networks.audio.stereo import StereoDecoder, StereoEncoder, angle_step
 
 HOP = 64
 CONFIG = BlocksConfig(
@@ -74,7 +74,7 @@ def test_the_side_of_a_sound_on_one_side_is_predicted():
     _, side, coefficients = StereoDecoder(CONFIG).double().frames.unpack(latents)
     loud = side[:, 0] > 8
     assert loud.any()
-    assert (side[:, 2][loud] == 5).all()  # 1 in steps of 0.2
+    assert (side[:, 2][loud] * angle_step(RATE).item() == 1).all()
     assert (side[:, 1][loud] == 0).all()
     assert coefficients[:, 1].abs().max() < 0.1
 

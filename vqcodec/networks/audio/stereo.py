@@ -18,7 +18,8 @@ from vqcodec.networks.residual import ConvNextUnit1d, RateModulation
 
 COARSEST_LEVEL, FINEST_LEVEL = 1.4, 0.3  # steps of mid levels, in octaves of amplitude
 SIDE_COARSENESS = 1.5  # of side levels, relative to those of mid
-ANGLE_STEP, MOST_ANGLE = 0.2, 1.2  # of the side channel's prediction by the mid channel
+FEWEST_ANGLES, MOST_ANGLES = 3, 7  # steps of the side channel's prediction by mid, from 0 to 1
+MOST_ANGLE = 1.2
 LEAST_SAVING = 0.3  # of the side channel's power, below which it is not predicted
 SPLIT_COST = 0.1  # relative cost of one more halving of a frame
 ATTACK = (
@@ -38,6 +39,15 @@ def level_steps(rate: Tensor) -> Tensor:
     coarse, fine = math.log(COARSEST_LEVEL), math.log(FINEST_LEVEL)
     step = torch.exp(coarse + (fine - coarse) * rate)[:, None, None, None]
     return torch.cat([step, step * SIDE_COARSENESS], 1)
+
+
+def angle_step(rate: Tensor) -> Tensor:
+    """Return the step [B, 1, 1, 1] of angles at rates [B], 0 … 1.
+
+    It divides 1, so that a sound in one channel has no side that is left.
+    """
+    count = torch.floor(FEWEST_ANGLES + (MOST_ANGLES - FEWEST_ANGLES) * rate + 0.5)
+    return 1 / count[:, None, None, None]
 
 
 class Frames(nn.Module):
@@ -95,7 +105,7 @@ class Frames(nn.Module):
     def thresholds(self, side: Tensor, chosen: Tensor, rate: Tensor) -> Tensor:
         """Return thresholds [B, 1, F, bins] from what the decoder knows of a frame's levels."""
         powers = self.powers(side[:, :2], rate)
-        angle = ANGLE_STEP * side[:, 2:]
+        angle = angle_step(rate) * side[:, 2:]
         total = powers[:, :1] * (1 + angle.square()) + powers[:, 1:]
         logarithms = self.slots.interpolate(self.slots.thresholds(total, chosen), chosen)
         return torch.exp(math.log(2) * logarithms)
@@ -124,15 +134,15 @@ class StereoEncoder(nn.Module):
         chosen = self.frames.slots.chosen(choice)  # [B, F, splits]
         both = self.transform.analyse(channels, choice)
         mid, side = both[:, :1], both[:, 1:]  # slices: split() becomes a sequence in a graph
-        angle = self.angles(mid, side, chosen)
-        side = side - slots.expand(ANGLE_STEP * angle, chosen) * mid
+        angle = self.angles(mid, side, chosen, rate)
+        side = side - slots.expand(angle_step(rate) * angle, chosen) * mid
         coefficients = torch.cat([mid, side], 1)
         levels = self.frames.levels(slots.means(coefficients.square(), chosen), rate)
         known = torch.cat([levels, angle], 1)
         scaled = coefficients / self.frames.thresholds(known, chosen, rate)
         return self.frames.pack(choice, known, scaled)
 
-    def angles(self, mid: Tensor, side: Tensor, chosen: Tensor) -> Tensor:
+    def angles(self, mid: Tensor, side: Tensor, chosen: Tensor, rate: Tensor) -> Tensor:
         """Return the integer angles [B, 1, F, slots] that predict side from mid coefficients.
 
         They are averages over three frames, because those of a single frame are noisy.
@@ -144,7 +154,7 @@ class StereoEncoder(nn.Module):
         saving = cross.square() / (of_mid * of_side + FLOOR**4)
         angle = (cross / (of_mid + FLOOR**2)).clamp(-MOST_ANGLE, MOST_ANGLE)
         worth = ((saving - LEAST_SAVING) * 1e6).clamp(0, 1)
-        return torch.floor(angle * worth / ANGLE_STEP + 0.5)
+        return torch.floor(angle * worth / angle_step(rate) + 0.5)
 
     def choose(self, channels: Tensor, rate: Tensor) -> Tensor:
         """Return the split [B, F] of each frame that needs the fewest bits (perceptual entropy).
@@ -233,7 +243,7 @@ class StereoDecoder(nn.Module):
         missing = torch.minimum(missing, powers)  # zeros are smaller than the others
         gains = self.gains(side, held / (powers + FLOOR**2), chosen, rate)
         level = slots.expand((missing + 1e-20).sqrt() * gains, chosen) * is_zero
-        angle = slots.expand(ANGLE_STEP * side[:, 2:], chosen)
+        angle = slots.expand(angle_step(rate) * side[:, 2:], chosen)
         draws = [self._draw(level, corner[0]) for _ in range(2 if self.training else 1)]
         return torch.cat([self._finish(coded + draw, angle, choice) for draw in draws], 1)
 

@@ -131,9 +131,10 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
                 zip(self.predictors, features.split(sizes, dim=-1), strict=True)
             ):
                 assert isinstance(predictor, GroupPredictor)
-                hidden = predictor.predict(state, own)
+                known = self.columns_of(own, number)
+                hidden = predictor.predict(state, known)
                 if number + 1 < len(sizes):
-                    state = predictor.advance(state, self.spread(own, number))
+                    state = self.state_after(predictor.advance(state, known), number)
                 with torch.autocast(hidden.device.type, enabled=False):
                     outputs = predictor.head(hidden.float())
                 predictions.append(outputs.unflatten(-1, (self.config.groups[number], -1)))
@@ -144,8 +145,12 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
         start = interpolate_knots(self.rate_state, rate)
         return start[:, None, None].expand(-1, height, width, -1)
 
-    def spread(self, features: Tensor, number: int) -> Tensor:  # noqa: ARG002
-        """Return features [B, h, w, C] of a group as the next groups see them."""
+    def state_after(self, state: Tensor, number: int) -> Tensor:  # noqa: ARG002
+        """Return the state [B, h, w, W] for the next group, after a group has advanced it."""
+        return state
+
+    def columns_of(self, features: Tensor, number: int) -> Tensor:  # noqa: ARG002
+        """Return the features [B, h, w', C] of the columns of a group."""
         return features
 
     def stored_layers(self) -> Iterator[StoredLayer]:

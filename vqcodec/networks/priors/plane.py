@@ -46,21 +46,29 @@ class PlanePriorNetwork(GridPriorNetwork):
         super().__init__(config, books_of_band(config, codebook_sizes))
         # Bands that differ from the start, and small scales: most indices are zero.
         self.band_state = nn.Parameter(torch.randn(config.num_bands, config.width))
+        self.slot_state = nn.Parameter(torch.randn(len(config.starts), config.width))
         if config.head == "logistic":
             for predictor in self.predictors:
                 assert isinstance(predictor, GroupPredictor)
                 nn.init.constant_(predictor.head.bias[1::2], START_LOG2_SCALE)
 
-    def initial_state(self, rate: Tensor, height: int, width: int) -> Tensor:
-        """Return the state [B, F, bands, W] before the first group."""
+    def initial_state(self, rate: Tensor, height: int, width: int) -> Tensor:  # noqa: ARG002
+        """Return the state [B, F, slots, W] before the first group."""
         start = interpolate_knots(self.rate_state, rate)[:, None]
-        state = saturate(start + self.band_state[:width])
+        state = saturate(start + self.slot_state)
         return state[:, None].expand(-1, height, -1, -1)
 
-    def spread(self, features: Tensor, number: int) -> Tensor:
-        """Return features [B, F, bands, C]; see `PlanePriorConfig.source_of`."""
-        source = self.config.source_of(number)
-        return features if source is None else features[:, :, source]
+    def state_after(self, state: Tensor, number: int) -> Tensor:
+        """Return the state for the group after a group: of bands, from the last slots on."""
+        if number + 1 != self.config.num_exact:
+            return state
+        return saturate(state[:, :, self.config.slots] + self.band_state)
+
+    def columns_of(self, features: Tensor, number: int) -> Tensor:
+        """Return the features [B, F, slots or bands, C] of the columns of a group."""
+        if number >= self.config.num_exact:
+            return features
+        return features[:, :, list(self.config.starts)]
 
     def bits(
         self,
@@ -72,24 +80,41 @@ class PlanePriorNetwork(GridPriorNetwork):
         """Return the cost in bits of every index, [B, K * bands, F]; see `PriorNetwork`."""
         assert in_use is None, "a lattice uses all codebooks"
         plane = self._plane(indices)
-        prediction = torch.cat(self(plane, rate, None), dim=-2)  # [B, F, bands, K, O]
-        if self.head == "logistic":
-            coded = plane - self.codebook_size // 2 if relaxed is None else self._plane(relaxed)
-            costs = unbounded_bits(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
-            bits = costs.movedim(-1, 1)
-        else:
-            known = None if relaxed is None else self._plane(relaxed)
-            bits = prediction_bits(self.head, prediction, plane, known, self.codebook_size)
+        known = None if relaxed is None else self._plane(relaxed)
+        predictions = self(plane, rate, None)
+        num_exact, starts = self.config.num_exact, list(self.config.starts)
+        of_slots = torch.cat(predictions[:num_exact], dim=-2)  # [B, F, slots, K', O]
+        of_bands = torch.cat(predictions[num_exact:], dim=-2)  # [B, F, bands, K - K', O]
+        first = of_slots.shape[-2]
+        bits = torch.zeros(plane.shape, device=of_bands.device)
+        bits[:, :first, :, starts] = self._costs(
+            of_slots,
+            plane[:, :first, :, starts],
+            None if known is None else known[:, :first, :, starts],
+        )
+        bits[:, first:] = self._costs(
+            of_bands, plane[:, first:], None if known is None else known[:, first:]
+        )
         return bits.transpose(2, 3).flatten(1, 2)
+
+    def _costs(self, prediction: Tensor, indices: Tensor, relaxed: Tensor | None) -> Tensor:
+        """Return the bits [B, K, F, n] of indices [B, K, F, n]; prediction [B, F, n, K, O]."""
+        if self.head != "logistic":
+            return prediction_bits(self.head, prediction, indices, relaxed, self.codebook_size)
+        coded = indices - self.codebook_size // 2 if relaxed is None else relaxed
+        costs = unbounded_bits(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
+        return costs.movedim(-1, 1)
 
     def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
         """Return the integer tensors; see `PriorNetwork`."""
-        return {**super().freeze(positions), "band_state": freeze_table(self.band_state)}
+        tables = {name: freeze_table(getattr(self, name)) for name in ("band_state", "slot_state")}
+        return {**super().freeze(positions), **tables}
 
     def thaw(self, tensors: Tensors, positions: Tensor) -> None:
         """Load what `freeze` stored."""
         super().thaw(tensors, positions)
-        thaw_table(self.band_state, tensors["band_state"])
+        for name in ("band_state", "slot_state"):
+            thaw_table(getattr(self, name), tensors[name])
 
     def _plane(self, frames: Tensor) -> Tensor:
         """Return [B, K, F, bands] of [B, K * bands, F]."""

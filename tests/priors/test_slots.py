@@ -1,0 +1,68 @@
+"""The first groups of a plane are coded in slots, which are several bands wide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from vqcodec.networks.priors.plane import PlanePriorNetwork
+from vqcodec.priors.config import PlanePriorConfig
+from vqcodec.priors.plane import PlanePrior
+
+STARTS = [0, 1, 2, 4]
+SIZES = (127,) * (12 * 7)
+RATE = 100
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(3)
+    config = PlanePriorConfig(
+        groups=(2, 1, 1, 4, 4),
+        num_bands=7,
+        num_exact=3,
+        starts=tuple(STARTS),
+        width=16,
+        head="logistic",
+    )
+    network = PlanePriorNetwork(config, SIZES)
+    for predictor in network.predictors:
+        nn.init.normal_(predictor.head.weight, std=0.3)
+    return network
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """Indices [K * bands, F] of ten frames."""
+    generator = np.random.default_rng(5)
+    plane = np.full((12, 7, 10), 63)
+    plane[:4, STARTS] += generator.integers(-3, 4, (4, 4, 10))
+    plane[4:] += generator.integers(-2, 3, (8, 7, 10))
+    return plane.reshape(-1, 10)
+
+
+def test_training_and_coding_agree_on_the_bits(network, frames):
+    positions = torch.linspace(0, 1, 256)
+    prior = PlanePrior(network.config, SIZES, network.freeze(positions))
+    expected = network.bits(torch.from_numpy(frames)[None], positions[RATE : RATE + 1])
+    (bits,) = prior.bits_of([frames], RATE)
+    assert bits.sum() == pytest.approx(expected.sum().item(), rel=0.02)
+    in_no_slot = [band for band in range(7) if band not in STARTS]
+    assert not bits.reshape(12, 7, 10)[:4, in_no_slot].any()
+    (payload,) = prior.compress([frames], RATE)
+    assert len(payload) * 8 == pytest.approx(bits.sum(), abs=32)
+    assert np.array_equal(prior.decompress([payload], [frames.shape], RATE)[0], frames)
+
+
+def test_a_band_begins_with_the_state_of_its_slot(network, frames):
+    """What a slot holds changes the predictions of all its bands."""
+    positions = torch.linspace(0, 1, 256)
+    prior = PlanePrior(network.config, SIZES, network.freeze(positions))
+    (before,) = prior.bits_of([frames], RATE)
+    other = frames.copy()
+    other.reshape(12, 7, 10)[3, 4] += 2
+    (after,) = prior.bits_of([other], RATE)
+    changed = (before != after).reshape(12, 7, 10)[4:].any(axis=(0, 2))
+    assert changed[4:].all()
