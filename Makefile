@@ -1,12 +1,16 @@
 # make demo: compress and restore the bundled samples, with what `pip install .` installs.
 # make test: everything that must pass.   make quick: the tests that take less than a minute.
+# make coverage: which lines the tests reach; it takes longer.
 # Each sets up its environment first, from nothing if need be.
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv-runtime/bin
 
-.PHONY: demo test quick lint types unit runtime tables clean
+# Modules are compiled once: tests start hundreds of commands.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test quick lint types unit coverage runtime scale tables clean
 
 demo: .venv-runtime/ready
 	$(RUNTIME)/python benchmarks/demo.py demo
@@ -21,6 +25,9 @@ types: .venv/ready
 	$(BIN)/mypy
 
 unit: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 quick: .venv/ready
@@ -31,6 +38,11 @@ runtime: .venv-runtime/ready
 	$(RUNTIME)/python -m pip install --quiet 'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6.100'
 	OMP_NUM_THREADS=1 $(RUNTIME)/python -m pytest -n 2 --dist loadfile tests/cli
 
+# Clusters, too: tests with workers that are killed take minutes.
+scale: .venv/ready
+	$(BIN)/python -m pip install --quiet --editable '.[scale]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/cli/test_ray.py
+
 # Puts the figures of benchmarks/results into the tables of README.md, docs and model cards.
 tables: .venv/ready
 	$(BIN)/python benchmarks/documents.py
@@ -38,6 +50,7 @@ tables: .venv/ready
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet fsspec s3fs pyarrow 'moto[s3]' flask flask-cors
 	touch $@
 
 .venv-runtime/ready: pyproject.toml
