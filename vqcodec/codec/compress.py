@@ -13,12 +13,15 @@ from vqcodec.bitstream.levels import build_level
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
 from vqcodec.codec.parts import Parts, Progress
-from vqcodec.codec.segments import split_segments
+from vqcodec.codec.segments import POSITIONS_AT_A_TIME, split_segments
+from vqcodec.cores import num_threads
 from vqcodec.errors import UsageError
 from vqcodec.layout import encode_windows, spans, whole
 from vqcodec.modalities.base import Facts
-from vqcodec.priors.base import Targets
+from vqcodec.quantizers.base import Latents
 from vqcodec.signals.files import LazySignal
+
+_MOST_SEGMENTS = 4  # of a sound in memory at a time
 
 
 def compress_signal(
@@ -45,13 +48,10 @@ def compress_signal(
         raise UsageError(f"progressive: model {parts.name} has a single level at this quality")
     prepared, side = modality.prepare(signal, facts)
     planes: list[list[Sequence[bytes]]] = [[] for _ in range(modality.num_planes(facts))]
-    for share, targets in encode_stripes(parts, prepared, facts, rate):
-        segments = [split_segments(plane, segment) for plane in targets]
+    for share, latents in encode_stripes(parts, prepared, facts, rate):
+        segments = [split_segments(plane, segment) for plane in latents]
         every = list(itertools.chain(*segments))
-        if progressive:
-            payloads: Iterator[Sequence[bytes]] = iter(parts.prior.compress_levels(every, rate))
-        else:
-            payloads = ((payload,) for payload in parts.prior.compress(every, rate))
+        payloads = _payloads_of(every, parts, rate, progressive=progressive)
         for plane, own in zip(planes, segments, strict=True):
             plane.extend(itertools.islice(payloads, len(own)))
         report(share)
@@ -61,18 +61,36 @@ def compress_signal(
     return build_stream(Stream(header, (*side, *coded)))
 
 
+def _payloads_of(
+    segments: Sequence[Latents], parts: Parts, rate: int, *, progressive: bool
+) -> Iterator[Sequence[bytes]]:
+    """Yield the payloads of each segment of latents [D, ...]; a few are coded side by side."""
+    positions = max((segment[0].size for segment in segments), default=1)
+    step = max(1, POSITIONS_AT_A_TIME // max(1, positions))
+    for start in range(0, len(segments), step):
+        some = segments[start : start + step]
+        targets = [parts.quantizer.targets(segment[None], rate)[0] for segment in some]
+        if progressive:
+            yield from parts.prior.compress_levels(targets, rate)
+        else:
+            yield from ((payload,) for payload in parts.prior.compress(targets, rate))
+
+
 def encode_stripes(
     parts: Parts, signal: LazySignal, facts: Facts, rate: int
-) -> Iterator[tuple[float, Targets]]:
-    """Yield the share done, 0 … 1, and the targets [P, K', ...] of each stripe of the grid.
+) -> Iterator[tuple[float, Latents]]:
+    """Yield the share done, 0 … 1, and the latents [P, D, ...] of each stripe of the grid.
 
     A stripe consists of whole windows and whole segments, so the result does not depend on the
-    stripe size. An empty grid has no stripes. See `Quantizer.targets`.
+    stripe size. Those of a sound have a segment for each thread. An empty grid has no stripes.
     """
-    modality, quantizer = parts.modality, parts.quantizer
+    modality = parts.modality
     grid, geometry = modality.grid(facts), modality.geometry
-    read, rate_fraction = modality.reader(signal, facts), quantizer.config.rate_fraction(rate)
-    for start, stop in spans(grid[0], math.lcm(geometry.window, geometry.segment)):
+    read, rate_fraction = modality.reader(signal, facts), parts.quantizer.config.rate_fraction(rate)
+    size = math.lcm(geometry.window, geometry.segment)
+    if len(grid) == 1:
+        size *= min(num_threads(), _MOST_SEGMENTS)
+    for start, stop in spans(grid[0], size):
         latents = encode_windows(
             lambda window: parts.networks.encode(np.ascontiguousarray(window), rate_fraction),
             read,
@@ -80,7 +98,7 @@ def encode_stripes(
             geometry,
             (slice(start, stop), *whole(grid[1:])),
         )
-        yield stop / grid[0], quantizer.targets(latents, rate)
+        yield stop / grid[0], latents
 
 
 def coded_sections(payloads: Sequence[Sequence[bytes]], *, progressive: bool) -> list[Section]:

@@ -181,7 +181,8 @@ class Model:
         facts = modality.facts(signal, separate_channels=False)
         num_codebooks = parts.quantizer.config.codebooks_at(rate)
         found = [np.zeros((num_codebooks, 0, *modality.grid(facts)[1:]), np.int64)]
-        for _, targets in compress.encode_stripes(parts, signal, facts, rate):
+        for _, latents in compress.encode_stripes(parts, signal, facts, rate):
+            targets = parts.quantizer.targets(latents, rate)
             segments = split_segments(targets[0], modality.geometry.segment)
             chosen = parts.prior.choose(segments, rate)
             found.append(join_segments(chosen, targets.shape[2:], modality.geometry.segment))

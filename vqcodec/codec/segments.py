@@ -18,7 +18,7 @@ from vqcodec.layout import Place, pieces, sizes, spans, whole
 from vqcodec.priors.base import Indices, Shape
 from vqcodec.priors.grid import GridPrior
 
-_POSITIONS_AT_A_TIME = 1 << 14  # decoded side by side; 5 minutes of speech
+POSITIONS_AT_A_TIME = 1 << 14  # coded side by side; 5 minutes of speech
 _LONG = 1 << 14  # positions
 Number = TypeVar("Number", bound=np.generic)
 
@@ -72,7 +72,7 @@ class SegmentRows:
         self.num_columns = math.prod(len(spans(length, self.size)) for length in self.grid[1:])
         segment = math.prod(min(length, self.size) for length in self.grid)
         positions = max(1, segment * self.num_columns * self.num_planes)
-        self.rows_at_a_time = max(1, _POSITIONS_AT_A_TIME // positions)
+        self.rows_at_a_time = max(1, POSITIONS_AT_A_TIME // positions)
         num_segments = self.num_planes * self.num_rows * self.num_columns
         self.is_progressive = bool(stream.levels)
         levels = [parse_level(body, num_segments) for body in stream.levels]

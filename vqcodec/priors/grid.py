@@ -20,7 +20,7 @@ from vqcodec.priors.grid_layers import GridGroup
 from vqcodec.priors.integer import Array, Tensors
 from vqcodec.priors.learnt import LearntPrior
 from vqcodec.priors.order import known_taps, phase_offsets
-from vqcodec.priors.side_by_side import single_threaded
+from vqcodec.priors.side_by_side import in_threads, single_threaded
 
 Place = tuple[slice, slice, slice | Array]  # codebooks, rows and columns of indices [K, h, w]
 
@@ -92,14 +92,12 @@ class GridPrior(LearntPrior):
     ) -> list[Indices]:
         """Code the groups of segments [K, h, w]; groups without a coder are predicted."""
         known = [None] * len(coders) if indices is None else indices
+        segments = list(zip(coders, shapes, known, strict=True))
         with single_threaded():
-            return [
-                self._code_segment(own, shape, rate, segment)
-                for own, shape, segment in zip(coders, shapes, known, strict=True)
-            ]
+            return in_threads(lambda segment: self._code_segment(rate, *segment), segments)
 
     def _code_segment(
-        self, coders: Sequence[Coder], shape: Shape, rate: int, known: Targets | None
+        self, rate: int, coders: Sequence[Coder], shape: Shape, known: Targets | None
     ) -> Indices:
         """Return the indices [K', h, w] of one segment."""
         if not self.config.skip_certain:
@@ -239,7 +237,7 @@ class GridPrior(LearntPrior):
         The number of groups in use is not counted.
         """
         with single_threaded():
-            return [self._bits_of_segment(segment, rate) for segment in segments]
+            return in_threads(lambda segment: self._bits_of_segment(segment, rate), segments)
 
     def _bits_of_segment(self, indices: Indices, rate: int) -> Bits:
         bits = np.zeros(indices.shape)

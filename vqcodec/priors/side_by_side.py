@@ -1,18 +1,18 @@
-"""Integer layers on several cores, with a thread pool over blocks of positions.
+"""Integer layers on several cores: a thread for each segment, or for blocks of positions of one.
 
 A BLAS library's threads wait in a busy loop, which takes cores from the networks, and they run
-matrix products only. Threads of this pool run whole layers, including sums and clamps.
+matrix products only. These threads run whole layers, including sums and clamps.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from threading import Lock
-from typing import Any
+from threading import Lock, local
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -20,6 +20,25 @@ from vqcodec.cores import num_threads
 
 _LEAST_POSITIONS = 64  # of a thread; for fewer, waking it costs more than it saves
 _MOST_POSITIONS = 512  # of a block; the numbers of more leave the caches of a core
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_this_thread = local()  # `has_segment`: whether a thread has a whole segment to work on
+
+
+def in_threads(work: Callable[[Item], Result], segments: Sequence[Item]) -> list[Result]:
+    """Return the results of `work` for each of some segments, which share the cores."""
+    if len(segments) < 2 or num_threads() < 2:
+        return [work(segment) for segment in segments]
+    return list(_pool_of_segments().map(work, segments))
+
+
+@functools.cache
+def _pool_of_segments() -> ThreadPoolExecutor:
+    def begin() -> None:
+        _this_thread.has_segment = True
+
+    return ThreadPoolExecutor(num_threads(), "vqcodec segment", initializer=begin)
 
 
 def in_blocks(work: Callable[[slice], None], num_rows: int, row_size: int) -> None:
@@ -30,7 +49,9 @@ def in_blocks(work: Callable[[slice], None], num_rows: int, row_size: int) -> No
         num_rows: rows of positions.
         row_size: positions per row.
     """
-    count = max(1, min(num_threads(), num_rows, num_rows * row_size // _LEAST_POSITIONS))
+    count = 1
+    if not getattr(_this_thread, "has_segment", False):
+        count = max(1, min(num_threads(), num_rows, num_rows * row_size // _LEAST_POSITIONS))
     step = max(1, _MOST_POSITIONS // max(1, row_size))
 
     def work_on(first: int, last: int) -> None:
