@@ -126,6 +126,7 @@ class SndfileSound:
         self._opener, self._salvage = opener, salvage
         self._block = _SMALL_BLOCK if salvage else BLOCK  # a block with damage is lost
         self.notes: list[Note] = []
+        self._ends_at_damage: list[Note] = []
         with open_sndfile(opener()) as sound:
             self.sample_rate: int = sound.samplerate
             self.num_channels: int = sound.channels
@@ -157,6 +158,7 @@ class SndfileSound:
                     )
                 left -= block.shape[1]
                 yield block
+        notes += [note for note in self._ends_at_damage if note not in notes]
         self._verify(notes)
 
     def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
@@ -179,9 +181,12 @@ class SndfileSound:
     def _count(self) -> int:
         """Return the number of readable samples; with `salvage`, up to the damage."""
         count = 0
-        with self._reading([]), open_sndfile(self._opener()) as sound:
+        found: list[Note] = []
+        with self._reading(found), open_sndfile(self._opener()) as sound:
             while size := self._read(sound, self._block).shape[1]:
                 count += size
+        where = f", after {count / self.sample_rate:.2f} s"
+        self._ends_at_damage = [Note(note.code, note.text + where) for note in found]
         return count
 
 
