@@ -21,6 +21,7 @@ from vqcodec.signals.sound_tags import tags_of_mapping
 from vqcodec.signals.views import FileView, length_of
 
 _CUT = re.compile(r"should be|truncated|not equal|does not match|short read|> file length")
+_GUESSED = re.compile(r"resource fork|bad (data|map) (offset|length)")  # it tries SD2 at last
 _UNKNOWN_FORMAT = 1  # libsndfile's number of the error
 _SCALE = np.float32(2.0**-31)
 _SMALL_BLOCK = 256  # samples
@@ -102,7 +103,11 @@ def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
     except soundfile.LibsndfileError as error:
         source.check()
         reason = error.error_string.strip().rstrip(".") or "damaged"
-        kind = NotASoundError if error.code == _UNKNOWN_FORMAT else InputError
+        kind = (
+            NotASoundError
+            if error.code == _UNKNOWN_FORMAT or _GUESSED.search(reason)
+            else InputError
+        )
         raise kind(f"cannot be read as a sound: {reason}") from error
 
 

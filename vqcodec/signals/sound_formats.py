@@ -23,6 +23,8 @@ from vqcodec.signals.views import FileView, Part, length_of, read_at
 
 _MAGIC = (b"fLaC", b"OggS", b"RF64", b"BW64", b".snd", b"caff", b"riff", b"Creative Voice", b"NIST")
 
+_FFMPEG_NAMES = {b"RIFF": "wav", b"RF64": "wav", b"FORM": "aiff", b"caff": "caf"}
+_IS_OTHER_CODEC = re.compile(r"unsupported encoding|unimplemented format|Malformed 'fmt '")
 _MOST_AFTER_VOC = 1  # byte: its end mark
 _DUMP_HEADER_BYTES, _DUMP_PACKET_BYTES = 21, 127
 
@@ -90,8 +92,9 @@ def _open(file: BinaryIO, start: int, *, salvage: bool) -> OpenSound:
 
 
 def _open_unchunked(file: BinaryIO, start: int, magic: bytes, *, salvage: bool) -> OpenSound:
-    if extra_formats.container_of(file) is not None:
-        return extra_formats.open_sound(file)
+    view = _opener(file, [(start, length_of(file))])()  # AAC may come after an ID3 tag
+    if extra_formats.container_of(view) is not None:
+        return extra_formats.open_sound(view, salvage=salvage)
     if begins_with_frames(file, 0):
         return MpegSound(file, 0, length_of(file))
     return _open_plain(
@@ -115,7 +118,16 @@ def _open_chunked(file: BinaryIO, start: int, chunked: ChunkedSound, *, salvage:
         sound = MpegSound(file, *chunked.mpeg)
     else:
         parts = chunked.parts or [(start, length_of(file))]
-        sound = SndfileSound(_opener(file, parts), salvage=salvage, logged=False)
+        try:
+            sound = SndfileSound(_opener(file, parts), salvage=salvage, logged=False)
+        except InputError as error:
+            name = _FFMPEG_NAMES.get(read_at(file, start, 4))
+            if name is None or not _IS_OTHER_CODEC.search(str(error)):
+                raise
+            if not extra_formats.is_installed():
+                raise InputError(f"{error}; {extra_formats.sound_hint()}") from error
+            view = _opener(file, [(start, length_of(file))])()
+            sound = extra_formats.open_sound(view, name, salvage=salvage)
     sound.notes += chunked.notes
     sound.tags.merge_missing(chunked.tags)
     return sound
@@ -172,7 +184,7 @@ def _open_ogg(file: BinaryIO, start: int, *, salvage: bool) -> OpenSound:
             flac = _opener(file, flac_parts(file, stream.parts))()
             sound = FlacSound(flac, read_flac_facts(flac, 0), salvage=salvage)
         elif stream.kind == "Speex":
-            sound = extra_formats.open_sound(_opener(file, stream.parts)(), "ogg")
+            sound = extra_formats.open_sound(_opener(file, stream.parts)(), "ogg", salvage=salvage)
         else:
             others = [_opener(file, stream.without_length(file))]
             if stream.kind == "Vorbis":
