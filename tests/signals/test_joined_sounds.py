@@ -75,6 +75,12 @@ def test_joined_files_of_one_kind_are_read_whole(format):
     assert (other.num_samples, codes(other)) == (N, ["stream-left-out"])
 
 
+@pytest.mark.parametrize("data", [sound("WAV", samples=noisy_tone(1)), b"fLaC\0\0\0\x22"])
+def test_very_many_joined_files_are_refused(data):
+    with pytest.raises(InputError, match="256"):
+        read(data * 5000)
+
+
 def test_chunks_between_joined_files_do_not_hide_the_second():
     data = sound("WAV") + chunk(b"LIST", b"INFO" + bytes(8))
     assert read(data + data).num_samples == 2 * N

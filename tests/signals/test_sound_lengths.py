@@ -255,6 +255,20 @@ def test_flac_that_is_cut_is_read_to_its_last_whole_frame(share):
     assert clip.num_samples > (share - 0.3) * N
 
 
+def test_flac_of_unknown_length_that_is_cut_is_noted():
+    data = flac_with_length(0)
+    clip = read(data[: len(data) // 2])
+    assert codes(clip) == ["ends-early"]
+    assert clip.num_samples > N // 5
+
+
+def test_a_voc_whose_size_leaves_out_a_block_header_has_no_note():
+    data = sound("VOC", "PCM_16")
+    at = int.from_bytes(data[20:22], "little") + 1
+    size = int.from_bytes(data[at : at + 3], "little") - 8
+    assert not read(replaced(data, at, size.to_bytes(3, "little"))).notes
+
+
 def test_tags_around_flac_do_not_matter():
     plain = read(sound("FLAC"))
     for data in (id3() + sound("FLAC"), sound("FLAC") + b"TAG" + bytes(125)):

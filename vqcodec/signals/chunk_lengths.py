@@ -82,7 +82,7 @@ def find_chunked_files(file: BinaryIO, start: int) -> list[int]:
         order: Literal["little", "big"] = "big" if head[:4] in (b"RIFX", b"FORM") else "little"
         name = b"SSND" if head.startswith(b"FORM") else b"data"
         chunk = _walk(file, following + _START_BYTES, order, name).get(name)
-        following = chunk and _next_file(file, chunk.start + chunk.size, order)
+        following = _next_file(file, chunk.start + chunk.size, order) if chunk else None
     return found
 
 

@@ -46,6 +46,7 @@ class FlacFacts:
         num_samples: number of samples in the frames.
         claimed: number of samples in the header; None if the header leaves it unknown.
         trailing: bytes after the last frame, without tags.
+        is_cut: whether these bytes begin with a frame, which is not complete.
         bits: of a sample.
         md5: of all samples; None if it is not set, or if samples are missing.
         tags: its comments and pictures.
@@ -55,6 +56,7 @@ class FlacFacts:
     num_samples: int
     claimed: int | None
     trailing: int
+    is_cut: bool
     bits: int
     md5: bytes | None
     tags: FoundTags
@@ -99,6 +101,7 @@ def read_flac_facts(file: BinaryIO, start: int) -> FlacFacts:
         num_samples=num_samples,
         claimed=claimed or None,
         trailing=_without_tags(file, stop, length),
+        is_cut=_first_frame(read_at(file, stop, _HEADER_BYTES), stop, nominal) is not None,
         bits=bits,
         md5=md5,
         tags=tags,

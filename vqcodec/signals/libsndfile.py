@@ -103,12 +103,11 @@ def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
     except soundfile.LibsndfileError as error:
         source.check()
         reason = error.error_string.strip().rstrip(".") or "damaged"
-        kind = (
-            NotASoundError
-            if error.code == _UNKNOWN_FORMAT or _GUESSED.search(reason)
-            else InputError
-        )
-        raise kind(f"cannot be read as a sound: {reason}") from error
+        if error.code == _UNKNOWN_FORMAT or _GUESSED.search(reason):
+            raise NotASoundError("cannot be read as a sound: Format not recognised") from error
+        if reason.startswith("Internal error"):
+            reason = "its header is damaged"
+        raise InputError(f"cannot be read as a sound: {reason}") from error
 
 
 class SndfileSound:
@@ -206,6 +205,9 @@ class FlacSound(SndfileSound):
         self.tags.merge(facts.tags)
         if facts.claimed is not None and facts.claimed > facts.num_samples:
             text = f"ends early: {facts.num_samples} of {facts.claimed} samples are there"
+            self.notes.append(Note(NoteCode.ENDS_EARLY, text))
+        elif facts.is_cut:
+            text = "ends early: its last FLAC frame is cut off or damaged"
             self.notes.append(Note(NoteCode.ENDS_EARLY, text))
         elif facts.trailing:
             text = f"{facts.trailing} bytes after the last FLAC frame are left out"

@@ -25,7 +25,8 @@ _MAGIC = (b"fLaC", b"OggS", b"RF64", b"BW64", b".snd", b"caff", b"riff", b"Creat
 
 _FFMPEG_NAMES = {b"RIFF": "wav", b"RF64": "wav", b"FORM": "aiff", b"caff": "caf"}
 _IS_OTHER_CODEC = re.compile(r"unsupported encoding|unimplemented format|Malformed 'fmt '")
-_MOST_AFTER_VOC = 1  # byte: its end mark
+_MOST_JOINED = 256  # each has buffers
+_MOST_AFTER_VOC = 16  # bytes: an end mark, and a block header that some writers do not count
 _DUMP_HEADER_BYTES, _DUMP_PACKET_BYTES = 21, 127
 
 
@@ -105,11 +106,18 @@ def _open_unchunked(file: BinaryIO, start: int, magic: bytes, *, salvage: bool) 
 
 
 def _open_joined(file: BinaryIO, starts: Sequence[int], *, salvage: bool) -> OpenSound:
-    """Open files that were joined to one, as by `cat`."""
+    """Open files that were joined to one, as by `cat`.
+
+    Raises:
+        InputError: one of them is damaged, or there are very many.
+    """
+    if len(starts) > _MOST_JOINED:
+        raise InputError(f"more than {_MOST_JOINED} sounds were joined to one: split them")
     stops = [*starts[1:], length_of(file)]
     parts = zip(starts, stops, strict=True)
-    views = [_opener(file, [part])() for part in parts]
-    return _chain_of([_open(view, 0, salvage=salvage) for view in views], [])
+    return _chain_of(
+        [_open(_opener(file, [part])(), 0, salvage=salvage) for part in parts], list[Note]()
+    )
 
 
 def _open_chunked(file: BinaryIO, start: int, chunked: ChunkedSound, *, salvage: bool) -> OpenSound:
