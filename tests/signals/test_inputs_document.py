@@ -102,6 +102,12 @@ def speex():
     return base64.b64decode(SPEEX)
 
 
+def damaged_aac():
+    data = encoded("adts", "aac")
+    at = data.index(data[:3], len(data) // 2)
+    return replaced(data, at + 7, bytes([0xE0] * 40))
+
+
 FORMATS = [("WAV", None), ("AIFF", None), ("CAF", None), ("AU", "PCM_16"), ("RF64", None)]
 FORMATS += [("W64", None), ("VOC", "PCM_16"), ("NIST", "PCM_16"), ("SVX", "PCM_16")]
 PICTURES = ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "ICO", "PCX"]
@@ -161,6 +167,11 @@ INPUTS = {  # by row: makes one input, or several
     "AAC, M4A, MP4, Matroska, WMA, …": lambda: [
         encoded(*kind) for kind in (("mp4", "aac"), ("adts", "aac"), ("matroska", "aac"))
     ],
+    "AAC, MPEG-TS, WMA or WavPack that is cut off": lambda: [
+        encoded("adts", "aac")[:-200],
+        encoded("mpegts", "aac")[:-1999],
+    ],
+    "AAC or MP4 with a damaged packet": damaged_aac,
     "Matroska that is cut off": lambda: encoded("matroska", "aac")[:-4000],
     "AVI that is cut off": lambda: encoded("avi", "pcm_s16le")[:-9000],
     "MP4 after which another one was joined": lambda: 2 * encoded("mp4", "aac"),
