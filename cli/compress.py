@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vqcodec.errors import UsageError
+from vqcodec.files import is_file
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
 from .batch import Batch, Done, Report
@@ -152,7 +153,7 @@ def _suffix_of(source: Source) -> str | None:
 
 def _suffixes(inputs: Sequence[str]) -> Collection[str]:
     """Return what names of sounds and pictures end in; it matters only if there is a folder."""
-    if all(name == STDIO or Path(name).is_file() for name in inputs):
+    if all(name == STDIO or is_file(name) for name in inputs):
         return ()
     return signal_suffixes()
 

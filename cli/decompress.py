@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vqcodec.errors import UsageError, VqcodecError
+from vqcodec.files import is_file
 
 from .batch import Batch, Done, Report
 from .console import display_name, note_lines, note_records, signal_facts
@@ -138,7 +138,7 @@ class _Decompression:
         from vqcodec.bitstream.fields import FieldReader
         from vqcodec.bitstream.header import parse_header
 
-        if source.name == STDIO or not Path(source.name).is_file():  # a pipe is read once
+        if source.name == STDIO or not is_file(source.name):  # a pipe is read once
             return None
         try:
             with open_source(source.name) as file:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vqcodec.errors import UsageError
 
-from .paths import check_target
+from .paths import Kind, check_target, kind_of
 
 if TYPE_CHECKING:
     from vqcodec.evaluation.record import Record
@@ -65,7 +65,7 @@ def keeps_journal(output: str | None) -> bool:
     """Return whether records are written one by one: to a regular file, not to a pipe."""
     if output is None or Path(output).suffix != JOURNAL_SUFFIX:
         return False
-    return Path(output).is_file() or not Path(output).exists()
+    return kind_of(output) in (Kind.FILE, Kind.NOTHING)
 
 
 def build_records(records: Sequence[Record], means: Sequence[Record], suffix: str) -> str:

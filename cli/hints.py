@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import CorruptStreamError, InputError, VqcodecError
+from vqcodec.files import is_file
 from vqcodec.urls import is_url
 
 from .console import display_name
@@ -34,7 +35,7 @@ def is_stream(name: str) -> bool:
             return _begins_like_a_stream(io.BytesIO(storage.read_start(name, 64)))
         return False
     try:
-        if not Path(name).is_file():  # a pipe is read once
+        if not is_file(name):  # a pipe is read once
             return False
         with Path(name).open("rb") as file:
             return _begins_like_a_stream(file)
@@ -91,6 +92,6 @@ def hint_at_dashes(arguments: Sequence[str]) -> str | None:
     """Return a hint if an argument is a file whose name begins with "-"; None otherwise."""
     before = arguments[: arguments.index("--")] if "--" in arguments else arguments
     for name in before:
-        if name.startswith("-") and name != STDIO and Path(name).is_file():
+        if name.startswith("-") and name != STDIO and is_file(name):
             return f"a file name that begins with - goes after --, as in: -- {shlex.quote(name)}"
     return None

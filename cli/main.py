@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -127,6 +128,11 @@ def main() -> None:
         if not _is_folder_gone():
             raise
         complain("the current folder does not exist any more; use full names, or change the folder")
+        sys.exit(InputError.exit_code)
+    except OSError as error:  # a path that cannot be examined
+        if error.errno not in (errno.ENAMETOOLONG, errno.EACCES) or error.filename is None:
+            raise
+        complain(f"{os.fsdecode(error.filename)}: {error.strerror}")
         sys.exit(InputError.exit_code)
     except SystemExit as stop:
         if stop.code == UsageError.exit_code:

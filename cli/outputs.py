@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError, OutputError, UsageError
-from vqcodec.files import final_path, naming_failures
+from vqcodec.files import final_path, is_file, is_folder, naming_failures
 from vqcodec.storage import Listed
 from vqcodec.urls import (
     folder_of_pattern,
@@ -87,7 +87,7 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
             file
             for file in inside
             if PurePosixPath(file.url).suffix.lower() in suffixes
-            and (is_url(file.url) or Path(file.url).is_file())
+            and (is_url(file.url) or is_file(file.url))
         ]
         if not wanted:
             raise InputError(f"{name}: no file in it ends in {', '.join(sorted(suffixes))}")
@@ -107,20 +107,13 @@ def _search(name: str, left_out: str | None) -> tuple[str, list[Listed]] | None:
         if ignored == folder:
             return found
         return folder, [file for file in inside if not file.url.startswith(ignored)]
-    if _is_folder(name):
+    if is_folder(name):
         return name, [Listed(path, None) for path in _files_in(name, left_out)]
     if has_magic(name) and not os.path.lexists(name):
         matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - keeps the name's form
-        paths = [path for path in matches if Path(path).is_file()]
+        paths = [path for path in matches if is_file(path)]
         return folder_of_pattern(name) or ".", [Listed(path, None) for path in paths]
     return None
-
-
-def _is_folder(name: str) -> bool:
-    try:
-        return Path(name).is_dir()
-    except OSError:  # for example, the name is too long; reading the file reports it
-        return False
 
 
 def _files_in(folder: str, left_out: str | None) -> Iterator[str]:
@@ -227,9 +220,11 @@ class Outputs:
         """
         if self.skip_existing and target != STDIO and kind_of(target) is Kind.FILE:
             raise AlreadyExists(target)
-        if self.in_folder and not is_url(target) and not Path(target).parent.is_dir():
-            above = next(path for path in Path(target).absolute().parents if path.exists())
-            if not above.is_dir():
+        if self.in_folder and not is_url(target) and not is_folder(Path(target).parent):
+            above = next(
+                path for path in Path(target).absolute().parents if is_file(path) or is_folder(path)
+            )
+            if is_file(above):
                 raise OutputError(f"{target}: {above} is not a folder")
             return
         check_target(target, force=self.force or source.retried)
@@ -266,7 +261,7 @@ def existing(targets: Collection[str]) -> set[str]:
     """
     urls = [target for target in targets if is_url(target)]
     local = (target for target in targets if target != STDIO and not is_url(target))
-    return storage.existing(urls) | {target for target in local if Path(target).is_file()}
+    return storage.existing(urls) | {target for target in local if is_file(target)}
 
 
 def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError, OutputError, UsageError
-from vqcodec.files import final_path, naming_failures, writing
+from vqcodec.files import final_path, is_folder, naming_failures, writing
 from vqcodec.urls import is_url
 
 from .console import write_stdout
@@ -159,7 +159,7 @@ def check_target(name: str, *, force: bool) -> None:
         raise OutputError(f"{name}: exists; -f overwrites it")
     if is_url(name):
         return
-    if kind is Kind.NOTHING and (name.endswith("/") or not final_path(name).parent.is_dir()):
+    if kind is Kind.NOTHING and (name.endswith("/") or not is_folder(final_path(name).parent)):
         folder = shlex.quote(name if name.endswith("/") else str(Path(name).parent))
         raise OutputError(f"{name}: no such folder; make it with: mkdir -p {folder}")
 

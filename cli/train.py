@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vqcodec.errors import MissingModelError, UsageError
-from vqcodec.files import replacing
+from vqcodec.files import is_folder, replacing
 
 from .adapt import adapt
 from .console import note, write_json, write_table
@@ -214,12 +214,12 @@ def _memory_bytes(size: str) -> int:
 
 
 def _require_run(run: Path, *, needed: bool) -> None:
-    if needed and not run.is_dir():
+    if needed and not is_folder(run):
         raise UsageError(f"{run}: no such run")
 
 
 def _require_start(source: str) -> None:
-    if Path(source).is_dir():
+    if is_folder(source):
         return
     from vqcodec.codec.zoo import find_model
 

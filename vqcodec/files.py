@@ -90,6 +90,22 @@ def naming_failures(name: str | Path) -> Iterator[None]:
         raise OutputError(f"{name}: {error.strerror or error}") from error
 
 
+def is_file(path: str | Path) -> bool:
+    """Return whether a file is there; False if the path cannot be examined, as a too long one."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """Return whether a folder is there; False for a path that cannot be examined."""
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
+
+
 def final_path(name: str | Path) -> Path:
     """Return the path with all symbolic links resolved."""
     return Path(os.path.realpath(name))
@@ -104,10 +120,10 @@ def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]
     found: set[Path] = set()
     sources = list(sources)
     for source in sources:
-        if not source.exists():
+        if not is_file(source) and not is_folder(source):
             raise InputError(f"{source}: no such file or folder")
-        candidates = [source] if source.is_file() else source.rglob("*")
-        found.update(p for p in candidates if p.suffix.lower() in suffixes and p.is_file())
+        candidates = [source] if is_file(source) else source.rglob("*")
+        found.update(p for p in candidates if p.suffix.lower() in suffixes and is_file(p))
     if not found:
         where = ", ".join(map(str, sources)) or "no folder"
         raise InputError(f"{where}: no file ending in {', '.join(sorted(suffixes))}")

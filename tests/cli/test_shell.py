@@ -1,5 +1,6 @@
 """What a shell can do to a command: pipes with names, closed streams, folders that are gone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -68,6 +69,30 @@ def test_what_a_shell_closes_is_told_in_a_sentence(
     assert code == exit_code
     assert message in stderr
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [
+        (["compress", "LONG"], 3),
+        (["compress", "LONG", "-o", "x.vqc", "--json"], 3),
+        (["compress", "photo.png", "-o", "LONG"], 6),
+        (["compress", "photo.png", "-o", "LONG/"], 6),
+        (["decompress", "LONG"], 3),
+        (["info", "LONG"], 3),
+        (["verify", "LONG"], 3),
+        (["eval", "LONG"], 3),
+        (["sample", "--from", "LONG", "-o", "x.png"], 3),
+        (["compress", "photo.png", "--model", "LONG.safetensors"], 5),
+    ],
+)
+def test_a_name_that_is_too_long_is_told_in_a_sentence(vqc, zoo, photo, arguments, exit_code):
+    result = vqc(*(argument.replace("LONG", "x" * 5000) for argument in arguments))
+    assert result.exit_code == exit_code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "xxx" in result.stderr
+    if "--json" in arguments:
+        assert json.loads(result.stdout)["files"][0]["exit_code"] == exit_code
 
 
 def test_names_do_not_move_the_cursor(vqc, zoo, photo):

@@ -9,7 +9,10 @@ from input_files import noisy_tone, pixels, replaced
 from PIL import Image
 
 from vqcodec.errors import InputError
+from vqcodec.signals import extra_formats
 from vqcodec.signals.files import open_signal, read_signal
+from vqcodec.signals.options import ReadOptions
+from vqcodec.signals.sound_tags import build_id3
 
 M4A = b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom" + bytes(100)
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
@@ -104,6 +107,71 @@ def test_damage_of_a_container_is_an_input_error(capfd):
                 assert "\n" not in str(error)
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
+
+
+def codes(clip):
+    return [note.code for note in clip.notes]
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("adts", "aac"), ("mpegts", "aac"), ("avi", "pcm_s16le")],
+)
+def test_a_container_that_is_cut_is_read_as_far_as_it_goes(container, codec):
+    data = encoded(container, codec)
+    clip = read_signal(io.BytesIO(data[: len(data) * 6 // 10 - 5]), "x")
+    assert codes(clip) == ["ends-early"]
+    assert 20_000 < clip.num_samples < 30_000
+
+
+def test_a_damaged_packet_is_refused_or_left_out():
+    data = encoded("adts", "aac")
+    at = data.index(data[:3], len(data) // 2)  # the header of a frame
+    spoilt = replaced(data, at + 7, bytes([0xE0] * 40))
+    with pytest.raises(InputError, match="damaged"):
+        read_signal(io.BytesIO(spoilt), "x")
+    clip = read_signal(io.BytesIO(spoilt), "x", options=ReadOptions(salvage=True))
+    assert codes(clip) == ["damaged"]
+    assert clip.num_samples > 40_000
+
+
+def test_aac_after_a_tag_is_read_and_the_tag_is_named():
+    data = encoded("adts", "aac")
+    clip = read_signal(io.BytesIO(build_id3([("TITLE", "Lied")]) + data), "x")
+    assert clip.num_samples == read_signal(io.BytesIO(data), "x").num_samples
+    assert codes(clip) == ["metadata-dropped"]
+
+
+def test_the_picture_of_a_cover_is_metadata():
+    av = pytest.importorskip("av")
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as target:
+        sound = target.add_stream("aac", rate=44_100, layout="mono")
+        cover = target.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 16, 16, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        frame = av.VideoFrame.from_ndarray(np.zeros((24, 16), np.uint8), "yuvj420p")
+        target.mux(cover.encode(frame))
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 44_100
+        target.mux(sound.encode(frame))
+        target.mux(sound.encode(None))
+    clip = read_signal(io.BytesIO(file.getvalue()), "x")
+    assert codes(clip) == ["metadata-dropped"]
+
+
+def test_a_wav_of_a_codec_that_libsndfile_lacks_is_read_or_explained(monkeypatch):
+    data = encoded("wav", "adpcm_yamaha")
+    assert read_signal(io.BytesIO(data), "x.wav").num_samples >= 44_100
+    monkeypatch.setattr(extra_formats, "is_installed", lambda: False)
+    with pytest.raises(InputError, match=r"vqcodec\[formats\].*ffmpeg -i INPUT"):
+        read_signal(io.BytesIO(data), "x.wav")
+
+
+def test_what_libsndfile_only_guesses_is_no_sound():
+    data = np.random.default_rng(3).bytes(4000)
+    with pytest.raises(InputError, match="neither a sound"):
+        read_signal(io.BytesIO(b"\x7f\xfe\x80\x01" + data), "x.dts")
 
 
 def test_heic_is_read():

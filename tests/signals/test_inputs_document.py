@@ -41,6 +41,7 @@ from vqcodec.errors import InputError
 from vqcodec.notes import QUIET_CODES, NoteCode
 from vqcodec.signals.files import notes_of, read_signal, write_signal
 from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound_tags import build_id3
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "INPUTS.md"
 WAV, FLAC, OGG = sound("WAV"), sound("FLAC"), sound("OGG")
@@ -101,6 +102,12 @@ def speex():
     return base64.b64decode(SPEEX)
 
 
+def damaged_aac():
+    data = encoded("adts", "aac")
+    at = data.index(data[:3], len(data) // 2)
+    return replaced(data, at + 7, bytes([0xE0] * 40))
+
+
 FORMATS = [("WAV", None), ("AIFF", None), ("CAF", None), ("AU", "PCM_16"), ("RF64", None)]
 FORMATS += [("W64", None), ("VOC", "PCM_16"), ("NIST", "PCM_16"), ("SVX", "PCM_16")]
 PICTURES = ["PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "ICO", "PCX"]
@@ -116,11 +123,16 @@ INPUTS = {  # by row: makes one input, or several
     "MP3 files of other channels joined to one": lambda: (
         mp3() + mp3(samples=noisy_tone(20_000, 2, 44_100))
     ),
+    "MP3 with other bytes before its first whole frame": lambda: [
+        mp3_without_tag()[50:],
+        b"HTTP/1.1 200 OK" + mp3_without_tag(),
+    ],
     "MP3 with junk between frames": junk_between,
     "MP3 with junk after its end": lambda: mp3() + b"something else",
     "MP3 in WAV": mp3_in_wav,
     "Ogg Vorbis or Opus": lambda: [OGG, sound("OGG", "OPUS")],
     "chained Ogg": lambda: OGG + OGG,
+    "chained Ogg with zeros or tags between": lambda: OGG + bytes(999) + b"TAG" + bytes(125) + OGG,
     "chained Ogg of another rate": lambda: OGG + sound("OGG", rate=44_100),
     "Ogg that is cut off": lambda: OGG[:-500],
     "Ogg with a wrong position on its last page": lambda: ogg_with_granule(
@@ -132,21 +144,37 @@ INPUTS = {  # by row: makes one input, or several
     "FLAC": lambda: FLAC,
     "FLAC of unknown length": lambda: flac_with_length(0),
     "FLAC that is cut off": lambda: FLAC[: len(FLAC) // 2],
+    "FLAC, WAV or AIFF files joined to one": lambda: [FLAC + FLAC, WAV + WAV, sound("AIFF") * 2],
     "FLAC with a wrong MD5 sum": lambda: flipped(FLAC, 30),
     "WAV, AIFF, CAF, AU, RF64, W64, VOC, SPH, …": lambda: [sound(*kind) for kind in FORMATS],
-    "WAV whose length is 0 or 0xFFFFFFFF": lambda: [
+    "WAV whose length is 0, 0x80000000 or 0xFFFFFFFF": lambda: [
         replaced(WAV, SIZE, bytes(4)),
+        replaced(WAV, SIZE, b"\0\0\0\x80"),
         replaced(WAV, SIZE, b"\xff" * 4),
+    ],
+    "RF64 or BW64 whose length is too large": lambda: [
+        name + sound("RF64")[4:-9000] for name in (b"RF64", b"BW64")
     ],
     "WAV whose length is too large": lambda: WAV[: len(WAV) // 2],
     "WAV whose length is too small": lambda: replaced(WAV, SIZE, b"\0\1\0\0"),
     "WAV with chunks after its samples": lambda: WAV + chunk(b"LIST", b"INFO" + bytes(20)),
+    "WAV with zeros or tags (ID3, APE) after its samples": lambda: [
+        WAV + bytes(99) + b"TAG" + b"Lied".ljust(125, b"\0"),
+        WAV + build_id3([("TITLE", "Lied")]),
+    ],
     "WAV with samples beyond full scale": lambda: sound("WAV", "FLOAT", 4 * noisy_tone()),
     "WAV with samples that are not numbers": lambda: sound("WAV", "FLOAT", np.nan * noisy_tone()),
     "AAC, M4A, MP4, Matroska, WMA, …": lambda: [
         encoded(*kind) for kind in (("mp4", "aac"), ("adts", "aac"), ("matroska", "aac"))
     ],
+    "AAC, MPEG-TS, WMA or WavPack that is cut off": lambda: [
+        encoded("adts", "aac")[:-200],
+        encoded("mpegts", "aac")[:-1999],
+    ],
+    "AAC or MP4 with a damaged packet": damaged_aac,
     "Matroska that is cut off": lambda: encoded("matroska", "aac")[:-4000],
+    "AVI that is cut off": lambda: encoded("avi", "pcm_s16le")[:-9000],
+    "MP4 after which another one was joined": lambda: 2 * encoded("mp4", "aac"),
     "sound with tags, as title and artist": lambda: [
         sound_with_tags(format) for format in ("WAV", "AIFF", "FLAC", "OGG", "MP3")
     ],
@@ -161,9 +189,13 @@ INPUTS = {  # by row: makes one input, or several
     ],
     "GIF without its end mark": lambda: picture("GIF")[:-1],
     "animation": lambda: [animation(format) for format in ("GIF", "PNG", "WEBP")],
+    "raw photo of a camera (DNG, NEF, ARW)": lambda: picture("TIFF", tiffinfo={50706: 1}),
     "TIFF of several pages": lambda: animation("TIFF"),
     "PostScript": lambda: POSTSCRIPT,
-    "PNG of 16 bits a colour": deep_colours,
+    "PNG, PPM, JPEG 2000 or SGI of 16 bits a colour": lambda: [
+        deep_colours(),
+        b"P6 2 1 65535 " + bytes(12),
+    ],
     "PNG with a gamma that is not sRGB's": lambda: png_with((b"gAMA", (10**5).to_bytes(4, "big"))),
     "PNG with primaries that are not sRGB's": lambda: png_with((b"cICP", bytes([9, 13, 0, 1]))),
     "PNG or AVIF with code points (cICP) for PQ or HLG": lambda: [
@@ -171,6 +203,10 @@ INPUTS = {  # by row: makes one input, or several
         png_with((b"cICP", bytes([9, 18, 0, 1]))),
         avif_of_pq(),
     ],
+    "PNG with code points (cICP) for a narrow range": lambda: png_with(
+        (b"cICP", bytes([1, 13, 0, 0]))
+    ),
+    "PNG with a gamma that makes no sense": lambda: png_with((b"gAMA", b"\0\0\0\1")),
     "PNG with unknown code points (cICP)": lambda: png_with((b"cICP", bytes([99, 99, 0, 1]))),
     "CMYK": lambda: picture("JPEG", Image.fromarray(pixels()).convert("CMYK")),
     "picture with a large profile": lambda: picture("JPEG", icc_profile=padded_profile(9000)),

@@ -178,3 +178,18 @@ def test_a_damaged_profile_can_be_left_out():
 def test_a_profile_for_other_channels_is_dropped_with_a_note(space):
     result = read(picture("PNG", icc_profile=bytes(16) + space + bytes(112)))
     assert (result.icc_profile, codes(result)) == (None, ["colour-dropped"])
+
+
+@pytest.mark.parametrize("gamma", [1, 4_294_967_295])
+def test_a_gamma_that_makes_no_sense_changes_no_pixels(gamma):
+    picture = read(png_with((b"gAMA", gamma.to_bytes(4, "big"))))
+    assert np.array_equal(picture.pixels, read(png_with()).pixels)
+    assert [note.code for note in picture.notes] == ["colour-dropped"]
+
+
+def test_a_narrow_range_is_widened():
+    picture = read(png_with((b"cICP", bytes([1, 13, 0, 0]))))
+    stored = read(png_with()).pixels.astype(float)
+    expected = ((stored - 16) / 219 * 255).clip(0, 255)
+    assert np.abs(picture.pixels - expected).max() <= 1
+    assert [note.code for note in picture.notes] == ["colour-converted"]

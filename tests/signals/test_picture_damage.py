@@ -13,7 +13,7 @@ from input_files import (
     png_with,
     replaced,
 )
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
 from vqcodec.errors import InputError, UsageError
 from vqcodec.notes import Note, NoteCode, refuse_notes
@@ -77,11 +77,46 @@ def test_salvage_reads_the_intact_part():
     assert codes(read(replaced(data, at, b"\1"), salvage=True)) == ["damaged"]
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "BMP", "AVIF", "JPEG2000"])
 def test_bytes_after_a_picture_are_noted(format):
     data = picture(format)
     assert not read(data + bytes(9)).notes
-    assert codes(read(data + b"more")) == ["trailing-bytes"]
+    assert codes(read(data + b"some more bytes")) == ["trailing-bytes"]
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "BMP", "AVIF", "WEBP", "GIF"])
+def test_a_second_picture_in_a_file_is_noted(format):
+    data = picture(format)
+    both = read(data + data)
+    assert np.array_equal(both.pixels, read(data).pixels)
+    assert codes(both) == ["trailing-bytes"]
+
+
+@pytest.mark.parametrize(
+    "tags", [{254: 1, 330: 8}, {50706: b"\1\4\0\0"}], ids=["other raw photos", "DNG"]
+)
+def test_the_preview_of_a_raw_photo_is_not_taken_for_it(tags):
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        directory.tagtype[tag] = 1 if isinstance(value, bytes) else 4
+        directory[tag] = value
+    with pytest.raises(InputError, match="raw photo"):
+        read(picture("TIFF", tiffinfo=directory))
+
+
+@pytest.mark.parametrize("head", [b"P6 2 1 65535\n", b"P6 2 1 256 "])
+def test_a_ppm_of_16_bits_becomes_8_with_a_note(head):
+    assert codes(read(head + bytes(12))) == ["depth-reduced"]
+
+
+def test_a_plain_ppm_of_16_bits_becomes_8_with_a_note():
+    assert codes(read(b"P3 1 1 65535\n1 2 3\n")) == ["depth-reduced"]
+    assert not read(b"P3 1 1 255\n1 2 3\n").notes
+
+
+def test_a_lab_picture_is_converted_with_a_note():
+    data = picture("TIFF", Image.fromarray(pixels(), "LAB"))
+    assert codes(read(data)) == ["colour-converted"]
 
 
 @pytest.mark.parametrize("name", ["photo.eps", "photo.png", "photo", "photo.jpg", "sound.wav"])

@@ -255,6 +255,20 @@ def test_flac_that_is_cut_is_read_to_its_last_whole_frame(share):
     assert clip.num_samples > (share - 0.3) * N
 
 
+def test_flac_of_unknown_length_that_is_cut_is_noted():
+    data = flac_with_length(0)
+    clip = read(data[: len(data) // 2])
+    assert codes(clip) == ["ends-early"]
+    assert clip.num_samples > N // 5
+
+
+def test_a_voc_whose_size_leaves_out_a_block_header_has_no_note():
+    data = sound("VOC", "PCM_16")
+    at = int.from_bytes(data[20:22], "little") + 1
+    size = int.from_bytes(data[at : at + 3], "little") - 8
+    assert not read(replaced(data, at, size.to_bytes(3, "little"))).notes
+
+
 def test_tags_around_flac_do_not_matter():
     plain = read(sound("FLAC"))
     for data in (id3() + sound("FLAC"), sound("FLAC") + b"TAG" + bytes(125)):
@@ -266,7 +280,7 @@ def test_tags_around_flac_do_not_matter():
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM", "GSM610"])
-@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000])
 def test_a_wav_of_unknown_length_is_read_to_its_end(subtype, size):
     data = sound("WAV", subtype)
     at = data.index(b"data") + 4
@@ -299,8 +313,50 @@ def test_chunks_after_the_samples_are_not_samples():
         clip = read(data + more)
         assert clip.num_samples == N
         assert not clip.notes
-    clip = read(data + b"TAG" + bytes(125))
+    for more in (b"TAG" + bytes(125), bytes(20_000)):
+        clip = read(data + more)
+        assert (clip.num_samples, codes(clip)) == (N, [])
+    clip = read(data + b"TAG" + bytes(125) + b"something else")
     assert (clip.num_samples, codes(clip)) == (N, ["trailing-bytes"])
+
+
+def test_silence_after_a_too_small_size_does_not_hide_the_sound():
+    samples = noisy_tone()
+    samples[2000:12_000] = 0
+    data = sound("WAV", samples=samples)
+    clip = read(replaced(data, data.index(b"data") + 4, (4000).to_bytes(4, "little")))
+    assert (clip.num_samples, codes(clip)) == (N, ["wrong-length"])
+
+
+def test_a_64_bit_length_that_is_too_large_is_noted():
+    data = sound("RF64")
+    at = data.index(b"ds64") + 16
+    clip = read(replaced(data, at, (5 << 30).to_bytes(8, "little")))
+    assert (clip.num_samples, codes(clip)) == (N, ["ends-early"])
+    assert not read(replaced(data, at, b"\xff" * 8)).notes  # unknown
+
+
+def test_bw64_is_read_as_rf64():
+    clip = read(b"BW64" + sound("RF64")[4:])
+    assert np.array_equal(clip.waveform, read(sound("RF64")).waveform)
+    assert not clip.notes
+
+
+def test_mp3_in_an_extensible_wav_is_read_whole():
+    data = mp3_in_wav()
+    at = data.index(b"fmt ") + 8
+    form = b"\xfe\xff" + data[at + 2 : at + 16] + b"\x16\0" + bytes(6) + b"\x55\0"
+    form += bytes.fromhex("000000001000800000aa00389b71")
+    wav = data[: at - 8] + chunk(b"fmt ", form) + data[data.index(b"data") :]
+    assert np.array_equal(read(wav).waveform, read(data).waveform)
+
+
+@pytest.mark.parametrize(
+    ("format", "subtype"), [("VOC", "PCM_16"), ("NIST", "PCM_16"), ("AVR", "PCM_16")]
+)
+def test_more_samples_than_the_header_says_are_noted(format, subtype):
+    data = sound(format, subtype)
+    assert codes(read(data + data)) == ["wrong-length"]
 
 
 def test_an_empty_wav_with_other_chunks_stays_empty():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vqcodec import storage
 from vqcodec.codec.model_file import SUFFIX, read_facts
 from vqcodec.errors import MissingModelError, ModelFileError
+from vqcodec.files import is_file
 from vqcodec.modalities import MODALITIES
 from vqcodec.registry import imported
 from vqcodec.urls import is_url, local_name
@@ -127,7 +128,7 @@ def find_model(name: str) -> ModelCard:
         ModelFileError: the model's file is damaged, or no file matches and one is damaged.
     """
     path = Path(name)
-    if path.suffix == SUFFIX and path.is_file():
+    if path.suffix == SUFFIX and is_file(path):
         return read_card(path)
     damage: ModelFileError | None = None
     for path in _installed():

@@ -8,19 +8,27 @@ from typing import BinaryIO, Literal
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.chunk_tags import read_chunk_tags
+from vqcodec.signals.sound_tags import FoundTags
+from vqcodec.signals.tag_blocks import find_tags
 from vqcodec.signals.views import Part, length_of, read_at
 
 _UNKNOWN = 0xFFFFFFFF  # the size field of a writer that does not know the size yet
-_PLAIN_WAV = {1: "PCM", 3: "float", 6: "A-law", 7: "mu-law", 0xFFFE: "extensible"}
+_UNKNOWN_SIZES = (range(0x7FFF0000, 0x80000001), range(_UNKNOWN - 0xFFFF, _UNKNOWN + 1))
+_IMPOSSIBLE = 1 << 60
+_EXTENSIBLE = 0xFFFE
+_SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")  # a GUID after the tag of a format
+_PLAIN_WAV = {1: "PCM", 3: "float", 6: "A-law", 7: "mu-law", _EXTENSIBLE: "extensible"}
 _MPEG_TAGS = {0x50, 0x55}
 _PLAIN_AIFC = {b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ulaw"}
 _LARGEST_CHUNK = 1 << 20  # bytes of a chunk in memory: format chunks are far smaller
 _LARGEST_TABLE = 1 << 26
 _MOST_CHUNKS = 10_000
+_START_BYTES = 12  # of a file: its family, its size and its kind
+_WAV_FAMILIES = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _EDIT_COUNT_BYTES = 4  # of a CAF data chunk, before the samples
 _PACKETS_START = 24  # in CAF's table of packets
 _SIZES = re.compile(rb"([\x80-\xff]{0,4}[\x01-\x7f])*([\x80-\xff]{0,4}\0.*)?", re.DOTALL)
-_TAGS = (b"ID3", b"TAG", b"APETAGEX")
 
 
 @dataclass(slots=True)
@@ -31,11 +39,13 @@ class ChunkedSound:
         parts: the file with a corrected header, for `FileView`; None if the header is correct.
         mpeg: start and stop of the MPEG frames, if the file holds them.
         notes: on errors of the header.
+        tags: beside those that libsndfile reports.
     """
 
     parts: list[Part] | None = None
     mpeg: tuple[int, int] | None = None
     notes: list[Note] = field(default_factory=list)
+    tags: FoundTags = field(default_factory=FoundTags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ def read_chunked_sound(file: BinaryIO, start: int) -> ChunkedSound | None:
     """Return the position of the samples; None for other formats."""
     head = read_at(file, start, 24)
     family, kind = head[:4], head[8:12]
-    if family in (b"RIFF", b"RIFX", b"RF64", b"BW64") and kind == b"WAVE":
+    if family in _WAV_FAMILIES and kind == b"WAVE":
         return _read_wav(file, start, family)
     if family == b"FORM" and kind in (b"AIFF", b"AIFC"):
         return _read_aiff(file, start, kind)
@@ -57,6 +67,42 @@ def read_chunked_sound(file: BinaryIO, start: int) -> ChunkedSound | None:
         return _read_caf(file, start)
     if family == b".snd":
         return _read_au(file, start, head)
+    return None
+
+
+def find_chunked_files(file: BinaryIO, start: int) -> list[int]:
+    """Return where WAV or AIFF files begin that were joined to one, the first at `start`."""
+    found: list[int] = []
+    following: int | None = start
+    while following is not None and len(found) < _MOST_CHUNKS:
+        found.append(following)
+        head = read_at(file, following, _START_BYTES)
+        if not _begins_file(head):
+            break
+        order: Literal["little", "big"] = "big" if head[:4] in (b"RIFX", b"FORM") else "little"
+        name = b"SSND" if head.startswith(b"FORM") else b"data"
+        chunk = _walk(file, following + _START_BYTES, order, name).get(name)
+        following = _next_file(file, chunk.start + chunk.size, order) if chunk else None
+    return found
+
+
+def _begins_file(head: bytes) -> bool:
+    return (head[:4] in _WAV_FAMILIES and head[8:12] == b"WAVE") or (
+        head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC")
+    )
+
+
+def _next_file(file: BinaryIO, position: int, order: Literal["little", "big"]) -> int | None:
+    """Return where a file begins after the chunks from a position on."""
+    at = position + position % 2
+    for _ in range(_MOST_CHUNKS):
+        head = read_at(file, at, _START_BYTES)
+        if _begins_file(head):
+            return at
+        if len(head) < 8 or not all(0x20 <= byte < 0x7F for byte in head[:4]):
+            return None
+        size = int.from_bytes(head[4:8], order)
+        at += 8 + size + size % 2
     return None
 
 
@@ -91,7 +137,7 @@ def _true_size(
     available = max(0, length_of(file) - chunk.start)
     whole = available - available % block
     if claimed > available:
-        is_unknown = claimed >= _UNKNOWN - 0xFFFF or 0x7FFF0000 <= claimed <= 0x7FFFFFFF
+        is_unknown = claimed >= _IMPOSSIBLE or any(claimed in sizes for sizes in _UNKNOWN_SIZES)
         note = Note(
             NoteCode.ENDS_EARLY,
             f"ends early: {whole} bytes of samples are there, "
@@ -103,8 +149,11 @@ def _true_size(
         return claimed, []
     if not claimed or rest % (1 << 32) == 0:  # written as a stream; or too long for 32 bits
         return whole, []
-    if _is_tag(read_at(file, chunk.start + claimed, 8192)):
-        text = f"{rest} bytes after the samples are left out"
+    tags, stop = find_tags(file, chunk.start + claimed, length_of(file))
+    if stop >= chunk.start + available:
+        return claimed, []
+    if tags:
+        text = f"{chunk.start + available - stop} bytes after the samples are left out"
         return claimed, [Note(NoteCode.TRAILING_BYTES, text)]
     return whole, [_more_than_claimed(claimed, whole)]
 
@@ -112,10 +161,6 @@ def _true_size(
 def _more_than_claimed(claimed: int, found: int) -> Note:
     text = f"its header says {claimed} bytes of samples, but {found} are there: all are read"
     return Note(NoteCode.WRONG_LENGTH, text)
-
-
-def _is_tag(data: bytes) -> bool:
-    return data.startswith(_TAGS) or not data.strip(b"\0")
 
 
 def _are_chunks(file: BinaryIO, position: int, order: Literal["little", "big"]) -> bool:
@@ -154,13 +199,18 @@ def _read_wav(file: BinaryIO, start: int, family: bytes) -> ChunkedSound | None:
     if family in (b"RF64", b"BW64") and data.size == _UNKNOWN and len(sizes) >= 16:
         claimed = int.from_bytes(sizes[8:16], "little")
     tag = int.from_bytes(form[:2], order)
+    if tag == _EXTENSIBLE and form[26:40] == _SUBFORMAT:
+        tag = int.from_bytes(form[24:26], order)
     block = int.from_bytes(form[12:14], order) or 1
     if tag in _MPEG_TAGS:
         size, notes = _true_size(file, data, claimed, order, 1)
-        return ChunkedSound(mpeg=(data.start, data.start + size), notes=notes)
+        tags = read_chunk_tags(file, start + _START_BYTES, order, size, all_texts=True)
+        return ChunkedSound(mpeg=(data.start, data.start + size), notes=notes, tags=tags)
     size, notes = _true_size(file, data, claimed, order, block)
-    if size == claimed:
-        return ChunkedSound(notes=notes)
+    is_fixed = size != claimed or family == b"BW64"  # which libsndfile does not know
+    tags = read_chunk_tags(file, start + _START_BYTES, order, size, all_texts=is_fixed)
+    if not is_fixed:
+        return ChunkedSound(notes=notes, tags=tags)
     fact = _content(file, chunks.get(b"fact"))
     if fact and tag not in _PLAIN_WAV:
         fact = b"fact" + len(fact).to_bytes(4, order) + fact + bytes(len(fact) % 2)
@@ -177,7 +227,7 @@ def _read_wav(file: BinaryIO, start: int, family: bytes) -> ChunkedSound | None:
         ds64 += (len(body) + 44 + size).to_bytes(8, "little") + size.to_bytes(8, "little")
         ds64 += (size // block).to_bytes(8, "little") + bytes(4)
         head = b"RF64\xff\xff\xff\xffWAVE" + ds64 + form_chunk + fact + b"data\xff\xff\xff\xff"
-    return ChunkedSound([head, (data.start, data.start + size)], notes=notes)
+    return ChunkedSound([head, (data.start, data.start + size)], notes=notes, tags=tags)
 
 
 def _read_aiff(file: BinaryIO, start: int, kind: bytes) -> ChunkedSound | None:
@@ -194,8 +244,11 @@ def _read_aiff(file: BinaryIO, start: int, kind: bytes) -> ChunkedSound | None:
     claimed = max(0, samples.size - 8 - offset)
     size, notes = _true_size(file, inner, claimed, "big", block)
     num_frames = size // block
-    if size == claimed and int.from_bytes(common[2:6], "big") == num_frames:
-        return ChunkedSound(notes=notes)
+    is_fixed = size != claimed or int.from_bytes(common[2:6], "big") != num_frames
+    content = size + 8 + offset
+    tags = read_chunk_tags(file, start + _START_BYTES, "big", content, all_texts=is_fixed)
+    if not is_fixed:
+        return ChunkedSound(notes=notes, tags=tags)
     common = common[:2] + min(num_frames, _UNKNOWN).to_bytes(4, "big") + common[6:]
     body = kind
     if kind == b"AIFC":
@@ -204,7 +257,7 @@ def _read_aiff(file: BinaryIO, start: int, kind: bytes) -> ChunkedSound | None:
     total = min(len(body) + 16 + size, _UNKNOWN)
     head = b"FORM" + total.to_bytes(4, "big") + body
     head += b"SSND" + min(size + 8, _UNKNOWN).to_bytes(4, "big") + bytes(8)
-    return ChunkedSound([head, (inner.start, inner.start + size)], notes=notes)
+    return ChunkedSound([head, (inner.start, inner.start + size)], notes=notes, tags=tags)
 
 
 def _check_packets(file: BinaryIO, start: int) -> None:

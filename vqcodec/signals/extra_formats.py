@@ -10,9 +10,10 @@ import numpy as np
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.picture_structure import end_of_boxes, trailing_bytes
 from vqcodec.signals.sound import BLOCK, Waveform
 from vqcodec.signals.sound_tags import FoundTags, tags_of_mapping
-from vqcodec.signals.views import read_at
+from vqcodec.signals.views import length_of, read_at
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -31,6 +32,8 @@ _MAGIC = {
     b"XoS.": "sox",
     b"ADIF": "aac",
 }
+_LARGEST_AVI = 1 << 31  # bytes; a larger size stands for an unknown one
+_MOST_CUT = 2  # packets that a cut can damage
 _TOLERANCE_S = 0.25  # between a header's duration and the samples: frames, edit lists
 _ESTIMATED = {"aac", "ac3", "amr", "mpeg", "mpegts"}  # containers that store no duration
 _INSTALL = "pip install 'vqcodec[formats]'"
@@ -76,32 +79,45 @@ def heif_hint() -> str:
     )
 
 
-def open_sound(file: BinaryIO, name: str | None = None) -> ContainerSound:
+def sound_hint() -> str:
+    """Return a message that says how to read a sound that needs PyAV."""
+    return (
+        f"AAC, M4A, MP4, Speex and the like need an extra package: {_INSTALL}; "
+        "or convert it: ffmpeg -i INPUT sound.wav"
+    )
+
+
+def is_installed() -> bool:
+    """Return whether PyAV is installed."""
+    return importlib.util.find_spec("av") is not None
+
+
+def open_sound(file: BinaryIO, name: str | None = None, *, salvage: bool = False) -> ContainerSound:
     """Return the first sound of a file, by PyAV; `name` is FFmpeg's name of the format.
 
     Raises:
         InputError: PyAV is not installed, or cannot read it.
     """
-    if importlib.util.find_spec("av") is None:
-        raise InputError(
-            f"AAC, M4A, MP4, Speex and the like need an extra package: {_INSTALL}; "
-            "or convert it: ffmpeg -i INPUT sound.wav"
-        )
+    if not is_installed():
+        raise InputError(sound_hint())
     name = name or container_of(file)
     assert name is not None
-    return ContainerSound(file, name)
+    return ContainerSound(file, name, salvage=salvage)
 
 
 class ContainerSound:
     """The first sound of a file that FFmpeg's libraries read; decoded once to count its samples."""
 
-    def __init__(self, file: BinaryIO, format: str) -> None:
+    def __init__(self, file: BinaryIO, format: str, *, salvage: bool = False) -> None:
         """Decode the whole sound to count its samples; `format` is FFmpeg's name.
+
+        With `salvage`, packets that cannot be decoded are left out with a note. The last packets
+        are so in any case: the file is cut off.
 
         Raises:
             InputError: it holds no sound, or is damaged.
         """
-        self._file, self._format = file, format
+        self._file, self._format, self._salvage = file, format, salvage
         self.notes: list[Note] = []
         self.tags = FoundTags()
         self._claimed_s: float | None = None
@@ -111,7 +127,16 @@ class ContainerSound:
         if not self.sample_rate:
             raise InputError("cannot be read as a sound: it holds none")
         duration_s = self.num_samples / self.sample_rate
-        if self._claimed_s is not None and duration_s < self._claimed_s - _TOLERANCE_S:
+        is_noted = any(note.code is NoteCode.ENDS_EARLY for note in self.notes)
+        if not is_noted and self._is_cut():
+            text = f"ends early, after {duration_s:.2f} s"
+            self.notes.append(Note(NoteCode.ENDS_EARLY, text))
+            return
+        if (
+            self._claimed_s is not None
+            and not is_noted
+            and duration_s < self._claimed_s - _TOLERANCE_S
+        ):
             text = f"ends early: {duration_s:.2f} s of the {self._claimed_s:.2f} s are there"
             self.notes.append(Note(NoteCode.ENDS_EARLY, text))
 
@@ -132,13 +157,11 @@ class ContainerSound:
             ) as container:
                 if not container.streams.audio:
                     raise InputError("cannot be read as a sound: it holds none")
-                self._describe(container)
-                others = len(container.streams) - 1
-                if others and notes is self.notes:
-                    text = f"{others} streams other than the first sound are left out"
-                    notes.append(Note(NoteCode.STREAM_LEFT_OUT, text))
+                if notes is self.notes:  # the first time
+                    self._describe(container)
+                    notes += self._notes_on_others(container)
                 resampler = None
-                for frame in container.decode(container.streams.audio[0]):
+                for frame in self._frames(container, notes):
                     if resampler is None:
                         self.sample_rate = frame.sample_rate
                         self.num_channels = frame.layout.nb_channels
@@ -157,13 +180,89 @@ class ContainerSound:
         if held:
             yield np.concatenate(held, axis=1)
 
+    def _frames(self, container: Any, notes: list[Note]) -> Iterator[Any]:
+        """Yield all frames.
+
+        Raises:
+            InputError: a packet is damaged, and others after it are not.
+        """
+        import av
+
+        num_frames, num_failed, num_lost = 0, 0, 0  # failed packets: the last ones, and before
+        packets = container.demux(container.streams.audio[0])
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:  # at the end of the data, if the file is cut off
+                if not num_frames or not (self._salvage or self._is_at_end()):
+                    raise
+                num_failed += 1
+                break
+            if packet is None:
+                break
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                num_failed += 1
+                continue
+            if packet.size and frames and num_failed:
+                num_lost, num_failed = num_lost + num_failed, 0
+                if not self._salvage:
+                    raise InputError("damaged: a packet of sound cannot be decoded")
+            num_frames += len(frames)
+            yield from frames
+        if num_failed and (not num_frames or (num_failed > _MOST_CUT and not self._salvage)):
+            raise InputError("damaged: its packets of sound cannot be decoded")
+        if notes is self.notes and num_failed:
+            notes.append(Note(NoteCode.ENDS_EARLY, "ends early: its last packet is cut off"))
+        if notes is self.notes and num_lost:
+            text = f"{num_lost} damaged packets of sound are left out"
+            notes.append(Note(NoteCode.DAMAGED, text))
+
+    def _is_cut(self) -> bool:
+        """Return whether the file is shorter than its header says, or ends within a packet."""
+        length = length_of(self._file)
+        if self._format == "avi":
+            claimed = 8 + int.from_bytes(read_at(self._file, 4, 4), "little")
+            return length < claimed < _LARGEST_AVI
+        return self._format == "mpegts" and bool(length % _TS_PACKET)
+
+    def _is_at_end(self) -> bool:
+        return self._file.tell() >= length_of(self._file)
+
+    def _notes_on_others(self, container: Any) -> list[Note]:
+        """Return what is left out: other streams, and files that were joined to an MP4."""
+        import av
+
+        notes = []
+        pictures = [
+            stream
+            for stream in container.streams
+            if stream.disposition & av.stream.Disposition.attached_pic
+        ]
+        self.tags.others += ["picture"] * bool(pictures)
+        others = len(container.streams) - 1 - len(pictures)
+        if others:
+            text = f"{others} streams other than the first sound are left out"
+            notes.append(Note(NoteCode.STREAM_LEFT_OUT, text))
+        if self._format == "mov":
+            position = self._file.tell()
+            more = trailing_bytes(self._file, end_of_boxes(self._file), length_of(self._file))
+            self._file.seek(position)
+            if more:
+                text = f"{more} bytes after the first sound or film are left out"
+                notes.append(Note(NoteCode.TRAILING_BYTES, text))
+        return notes
+
     def _describe(self, container: Any) -> None:
         """Take the tags and the duration of an open container."""
         stream = container.streams.audio[0]
         self.tags = tags_of_mapping({**stream.metadata, **container.metadata})
         if self._format in _ESTIMATED:
             return
-        if stream.duration is not None and stream.time_base is not None:
+        if self._format == "avi" and stream.frames and stream.time_base is not None:
+            self._claimed_s = float(stream.frames * stream.time_base)  # not cut as the duration is
+        elif stream.duration is not None and stream.time_base is not None:
             self._claimed_s = float(stream.duration * stream.time_base)
         elif container.duration is not None and len(container.streams) == 1:
             self._claimed_s = container.duration / 1e6

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from vqcodec.errors import InputError
 from vqcodec.signals.sound_tags import FoundTags, parse_comments
+from vqcodec.signals.tag_blocks import STARTS, find_tags, read_tags
 from vqcodec.signals.views import Part, length_of, read_at
 
 _STREAMINFO_BYTES = 34
@@ -16,6 +18,9 @@ _BLOCK_SIZES = {1: 192, **{n: 576 << (n - 2) for n in range(2, 6)}}
 _BLOCK_SIZES |= {n: 256 << (n - 8) for n in range(8, 16)}
 _COMMENTS, _PICTURE = 4, 6  # kinds of metadata blocks
 _HEADER_BYTES = 16  # at most
+_FILE_START = re.compile(rb"fLaC[\0\x80]\0\0\x22")  # with STREAMINFO, which comes first
+_LONGEST_START = 8
+_PIECE = 1 << 20
 
 
 def _crc_table(bits: int, polynomial: int) -> list[int]:
@@ -41,6 +46,7 @@ class FlacFacts:
         num_samples: number of samples in the frames.
         claimed: number of samples in the header; None if the header leaves it unknown.
         trailing: bytes after the last frame, without tags.
+        is_cut: whether these bytes begin with a frame, which is not complete.
         bits: of a sample.
         md5: of all samples; None if it is not set, or if samples are missing.
         tags: its comments and pictures.
@@ -50,6 +56,7 @@ class FlacFacts:
     num_samples: int
     claimed: int | None
     trailing: int
+    is_cut: bool
     bits: int
     md5: bytes | None
     tags: FoundTags
@@ -87,16 +94,28 @@ def read_flac_facts(file: BinaryIO, start: int) -> FlacFacts:
     patched = packed >> 36 << 36 | num_samples
     complete = num_samples == claimed
     md5 = info[18:34] if complete and any(info[18:34]) else None
+    tags.merge_missing(read_tags(file, find_tags(file, stop, length)[0]))
     header = b"fLaC\x80\0\0\x22" + info[:10] + patched.to_bytes(8, "big") + info[18:34]
     return FlacFacts(
         parts=[header, (audio, stop)],
         num_samples=num_samples,
         claimed=claimed or None,
         trailing=_without_tags(file, stop, length),
+        is_cut=_first_frame(read_at(file, stop, _HEADER_BYTES), stop, nominal) is not None,
         bits=bits,
         md5=md5,
         tags=tags,
     )
+
+
+def find_flac_files(file: BinaryIO, start: int) -> list[int]:
+    """Return where FLAC files begin that were joined to one, the first at `start`."""
+    found, length, position = [start], length_of(file), start + 4
+    while position < length:
+        data = read_at(file, position, _PIECE + _LONGEST_START)
+        found += [position + match.start() for match in _FILE_START.finditer(data)]
+        position += max(1, len(data) - _LONGEST_START + 1)
+    return list(dict.fromkeys(found))
 
 
 def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int, FoundTags]:
@@ -202,10 +221,9 @@ def _end_of_frame(data: bytes, at: int, limit: int) -> int | None:
 
 
 def _without_tags(file: BinaryIO, stop: int, length: int) -> int:
-    """Return the number of bytes after the last frame; 0 if they are a tag or zeros."""
-    is_tag = _is_tag(read_at(file, stop, min(length - stop, _FIRST_TAIL)))
-    return 0 if is_tag else length - stop
+    """Return the number of bytes after the last frame, and after tags and zeros."""
+    return length - find_tags(file, stop, length)[1]
 
 
 def _is_tag(data: bytes) -> bool:
-    return not data.strip(b"\0") or data.startswith((b"TAG", b"ID3", b"APETAGEX"))
+    return not data.strip(b"\0") or data.startswith(STARTS)

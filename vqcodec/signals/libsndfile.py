@@ -21,6 +21,7 @@ from vqcodec.signals.sound_tags import tags_of_mapping
 from vqcodec.signals.views import FileView, length_of
 
 _CUT = re.compile(r"should be|truncated|not equal|does not match|short read|> file length")
+_GUESSED = re.compile(r"resource fork|bad (data|map) (offset|length)")  # it tries SD2 at last
 _UNKNOWN_FORMAT = 1  # libsndfile's number of the error
 _SCALE = np.float32(2.0**-31)
 _SMALL_BLOCK = 256  # samples
@@ -102,8 +103,11 @@ def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
     except soundfile.LibsndfileError as error:
         source.check()
         reason = error.error_string.strip().rstrip(".") or "damaged"
-        kind = NotASoundError if error.code == _UNKNOWN_FORMAT else InputError
-        raise kind(f"cannot be read as a sound: {reason}") from error
+        if error.code == _UNKNOWN_FORMAT or _GUESSED.search(reason):
+            raise NotASoundError("cannot be read as a sound: Format not recognised") from error
+        if reason.startswith("Internal error"):
+            reason = "its header is damaged"
+        raise InputError(f"cannot be read as a sound: {reason}") from error
 
 
 class SndfileSound:
@@ -126,6 +130,7 @@ class SndfileSound:
         self._opener, self._salvage = opener, salvage
         self._block = _SMALL_BLOCK if salvage else BLOCK  # a block with damage is lost
         self.notes: list[Note] = []
+        self._ends_at_damage: list[Note] = []
         with open_sndfile(opener()) as sound:
             self.sample_rate: int = sound.samplerate
             self.num_channels: int = sound.channels
@@ -157,6 +162,7 @@ class SndfileSound:
                     )
                 left -= block.shape[1]
                 yield block
+        notes += [note for note in self._ends_at_damage if note not in notes]
         self._verify(notes)
 
     def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
@@ -179,9 +185,12 @@ class SndfileSound:
     def _count(self) -> int:
         """Return the number of readable samples; with `salvage`, up to the damage."""
         count = 0
-        with self._reading([]), open_sndfile(self._opener()) as sound:
+        found: list[Note] = []
+        with self._reading(found), open_sndfile(self._opener()) as sound:
             while size := self._read(sound, self._block).shape[1]:
                 count += size
+        where = f", after {count / self.sample_rate:.2f} s"
+        self._ends_at_damage = [Note(note.code, note.text + where) for note in found]
         return count
 
 
@@ -196,6 +205,9 @@ class FlacSound(SndfileSound):
         self.tags.merge(facts.tags)
         if facts.claimed is not None and facts.claimed > facts.num_samples:
             text = f"ends early: {facts.num_samples} of {facts.claimed} samples are there"
+            self.notes.append(Note(NoteCode.ENDS_EARLY, text))
+        elif facts.is_cut:
+            text = "ends early: its last FLAC frame is cut off or damaged"
             self.notes.append(Note(NoteCode.ENDS_EARLY, text))
         elif facts.trailing:
             text = f"{facts.trailing} bytes after the last FLAC frame are left out"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import BinaryIO
 
+from vqcodec.signals.tag_blocks import STARTS, Range, is_ape_footer, tag_size
 from vqcodec.signals.views import read_at
 
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
@@ -25,8 +26,8 @@ _LONGEST = 8192  # bytes in a frame and the headers that confirm it; a frame has
 _DECODER_DELAY = 529  # samples; all players assume it
 _MOST_JUNK = 1 << 18  # bytes before the first frame
 _CONFIRMED_BY = 2  # headers that must follow a frame after a gap
-_IS_APE_HEADER = 0x20  # otherwise the footer, after the items
-_TAG_START = re.compile(rb"ID3|TAG|APETAGEX")
+_TAG_START = re.compile(b"|".join(STARTS))
+_FRAME_OR_TAG = re.compile(b"|".join((b"\xff", *STARTS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +99,19 @@ class MpegScan:
 
     Attributes:
         streams: in order; a length tag or another format begins a new stream.
-        skipped: bytes between frames that are neither frames, tags nor zeros.
+        leading: bytes before the first frame that are neither frames, tags nor zeros.
+        skipped: such bytes between frames.
         trailing: such bytes after the last frame.
+        tags: the positions of ID3, APE and Lyrics3 tags.
         cut: whether the last frame is not complete.
     """
 
     streams: list[MpegStream] = field(default_factory=list)
+    leading: int = 0
     skipped: int = 0
     trailing: int = 0
     cut: bool = False
+    tags: list[Range] = field(default_factory=list)
 
 
 def parse_frame_header(data: bytes, at: int = 0) -> tuple[FrameFormat, int] | None:
@@ -208,6 +213,8 @@ class _Scanner:
         streams = self.result.streams
         if streams:
             self.result.skipped += self._gap
+        else:
+            self.result.leading = self._gap
         self._gap = 0
         at = position - self._base
         tag = parse_length_tag(self._data[at : at + size], format)
@@ -219,28 +226,18 @@ class _Scanner:
 
     def _pass_over(self, at: int) -> int:
         """Return the number of bytes without a frame; bytes outside tags count as a gap."""
-        start = self._data[at : at + 32]
-        size = tag_size(start)
-        if size:
-            if start.startswith(b"APE") and size == len(start):  # a footer: its items come before
-                items = max(0, int.from_bytes(start[12:16], "little") - size)
+        size, start = tag_size(self._data, at), self._base + at
+        if size and (self.result.streams or start + size < self._stop):
+            items = 0
+            if is_ape_footer(self._data, at):
+                items = max(0, int.from_bytes(self._data[at + 12 : at + 16], "little") - size)
                 self._gap = max(0, self._gap - items)
+            self.result.tags.append((max(0, start - items), start + size))
             return size
-        following = re.compile(rb"\xff|ID3|TAG|APETAGEX").search(self._data, at + 1)
+        following = _FRAME_OR_TAG.search(self._data, at + 1)
         stop = following.start() if following else max(at + 1, len(self._data) - 8)
         self._gap += len(self._data[at:stop].strip(b"\0"))
         return stop - at
-
-
-def tag_size(data: bytes) -> int:
-    """Return the size of the ID3 or APE tag at the start of `data`; 0 if there is none."""
-    if data.startswith(b"ID3") and len(data) >= 10 and max(data[6:10]) < 0x80:
-        return 10 + (data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9])
-    if data.startswith(b"TAG"):
-        return 128
-    if data.startswith(b"APETAGEX") and len(data) == 32:
-        return 32 + (int.from_bytes(data[12:16], "little") if data[23] & _IS_APE_HEADER else 0)
-    return 0
 
 
 def parse_length_tag(frame: bytes, format: FrameFormat) -> LengthTag | None:

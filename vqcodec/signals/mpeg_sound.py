@@ -10,22 +10,20 @@ import numpy as np
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
-from vqcodec.signals.mpeg_frames import MpegScan, MpegStream, frames_of, scan_frames, tag_size
+from vqcodec.signals.mpeg_frames import MpegScan, MpegStream, frames_of, scan_frames
 from vqcodec.signals.sound import BLOCK, Waveform
-from vqcodec.signals.sound_tags import parse_id3_v1
-from vqcodec.signals.views import FileView, length_of, read_at
+from vqcodec.signals.tag_blocks import find_tags, read_tags
+from vqcodec.signals.views import FileView, length_of
 
-_ID3_V1_BYTES = 128
 _PROBED = 1 << 17  # bytes that must hold the first frames, after tags and zeros
 
 
 def begins_with_frames(file: BinaryIO, start: int) -> bool:
     """Return whether MPEG frames begin near a position."""
-    data = read_at(file, start, 32)
-    first = start + (tag_size(data) if data.startswith(b"ID3") else 0)
     length = length_of(file)
-    while first < length and not (block := read_at(file, first, _PROBED)).strip(b"\0"):
-        first += len(block)
+    _, first = find_tags(file, start, length)
+    if first >= length:  # a tag that claims to be larger than the file
+        first = start
     return bool(scan_frames(file, first, min(length, first + _PROBED)).streams)
 
 
@@ -53,7 +51,7 @@ class MpegSound:
         self.num_channels = first.num_channels
         self.num_samples = sum(len(stream.sound) for stream in self._streams)
         self.notes = _notes_of(scan, self._streams)
-        self.tags = parse_id3_v1(read_at(file, max(0, stop - _ID3_V1_BYTES), _ID3_V1_BYTES))
+        self.tags = read_tags(file, scan.tags)
 
     def blocks(self, notes: list[Note]) -> Iterator[Waveform]:
         """Yield all samples [C, n] in order; frames that cannot be decoded are silent."""
@@ -100,6 +98,9 @@ def _notes_of(scan: MpegScan, read: list[MpegStream]) -> list[Note]:
                 f"{format.num_channels} channels, unlike the first frames",
             )
         )
+    if scan.leading:
+        text = f"{scan.leading} bytes before the first whole MPEG frame are skipped"
+        notes.append(Note(NoteCode.DAMAGED, text))
     if scan.skipped:
         text = f"{scan.skipped} bytes between MPEG frames are no sound and are skipped"
         notes.append(Note(NoteCode.DAMAGED, text))

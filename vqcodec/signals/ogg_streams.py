@@ -8,6 +8,8 @@ from typing import BinaryIO
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.sound_tags import FoundTags
+from vqcodec.signals.tag_blocks import Range, find_tags, read_tags
 from vqcodec.signals.views import Part, length_of, read_at
 
 _HEADER_BYTES = 27
@@ -136,8 +138,8 @@ def page_checksum(page: bytes) -> int:
 
 def read_ogg_streams(
     file: BinaryIO, start: int, *, salvage: bool
-) -> tuple[list[OggStream], list[Note]]:
-    """Return the streams with sound in a file, in order, and notes on what is left out.
+) -> tuple[list[OggStream], list[Note], FoundTags]:
+    """Return the streams with sound in a file, notes on what is left out, and tags after streams.
 
     Args:
         file: open for reading.
@@ -150,7 +152,7 @@ def read_ogg_streams(
     scan = _Scan(file, length_of(file), salvage=salvage)
     scan.run(start)
     streams = [stream for group in scan.groups for stream in group[:1] if stream.is_sound]
-    others = [stream for group in scan.groups for stream in group[not group[0].is_sound or 1 :]]
+    others = [stream for group in scan.groups for stream in group[group[0].is_sound :]]
     if not streams:
         kinds = ", ".join(sorted({stream.kind for stream in others})) or "nothing"
         raise InputError(f"cannot be read as a sound: its Ogg pages hold {kinds}")
@@ -164,7 +166,7 @@ def read_ogg_streams(
         raise InputError(f"damaged: Ogg pages are missing in {gaps} places")
     if gaps:
         notes.append(Note(NoteCode.DAMAGED, f"Ogg pages are missing in {gaps} places"))
-    return streams, notes
+    return streams, notes, read_tags(file, scan.tags)
 
 
 class _Scan:
@@ -176,6 +178,7 @@ class _Scan:
         self._open: dict[int, OggStream] = {}  # by serial number
         self._in_headers = False  # of the latest group
         self.notes: list[Note] = []
+        self.tags: list[Range] = []  # after streams
 
     def run(self, position: int) -> None:
         """Read all pages from a position to the end."""
@@ -190,8 +193,11 @@ class _Scan:
                 self._add(page)
                 position = page.stop
                 continue
-            if not header.strip(b"\0") or header.startswith((b"TAG", b"APETAGEX")):
-                break
+            tags, after = find_tags(self._file, position, self._length)
+            if after > position:  # between chained streams, or at the end
+                self.tags += tags
+                position = after
+                continue
             following = self._next_page(position + 1)
             if following is None and page is None:
                 if len(header) < _HEADER_BYTES and header.startswith(b"OggS"):

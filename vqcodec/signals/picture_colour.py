@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ _REFERENCE_WHITE = 203.0  # cd/m² (ITU-R BT.2408)
 _NEAR = 0.005  # tolerance of equal chromaticities
 _NEAR_GAMMA = 0.05  # tolerance around 2.2, by which most writers mean sRGB
 _LARGEST_GAMMA = 10.0
+_GAMMA_RANGE = (0.1, _LARGEST_GAMMA)
 _LARGE_PROFILE = 4096  # bytes
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD = np.array(
@@ -64,12 +65,25 @@ def describe_colour(pixels: Pixels, icc_profile: bytes | None, file: PictureStru
         icc_profile: from the file.
         file: its other colour descriptions.
     """
+    if file.cicp is not None and not file.cicp.full_range:
+        full = replace(file, cicp=replace(file.cicp, full_range=True))
+        coloured = describe_colour(_mapped(pixels, _full_range), icc_profile, full)
+        note = Note(NoteCode.COLOUR_CONVERTED, "its narrow range of values is widened to the full")
+        return Coloured(coloured.pixels, coloured.icc_profile, [note, *coloured.notes])
     if file.cicp is not None and file.cicp.transfer in (_PQ, _HLG):
         return _tone_mapped(pixels, file.cicp)
     if file.cicp is not None and (file.is_png or not icc_profile):
         return _of_code_points(pixels, icc_profile, file.cicp)
     if icc_profile or file.is_srgb:
         return Coloured(pixels, icc_profile, [])
+    return _of_gamma(pixels, file)
+
+
+def _of_gamma(pixels: Pixels, file: PictureStructure) -> Coloured:
+    """Return pixels described by a gamma and chromaticities of a PNG."""
+    if file.gamma and not _GAMMA_RANGE[0] <= 1 / file.gamma <= _GAMMA_RANGE[1]:
+        text = f"its gamma of 1/{1 / file.gamma:.4g} makes no sense and is left out"
+        return Coloured(pixels, None, [Note(NoteCode.COLOUR_DROPPED, text)])
     chromaticities = file.chromaticities or _SRGB
     gamma = 1 / file.gamma if file.gamma else None
     if pixels.shape[2] == 3 and not np.allclose(chromaticities, _SRGB, atol=_NEAR):
@@ -83,6 +97,11 @@ def describe_colour(pixels: Pixels, icc_profile: bytes | None, file: PictureStru
     text = f"its gamma of 1/{gamma:.4g} is converted to sRGB"
     converted = _mapped(pixels, lambda values: _srgb_values(values**exponent))
     return Coloured(converted, None, [Note(NoteCode.COLOUR_CONVERTED, text)])
+
+
+def _full_range(values: Floats) -> Floats:
+    """Return values 0 … 1 of a range of 16 … 235 (ITU-R BT.709)."""
+    return np.asarray((values * 255 - 16) / 219, np.float32)
 
 
 def _of_code_points(pixels: Pixels, icc_profile: bytes | None, cicp: Cicp) -> Coloured:

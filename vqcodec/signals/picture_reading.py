@@ -38,7 +38,10 @@ FORMATS = (
     *("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "DIB", "PPM", "JPEG2000"),
     *("ICO", "ICNS", "PCX", "QOI", "SGI", "DDS", "PSD"),
 )
+_MORE_ENDS = ("BMP", "AVIF", "HEIF", "JPEG2000")  # formats whose end is known, too
 _BY_SUFFIX = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}  # no magic number
+
+_KIND_OF_PAGE, _OTHER_PAGES, _DNG_VERSION = 254, 330, 50706  # tags of TIFF
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise its errors go to stderr
 _LOCK = threading.RLock()  # Pillow's settings are global
@@ -198,6 +201,7 @@ class _Reading:
             self.file.seek(position)
             if structure.damage is not None and not salvage:
                 raise InputError(f"damaged: {structure.damage}")
+            _refuse_preview(image)
             self._choose_frame(image, notes, salvage=salvage)
             ImageFacts(width=image.width, height=image.height, grey=False)
             with _quiet_stderr() if image.format == "TIFF" else nullcontext():
@@ -205,7 +209,14 @@ class _Reading:
             if structure.ends_early:
                 text = "ends early: its end mark is missing"
                 notes.append(Note(NoteCode.ENDS_EARLY, text))
-            if structure.trailing and image.format in ("PNG", "JPEG", "GIF", "WEBP", "PPM"):
+            if structure.trailing and image.format in (
+                "PNG",
+                "JPEG",
+                "GIF",
+                "WEBP",
+                "PPM",
+                *_MORE_ENDS,
+            ):
                 text = f"{structure.trailing} bytes after the picture are left out"
                 notes.append(Note(NoteCode.TRAILING_BYTES, text))
             return _to_picture(image, structure, self.options, notes)
@@ -236,6 +247,23 @@ class _Reading:
             notes.append(Note(code, text))
 
 
+def _refuse_preview(image: Image.Image) -> None:
+    """Check that the first page of a TIFF is no preview of a larger picture, as in raw photos.
+
+    Raises:
+        InputError: it is a preview.
+    """
+    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    if tags is None:
+        return
+    is_reduced = bool(int(tags.get(_KIND_OF_PAGE) or 0) & 1)
+    if _DNG_VERSION in tags or (is_reduced and _OTHER_PAGES in tags):
+        raise InputError(
+            "a raw photo of a camera, of which only a preview could be read; "
+            "save it as TIFF or PNG in the program that you develop photos with"
+        )
+
+
 def _to_picture(
     image: Image.Image, structure: PictureStructure, options: ReadOptions, notes: list[Note]
 ) -> Picture:
@@ -243,6 +271,9 @@ def _to_picture(
     metadata = take_metadata(image, options, notes)
     icc_profile = image.info.get("icc_profile") or None
     image = upright(image)
+    if image.mode in ("LAB", "HSV"):
+        text = f"{image.mode} values are converted to RGB"
+        notes.append(Note(NoteCode.COLOUR_CONVERTED, text))
     if image.mode == "CMYK":
         image, note = cmyk_to_srgb(image, icc_profile)
         icc_profile = None

@@ -21,6 +21,22 @@ _PNM = re.compile(
     rb"P(?:(?P<kind>4)|(?P<kind2>[56]))" + _GAP + rb"(?P<width>\d{1,9})" + _GAP
     + rb"(?P<height>\d{1,9})(?(kind)|" + _GAP + rb"(?P<most>\d{1,5}))\s"
 )  # fmt: skip
+_PLAIN_PNM = re.compile(
+    rb"P[23]" + _GAP + rb"\d{1,9}" + _GAP + rb"\d{1,9}" + _GAP + rb"(?P<most>\d{1,5})\s"
+)
+_BOXES = {
+    b"meta",
+    b"mdat",
+    b"moov",
+    b"free",
+    b"skip",
+    b"uuid",
+    b"jp2c",
+    b"xml ",
+    b"moof",
+    b"mfra",
+}  # may come last
+_CODESTREAM = b"\xff\x4f\xff\x51"  # how the data of a JPEG 2000 picture begin
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MOST_PACKED = 1032  # bytes that one byte of zlib data can expand to
 
@@ -31,6 +47,7 @@ class Cicp:
 
     primaries: int
     transfer: int
+    full_range: bool = True  # otherwise 16 … 235 of 255 are black and white
 
 
 @dataclass(slots=True)
@@ -44,7 +61,7 @@ class PictureStructure:
         gamma: of a PNG: the exponent from light to values, as 1 / 2.2.
         chromaticities: of a PNG: x and y of white, red, green and blue.
         is_srgb: whether a PNG says that it is sRGB.
-        depth: bits of a channel, of a PNG or an AVIF.
+        depth: bits of a channel, of a PNG, an AVIF, a PPM, a JPEG 2000 or an SGI picture.
         is_png: whether the file is a PNG.
         raw_bytes: of a PNG's pixels.
         has_profile: whether a PNG has a colour profile, though it may be damaged.
@@ -76,12 +93,19 @@ def read_structure(file: BinaryIO) -> PictureStructure:
     structure = PictureStructure()
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         size = 8 + int.from_bytes(start[4:8], "little")
-        structure.trailing = _trailing(file, size + size % 2, length_of(file))
-    elif (stop := _end_of_pnm(read_at(file, 0, _MOST_PNM_HEADER))) is not None:
-        structure.trailing = _trailing(file, stop, length_of(file))
-    if start[4:8] == b"ftyp":
+        structure.trailing = trailing_bytes(file, size + size % 2, length_of(file))
+    elif start[:1] == b"P":
+        _read_pnm(structure, file)
+    elif start[:2] == b"BM":
+        structure.trailing = trailing_bytes(file, _end_of_bmp(file), length_of(file))
+    elif start[:2] == b"\x01\xda":  # SGI: the third byte but one says how many bytes a channel has
+        structure.depth = 8 * start[3]
+    if start[4:8] in (b"ftyp", b"jP  "):
         data = read_at(file, 0, _MOST_COLOUR_BYTES)
         structure.cicp, structure.depth = _read_colour_box(data), _read_depth(data)
+        structure.trailing = trailing_bytes(file, end_of_boxes(file), length_of(file))
+    elif start.startswith(_CODESTREAM):
+        structure.depth = _read_depth(read_at(file, 0, _MOST_COLOUR_BYTES))
     return structure
 
 
@@ -112,7 +136,7 @@ def _read_png(file: BinaryIO) -> PictureStructure:
         if name == b"IEND":
             if packed * _MOST_PACKED + _MOST_PACKED < structure.raw_bytes:
                 structure.damage = f"{packed} bytes cannot hold the pixels that it claims"
-            structure.trailing = _trailing(file, position, length)
+            structure.trailing = trailing_bytes(file, position, length)
             return structure
     structure.damage = "it ends before its last chunk"
     return structure
@@ -134,7 +158,7 @@ def _take_png_chunk(structure: PictureStructure, name: bytes, content: bytes) ->
     elif name == b"sRGB":
         structure.is_srgb = True
     elif name == b"cICP" and len(content) == 4:
-        structure.cicp = Cicp(content[0], content[1])
+        structure.cicp = Cicp(content[0], content[1], bool(content[3]))
 
 
 def _read_jpeg(file: BinaryIO) -> PictureStructure:
@@ -156,7 +180,7 @@ def _read_jpeg(file: BinaryIO) -> PictureStructure:
         position = base + match.end()
         marker = match[0][1]
         if marker == 0xD9:
-            structure.trailing = _trailing(file, position, length)
+            structure.trailing = trailing_bytes(file, position, length)
             return structure
         if marker not in (0x01, 0xD8):  # these two have no content
             size = data[match.end() : match.end() + 2]
@@ -173,7 +197,7 @@ def _read_gif(file: BinaryIO) -> PictureStructure:
     while position < length:
         kind = read_at(file, position, 1)
         if kind == b";":
-            structure.trailing = _trailing(file, position + 1, length)
+            structure.trailing = trailing_bytes(file, position + 1, length)
             return structure
         if kind == b",":
             position += 11 + _gif_table_bytes(read_at(file, position + 9, 1))
@@ -193,11 +217,52 @@ def _gif_table_bytes(flags: bytes) -> int:
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 
-def _end_of_pnm(start: bytes) -> int | None:
-    """Return the end of the first binary PBM, PGM or PPM of a file, which can hold several."""
+def _read_pnm(structure: PictureStructure, file: BinaryIO) -> None:
+    """Take the depth of a PBM, PGM or PPM, and the end of the first binary one."""
+    start = read_at(file, 0, _MOST_PNM_HEADER)
+    plain = _PLAIN_PNM.match(start)
+    if plain is not None and int(plain["most"]) > 255:
+        structure.depth = 16
     match = _PNM.match(start)
     if match is None:
-        return None
+        return
+    if not match["kind"] and int(match["most"]) > 255:
+        structure.depth = 16
+    structure.trailing = trailing_bytes(file, _end_of_pnm(match), length_of(file))
+
+
+def _end_of_bmp(file: BinaryIO) -> int:
+    """Return the end of a BMP: its header's size, unless that is impossible."""
+    size, length = int.from_bytes(read_at(file, 2, 4), "little"), length_of(file)
+    offset = int.from_bytes(read_at(file, 10, 4), "little")
+    return size if offset < size <= length else length
+
+
+def end_of_boxes(file: BinaryIO) -> int:
+    """Return the end of a picture in boxes (ISO/IEC 14496-12): before the next file, or other data.
+
+    A second file that was appended begins with the same kind of box as the first.
+    """
+    length = length_of(file)
+    first, position = read_at(file, 4, 4), 0
+    while position < length:
+        head = read_at(file, position, 16)
+        size, name = int.from_bytes(head[:4], "big"), head[4:8]
+        if size == 1:
+            size = int.from_bytes(head[8:], "big")
+        is_box = len(head) >= 8 and all(0x20 <= byte < 0x7F for byte in name)
+        if not is_box or (position and name == first):
+            return position
+        if size == 0 or position + size > length:
+            return length if name in _BOXES or not position else position
+        if size < 8:
+            return position
+        position += size
+    return length
+
+
+def _end_of_pnm(match: re.Match[bytes]) -> int:
+    """Return the end of the first binary PBM, PGM or PPM of a file, which can hold several."""
     width, height = int(match["width"]), int(match["height"])
     if match["kind"]:
         return match.end() + (width + 7) // 8 * height
@@ -214,7 +279,10 @@ def _read_colour_box(data: bytes) -> Cicp | None:
 
 
 def _read_depth(data: bytes) -> int | None:
-    """Return the bits of a channel from the first box with AV1's configuration."""
+    """Return the bits of a channel by AV1's configuration or the size marker of JPEG 2000."""
+    at = data.find(_CODESTREAM)
+    if at >= 0 and len(data) > at + 42:
+        return (data[at + 42] & 0x7F) + 1
     at = data.find(b"av1C")
     if at < 0 or len(data) < at + 7:
         return None
@@ -222,6 +290,7 @@ def _read_depth(data: bytes) -> int | None:
     return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
 
 
-def _trailing(file: BinaryIO, position: int, length: int) -> int:
+def trailing_bytes(file: BinaryIO, position: int, length: int) -> int:
+    """Return the number of bytes from a position on; 0 if they are zeros and line breaks."""
     rest = read_at(file, position, min(max(0, length - position), _PIECE))
     return length - position if rest.strip(b"\0\r\n") else 0

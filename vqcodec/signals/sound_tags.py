@@ -12,6 +12,7 @@ from vqcodec.notes import Note, NoteCode
 _OF_ENCODERS = {"ENCODER", "SOFTWARE", "VENDOR", "ENCODED_BY", "ENCODING", "ENCODER_OPTIONS"}
 _OF_ENCODERS |= {"MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS", "DURATION", "HANDLER_NAME"}
 _OF_ENCODERS |= {"VENDOR_ID", "ENCODERSETTINGS", "LENGTH"}
+_OF_ENCODERS |= {"WAVEFORMATEXTENSIBLE_CHANNEL_MASK"}
 _ID3_NAMES = {
     "TIT2": "TITLE",
     "TPE1": "ARTIST",
@@ -46,6 +47,9 @@ _SHORT_NAMES = {  # of ID3v2.2
     "ULT": "USLT",
     "PIC": "APIC",
 }
+_APE_NAMES = {"YEAR": "DATE", "TRACK": "TRACKNUMBER", "DISC": "DISCNUMBER"}
+_APE_HEAD_BYTES, _APE_ITEM_BYTES = 32, 8
+_APE_IS_TEXT = 0  # by bits 1 and 2 of an item's flags
 _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")
 _MOST_TAGS = 1000
 _MOST_NAMED = 20  # in a note
@@ -82,6 +86,11 @@ class FoundTags:
         for name, value in other.values:
             self.add(name, value)
         self.others += other.others
+
+    def merge_missing(self, other: FoundTags) -> None:
+        """Add the tags of names that are not there yet: ID3v1 cuts off what is long."""
+        names = {name for name, _ in self.values}
+        self.merge(FoundTags([tag for tag in other.values if tag[0] not in names], other.others))
 
     def note(self, *, kept: bool) -> list[Note]:
         """Return a quiet note that names what is left out, all tags or only what cannot be kept."""
@@ -199,6 +208,30 @@ def parse_id3_v1(data: bytes) -> FoundTags:
         fields = (("TITLE", 3, 33), ("ARTIST", 33, 63), ("ALBUM", 63, 93), ("DATE", 93, 97))
         for name, start, stop in (*fields, ("COMMENT", 97, 125)):
             found.add(name, data[start:stop].partition(b"\0")[0].decode("latin-1"))
+    return found
+
+
+def parse_ape(tag: bytes) -> FoundTags:
+    """Return the tags in an APE tag, from its header, or from its first item if it has none."""
+    found = FoundTags()
+    position = _APE_HEAD_BYTES if tag.startswith(b"APETAGEX") else 0
+    for _ in range(_MOST_TAGS):
+        head = tag[position : position + _APE_ITEM_BYTES]
+        if len(head) < _APE_ITEM_BYTES or head == b"APETAGEX":
+            break
+        size, flags = int.from_bytes(head[:4], "little"), int.from_bytes(head[4:], "little")
+        position += _APE_ITEM_BYTES
+        end = tag.find(b"\0", position, position + _LONGEST_NAME + 1)
+        if end < 0:
+            break
+        name = tag[position:end].decode("ascii", "replace").upper()
+        content = tag[end + 1 : end + 1 + size]
+        position = end + 1 + size
+        if flags >> 1 & 3 != _APE_IS_TEXT or len(content) < size:
+            found.others.append("picture" if name.startswith("COVER ART") else name.lower())
+            continue
+        for value in content.decode("utf-8", "replace").split("\0"):
+            found.add(_APE_NAMES.get(name, name), value)
     return found
 
 

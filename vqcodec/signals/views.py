@@ -9,6 +9,8 @@ from typing import BinaryIO, TypeAlias
 
 Part: TypeAlias = tuple[int, int] | bytes  # start and stop in the file, or the bytes themselves
 
+_LARGEST_POSITION = 1 << 43  # beyond, seeking fails on many file systems
+
 
 class FileView(io.RawIOBase):
     """Parts in order, as one seekable file."""
@@ -79,9 +81,11 @@ def length_of(file: BinaryIO) -> int:
 
 
 def read_at(file: BinaryIO, position: int, size: int) -> bytes:
-    """Return up to `size` bytes at a position; none for a negative size, as of damaged lengths."""
+    """Return up to `size` bytes at a position; none for impossible ones, as of damaged lengths."""
+    if size <= 0 or position > _LARGEST_POSITION:
+        return b""
     file.seek(position)
-    return file.read(max(0, size))
+    return file.read(size)
 
 
 def _length(part: Part) -> int:

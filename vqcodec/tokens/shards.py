@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError, UsageError
-from vqcodec.files import replacing
+from vqcodec.files import is_file, is_folder, replacing
 from vqcodec.tokens.entry import Tokens
 from vqcodec.tokens.parquet import read_parquet, read_parquet_facts, write_parquet
 from vqcodec.tokens.webdataset import read_tar, read_tar_facts, write_tar
@@ -153,7 +153,7 @@ def _files_in(source: str) -> list[str] | None:
     if is_url(source):
         searched = storage.search(source)
         return None if searched is None else [listed.url for listed in searched[1]]
-    if not Path(source).is_dir():
+    if not is_folder(source):
         return None
     return [str(path) for path in Path(source).iterdir() if path.is_file()]
 
@@ -161,7 +161,7 @@ def _files_in(source: str) -> list[str] | None:
 def _exists(name: str) -> bool:
     if is_url(name):
         return storage.kind_of(name) is storage.EntryKind.FILE
-    return Path(name).is_file()
+    return is_file(name)
 
 
 def _opened(name: str) -> BinaryIO:

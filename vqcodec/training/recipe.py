@@ -10,6 +10,7 @@ from typing import Any
 
 from vqcodec.config import build_config, check_least, check_positive, check_range
 from vqcodec.errors import ConfigError
+from vqcodec.files import is_file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +88,7 @@ def read_recipe(name: str) -> tuple[Recipe, str]:
     """
     path = Path(name)
     if path.suffix == ".toml":
-        if not path.is_file():
+        if not is_file(path):
             raise ConfigError(f"{name}: no such recipe file")
         try:
             text = path.read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError
+from vqcodec.files import is_file
 from vqcodec.signals.views import FileView, length_of, read_at
 from vqcodec.urls import is_url, local_name
 
@@ -136,7 +137,7 @@ def _names_in(source: str, suffixes: Collection[str]) -> Iterator[str]:
         raise InputError(f"{source}: no such file or folder") from error
     paths = map(str, Path(source).rglob("*")) if is_folder else [source]
     for path in paths:
-        if _suffix(path) in (ARCHIVE, *suffixes) and Path(path).is_file():
+        if _suffix(path) in (ARCHIVE, *suffixes) and is_file(path):
             yield from _names_of(path, suffixes)
         elif not is_folder and path.lower().endswith(_COMPRESSED):
             raise InputError(
@@ -161,7 +162,7 @@ def _split(name: str) -> tuple[str, str | None]:
     start = 0
     while (place := name.find(f"{ARCHIVE}/", start)) >= 0:
         start = place + len(ARCHIVE)
-        if is_url(name) or Path(name[:start]).is_file():
+        if is_url(name) or is_file(name[:start]):
             return name[:start], name[start + 1 :]
     return name, None
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vqcodec.codec.model_file import ModelFile, read_model_file
 from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
+from vqcodec.files import is_folder
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors import is_learnt
@@ -37,7 +38,7 @@ def weights_of(source: str) -> dict[str, Tensor]:
         MissingModelError: there is neither such a run nor such a model.
         ModelFileError: the model is damaged.
     """
-    if Path(source).is_dir():
+    if is_folder(source):
         state = load_state(Path(source) / CHECKPOINT)
         return {**state["module"], **state["average"]}
     return {name: tensor.detach() for name, tensor in module_of(source).state_dict().items()}
