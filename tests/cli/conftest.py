@@ -242,6 +242,8 @@ def no_loaded_models() -> Iterator[None]:
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> Zoo:
     """Two made-up models in place of the installed ones."""
+    import vqcodec.codec.inspect  # keeps the real search for models, whatever test comes first
+
     models = Zoo()
     monkeypatch.setattr(vqcodec, "load", models.load)
     stand_in(
