@@ -19,6 +19,7 @@ from vqcodec.cli.main import main
 from vqcodec.cli.models import load_model
 
 import vqcodec
+import vqcodec.codec.inspect  # keeps the real search for models, whatever test comes first
 from vqcodec.bitstream.header import AudioFacts, Header, ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
@@ -242,8 +243,6 @@ def no_loaded_models() -> Iterator[None]:
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> Zoo:
     """Two made-up models in place of the installed ones."""
-    import vqcodec.codec.inspect  # keeps the real search for models, whatever test comes first
-
     models = Zoo()
     monkeypatch.setattr(vqcodec, "load", models.load)
     stand_in(
