@@ -52,7 +52,10 @@ MAY_USE = {
     "cluster": {"ray"},
     "entropy": {"numpy", "constriction"},
     "bitstream": set(),
-    "signals": {"numpy", "PIL", "soundfile", "miniaudio", "soxr", "av", "pillow_heif"},
+    "signals": {
+        *("numpy", "PIL", "simplejpeg", "soundfile", "miniaudio", "soxr"),
+        *("av", "pillow_heif"),
+    },
     "layout": {"numpy"},
     "modalities": {"numpy"},
     "quantizers": {"numpy"},

@@ -184,6 +184,12 @@ INPUTS = {  # by row: makes one input, or several
     ],
     "PNG with a wrong checksum": lambda: flipped(picture(), 60),
     "JPEG that is cut off": lambda: picture("JPEG")[:-30],
+    "JPEG whose data end early, or have codes that do not exist": lambda: (
+        picture("JPEG")[:-90] + b"\xff\xd9"
+    ),
+    "JPEG with unused bytes before its end mark": lambda: (
+        picture("JPEG")[:-2] + bytes(9) + b"\xff\xd9"
+    ),
     "picture with bytes after its end": lambda: [
         picture(format) + b"more" for format in ("PNG", "JPEG", "GIF", "WEBP", "PPM")
     ],

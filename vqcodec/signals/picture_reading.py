@@ -202,6 +202,9 @@ class _Reading:
             if structure.damage is not None and not salvage:
                 raise InputError(f"damaged: {structure.damage}")
             _refuse_preview(image)
+            if image.format in ("JPEG", "MPO") and not salvage:
+                self._check_jpeg(notes)
+                self.file.seek(position)
             self._choose_frame(image, notes, salvage=salvage)
             ImageFacts(width=image.width, height=image.height, grey=False)
             with _quiet_stderr() if image.format == "TIFF" else nullcontext():
@@ -220,6 +223,22 @@ class _Reading:
                 text = f"{structure.trailing} bytes after the picture are left out"
                 notes.append(Note(NoteCode.TRAILING_BYTES, text))
             return _to_picture(image, structure, self.options, notes)
+
+    def _check_jpeg(self, notes: list[Note]) -> None:
+        """Check the coded data of a JPEG: Pillow does not say that they are damaged.
+
+        Raises:
+            InputError: they are damaged.
+        """
+        from vqcodec.signals.jpeg_damage import find_damage  # another library, for JPEG alone
+
+        self.file.seek(0)
+        damage, num_unused = find_damage(self.file.read())
+        if damage is not None:
+            raise InputError(f"damaged: {damage}")
+        if num_unused:
+            text = f"{num_unused} bytes before its end mark belong to no pixel: it may be damaged"
+            notes.append(Note(NoteCode.DAMAGED, text))
 
     def _choose_frame(self, image: Image.Image, notes: list[Note], *, salvage: bool) -> None:
         """Go to the chosen frame, and add a note on the other frames."""
