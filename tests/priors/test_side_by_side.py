@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
 from vqcodec.priors import side_by_side
-from vqcodec.priors.side_by_side import in_blocks, single_threaded
+from vqcodec.priors.side_by_side import in_blocks, in_threads, single_threaded
 
 
 def blas_threads():
@@ -57,3 +59,26 @@ def test_a_failure_in_a_block_is_raised(monkeypatch):
 
     with pytest.raises(ArithmeticError, match="second block"):
         in_blocks(work, 8, 1000)
+
+
+def test_segments_share_the_cores_and_keep_their_order(monkeypatch):
+    """Each segment has one thread, so the blocks of a segment are worked on in it."""
+    monkeypatch.setattr(side_by_side, "num_threads", lambda: 2)
+    side_by_side._pool_of_segments.cache_clear()
+
+    def work(number):
+        threads = set()
+        in_blocks(lambda rows: threads.add(threading.get_ident()), 64, 1000)  # noqa: ARG005
+        assert threads == {threading.get_ident()}
+        return number, threading.get_ident()
+
+    done = in_threads(work, range(20))
+    assert [number for number, _ in done] == list(range(20))
+    assert threading.get_ident() not in {thread for _, thread in done}
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_a_failure_in_a_segment_is_raised(monkeypatch, num_threads):
+    monkeypatch.setattr(side_by_side, "num_threads", lambda: num_threads)
+    with pytest.raises(ZeroDivisionError):
+        in_threads(lambda number: 1 // number, [1, 0, 2])
