@@ -1,18 +1,23 @@
 """The choice between the models for speech and for other sounds: fitted, and measured.
 
-`fit` writes vqcodec/signals/speech_weights.py; `measure` writes a result. Files of `fit` that
-`measure` is to judge fairly must lie in other folders.
+`fit` writes vqcodec/signals/speech_weights.py; `measure` writes a result. What `measure` is to
+judge fairly must not lie in the folders of `fit`. Files NAME_1, NAME_2... are of one recording,
+which is in one fold.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
+import re
+import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-from choice_network import Row, write_weights
+from choice_network import FOLDS, Row, write_weights
 from choice_variations import carried, sung, varied
 from result import write_result
 
@@ -22,10 +27,10 @@ from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound import AudioClip
 from vqcodec.signals.sound_files import SUFFIXES, read_clip
 from vqcodec.signals.speech_detection import NAMES, judge
-from vqcodec.signals.speech_measures import RATE, measures_of
+from vqcodec.signals.speech_measures import RATE, SHORTEST_S, measures_of
 
 SUNG, SUNG_SHARE = "sung voices", 1.5
-SHORTEST_S, LONGEST_S = 1.0, 10.0
+LONGEST_S = 10.0
 
 
 def main() -> None:
@@ -35,14 +40,30 @@ def main() -> None:
     parser.add_argument("--voices", nargs="+", required=True, help="folders; to fit: SHARE:FOLDER")
     parser.add_argument("--others", nargs="+", required=True, help="folders; to fit: SHARE:FOLDER")
     parser.add_argument("--most", type=int, default=300, help="files of a folder to fit on")
+    parser.add_argument("--rows", type=Path, help="file that keeps the measures of fit")
     parser.add_argument("--name", default="choice", help="of the result that measure writes")
     parser.add_argument("--varied", action="store_true", help="measure sounds with noise, coded...")
     options = parser.parse_args()
     if options.action == "fit":
-        write_weights(list(rows(options.voices, options.others, options.most)))
+        write_weights(_kept(options.rows, options.voices, options.others, options.most))
         return
     folders = [list(map(Path, each)) for each in (options.voices, options.others)]
     measure(*folders, name=options.name, vary=options.varied)
+
+
+def _kept(kept: Path | None, voices: Sequence[str], others: Sequence[str], most: int) -> list[Row]:
+    """Return the rows of a file with the shares of today; without the file, find and keep them."""
+    if kept is None or not kept.exists():
+        found = list(rows(voices, others, most))
+        if kept is not None:
+            kept.write_text(json.dumps([asdict(row) for row in found]), encoding="utf-8")
+        return found
+    shares = {SUNG: SUNG_SHARE}
+    for words in (*voices, *others):
+        share, _, folder = words.partition(":")
+        shares[Path(folder).name] = float(share)
+    found = [Row(**each) for each in json.loads(kept.read_text(encoding="utf-8"))]
+    return [replace(row, share=shares[row.kind]) for row in found]
 
 
 def rows(voices: Sequence[str], others: Sequence[str], most: int) -> Iterator[Row]:
@@ -73,7 +94,7 @@ def rows(voices: Sequence[str], others: Sequence[str], most: int) -> Iterator[Ro
                 found = measures_of((each.waveform, each.sample_rate))
                 if found:
                     values = [found[measure] for measure in NAMES]
-                    yield Row(values, label, name, weight, number % 5)
+                    yield Row(values, label, name, weight, _fold(path))
 
 
 def measure(
@@ -121,13 +142,18 @@ def measure(
     write_result(name, {**totals, "folders": kinds, "files": files})
 
 
+def _fold(path: Path) -> int:
+    recording = re.sub(r"[-_]\d+$", "", path.stem)
+    return zlib.crc32(recording.encode()) % FOLDS
+
+
 def _some_files(folder: Path, rng: random.Random, most: int) -> list[Path]:
     paths = sorted(find_files([folder], set(SUFFIXES)))
     return rng.sample(paths, min(most, len(paths)))
 
 
 def _read(path: Path) -> AudioClip | None:
-    """Return ten seconds of a file at 16 kHz; None if it is damaged, or shorter than a second."""
+    """Return ten seconds of a file at 16 kHz; None if it is damaged or too short."""
     try:
         clip = read_clip(path)
     except InputError:

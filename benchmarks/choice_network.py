@@ -32,7 +32,7 @@ class Row:
 
 
 def write_weights(found: Sequence[Row]) -> None:
-    """Write the network, and print which share of excerpts is right in five folds of files."""
+    """Write the network, and print which share of excerpts is right in five folds."""
     values, wanted, shares = tables(found)
     centres, scales = values.mean(axis=0), values.std(axis=0)
     inputs = np.clip((values - centres) / scales, -FAR, FAR)
@@ -99,7 +99,12 @@ def score(inputs: Table, weights: Network) -> Table:
 
 
 def print_right(found: Sequence[Row], scores: Table) -> None:
-    """Print which share of each kind is on the right side."""
+    """Print which share of each kind, of voices and of others is on the right side."""
+    _, wanted, shares = tables(found)
+    right_side = (scores > 0) == (wanted > 0)
+    for name, label in (("voices", 1), ("others", 0)):
+        chosen = wanted == label
+        print(f"{name}: {np.average(right_side[chosen], weights=shares[chosen]):.2%} right")
     for kind in dict.fromkeys(row.kind for row in found):
         right = [
             (each > 0) == row.is_voice
