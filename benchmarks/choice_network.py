@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import vqcodec.signals.speech_detection
 from vqcodec.signals.speech_detection import FAR, NAMES
 
-UNITS, PENALTY, STEPS, STEP = 8, 3e-4, 1200, 0.02
+UNITS, PENALTY, STEPS, STEP = 8, 1e-3, 1200, 0.02
 FOLDS = 5
 WEIGHTS = Path(vqcodec.signals.speech_detection.__file__).with_name("speech_weights.py")
 
