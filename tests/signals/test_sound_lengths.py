@@ -118,6 +118,14 @@ def test_junk_between_frames_is_skipped_with_a_note():
     assert codes(clip) == ["damaged"]
 
 
+def test_a_few_frames_in_other_data_are_no_sound():
+    frames = mp3_frames(mp3_without_tag())
+    junk = bytes([1, 2, 3]) * 7_000
+    assert read(junk + b"".join(frames)).num_samples == 1152 * len(frames)
+    with pytest.raises(InputError):
+        read(junk + b"".join(frames[:3]) + junk)
+
+
 def test_bytes_after_the_last_frame_are_noted():
     assert codes(read(mp3_without_tag() + b"something else")) == ["trailing-bytes"]
     assert not read(mp3_without_tag() + b"APETAGEX" + bytes(24)).notes

@@ -19,12 +19,19 @@ _PROBED = 1 << 17  # bytes that must hold the first frames, after tags and zeros
 
 
 def begins_with_frames(file: BinaryIO, start: int) -> bool:
-    """Return whether MPEG frames begin near a position."""
+    """Return whether MPEG frames begin near a position.
+
+    Any data may hold what looks like a few frames. So if other bytes come first, most of what
+    follows has to be frames.
+    """
     length = length_of(file)
     _, first = find_tags(file, start, length)
     if first >= length:  # a tag that claims to be larger than the file
         first = start
-    return bool(scan_frames(file, first, min(length, first + _PROBED)).streams)
+    scan = scan_frames(file, first, min(length, first + _PROBED))
+    ranges = [part for stream in scan.streams for part in stream.ranges]
+    frames = sum(end - begin for begin, end in ranges)
+    return bool(scan.streams) and (not scan.leading or frames > scan.skipped + scan.trailing)
 
 
 class MpegSound:
