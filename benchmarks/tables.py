@@ -33,12 +33,14 @@ CODECS = {
     "avif": "AVIF",
     "jxl": "JPEG XL",
     "opus": "Opus",
+    "mp3": "MP3",
     "codec2": "Codec 2",
 }
 SUMMARY = {  # result: kind of files, metrics
     "pictures": ("pictures", {"psnr_db": "PSNR"}),
     "pictures-image-msssim": ("pictures", {"ms_ssim_db": "MS-SSIM"}),
     "voices": ("voices", {"pesq_wb": "PESQ-WB", "stoi": "STOI"}),
+    "sounds-audio": ("sounds", {"visqol_audio": "ViSQOL audio"}),
 }
 
 
@@ -75,11 +77,11 @@ def designs_table(results: Results) -> str:
     result = results["sound_designs"]
     rows: list[Row] = [
         [
-            design["hop_length"],
-            design["num_slots"],
+            str(design["hop_length"]),
+            str(design["num_slots"]),
             number(design["levels_per_second"]),
-            design["level_octaves"],
-            design["split_cost"],
+            str(design["level_octaves"]),
+            str(design["split_cost"]),
             number(design["noise_from_hz"]),
             number(design["visqol"]),
         ]
@@ -94,7 +96,11 @@ def designs_table(results: Results) -> str:
         "noise from, Hz",
         "visqol_audio",
     ]
-    return f"Means over {result['num_files']} sounds of 5 s.\n\n" + markdown(header, rows)
+    return (
+        f"Means over {result['num_files']} sounds of 5 s.\n\n"
+        + markdown(header, rows)
+        + origin(result)
+    )
 
 
 def rate_table(name: str) -> Callable[[Results], str]:
@@ -251,7 +257,8 @@ def model_table(card: ModelCard, results: Results) -> str:
             ],
         }
     usual = {"image": "pictures", "audio": "voices"}[card.modality]
-    measured = results.get(f"{usual}-{card.name}", results.get(usual, {"means": []}))
+    names = (f"{usual}-{card.name}", f"sounds-{card.name}", usual)
+    measured = next((results[name] for name in names if name in results), {"means": []})
     own = [mean for mean in measured["means"] if mean["codec"] == card.name]
     if own:
         for mean in (own[0], own[len(own) // 2], own[-1]):

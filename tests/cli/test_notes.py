@@ -166,7 +166,7 @@ def damaged_stream(tmp_path):
     rate = 16_000
     time = np.arange(50 * rate) / rate
     samples = (0.3 * np.sin(2 * np.pi * 300 * time) * np.sin(3 * time)).astype(np.float32)
-    stream = bytearray(vqcodec.compress(samples, sample_rate=rate, quality=1))
+    stream = bytearray(vqcodec.compress(samples, model="speech", sample_rate=rate, quality=1))
     stream[len(stream) // 2] ^= 255
     path = tmp_path / "damaged.vqc"
     path.write_bytes(stream)
