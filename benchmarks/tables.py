@@ -258,7 +258,8 @@ def model_table(card: ModelCard, results: Results) -> str:
         }
     usual = {"image": "pictures", "audio": "voices"}[card.modality]
     names = (f"{usual}-{card.name}", f"sounds-{card.name}", usual)
-    measured = next((results[name] for name in names if name in results), {"means": []})
+    nothing: Result = {"means": []}
+    measured = next((results[name] for name in names if name in results), nothing)
     own = [mean for mean in measured["means"] if mean["codec"] == card.name]
     if own:
         for mean in (own[0], own[len(own) // 2], own[-1]):
