@@ -22,9 +22,7 @@ FEWEST_ANGLES, MOST_ANGLES = 3, 7  # steps of the side channel's prediction by m
 MOST_ANGLE = 1.2
 LEAST_SAVING = 0.3  # of the side channel's power, below which it is not predicted
 SPLIT_COST = 0.1  # relative cost of one more halving of a frame
-ATTACK = (
-    8.0  # rise of the power of an eighth of a frame, over the mean of eight before, of an attack
-)
+ATTACK = 8.0  # rise of the power of an eighth of a frame over the mean of eight before it
 ATTACK_COST = 1.0  # relative cost of a frame with an attack that is not split
 NOISE_FRAMES = 256  # after which the noise repeats
 WIDTH_POWER = 0.6  # of a step over the width of its band
