@@ -63,6 +63,11 @@ Memory = Annotated[
     ),
 ]
 
+Compile = Annotated[
+    bool,
+    typer.Option("--compile", help="Compile the networks by torch.compile, which takes a minute."),
+]
+
 
 @train.command()
 def vqvae(
@@ -76,10 +81,11 @@ def vqvae(
     seed: Seed = 0,
     workers: Workers = None,
     memory: Memory = DEFAULT_MEMORY,
+    compiled: Compile = False,
     device: Device = "cpu",
 ) -> None:
     """Train networks and codebooks."""
-    require_torch(device)
+    require_torch(device, compiled=compiled)
     from vqcodec.training.commands import train_vqvae
 
     _require_run(run, needed=resume)
@@ -93,6 +99,7 @@ def vqvae(
         skip_bad=skip_bad,
         workers=workers,
         memory_bytes=_memory_bytes(memory),
+        compiled=compiled,
     )
 
 
@@ -114,13 +121,14 @@ def joint(
     seed: Seed = 0,
     workers: Workers = None,
     memory: Memory = DEFAULT_MEMORY,
+    compiled: Compile = False,
     device: Device = "cpu",
 ) -> None:
     """Train networks, codebooks and prior together.
 
     The loss is then the rate and the distortion together.
     """
-    require_torch(device)
+    require_torch(device, compiled=compiled)
     from vqcodec.training.commands import train_joint
     from vqcodec.training.state import CHECKPOINT
 
@@ -138,6 +146,7 @@ def joint(
         skip_bad=skip_bad,
         workers=workers,
         memory_bytes=_memory_bytes(memory),
+        compiled=compiled,
     )
 
 
@@ -153,6 +162,7 @@ def prior(
     skip_bad: SkipBad = False,
     workers: Workers = None,
     memory: Memory = DEFAULT_MEMORY,
+    compiled: Compile = False,
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
@@ -160,7 +170,7 @@ def prior(
 
     Prints bits per index on held-out files, also for simpler priors.
     """
-    require_torch(device)
+    require_torch(device, compiled=compiled)
     from vqcodec.training.commands import train_prior
 
     _require_run(run, needed=True)
@@ -172,6 +182,7 @@ def prior(
         skip_bad=skip_bad,
         workers=workers,
         memory_bytes=_memory_bytes(memory),
+        compiled=compiled,
     )
     if bits is None:  # of several processes, one prints the result
         return

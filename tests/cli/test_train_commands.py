@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from vqcodec.errors import ConfigError
+from vqcodec.errors import ConfigError, UsageError
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
-LOADING = {"workers": None, "memory_bytes": 10**9}
+LOADING = {"workers": None, "memory_bytes": 10**9, "compiled": False}
 BITS = {"uniform": 9.0, "histogram": 8.5, "float": 6.25, "integer": 6.26}
 
 
@@ -183,3 +183,27 @@ def test_data_are_loaded_by_threads_into_a_memory_of_a_size(vqc, calls):
     outcome = vqc("train", "joint", "a", *options[:-1], "much")
     assert outcome.exit_code == 2
     assert "--memory much: not a number of bytes" in outcome.stderr
+
+
+@needs_torch
+def test_networks_are_compiled_on_demand(vqc, calls, stand_in, run):
+    checked = []
+    stand_in("vqcodec.training.compiling", check_compiling=checked.append)
+    for command in (["vqvae", "a"], ["joint", "a"]):
+        options = ["--recipe", "image", "-o", "new", "--compile"]
+        assert vqc("train", *command, *options).exit_code == 0
+    assert vqc("train", "prior", run, "--compile").exit_code == 0
+    assert [settings["compiled"] for _, settings in calls] == [True, True, True]
+    assert checked == ["cpu"] * 3
+
+
+@needs_torch
+def test_nothing_is_trained_if_networks_cannot_be_compiled(vqc, calls, stand_in, run):
+    def check_compiling(device):
+        raise UsageError(f"--compile: torch.compile does not work for {device}")
+
+    stand_in("vqcodec.training.compiling", check_compiling=check_compiling)
+    outcome = vqc("train", "prior", run, "--compile")
+    assert outcome.exit_code == 2
+    assert outcome.stderr == "vqcodec: --compile: torch.compile does not work for cpu\n"
+    assert calls == []

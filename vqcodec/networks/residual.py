@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.modalities.audio.config import UNIT_REACH
+from vqcodec.networks.activations import leaky_relu
 
 
 class RateModulation(nn.Module):
@@ -56,8 +57,8 @@ class ResidualUnit2d(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features [B, C, h, w] plus the residual."""
-        hidden: Tensor = self.first(functional.leaky_relu(features, 0.1))
-        change: Tensor = self.second(functional.leaky_relu(hidden, 0.1))
+        hidden: Tensor = self.first(leaky_relu(features, 0.1))
+        change: Tensor = self.second(leaky_relu(hidden, 0.1))
         return features + change
 
 

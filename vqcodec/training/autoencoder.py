@@ -33,6 +33,7 @@ from vqcodec.networks.processes import (
     process_rank,
 )
 from vqcodec.training.cache import DEFAULT_BYTES
+from vqcodec.training.compiling import compile_autoencoder, compile_prior, uncompiled
 from vqcodec.training.curves import write_curves
 from vqcodec.training.grow import start_new_latents
 from vqcodec.training.inputs import InputReader, read_excerpts, require_some
@@ -85,6 +86,7 @@ class TrainingOptions:
     save_every: int = 500
     workers: int | None = None  # threads that load batches; None: by the number of cores
     memory_bytes: int = DEFAULT_BYTES  # of decoded files that are kept
+    compiled: bool = False  # whether torch.compile compiles the networks
 
 
 class AutoencoderTraining:
@@ -196,6 +198,10 @@ class AutoencoderTraining:
             self.manifest.write(run / MANIFEST)
         if any_process(self.step != average_values({"step": self.step})["step"]):
             raise ConfigError(f"{run}: is not the same folder for all processes")
+        if self.options.compiled:  # not before: initialisation takes batches of other sizes
+            compile_autoencoder(self.autoencoder)
+            if self.prior is not None:
+                compile_prior(self.prior)
 
     def _resume(self, state: dict[str, Any]) -> None:
         """Load everything that the next step depends on from a checkpoint."""
@@ -359,7 +365,7 @@ class AutoencoderTraining:
         """
         distortion, device = self.recipe.objective.distortion, self.options.device
         self.module.eval()
-        with self.average.in_place_of_weights(self.module):
+        with self.average.in_place_of_weights(self.module), uncompiled():
             found = held_out_terms(self.module, self.valid, distortion, device)
         self.module.train()
         values = {

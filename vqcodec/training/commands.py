@@ -36,6 +36,7 @@ def train_vqvae(
     skip_bad: bool = False,
     workers: int | None = None,
     memory_bytes: int = DEFAULT_BYTES,
+    compiled: bool = False,
 ) -> None:
     """Train networks and codebooks by distortion alone, under a uniform prior.
 
@@ -51,6 +52,7 @@ def train_vqvae(
         skip_bad: go on without the files that cannot be read.
         workers: threads that load batches; None for a number by the cores.
         memory_bytes: decoded files are kept in memory up to this size.
+        compiled: whether torch.compile compiles the networks; results differ by rounding.
     """
     options = TrainingOptions(
         run=run,
@@ -61,6 +63,7 @@ def train_vqvae(
         skip_bad=skip_bad,
         workers=workers,
         memory_bytes=memory_bytes,
+        compiled=compiled,
     )
     train_autoencoder(recipe, options, joint=False)
 
@@ -77,6 +80,7 @@ def train_joint(
     skip_bad: bool = False,
     workers: int | None = None,
     memory_bytes: int = DEFAULT_BYTES,
+    compiled: bool = False,
 ) -> None:
     """Train networks, codebooks and prior together: weighted distortion plus bits.
 
@@ -94,6 +98,7 @@ def train_joint(
         skip_bad=skip_bad,
         workers=workers,
         memory_bytes=memory_bytes,
+        compiled=compiled,
     )
     train_autoencoder(recipe, options, joint=True)
 
@@ -107,6 +112,7 @@ def train_prior(
     skip_bad: bool = False,
     workers: int | None = None,
     memory_bytes: int = DEFAULT_BYTES,
+    compiled: bool = False,
 ) -> dict[str, float] | None:
     """Fit the prior of a run to its indices, or resume that, and return bits per index.
 
@@ -120,12 +126,14 @@ def train_prior(
         skip_bad: go on without the files that cannot be read.
         workers: threads that load batches; None for a number by the cores.
         memory_bytes: decoded files are kept in memory up to this size.
+        compiled: whether torch.compile compiles the networks; results differ by rounding.
     """
     trained = load_run(run)
     with joined_processes(device):
         inputs = read_inputs(trained, data, skip_bad=skip_bad, memory_bytes=memory_bytes)
         if is_learnt(trained.recipe.prior):
-            PriorTraining(run, inputs, device, workers=workers).run_to(steps)
+            training = PriorTraining(run, inputs, device, workers=workers, compiled=compiled)
+            training.run_to(steps)
         return judge_priors(load_run(run), inputs) if process_rank() == 0 else None
 
 

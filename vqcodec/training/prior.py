@@ -27,6 +27,7 @@ from vqcodec.priors import build_prior, is_learnt
 from vqcodec.priors.static import count_indices
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.cache import DEFAULT_BYTES
+from vqcodec.training.compiling import compile_prior
 from vqcodec.training.curves import write_curves
 from vqcodec.training.inputs import InputReader, read_excerpts, require_some
 from vqcodec.training.joining import stopping_together
@@ -167,7 +168,13 @@ class PriorTraining:
     """A prior network, its optimizer, and the frozen autoencoder whose indices it learns."""
 
     def __init__(
-        self, run: Path, inputs: PriorInputs | None, device: str, *, workers: int | None = None
+        self,
+        run: Path,
+        inputs: PriorInputs | None,
+        device: str,
+        *,
+        workers: int | None = None,
+        compiled: bool = False,
     ) -> None:
         """Take inputs from `read_inputs`; None reads the files of the run."""
         self.run, self.device = run, device
@@ -199,6 +206,8 @@ class PriorTraining:
             self.average.load(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]
+        if compiled:
+            compile_prior(self.prior)
 
     def save(self) -> None:
         """Write the prior's checkpoint, in process 0."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.modalities.image.config import PATCH, PatchesConfig
+from vqcodec.networks.activations import leaky_relu
 from vqcodec.networks.image.encoder import ImageEncoder, LatentGate, PointwiseConv, patches_of
 from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.precision import MixedPrecision, UnitStack
@@ -48,9 +49,9 @@ class ImageDecoder(MixedPrecision):
             features = self.coarse(self.coarse_modulation(self.widen(latents), rate))
             rising = functional.pixel_shuffle(self.up(features), 2)  # [B, C, 2 * h, 2 * w]
             rising = self.fine(self.fine_modulation(rising, rate))
-            detail = self.head(functional.leaky_relu(rising, 0.1))
+            detail = self.head(leaky_relu(rising, 0.1))
         if self.gate is not None:
-            latents = self.gate(latents, functional.leaky_relu(features, 0.1))
+            latents = self.gate(latents, leaky_relu(features, 0.1))
         linear = functional.pixel_shuffle(self.linear(latents), PATCH)
         return (linear + functional.pixel_shuffle(detail, 8) + 1) / 2
 

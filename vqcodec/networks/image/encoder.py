@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.modalities.image.config import PATCH, PatchesConfig
+from vqcodec.networks.activations import leaky_relu
 from vqcodec.networks.precision import MixedPrecision, UnitStack
 from vqcodec.networks.residual import RateModulation, ResidualUnit2d
 
@@ -91,7 +92,7 @@ class ImageEncoder(MixedPrecision):
             features = self.fine(self.fine_modulation(features, rate))
             features = self.down(features)  # [B, C, H / 16, W / 16]
             features = self.coarse(self.coarse_modulation(features, rate))
-            features = functional.leaky_relu(features, 0.1)
+            features = leaky_relu(features, 0.1)
             change = self.head(features)
         if self.gate is not None:
             linear = self.gate(linear, features)

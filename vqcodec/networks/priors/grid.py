@@ -27,7 +27,10 @@ class GroupPredictor(nn.Module):
     def __init__(self, config: GridPriorConfig, num_features: int, num_outputs: int) -> None:
         super().__init__()
         width, self.period, self.reach = config.width, config.period, config.kernel_size // 2
-        self.taps = [np.argwhere(known) for known in known_taps(self.period, config.kernel_size)]
+        # Plain integers: torch.compile cannot trace arrays.
+        self.offsets = phase_offsets(self.period)
+        known = known_taps(self.period, config.kernel_size)
+        self.taps: list[list[list[int]]] = [np.argwhere(phase).tolist() for phase in known]
         num_taps = sum(map(len, self.taps))
         scale = (num_features * config.kernel_size**2) ** -0.5
         # Weights for known neighbours only, phase by phase.
@@ -61,7 +64,7 @@ class GroupPredictor(nn.Module):
         weights = torch.split(self.context, [len(taps) for taps in self.taps], dim=1)
         cells: list[Tensor] = [features] * period**2  # by position in a cell
         for (row, column), taps, weight, bias in zip(
-            phase_offsets(period), self.taps, weights, self.phase_bias, strict=True
+            self.offsets, self.taps, weights, self.phase_bias, strict=True
         ):
             seen = [
                 around[

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vqcodec.networks.activations import clamp
 from vqcodec.priors.config import Head
 from vqcodec.priors.logistic import LOG2_SCALE_LIMIT, feature_table
 
@@ -17,12 +18,12 @@ LEAST_PROBABILITY = 2.0**-16
 
 def activate(values: Tensor) -> Tensor:
     """Return values clamped to 0 … ACTIVATION_LIMIT, an activation that is exact in integers."""
-    return functional.hardtanh(values, 0.0, ACTIVATION_LIMIT)  # clamp() has a slower gradient
+    return clamp(values, 0.0, ACTIVATION_LIMIT)
 
 
 def saturate(values: Tensor) -> Tensor:
     """Return values clamped to ±ACTIVATION_LIMIT."""
-    return functional.hardtanh(values, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+    return clamp(values, -ACTIVATION_LIMIT, ACTIVATION_LIMIT)
 
 
 class IndexFeatures(nn.Module):

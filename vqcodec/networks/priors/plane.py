@@ -44,6 +44,7 @@ class PlanePriorNetwork(GridPriorNetwork):
 
     def __init__(self, config: PlanePriorConfig, codebook_sizes: tuple[int, ...]) -> None:
         super().__init__(config, books_of_band(config, codebook_sizes))
+        self.slots = config.slots  # of every band
         # Bands that differ from the start, and small scales: most indices are zero.
         self.band_state = nn.Parameter(torch.randn(config.num_bands, config.width))
         self.slot_state = nn.Parameter(torch.randn(len(config.starts), config.width))
@@ -62,7 +63,7 @@ class PlanePriorNetwork(GridPriorNetwork):
         """Return the state for the group after a group: of bands, from the last slots on."""
         if number + 1 != self.config.num_exact:
             return state
-        return saturate(state[:, :, self.config.slots] + self.band_state)
+        return saturate(state[:, :, self.slots] + self.band_state)
 
     def columns_of(self, features: Tensor, number: int) -> Tensor:
         """Return the features [B, F, slots or bands, C] of the columns of a group."""
