@@ -11,7 +11,7 @@ from training_recipes import IMAGE, RESIDUAL, SEED, same
 
 from vqcodec.errors import UsageError
 from vqcodec.networks import activations
-from vqcodec.training import compiling
+from vqcodec.training import autoencoder, compiling
 from vqcodec.training.commands import train_joint, train_vqvae
 from vqcodec.training.compiling import check_compiling
 from vqcodec.training.prior import PriorTraining
@@ -109,6 +109,14 @@ def test_compiled_networks_train_as_plain_ones_and_resume_exactly(
     for steps in (3, 6):
         train_in(tmp_path / "parts", IMAGE, joint=True, steps=steps, compiled=True)
     assert same(*(load_state(tmp_path / name / "checkpoint.pt") for name in ("parts", "whole")))
+
+
+def test_networks_in_bfloat16_are_compiled_too(tmp_path, train_in, graphs, monkeypatch):
+    monkeypatch.setattr(autoencoder, "gains_by_bfloat16", lambda _: True)
+    for folder, compiled in (("plain", False), ("compiled", True)):
+        train_in(tmp_path / folder, IMAGE, joint=True, steps=2, compiled=compiled)
+    assert len(graphs) == 3
+    check_equal(tmp_path / "compiled", tmp_path / "plain")
 
 
 @needs_compiler
