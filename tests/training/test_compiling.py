@@ -17,6 +17,11 @@ from vqcodec.training.compiling import check_compiling
 from vqcodec.training.prior import PriorTraining
 from vqcodec.training.state import load_state
 
+# Few layers, because each takes the compiler seconds.
+SMALL = RESIDUAL.replace(
+    RESIDUAL[RESIDUAL.index("[network]") : RESIDUAL.index("[quantizer]")],
+    '[network]\nkind = "paper"\ndim = 12\nwidth = 8\nnum_units = 0\n\n',
+)
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="there is no C++ compiler"
 )
@@ -49,12 +54,6 @@ def test_a_missing_compiler_is_an_error_that_says_what_is_needed():
         ),
     ):
         check_compiling("cpu")
-
-
-@needs_compiler
-@pytest.mark.slow
-def test_a_compiler_that_is_there_is_found():
-    check_compiling("cpu")
 
 
 @pytest.fixture
@@ -121,10 +120,14 @@ def test_networks_in_bfloat16_are_compiled_too(tmp_path, train_in, graphs, monke
 
 @needs_compiler
 @pytest.mark.slow
-def test_networks_in_cpp_train_as_plain_ones(tmp_path, train_in):
+def test_networks_in_cpp_train_as_plain_ones_and_resume_exactly(tmp_path, train_in):
+    check_compiling("cpu")
     for folder, compiled in (("plain", False), ("compiled", True)):
-        train_in(tmp_path / folder, RESIDUAL, joint=False, steps=2, compiled=compiled)
+        train_in(tmp_path / folder, SMALL, joint=False, steps=3, compiled=compiled)
     check_equal(tmp_path / "compiled", tmp_path / "plain")
+    for steps in (1, 3):
+        train_in(tmp_path / "parts", SMALL, joint=False, steps=steps, compiled=True)
+    assert same(*(load_state(tmp_path / name / "checkpoint.pt") for name in ("parts", "compiled")))
 
 
 def test_a_run_goes_on_with_and_without_compiling(tmp_path, train_in, graphs):
