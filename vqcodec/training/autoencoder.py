@@ -33,7 +33,7 @@ from vqcodec.networks.processes import (
     process_rank,
 )
 from vqcodec.training.cache import DEFAULT_BYTES
-from vqcodec.training.compiling import compile_autoencoder, compile_prior, uncompiled
+from vqcodec.training.compiling import COMPILING, compile_autoencoder, compile_prior, uncompiled
 from vqcodec.training.curves import write_curves
 from vqcodec.training.grow import start_new_latents
 from vqcodec.training.inputs import InputReader, read_excerpts, require_some
@@ -322,6 +322,8 @@ class AutoencoderTraining:
             self.begin()
             if process_rank() == 0:
                 self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
+                if self.options.compiled:
+                    self.log.note(COMPILING)
             try:
                 self._train_until(is_stopped)
             except (KeyboardInterrupt, SystemExit):

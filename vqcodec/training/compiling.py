@@ -15,6 +15,7 @@ from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors.base import PriorNetwork
 
 BACKEND = "inductor"  # of torch.compile: its own
+COMPILING = "the first step compiles the networks, which takes a minute or more"
 
 
 def check_compiling(device: str) -> None:

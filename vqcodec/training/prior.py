@@ -27,7 +27,7 @@ from vqcodec.priors import build_prior, is_learnt
 from vqcodec.priors.static import count_indices
 from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.cache import DEFAULT_BYTES
-from vqcodec.training.compiling import compile_prior
+from vqcodec.training.compiling import COMPILING, compile_prior
 from vqcodec.training.curves import write_curves
 from vqcodec.training.inputs import InputReader, read_excerpts, require_some
 from vqcodec.training.joining import stopping_together
@@ -177,7 +177,7 @@ class PriorTraining:
         compiled: bool = False,
     ) -> None:
         """Take inputs from `read_inputs`; None reads the files of the run."""
-        self.run, self.device = run, device
+        self.run, self.device, self.compiled = run, device, compiled
         self.trained = load_run(run)
         inputs = inputs or read_inputs(self.trained)
         recipe = self.trained.recipe
@@ -264,6 +264,8 @@ class PriorTraining:
             copy_from_first([*self.prior.state_dict().values(), *self.average.values.values()])
             if process_rank() == 0:
                 self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
+                if self.compiled:
+                    self.log.note(COMPILING)
             try:
                 while self.step < last and not is_stopped():
                     with uninterrupted():
