@@ -23,12 +23,14 @@ class LatticeConfig:
     finest_step: float = 0.16  # the same at rate 255
     learn_steps: bool = True  # whether training changes the steps
     num_integers: int = 0  # first channels, whose latents are integers: their step is always 1
+    rounding: float = 0.5  # the least fraction of a step that is rounded away from zero
 
     def __post_init__(self) -> None:
         check_range(self, "quantizer", 1, 4096, "dim")
         check_range(self, "quantizer", 1, 255, "limit")
         check_range(self, "quantizer", 0, self.dim, "num_integers")
         check_range(self, "quantizer", 2, 256, "num_knots")
+        check_range(self, "quantizer", 0.5, 0.99, "rounding")
         check_positive(self, "quantizer", "coarsest_step", "finest_step")
 
     @property
@@ -77,9 +79,15 @@ class LatticeQuantizer(Quantizer):
         return gain.reshape(-1, *(1,) * (num_axes - 1))
 
     def targets(self, latents: Latents, rate: int) -> NDArray[np.float64]:
-        """Return unrounded indices [P, D, ...] of latents [P, D, ...]; index `limit` means 0."""
+        """Return unrounded indices [P, D, ...] of latents [P, D, ...]; index `limit` means 0.
+
+        They are nearer to zero by what `rounding` is above 0.5.
+        """
         scaled = latents.astype(np.float64)
         scaled *= self.gain(rate, latents.ndim - 1)
+        if self.config.rounding > 0.5:
+            zone = self.config.rounding - 0.5
+            scaled -= scaled.clip(-zone, zone)
         scaled += self.limit
         return scaled
 

@@ -14,8 +14,8 @@ MDCT_FRAMES = 2  # MDCT frames per latent frame
 UNIT_REACH = 3  # the receptive field of a unit, in positions on each side
 NUM_HALVINGS = 6  # of the sample rate, in the paper's networks
 PAPER_STEP = 2**NUM_HALVINGS  # samples per latent position, in the paper's networks
-SPLITS = (1, 2, 4, 8)  # blocks per frame that the transform of `BlocksConfig` can have
-BAND_BINS = 16  # its coefficients per grid band
+SPLITS = (1, 2, 4, 8, 16)  # blocks per frame that the transform of `BlocksConfig` can have
+BAND_BINS = 32  # its coefficients per grid band
 CHANNELS = 2  # its input channels
 SIDE_BOOKS = 4  # its codebooks of a grid band that are not coefficients
 DILATIONS = (1, 3, 9, 27)  # of a stage's residual units, in the paper's networks
@@ -101,9 +101,9 @@ class BlocksConfig:
     num_channels: ClassVar[int] = CHANNELS  # of a plane
 
     sample_rate: int = 48_000  # Hz
-    hop_length: int = 1_024  # samples per frame
+    hop_length: int = 2_048  # samples per frame
     num_bands: int = 54
-    num_slots: int = 32  # levels of a frame and channel
+    num_slots: int = 48  # levels of a frame and channel
     decoder_width: int = 64
     decoder_units: int = 1
 
@@ -143,8 +143,8 @@ class BlocksConfig:
             tail_trim=0,
             encoder_reach=3,
             decoder_reach=2 + UNIT_REACH * self.decoder_units,
-            window=256,
-            segment=256,
+            window=128,
+            segment=128,
         )
 
 

@@ -21,11 +21,13 @@ SIDE_COARSENESS = 1.5  # of side levels, relative to those of mid
 FEWEST_ANGLES, MOST_ANGLES = 3, 7  # steps of the side channel's prediction by mid, from 0 to 1
 MOST_ANGLE = 1.2
 LEAST_SAVING = 0.3  # of the side channel's power, below which it is not predicted
-SPLIT_COST = 0.1  # relative cost of one more halving of a frame
+SPLIT_COST = 0.06  # relative cost of one more halving of a frame
 ATTACK = 8.0  # rise of the power of an eighth of a frame over the mean of eight before it
 ATTACK_COST = 1.0  # relative cost of a frame with an attack that is not split
+MOST_GAIN = 3.0  # octaves, of the noise
 NOISE_FRAMES = 256  # after which the noise repeats
-WIDTH_POWER = 0.6  # of a step over the width of its band
+WIDTH_POWER = 0.45  # of a step over the width of its band
+LEAST_NOISE = 0.015  # of a slot's power, between coefficients that have all of it
 SIDE_BINS = (*range(0, BAND_BINS, 2), *range(1, BAND_BINS, 2))  # order of a grid band's bins
 
 
@@ -195,8 +197,8 @@ class StereoEncoder(nn.Module):
 class StereoDecoder(nn.Module):
     """Latents to two channels: the encoder's inverse, with noise for what was not worth bits.
 
-    The power of a slot that its coefficients do not have is filled with noise. A small network
-    over time sets the gain of the noise.
+    The power of a slot that its coefficients do not have is filled with noise, whose level is
+    interpolated over frequency. A small network over time sets the gain of the noise.
     """
 
     noise: Tensor
@@ -211,7 +213,7 @@ class StereoDecoder(nn.Module):
             "noise", noise.reshape(CHANNELS, num_bins, -1).clone(), persistent=False
         )
         width, num_outputs = config.decoder_width, CHANNELS * config.num_slots
-        self.widen = nn.Conv1d(5 * config.num_slots + len(SPLITS), width, 3, padding=1)
+        self.widen = nn.Conv1d(7 * config.num_slots + len(SPLITS), width, 3, padding=1)
         self.modulation = RateModulation(width)
         self.units = UnitStack(*[ConvNextUnit1d(width) for _ in range(config.decoder_units)])
         self.head = nn.Conv1d(width, num_outputs, 1)
@@ -239,29 +241,31 @@ class StereoDecoder(nn.Module):
         doubt = (1 - torch.exp(-math.log(2) * level_steps(rate))) * torch.minimum(powers, 4 * held)
         missing = (powers - held - doubt).clamp(min=0) / (num_zeros + 1e-3)
         missing = torch.minimum(missing, powers)  # zeros are smaller than the others
-        gains = self.gains(side, held / (powers + FLOOR**2), chosen, rate)
-        level = slots.expand((missing + 1e-20).sqrt() * gains, chosen) * is_zero
+        missing = torch.maximum(missing, LEAST_NOISE * powers)
+        shares = torch.cat([(held / (powers + FLOOR**2)).clamp(0, 2), num_zeros], 1)
+        octaves = torch.log2(missing + 1e-20) / 2 + self.gains(side, shares, chosen, rate)
+        level = torch.exp(math.log(2) * slots.interpolate(octaves, chosen)) * is_zero
         angle = slots.expand(angle_step(rate) * side[:, 2:], chosen)
         draws = [self._draw(level, corner[0]) for _ in range(2 if self.training else 1)]
         return torch.cat([self._finish(coded + draw, angle, choice) for draw in draws], 1)
 
-    def gains(self, side: Tensor, held: Tensor, chosen: Tensor, rate: Tensor) -> Tensor:
-        """Return the gains [B, 2, F, slots] of the noise, 1 before training.
+    def gains(self, side: Tensor, shares: Tensor, chosen: Tensor, rate: Tensor) -> Tensor:
+        """Return the gains [B, 2, F, slots] of the noise in octaves, 0 before training.
 
         Args:
             side: [B, 3, F, slots], levels and angles, as integers.
-            held: [B, 2, F, slots], the share of the power that is in coefficients.
+            shares: [B, 4, F, slots], of the power that is in coefficients, and of zeros.
             chosen: [B, F, splits].
             rate: [B].
         """
         levels = side[:, :2] * level_steps(rate) / 8 - 1
-        inputs = torch.cat([levels, side[:, 2:] / 4, held.clamp(0, 2)], 1)  # [B, 5, F, slots]
+        inputs = torch.cat([levels, side[:, 2:] / 4, shares], 1)  # [B, 7, F, slots]
         inputs = inputs.transpose(2, 3).flatten(1, 2)
         features = self.widen(torch.cat([inputs, chosen.transpose(1, 2)], 1))
         features = self.units(self.modulation(features, rate))
         outputs = self.head(features)
         outputs = outputs.reshape(outputs.shape[0], CHANNELS, -1, outputs.shape[2]).transpose(2, 3)
-        return torch.exp(2 * torch.tanh(outputs / 2))
+        return MOST_GAIN * torch.tanh(outputs / MOST_GAIN)
 
     def _draw(self, level: Tensor, first: int | Tensor) -> Tensor:
         """Return noise [B, 2, F, bins] of a level."""

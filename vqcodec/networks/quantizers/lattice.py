@@ -48,7 +48,7 @@ class LatticeModule(QuantizerModule):
         gain = self.gain(rate, latents.dim())
         scaled = latents * gain
         limit = self.config.limit
-        rounded = scaled.detach().round().clamp(-limit, limit)
+        rounded = self._rounded(scaled.detach())
         # Straight-through gradient, because round() has none.
         straight = scaled + (rounded - scaled).detach()
         return Quantized(
@@ -60,9 +60,14 @@ class LatticeModule(QuantizerModule):
 
     def quantize(self, latents: Tensor, rate: Tensor) -> Tensor:
         """Return indices [B, D, ...] int64 in 0 … 2 * limit."""
-        limit = self.config.limit
         scaled = latents * self.gain(rate, latents.dim())
-        return scaled.round().clamp(-limit, limit).long() + limit
+        return self._rounded(scaled).long() + self.config.limit
+
+    def _rounded(self, scaled: Tensor) -> Tensor:
+        """Return latents in steps as integers, -limit … limit."""
+        zone = self.config.rounding - 0.5
+        nearer = scaled - scaled.clamp(-zone, zone)
+        return nearer.round().clamp(-self.config.limit, self.config.limit)
 
     def dequantize(self, indices: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, ...] of indices [B, D, ...]."""
