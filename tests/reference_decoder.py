@@ -157,9 +157,9 @@ class ModelFile:
         num_samples, sample_rate = stream.size
         if self.network.get("kind") == "blocks":
             own_samples = -(-num_samples * self.network.get("sample_rate", 48000) // sample_rate)
-            hop = self.network.get("hop_length", 1024)
+            hop = self.network.get("hop_length", 2048)
             planes = [1, 1, 2, 2, 3, 4, 5, 5][stream.flags & 7]
-            return planes, (1, -(-own_samples // hop)), (1, 256)
+            return planes, (1, -(-own_samples // hop)), (1, 128)
         hop = self.network.get("hop_length", 320)
         step, missing, piece = (64, 0, 4000) if is_paper else (hop, hop // 2, 1000)
         own_samples = -(-num_samples * self.network.get("sample_rate", 16000) // sample_rate)

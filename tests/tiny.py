@@ -18,7 +18,7 @@ from vqcodec.signals.sound import AudioClip
 
 ARCHIVE = Path(__file__).parent / "tiny_models.tar.xz"
 HOP = 32  # of the sound models
-PAIR_HOP = 64  # of the sound model for pairs of channels
+PAIR_HOP = 128  # of the sound model for pairs of channels
 PATCH = 16  # of the picture models
 SAMPLE_RATE = 16_000
 
@@ -100,7 +100,7 @@ MORE_TABLES: dict[str, dict[str, Any]] = {
         },
         "quantizer": {
             "kind": "lattice",
-            "dim": 4 * 36,
+            "dim": 4 * 68,
             "limit": 63,
             "coarsest_step": 2.0,
             "finest_step": 0.25,
@@ -109,7 +109,7 @@ MORE_TABLES: dict[str, dict[str, Any]] = {
         },
         "prior": {
             "kind": "plane",
-            "groups": [2, 1, 1, 16, 16],
+            "groups": [2, 1, 1, 32, 32],
             "num_bands": 4,
             "num_exact": 3,
             "starts": [0, 1, 2, 3],

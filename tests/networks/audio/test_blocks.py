@@ -16,7 +16,7 @@ from vqcodec.networks.audio.blocks import BlockTransform
 from vqcodec.networks.audio.slots import Slots, slot_bands
 from vqcodec.networks.audio.stereo import StereoDecoder, StereoEncoder, angle_step
 
-HOP = 64
+HOP = 128
 CONFIG = BlocksConfig(
     sample_rate=16_000, hop_length=HOP, num_bands=4, num_slots=4, decoder_width=8, decoder_units=1
 )
@@ -25,7 +25,7 @@ RATE = torch.tensor([0.4], dtype=torch.float64)
 
 def clicks_and_tones(num_frames: int, channels: int = 2) -> torch.Tensor:
     """Tones of which every seventh frame has a click, so that frames are split differently."""
-    generator = np.random.default_rng(num_frames)
+    generator = np.random.default_rng(0)
     time = np.arange(num_frames * HOP)
     tones = np.sin(time * generator.uniform(0.1, 2, (channels, 1)))
     tones[:, HOP // 3 :: 7 * HOP] += 5
@@ -57,7 +57,8 @@ def test_latents_that_are_not_quantized_give_the_sound_back():
     waveform = clicks_and_tones(20)
     encoder, decoder = StereoEncoder(CONFIG).double(), StereoDecoder(CONFIG).double().eval()
     decoded = decoder(encoder(waveform, RATE), RATE)
-    assert torch.allclose(decoded, waveform, atol=2e-3)
+    # Noise takes the place of coefficients that are almost zero.
+    assert (decoded - waveform).square().sum() < 1e-3 * waveform.square().sum()
 
 
 def test_clicks_are_split_and_tones_are_not():
@@ -76,7 +77,7 @@ def test_the_side_of_a_sound_on_one_side_is_predicted():
     assert loud.any()
     assert (side[:, 2][loud] * angle_step(RATE).item() == 1).all()
     assert (side[:, 1][loud] == 0).all()
-    assert coefficients[:, 1].abs().max() < 0.1
+    assert coefficients[:, 1].abs().max() < 0.2  # a tenth of the coarsest step
 
 
 def test_a_mono_sound_has_no_side():

@@ -94,8 +94,9 @@ class Frames(nn.Module):
         return choice, side, bins.reshape(*bins.shape[:3], -1)
 
     def powers(self, levels: Tensor, rate: Tensor) -> Tensor:
-        """Return mean squares of integer levels; level 0 is silence."""
-        return FLOOR**2 * (torch.exp(2 * math.log(2) * level_steps(rate) * levels) - 1)
+        """Return mean squares of integer levels; level 0 is silence, as are those below."""
+        octaves = (level_steps(rate) * levels).clamp(min=0)
+        return FLOOR**2 * (torch.exp(2 * math.log(2) * octaves) - 1)
 
     def levels(self, powers: Tensor, rate: Tensor) -> Tensor:
         """Return the integer levels of mean squares."""
