@@ -62,6 +62,7 @@ class LatticeQuantizer(Quantizer):
     """
 
     kind = "lattice"
+    config: LatticeConfig
 
     def __init__(self, config: LatticeConfig, tensors: Tensors) -> None:
         """Read the tensor "log_gain", [num_knots, D]."""

@@ -15,7 +15,6 @@ UNIT_REACH = 3  # the receptive field of a unit, in positions on each side
 NUM_HALVINGS = 6  # of the sample rate, in the paper's networks
 PAPER_STEP = 2**NUM_HALVINGS  # samples per latent position, in the paper's networks
 SPLITS = (1, 2, 4, 8, 16)  # blocks per frame that the transform of `BlocksConfig` can have
-BAND_BINS = 32  # its coefficients per grid band
 CHANNELS = 2  # its input channels
 SIDE_BOOKS = 4  # its codebooks of a grid band that are not coefficients
 DILATIONS = (1, 3, 9, 27)  # of a stage's residual units, in the paper's networks
@@ -94,7 +93,7 @@ class BlocksConfig:
     """The sample rate, and the size of a transform with block switching for two channels.
 
     The latents of a frame are those of `num_bands` grid bands of equal width. Each grid band has
-    SIDE_BOOKS latents for the split and the levels of the frame, then BAND_BINS coefficients of
+    SIDE_BOOKS latents for the split and the levels of the frame, then `band_bins` coefficients of
     the mid channel, then as many of the side channel.
     """
 
@@ -103,18 +102,21 @@ class BlocksConfig:
     sample_rate: int = 48_000  # Hz
     hop_length: int = 2_048  # samples per frame
     num_bands: int = 54
+    band_bins: int = 32  # coefficients of a grid band and channel
     num_slots: int = 48  # levels of a frame and channel
     decoder_width: int = 64
     decoder_units: int = 1
 
     def __post_init__(self) -> None:
         check_range(self, "network", 4_000, 96_000, "sample_rate")
-        check_range(self, "network", 2 * BAND_BINS, 2_048, "hop_length")
-        if self.hop_length % BAND_BINS:
-            raise ConfigError(
-                f"network.hop_length: {self.hop_length} is not a multiple of {BAND_BINS}"
-            )
-        check_range(self, "network", 4, self.hop_length // BAND_BINS, "num_bands")
+        check_range(self, "network", 2 * SPLITS[-1], 2_048, "hop_length")
+        check_range(self, "network", SPLITS[-1], 64, "band_bins")
+        for name in ("hop_length", "band_bins"):
+            if getattr(self, name) % SPLITS[-1]:
+                raise ConfigError(
+                    f"network.{name}: {getattr(self, name)} is not a multiple of {SPLITS[-1]}"
+                )
+        check_range(self, "network", 4, self.hop_length // self.band_bins, "num_bands")
         check_range(self, "network", 4, self.num_bands, "num_slots")
         if self.num_slots % 4:
             raise ConfigError(f"network.num_slots: {self.num_slots} is not a multiple of 4")
@@ -124,12 +126,12 @@ class BlocksConfig:
     @property
     def band_hz(self) -> float:
         """The highest frequency that is coded."""
-        return self.sample_rate * self.num_bands * BAND_BINS / (2 * self.hop_length)
+        return self.sample_rate * self.num_bands * self.band_bins / (2 * self.hop_length)
 
     @property
     def num_books(self) -> int:
         """The latents of a grid band."""
-        return SIDE_BOOKS + CHANNELS * BAND_BINS
+        return SIDE_BOOKS + CHANNELS * self.band_bins
 
     @property
     def dim(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vqcodec.modalities.audio.config import BAND_BINS, SPLITS, BlocksConfig
+from vqcodec.modalities.audio.config import SPLITS, BlocksConfig
 from vqcodec.networks.audio.bands import bark
 
 MOST_MOMENTS = 4  # parts of a split frame with levels of their own
@@ -80,7 +80,7 @@ def slot_bands(config: BlocksConfig) -> list[int]:
 
     Bands are as wide as critical bands, but at least one grid band.
     """
-    hertz = config.sample_rate * BAND_BINS / (2 * config.hop_length)  # of a grid band
+    hertz = config.sample_rate * config.band_bins / (2 * config.hop_length)  # of a grid band
     rate = bark(torch.arange(config.num_bands + 1).double() * hertz).tolist()
     edges = [0]
     for left in range(config.num_slots, 0, -1):
@@ -93,10 +93,10 @@ def slot_bands(config: BlocksConfig) -> list[int]:
 
 def _tables(config: BlocksConfig, split: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the tables of `Slots` for one split."""
-    num_slots, num_bins = config.num_slots, config.num_bands * BAND_BINS
+    num_slots, num_bins = config.num_slots, config.num_bands * config.band_bins
     moments = min(split, MOST_MOMENTS, num_slots)
     num_bands = num_slots // moments
-    edges = torch.tensor(slot_bands(config)[::moments]) * BAND_BINS
+    edges = torch.tensor(slot_bands(config)[::moments]) * config.band_bins
     place = torch.arange(num_bins)
     band = torch.bucketize(place, edges[1:-1], right=True)
     moment = place % split * moments // split

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vqcodec.modalities.audio.config import BAND_BINS, CHANNELS, SIDE_BOOKS, SPLITS, BlocksConfig
+from vqcodec.modalities.audio.config import CHANNELS, SIDE_BOOKS, SPLITS, BlocksConfig
 from vqcodec.networks.audio.blocks import BlockTransform
 from vqcodec.networks.audio.excitation import make_noise
 from vqcodec.networks.audio.slots import FLOOR, Slots, slot_bands
@@ -28,7 +28,6 @@ MOST_GAIN = 3.0  # octaves, of the noise
 NOISE_FRAMES = 256  # after which the noise repeats
 WIDTH_POWER = 0.45  # of a step over the width of its band
 LEAST_NOISE = 0.015  # of a slot's power, between coefficients that have all of it
-SIDE_BINS = (*range(0, BAND_BINS, 2), *range(1, BAND_BINS, 2))  # order of a grid band's bins
 
 
 def level_steps(rate: Tensor) -> Tensor:
@@ -58,6 +57,8 @@ class Frames(nn.Module):
     def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
         self.config = config
+        number = range(config.band_bins)
+        self.order = [*number[::2], *number[1::2]]  # of the bins of a grid band
         self.slots = Slots(config)
         place = torch.zeros(config.num_slots, config.num_bands)  # of slots in grid bands
         place[torch.arange(config.num_slots), torch.tensor(slot_bands(config)[:-1])] = 1
@@ -71,11 +72,11 @@ class Frames(nn.Module):
             side: [B, 3, F, slots], levels of mid and side, and angles, as integers.
             coefficients: [B, 2, F, bins].
         """
-        num_bands = self.config.num_bands
+        num_bands, band_bins = self.config.num_bands, self.config.band_bins
         splits = functional.pad(choice[:, None, :, None].to(side.dtype), (0, num_bands - 1))
         levels = torch.matmul(side, self.place)
-        bins = coefficients.reshape(*coefficients.shape[:3], num_bands, BAND_BINS)
-        bins = bins[..., list(SIDE_BINS)].permute(0, 1, 4, 2, 3)  # [B, 2, BAND_BINS, F, bands]
+        bins = coefficients.reshape(*coefficients.shape[:3], num_bands, band_bins)
+        bins = bins[..., self.order].permute(0, 1, 4, 2, 3)  # [B, 2, bins of a band, F, bands]
         books = torch.cat([splits, levels, bins.flatten(1, 2)], 1)
         return books.transpose(2, 3).reshape(books.shape[0], self.config.dim, -1)
 
@@ -88,9 +89,9 @@ class Frames(nn.Module):
         last = len(SPLITS) - 1
         choice = torch.floor(books[:, 0, :, 0] + 0.5).clamp(0, last).long()
         side = torch.matmul(books[:, 1:SIDE_BOOKS], self.place.T)
-        bins = books[:, SIDE_BOOKS:].reshape(-1, CHANNELS, BAND_BINS, *books.shape[2:])
-        order = [SIDE_BINS.index(number) for number in range(BAND_BINS)]
-        bins = bins[:, :, order].permute(0, 1, 3, 4, 2)  # [B, 2, F, bands, BAND_BINS]
+        bins = books[:, SIDE_BOOKS:].reshape(-1, CHANNELS, config.band_bins, *books.shape[2:])
+        order = [self.order.index(number) for number in range(config.band_bins)]
+        bins = bins[:, :, order].permute(0, 1, 3, 4, 2)  # [B, 2, F, bands, bins of a band]
         return choice, side, bins.reshape(*bins.shape[:3], -1)
 
     def powers(self, levels: Tensor, rate: Tensor) -> Tensor:
@@ -125,7 +126,7 @@ class StereoEncoder(nn.Module):
     def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
         self.frames = Frames(config)
-        self.transform = BlockTransform(config.hop_length, config.num_bands * BAND_BINS)
+        self.transform = BlockTransform(config.hop_length, config.num_bands * config.band_bins)
 
     def forward(self, waveform: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, F] of waveform [B, 2, F * hop]; rate [B] is 0 … 1."""
@@ -207,7 +208,7 @@ class StereoDecoder(nn.Module):
     def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
         self.frames = Frames(config)
-        num_bins = config.num_bands * BAND_BINS
+        num_bins = config.num_bands * config.band_bins
         self.transform = BlockTransform(config.hop_length, num_bins)
         noise = make_noise(CHANNELS * num_bins)[:, :NOISE_FRAMES]
         self.register_buffer(
@@ -307,7 +308,7 @@ def init_steps(
     equal audibility of bands, steps would grow with the square root of the width.
     """
     member = encoder.frames.slots.member[0]  # [slots, bins]
-    widths = member.T @ member.sum(1) / BAND_BINS
+    widths = member.T @ member.sum(1) / encoder.frames.config.band_bins
     precision = (widths**-WIDTH_POWER).to(batch.device)
     bins = precision.log().expand(1, CHANNELS, 1, -1)
     nothing = torch.zeros(1, SIDE_BOOKS - 1, 1, encoder.frames.config.num_slots)
