@@ -13,8 +13,9 @@ from vqcodec.errors import ConfigError
 from vqcodec.layout import at, decode_windows, encode_windows
 from vqcodec.modalities.audio.config import SPLITS, BlocksConfig
 from vqcodec.networks.audio.blocks import BlockTransform
+from vqcodec.networks.audio.frames import angle_step
 from vqcodec.networks.audio.slots import Slots, slot_bands
-from vqcodec.networks.audio.stereo import StereoDecoder, StereoEncoder, angle_step
+from vqcodec.networks.audio.stereo import StereoDecoder, StereoEncoder
 
 HOP = 128
 CONFIG = BlocksConfig(
