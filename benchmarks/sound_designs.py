@@ -1,7 +1,7 @@
-"""Frames and levels of the network `blocks`, compared before anything is trained.
+"""Designs of the network `blocks`, compared before anything is trained.
 
-Coefficients are not quantized. Those above a frequency are left out, so that noise with the coded
-levels takes their place. ViSQOL then says what the levels alone are worth at equal numbers of them.
+Bits are those of histograms of indices, given coded neighbours and levels (as context modelling
+would have them), over all sounds together. A trained prior needs fewer, in about the same ratio.
 """
 
 from __future__ import annotations
@@ -15,65 +15,185 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from result import write_result
+from torch import Tensor
 
+from vqcodec.evaluation.metrics.masking import noise_to_mask
+from vqcodec.evaluation.metrics.spectra import log_spectral_distance
 from vqcodec.evaluation.metrics.visqol import visqol_audio
-from vqcodec.modalities.audio.config import BlocksConfig
-from vqcodec.networks.audio import stereo
+from vqcodec.modalities.audio.config import SIDE_BOOKS
+from vqcodec.networks.audio import slots, stereo
+from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound_files import read_clip
 
-SAMPLE_RATE, SECONDS = 48_000, 5.0
-RATE = torch.tensor([0.5])
+SAMPLE_RATE, SECONDS, NUM_BANDS = 48_000, 5.0, 54
+RATE_BYTES = (25, 60, 100, 140)
+RATES_KBPS = (12.0, 16.0, 32.0)  # at which scores are interpolated
+LOOKED_UP = 6.0  # bits that a symbol costs in the histogram of a context
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Design:
     """What differs between the designs."""
 
-    hop_length: int
-    num_slots: int
-    noise_from_hz: float
-    level_octaves: float = 0.42
-    split_cost: float = 0.1
+    hop_length: int = 2_048
+    num_slots: int = 48
+    masking: float = slots.MASKING
+    width_power: float = stereo.WIDTH_POWER
+    split_cost: float = stereo.SPLIT_COST
+    rounding: float = 0.6
+
+    def build(self) -> Autoencoder:
+        """Return the design with its steps, and noise whose gain is not trained."""
+        slots.MASKING, stereo.WIDTH_POWER = self.masking, self.width_power
+        stereo.SPLIT_COST = self.split_cost
+        band_bins = self.hop_length // 64
+        network = {
+            "kind": "blocks",
+            "hop_length": self.hop_length,
+            "num_bands": NUM_BANDS,
+            "band_bins": band_bins,
+            "num_slots": self.num_slots,
+        }
+        quantizer = {
+            "kind": "lattice",
+            "dim": NUM_BANDS * (SIDE_BOOKS + 2 * band_bins),
+            "coarsest_step": 2.0,
+            "finest_step": 0.08,
+            "learn_steps": False,
+            "num_integers": SIDE_BOOKS * NUM_BANDS,
+            "rounding": self.rounding,
+        }
+        tables = {"modality": "audio", "network": network, "quantizer": quantizer}
+        autoencoder = Autoencoder(tables).eval()
+        autoencoder.init_from_data(torch.zeros(1, 2, 4 * self.hop_length))
+        return autoencoder
 
 
 DESIGNS = (
-    Design(2048, 24, 4_000, split_cost=0.01),
-    Design(1024, 24, 4_000, split_cost=0.01),
-    Design(1024, 24, 4_000),
-    Design(1024, 20, 4_000, split_cost=0.01),
-    Design(1024, 32, 4_000, split_cost=0.01),
-    Design(1024, 32, 4_000, split_cost=0.2),
-    Design(1024, 40, 4_000),
-    Design(512, 20, 4_000, split_cost=0.01),
-    Design(1024, 32, 1_000),
-    Design(1024, 32, 1_000, level_octaves=0.65),
-    Design(1024, 32, 1_000, level_octaves=0.9),
+    Design(),
+    Design(num_slots=32),
+    Design(num_slots=52),
+    Design(rounding=0.5),
+    Design(masking=0.7, width_power=0.6),
+    Design(masking=0.85, width_power=0.3),
+    Design(split_cost=0.1),
+    Design(hop_length=1_024),
+    Design(hop_length=1_024, num_slots=32),
+    Design(hop_length=1_024, num_slots=32, masking=0.7, width_power=0.6, split_cost=0.1),
 )
+
+
+class Histograms:
+    """Counts symbols in contexts, and estimates their bits."""
+
+    def __init__(self) -> None:
+        self.pairs: list[Integers] = []
+
+    def add(self, context: Integers, symbols: Integers) -> None:
+        """Count symbols, -500 … 500, each with the number of its context."""
+        self.pairs.append((context * 1_024 + symbols + 512).ravel())
+
+    def bits(self) -> float:
+        """Return the bits of all symbols, and of the histograms themselves."""
+        pairs, counts = np.unique(np.concatenate(self.pairs), return_counts=True)
+        _, context = np.unique(pairs // 1_024, return_inverse=True)
+        totals = np.bincount(context, counts)[context]
+        return float((counts * np.log2(totals / counts)).sum() + LOOKED_UP * len(pairs))
+
+
+def buckets(values: Floats | Integers) -> Integers:
+    """Return numbers 0 … 7 of values from 0 on, the larger ones together."""
+    found: Integers = np.searchsorted([1, 2, 3, 4, 6, 9, 13], values, side="right")
+    return found
+
+
+def count_coefficients(found: Histograms, indices: Integers, octaves: Floats) -> None:
+    """Count coefficients [2, F, bins]; octaves: how far the level is above the step."""
+    expected = np.clip(np.floor(octaves * 2), -8, 11).astype(np.int64) + 8
+    sizes = np.minimum(np.abs(indices), 8)
+    before = np.pad(sizes, ((0, 0), (1, 0), (1, 1)))[:, :-1]
+    around = 2 * before[:, :, 1:-1] + before[:, :, :-2] + before[:, :, 2:]
+    mid = np.concatenate([np.full_like(sizes[:1], 3), np.minimum(sizes[:1], 2)])
+    context = (expected * 8 + buckets(around)) * 4 + mid
+    found.add(context[expected > 0], indices[expected > 0])
+
+
+def count_levels(found: Histograms, levels: Integers, choice: Integers) -> None:
+    """Count levels or angles [F, slots]; choice: [F]."""
+    before = np.pad(levels, ((1, 0), (0, 0)))[:-1]
+    below = np.pad(levels, ((0, 0), (1, 0)))[:, :-1]
+    rise = below - np.pad(before, ((0, 0), (1, 0)))[:, :-1]
+    expected = np.floor(before + 0.4 * rise + 0.5).astype(np.int64)
+    is_like = (choice == np.pad(choice, (1, 0))[:-1])[:, None].astype(np.int64)
+    context = (np.clip(rise, -4, 4) + 4) * 6 + np.minimum(np.abs(before), 2) * 2 + is_like
+    found.add(context, np.clip(levels - expected, -500, 500))
 
 
 @torch.no_grad()
 def score(design: Design, sounds: list[NDArray[np.float32]]) -> dict[str, Any]:
-    """Return the mean ViSQOL of sounds [2, T], and levels per second and channel."""
-    num_bands = design.hop_length * 54 // 1024
-    config = BlocksConfig(
-        hop_length=design.hop_length, num_bands=num_bands, num_slots=design.num_slots
-    )
-    stereo.SPLIT_COST = design.split_cost
-    stereo.COARSEST_LEVEL = stereo.FINEST_LEVEL = design.level_octaves
-    encoder, decoder = stereo.StereoEncoder(config).eval(), stereo.StereoDecoder(config).eval()
-    scores = []
+    """Return the means of scores of sounds [2, T] at `RATES_KBPS`."""
+    autoencoder = design.build()
+    points = [scores_at(autoencoder, number, sounds) for number in RATE_BYTES]
+    logarithms = np.log([point["kbps"] for point in points])
+    return {
+        name: [
+            float(np.interp(np.log(kbps), logarithms, [point[name] for point in points]))
+            for kbps in RATES_KBPS
+        ]
+        for name in ("lsd_db", "nmr_db", "visqol_audio")
+    }
+
+
+def scores_at(
+    autoencoder: Autoencoder, number: int, sounds: list[NDArray[np.float32]]
+) -> dict[str, float]:
+    """Return the rate, and means of scores, at one rate byte."""
+    rate, quantizer = torch.tensor([number]), autoencoder.quantizer
+    fraction, frames = quantizer.rate_fraction(rate), autoencoder.encoder.frames
+    histograms = [Histograms() for _ in range(4)]
+    scores: list[tuple[float, float, float]] = []
     for sound in sounds:
-        length = sound.shape[1] // design.hop_length * design.hop_length
-        signal = torch.from_numpy(np.ascontiguousarray(sound[None, :, :length]))
-        choice, side, bins = encoder.frames.unpack(encoder(signal, RATE))
-        hertz = torch.arange(bins.shape[-1]) * SAMPLE_RATE / (2 * design.hop_length)
-        latents = encoder.frames.pack(choice, side, bins * (hertz < design.noise_from_hz))
-        decoded = decoder(latents, RATE)[0].mean(0).numpy()
-        scores.append(visqol_audio(signal[0].mean(0).numpy(), decoded))
-    found = [number for number in scores if number is not None]
-    levels = design.num_slots * SAMPLE_RATE / design.hop_length
-    return {"visqol": sum(found) / len(found), "levels_per_second": levels}
+        length = sound.shape[1] // frames.config.hop_length * frames.config.hop_length
+        signal = np.ascontiguousarray(sound[:, :length])
+        latents = autoencoder.encoder(torch.from_numpy(signal)[None], fraction)
+        coded = quantizer.dequantize(quantizer.quantize(latents, rate), rate)
+        decoded = autoencoder.decoder(coded, fraction)[0].numpy()
+        count_all(histograms, frames, coded, quantizer.gain(rate, 3), fraction)
+        scores.append(
+            (
+                log_spectral_distance(signal, decoded, SAMPLE_RATE),
+                noise_to_mask(signal, decoded)["nmr_db"] or 0.0,
+                visqol_audio(signal.mean(0), decoded.mean(0)) or 0.0,
+            )
+        )
+    seconds = sum(sound.shape[1] for sound in sounds) / SAMPLE_RATE
+    kbps = sum(found.bits() for found in histograms) / seconds / 1000
+    means = [float(column) for column in np.mean(scores, axis=0)]
+    return {"kbps": kbps, **dict(zip(("lsd_db", "nmr_db", "visqol_audio"), means, strict=True))}
+
+
+def count_all(
+    found: list[Histograms], frames: Any, coded: Tensor, gain: Tensor, fraction: Tensor
+) -> None:
+    """Count the indices of coded latents [1, D, F]."""
+    choice, side, indices = frames.unpack(coded * gain)
+    _, _, gains = frames.unpack(gain.expand_as(coded))
+    chosen = frames.slots.chosen(choice)
+    steps = frames.thresholds(side, chosen, fraction) / gains
+    powers = frames.slots.expand(frames.powers(side[:, :2], fraction), chosen)
+    octaves = torch.log2(powers / steps.square() + 1e-9)[0].double().numpy() / 2
+    count_coefficients(found[0], _integers(indices[0]), octaves)
+    for histogram, levels in zip(found[1:], side[0], strict=True):
+        count_levels(histogram, _integers(levels), _integers(choice[0]))
+
+
+def _integers(values: Tensor) -> Integers:
+    found: Integers = values.round().long().numpy()
+    return found
 
 
 def main() -> None:
@@ -93,7 +213,8 @@ def main() -> None:
         rows.append({**vars(design), **score(design, sounds)})
         print(rows[-1], flush=True)
     if options.write:
-        write_result("sound_designs", {"num_files": len(sounds), "designs": rows})
+        figures = {"num_files": len(sounds), "rates_kbps": RATES_KBPS, "designs": rows}
+        write_result("sound_designs", figures)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,9 @@ def summary_table(results: Results) -> str:
     return markdown(["model", "against", "at equal", "BD-rate", "over"], rows) if rows else ""
 
 
+DESIGN_SCORES = ("lsd_db", "nmr_db", "visqol_audio")
+
+
 def designs_table(results: Results) -> str:
     """Return the designs of `benchmarks/sound_designs.py`."""
     if "sound_designs" not in results:
@@ -79,25 +82,26 @@ def designs_table(results: Results) -> str:
         [
             str(design["hop_length"]),
             str(design["num_slots"]),
-            number(design["levels_per_second"]),
-            str(design["level_octaves"]),
+            str(design["masking"]),
+            str(design["width_power"]),
             str(design["split_cost"]),
-            number(design["noise_from_hz"]),
-            number(design["visqol"]),
+            str(design["rounding"]),
+            *(number(value) for name in DESIGN_SCORES for value in design[name][1:]),
         ]
         for design in result["designs"]
     ]
+    rates = [f"{kbps:.0f}" for kbps in result["rates_kbps"][1:]]
     header = [
         "samples of a frame",
         "levels of a frame",
-        "levels a second",
-        "step of a level, octaves",
-        "cost of a split",
-        "noise from, Hz",
-        "visqol_audio",
+        "`MASKING`",
+        "`WIDTH_POWER`",
+        "`SPLIT_COST`",
+        "`rounding`",
+        *(f"{name}@{rate}" for name in DESIGN_SCORES for rate in rates),
     ]
     return (
-        f"Means over {result['num_files']} sounds of 5 s.\n\n"
+        f"Means over {result['num_files']} sounds of 5 s, at {' and '.join(rates)} kbit/s.\n\n"
         + markdown(header, rows)
         + origin(result)
     )
