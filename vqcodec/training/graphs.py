@@ -153,6 +153,10 @@ def _export(
         tensor.ClearField("raw_data")
         tensor.data_location = onnx.TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value="model")
+    once = {tensor.name: tensor for tensor in graph.initializer}  # equal constants have one name
+    tensors = list(once.values())
+    graph.ClearField("initializer")
+    graph.initializer.extend(tensors)
     for node in graph.node:
         for number, name in enumerate(node.input):
             node.input[number] = renamed.get(name, name)

@@ -71,8 +71,10 @@ class BlockTransform(nn.Module):
     def _selected(self, of_splits: list[Tensor], choice: Tensor) -> Tensor:
         """Return the tensor [B, C, F, n] of each frame's choice."""
         chosen = self.one_hot[choice]  # [B, F, splits]
-        parts = [part * chosen[:, None, :, number, None] for number, part in enumerate(of_splits)]
-        return torch.stack(parts).sum(0)
+        total = of_splits[0] * chosen[:, None, :, 0, None]
+        for number, part in enumerate(of_splits[1:], start=1):
+            total = total + part * chosen[:, None, :, number, None]
+        return total
 
     def _blocks_to_bins(self, frames: Tensor, split: int) -> Tensor:
         """Return coefficients [B, C, F, num_bins] of frames [B, C, F, hop] in `split` blocks."""
@@ -145,9 +147,10 @@ def _make_cosines(length: int, num_bins: int, device: torch.device, dtype: torch
 
     All products are below 2 ** 24, so they are exact in 32 bits.
     """
-    n = torch.arange(length, device=device).to(dtype)[:, None]
-    k = torch.arange(num_bins, device=device).to(dtype)[None]
-    turns = (2 * n + 1) * ((2 * k + 1) / (8 * length))
+    # Tensors of numbers, because ONNX Runtime does not compute a Range beforehand.
+    n = torch.tensor(range(1, 2 * length, 2), device=device, dtype=dtype)[:, None]
+    k = torch.tensor(range(1, 2 * num_bins, 2), device=device, dtype=dtype)[None]
+    turns = n * (k / (8 * length))
     return torch.cos((turns - torch.floor(turns)) * (2 * math.pi)) * math.sqrt(2 / length)
 
 

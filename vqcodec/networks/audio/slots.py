@@ -68,11 +68,11 @@ class Slots(nn.Module):
         return MASKING / 2 * torch.log2(masking + FLOOR**2)
 
     def _of_splits(self, values: Tensor, tables: Tensor, chosen: Tensor) -> Tensor:
-        parts = [
-            torch.matmul(values * chosen[:, None, :, number, None], tables[number])
-            for number in range(len(SPLITS))
-        ]
-        return torch.stack(parts).sum(0)
+        total = torch.matmul(values * chosen[:, None, :, 0, None], tables[0])
+        for number in range(1, len(SPLITS)):
+            part = torch.matmul(values * chosen[:, None, :, number, None], tables[number])
+            total = total + part
+        return total
 
 
 def slot_bands(config: BlocksConfig) -> list[int]:
