@@ -27,8 +27,8 @@ from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound_files import read_clip
 
 SAMPLE_RATE, SECONDS, NUM_BANDS = 48_000, 5.0, 54
-RATE_BYTES = (25, 60, 100, 140)
-RATES_KBPS = (12.0, 16.0, 32.0)  # at which scores are interpolated
+RATE_BYTES = (30, 75, 120)
+RATES_KBPS = (12.0, 24.0)  # at which scores are interpolated
 LOOKED_UP = 6.0  # bits that a symbol costs in the histogram of a context
 
 Floats = NDArray[np.float64]

@@ -86,11 +86,11 @@ def designs_table(results: Results) -> str:
             str(design["width_power"]),
             str(design["split_cost"]),
             str(design["rounding"]),
-            *(number(value) for name in DESIGN_SCORES for value in design[name][1:]),
+            *(number(value) for name in DESIGN_SCORES for value in design[name]),
         ]
         for design in result["designs"]
     ]
-    rates = [f"{kbps:.0f}" for kbps in result["rates_kbps"][1:]]
+    rates = [f"{kbps:.0f}" for kbps in result["rates_kbps"]]
     header = [
         "samples of a frame",
         "levels of a frame",

@@ -21,11 +21,12 @@ MOST_ANGLE = 1.2
 LEAST_SAVING = 0.3  # of the side channel's power, below which it is not predicted
 SPLIT_COST = 0.06  # relative cost of one more halving of a frame
 ATTACK = 8.0  # rise of the power of a shortest block over the mean of a frame before it
-ATTACK_COST = 1.0  # relative cost of a frame with an attack that is not split
+ATTACK_COST = 0.5  # relative cost of a frame with an attack that is not split
 MOST_GAIN = 3.0  # octaves, of the noise
 NOISE_FRAMES = 256  # after which the noise repeats
 WIDTH_POWER = 0.45  # of a step over the width of its band
-LEAST_NOISE = 0.015  # of a slot's power, between coefficients that have all of it
+LEAST_NOISE = 0.015  # of a slot's power, between coefficients that have all of it …
+LEAST_NOISE_HZ = 1_000.0, 2_000.0  # … none of it below, all of it above
 
 
 class StereoEncoder(nn.Module):
@@ -119,6 +120,7 @@ class StereoDecoder(nn.Module):
     """
 
     noise: Tensor
+    least_noise: Tensor
 
     def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
@@ -129,6 +131,7 @@ class StereoDecoder(nn.Module):
         self.register_buffer(
             "noise", noise.reshape(CHANNELS, num_bins, -1).clone(), persistent=False
         )
+        self.register_buffer("least_noise", self._least_noise(), persistent=False)
         width, num_outputs = config.decoder_width, CHANNELS * config.num_slots
         self.widen = nn.Conv1d(7 * config.num_slots + len(SPLITS), width, 3, padding=1)
         self.modulation = RateModulation(width)
@@ -158,7 +161,7 @@ class StereoDecoder(nn.Module):
         doubt = (1 - torch.exp(-math.log(2) * level_steps(rate))) * torch.minimum(powers, 4 * held)
         missing = (powers - held - doubt).clamp(min=0) / (num_zeros + 1e-3)
         missing = torch.minimum(missing, powers)  # zeros are smaller than the others
-        missing = torch.maximum(missing, LEAST_NOISE * powers)
+        missing = torch.maximum(missing, torch.matmul(chosen, self.least_noise)[:, None] * powers)
         shares = torch.cat([(held / (powers + FLOOR**2)).clamp(0, 2), num_zeros], 1)
         octaves = torch.log2(missing + 1e-20) / 2 + self.gains(side, shares, chosen, rate)
         level = torch.exp(math.log(2) * slots.interpolate(octaves, chosen)) * is_zero
@@ -183,6 +186,14 @@ class StereoDecoder(nn.Module):
         outputs = self.head(features)
         outputs = outputs.reshape(outputs.shape[0], CHANNELS, -1, outputs.shape[2]).transpose(2, 3)
         return MOST_GAIN * torch.tanh(outputs / MOST_GAIN)
+
+    def _least_noise(self) -> Tensor:
+        """Return the least noise [splits, slots] as a share of the power of a slot."""
+        config, member = self.frames.config, self.frames.slots.member
+        hertz = torch.arange(member.shape[2]) * config.sample_rate / (2 * config.hop_length)
+        low, high = LEAST_NOISE_HZ
+        shares = LEAST_NOISE * ((hertz - low) / (high - low)).clamp(0, 1)
+        return torch.matmul(member, shares) / member.sum(2).clamp(min=1)
 
     def _draw(self, level: Tensor, first: int | Tensor) -> Tensor:
         """Return noise [B, 2, F, bins] of a level."""
