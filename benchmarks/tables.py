@@ -70,43 +70,6 @@ def summary_table(results: Results) -> str:
     return markdown(["model", "against", "at equal", "BD-rate", "over"], rows) if rows else ""
 
 
-DESIGN_SCORES = ("lsd_db", "nmr_db", "visqol_audio")
-
-
-def designs_table(results: Results) -> str:
-    """Return the designs of `benchmarks/sound_designs.py`."""
-    if "sound_designs" not in results:
-        return ""
-    result = results["sound_designs"]
-    rows: list[Row] = [
-        [
-            str(design["hop_length"]),
-            str(design["num_slots"]),
-            str(design["masking"]),
-            str(design["width_power"]),
-            str(design["split_cost"]),
-            str(design["rounding"]),
-            *(number(value) for name in DESIGN_SCORES for value in design[name]),
-        ]
-        for design in result["designs"]
-    ]
-    rates = [f"{kbps:.0f}" for kbps in result["rates_kbps"]]
-    header = [
-        "samples of a frame",
-        "levels of a frame",
-        "`MASKING`",
-        "`WIDTH_POWER`",
-        "`SPLIT_COST`",
-        "`rounding`",
-        *(f"{name}@{rate}" for name in DESIGN_SCORES for rate in rates),
-    ]
-    return (
-        f"Means over {result['num_files']} sounds of 5 s, at {' and '.join(rates)} kbit/s.\n\n"
-        + markdown(header, rows)
-        + origin(result)
-    )
-
-
 def rate_table(name: str) -> Callable[[Results], str]:
     """Return a function that shows the mean records of a rate-distortion result."""
 
@@ -284,7 +247,6 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "voice gaps": gaps_table("voices"),
     "sounds": rate_table("sounds-audio"),
     "sound gaps": gaps_table("sounds-audio"),
-    "sound designs": designs_table,
     "paper pictures": rate_table("paper-pictures"),
     "paper voices": rate_table("paper-voices"),
     "phones": phones_table,
