@@ -152,7 +152,8 @@ def scores_at(
     autoencoder: Autoencoder, number: int, sounds: list[NDArray[np.float32]]
 ) -> dict[str, float]:
     """Return the rate, and means of scores, at one rate byte."""
-    rate, quantizer = torch.tensor([number]), autoencoder.quantizer
+    rate = torch.tensor([number])
+    quantizer: Any = autoencoder.quantizer
     fraction, frames = quantizer.rate_fraction(rate), autoencoder.encoder.frames
     histograms = [Histograms() for _ in range(4)]
     scores: list[tuple[float, float, float]] = []
