@@ -31,7 +31,7 @@ def test_a_prior_learns_a_pattern():
     rows = torch.arange(32)
     pattern = ((rows[:, None] + rows) % 2).expand(8, 1, 32, 32)
     shape = Shape.parse("2,3,8,2")
-    prior, figures = prior_shapes.fit(shape, 4, pattern, pattern[:2], 6.0)
+    prior, figures = prior_shapes.fit(shape, 4, pattern, pattern[:2], 12.0)
     assert figures["steps"] > 0
     assert figures["bits"] < 1.6  # of two at fixed width
     assert len(prior.compress([np.asarray(pattern[0])], 1)[0]) < 32 * 32 * 1.6 / 8
