@@ -152,3 +152,21 @@ def test_every_coefficient_belongs_to_one_slot_of_every_split():
 def test_a_bad_table_is_refused_by_its_key(key, value):
     with pytest.raises(ConfigError, match=rf"network\.{key}"):
         BlocksConfig(**{key: value})
+
+
+def test_levels_below_zero_are_silent():
+    decoder = StereoDecoder(CONFIG).double().eval()
+    frames = decoder.frames
+    side = torch.zeros(1, 3, 5, CONFIG.num_slots, dtype=torch.float64)
+    side[:, :2] = -3
+    bins = torch.zeros(1, 2, 5, CONFIG.num_bands * CONFIG.band_bins, dtype=torch.float64)
+    latents = frames.pack(torch.zeros(1, 5, dtype=torch.int64), side, bins)
+    assert decoder(latents, RATE).abs().max() < 1e-6
+
+
+def test_noise_between_harmonics_begins_above_low_frequencies():
+    config = BlocksConfig()
+    least = StereoDecoder(config).least_noise
+    assert least.shape == (len(SPLITS), config.num_slots)
+    assert (least[0, :2] == 0).all()  # below 750 Hz
+    assert torch.allclose(least[0, 8:], torch.tensor(0.015))

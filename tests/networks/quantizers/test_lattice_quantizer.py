@@ -8,7 +8,7 @@ import torch
 from vqcodec.errors import ConfigError
 from vqcodec.networks.quantizers import build_quantizer_module
 from vqcodec.networks.quantizers.lattice import LatticeModule
-from vqcodec.quantizers.lattice import LatticeConfig
+from vqcodec.quantizers.lattice import LatticeConfig, LatticeQuantizer
 
 LIMIT = 15
 
@@ -104,3 +104,17 @@ def test_rates_are_bytes_from_coarse_to_fine():
 def test_a_bad_table_is_refused_by_its_key(key, value):
     with pytest.raises(ConfigError, match=f"quantizer.{key}"):
         build_quantizer_module({"kind": "lattice", key: value})
+
+
+def test_rounding_widens_the_interval_of_zero_and_runtime_and_training_agree():
+    config = LatticeConfig(
+        dim=1, limit=3, coarsest_step=1.0, finest_step=1.0, learn_steps=False, rounding=0.6
+    )
+    module = LatticeModule(config)
+    values = torch.tensor([-5.0, -1.59, -0.61, -0.59, 0.0, 0.59, 0.61, 1.59, 1.61])[None, None]
+    wanted = [-3, -1, -1, 0, 0, 0, 1, 1, 2]
+    rate = torch.tensor([100])
+    assert (module.quantize(values, rate)[0, 0] - 3).tolist() == wanted
+    assert module(values, rate).latents[0, 0].detach().round().tolist() == wanted
+    runtime = LatticeQuantizer(config, {"log_gain": module.log_gain.detach().numpy()})
+    assert (runtime.quantize(values.numpy(), 100)[0, 0] - 3).tolist() == wanted
