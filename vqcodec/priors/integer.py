@@ -46,15 +46,15 @@ _FEW_ROWS = 1 if _has_avx512() else 3
 def activate(values: Array) -> Array:
     """Return values (float64 or int64) clamped to 0 … ACTIVATION_LIMIT."""
     _, zero, largest = _LIMITS[values.dtype]
-    clamped: Array = np.maximum(values, zero)
-    return np.minimum(clamped, largest, out=clamped)
+    clamped: Array = values.clip(zero, largest)
+    return clamped
 
 
 def saturate(values: Array) -> Array:
     """Return values (float64 or int64) clamped to ±ACTIVATION_LIMIT."""
     least, _, largest = _LIMITS[values.dtype]
-    clamped: Array = np.maximum(values, least)
-    return np.minimum(clamped, largest, out=clamped)
+    clamped: Array = values.clip(least, largest)
+    return clamped
 
 
 def product(values: Array, weight: Array) -> Array:

@@ -25,133 +25,181 @@ class BlockTransform(nn.Module):
     first. So a coefficient's number gives its frequency, whatever the split.
     """
 
-    windows: Tensor
+    cosines: Tensor
+    sines: Tensor
     one_hot: Tensor
 
     def __init__(self, hop_length: int, num_bins: int) -> None:
         """Take the samples and the coefficients per frame; higher frequencies are left out."""
         super().__init__()
         self.hop_length, self.num_bins = hop_length, num_bins
-        rows = [_window(hop_length // 2, hop_length // 2 // split) for split in SPLITS]
-        rows.append(_window(hop_length // 2, 0))
-        # The window of every choice; the last one has no overlap.
+        # The angles of every choice; the last one has no overlap.
+        overlaps = [*(hop_length // 2 // split for split in SPLITS), 0]
+        angles = torch.stack([_angles(hop_length // 2, overlap) for overlap in overlaps])
+        self.register_buffer("cosines", torch.cos(angles).float(), persistent=False)
+        self.register_buffer("sines", torch.sin(angles).float(), persistent=False)
         self.register_buffer("one_hot", torch.eye(len(SPLITS)), persistent=False)
-        self.register_buffer("windows", torch.stack(rows), persistent=False)
 
     def analyse(self, waveform: Tensor, choice: Tensor) -> Tensor:
         """Return coefficients [B, C, F, num_bins] of waveform [B, C, F * hop].
 
         choice [B, F] int64 is the number of each frame's split in `SPLITS`.
         """
-        frames = waveform.reshape(*waveform.shape[:2], -1, self.hop_length)
-        rotated = _rotate(frames, self._window_at(choice)[:, None])
-        return self._selected([self._blocks_to_bins(rotated, split) for split in SPLITS], choice)
+        of_splits = [
+            self._bins(fold(waveform, *self._rotations(choice, number)), number)
+            for number in range(len(SPLITS))
+        ]
+        return self._selected(of_splits, choice)
 
     def synthesise(self, coefficients: Tensor, choice: Tensor) -> Tensor:
         """Return the waveform [B, C, F * hop] of coefficients [B, C, F, num_bins]."""
-        rotated = self._selected(
-            [self._bins_to_blocks(coefficients, split) for split in SPLITS], choice
-        )
-        frames = _rotate(rotated, self._window_at(choice)[:, None], back=True)
-        return frames.reshape(*coefficients.shape[:2], -1)
+        split_frames = [self._inner(coefficients, number) for number in range(1, len(SPLITS))]
+        # As if all frames were whole.
+        folded = mirror(self._selected(split_frames, choice, first=1))
+        folded = folded + self._selected([self._halves(coefficients, 0)], choice)
+        waveform = unfold(folded, *self._rotations(choice, 0))
+        return waveform.reshape(*coefficients.shape[:2], -1)
 
     def analyse_alike(self, waveform: Tensor, number: int) -> Tensor:
-        """Return coefficients as `analyse` does, with one choice for all frames."""
-        frames = waveform.reshape(*waveform.shape[:2], -1, self.hop_length)
-        choice = torch.zeros_like(frames[:, 0, :, 0], dtype=torch.int64) + number
-        rotated = _rotate(frames, self._window_at(choice)[:, None])
-        return self._blocks_to_bins(rotated, SPLITS[number])
+        """Return coefficients as `analyse` does, with one choice for all frames.
 
-    def _window_at(self, choice: Tensor) -> Tensor:
-        """Return the windows [B, F + 1, hop / 2] at the borders of all frames."""
+        The ends of the signal have an overlap with nothing.
+        """
+        half = self.hop_length // SPLITS[number] // 2
+        folded = fold(waveform, self.cosines[number, :half], self.sines[number, :half])
+        return self._bins(folded, number)
+
+    def _rotations(self, choice: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines [B, 1, M + 1, n] at the borders of all blocks of one split.
+
+        n is half the length of such a block. At the borders of frames, the neighbours count, too.
+        """
+        split = SPLITS[number]
+        half = self.hop_length // split // 2
         end = torch.zeros_like(choice[:, :1]) + len(SPLITS)
         shorter = torch.maximum(torch.cat([end, choice], 1), torch.cat([choice, end], 1))
-        return self.windows[shorter]
+        cosine, sine = (
+            _between(table[:, :half][shorter], table[number, :half], split)[:, None]
+            for table in (self.cosines, self.sines)
+        )
+        return cosine, sine
 
-    def _selected(self, of_splits: list[Tensor], choice: Tensor) -> Tensor:
-        """Return the tensor [B, C, F, n] of each frame's choice."""
-        chosen = self.one_hot[choice]  # [B, F, splits]
-        total = of_splits[0] * chosen[:, None, :, 0, None]
+    def _inner(self, coefficients: Tensor, number: int) -> Tensor:
+        """Return frames [B, C, F, hop] of one split, whose borders are still folded."""
+        split, shape = SPLITS[number], coefficients.shape[:3]
+        half = self.hop_length // split // 2
+        cosine, sine = (
+            torch.cat([table[-1:, :half], table[number, :half].expand(split - 1, -1)])
+            for table in (self.cosines, self.sines)
+        )
+        ends = torch.cat([cosine, cosine[:1]]), torch.cat([sine, sine[:1]])
+        blocks = self._halves(coefficients, number).reshape(*shape, split, 2 * half)
+        return unfold(blocks, *ends).reshape(*shape, self.hop_length)
+
+    def _selected(self, of_splits: list[Tensor], choice: Tensor, first: int = 0) -> Tensor:
+        """Return the tensor [B, C, F, n] of each frame's choice, 0 for choices not given."""
+        chosen = self.one_hot[choice][:, None, :, first:, None]  # [B, 1, F, splits, 1]
+        total = of_splits[0] * chosen[:, :, :, 0]
         for number, part in enumerate(of_splits[1:], start=1):
-            total = total + part * chosen[:, None, :, number, None]
+            total = total + part * chosen[:, :, :, number]
         return total
 
-    def _blocks_to_bins(self, frames: Tensor, split: int) -> Tensor:
-        """Return coefficients [B, C, F, num_bins] of frames [B, C, F, hop] in `split` blocks."""
-        length = self.hop_length // split
-        blocks = frames.reshape(*frames.shape[:3], split, length)
-        if split > 1:
-            blocks = _rotate(blocks, self._inner_windows(split))
+    def _bins(self, folded: Tensor, number: int) -> Tensor:
+        """Return coefficients [B, C, F, num_bins] of folded blocks [B, C, F * split, length]."""
+        split, length = SPLITS[number], folded.shape[3]
         # One product for all blocks: ONNX Runtime would make one for every frame.
-        bins = torch.matmul(
-            blocks.reshape(-1, length), _cosines(length, self.num_bins // split, frames)
-        )
-        bins = bins.reshape(*frames.shape[:3], split, -1)
-        return bins.transpose(3, 4).reshape(*frames.shape[:3], self.num_bins)
+        basis = _basis(length, self.num_bins // split, folded)
+        bins = torch.matmul(folded.reshape(-1, length), basis)
+        bins = bins.reshape(*folded.shape[:2], -1, split, self.num_bins // split)
+        return bins.transpose(3, 4).reshape(*folded.shape[:2], -1, self.num_bins)
 
-    def _bins_to_blocks(self, coefficients: Tensor, split: int) -> Tensor:
-        """Return frames [B, C, F, hop] of coefficients [B, C, F, num_bins]."""
-        length, shape = self.hop_length // split, coefficients.shape[:3]
-        bins = coefficients.reshape(*shape, self.num_bins // split, split).transpose(3, 4)
-        basis = _cosines(length, self.num_bins // split, bins)
-        blocks = torch.matmul(bins.reshape(-1, self.num_bins // split), basis.transpose(0, 1))
-        blocks = blocks.reshape(*shape, split, length)
-        if split > 1:
-            blocks = _rotate(blocks, self._inner_windows(split), back=True)
-        return blocks.reshape(*shape, self.hop_length)
-
-    def _inner_windows(self, split: int) -> Tensor:
-        """Return the windows [split + 1, length / 2] at the borders of the blocks of a frame."""
-        half = self.hop_length // split // 2
-        inner = self.windows[SPLITS.index(split), :half]
-        ends = torch.ones_like(inner)[None]
-        return torch.cat([ends, inner[None].expand(split - 1, -1), ends])
+    def _halves(self, coefficients: Tensor, number: int) -> Tensor:
+        """Return folded blocks [B, C, F * split, length] of coefficients [B, C, F, num_bins]."""
+        split, shape = SPLITS[number], coefficients.shape[:3]
+        length, num_bins = self.hop_length // split, self.num_bins // split
+        bins = coefficients.reshape(*shape, num_bins, split).transpose(3, 4)
+        basis = _basis(length, num_bins, bins)
+        folded = torch.matmul(bins.reshape(-1, num_bins), basis.transpose(0, 1))
+        return folded.reshape(*shape[:2], -1, length)
 
 
-def _window(length: int, overlap: int) -> Tensor:
-    """Return the rising half of a window [length] from a border on, 1 after `overlap` samples."""
-    place = (torch.arange(length, dtype=torch.float64) + 0.5) / max(overlap, 1)
-    rising = torch.sin(math.pi / 4 * (1 + place))
-    return torch.where(torch.arange(length) < overlap, rising, 1.0).float()
+def _angles(length: int, overlap: int) -> Tensor:
+    """Return the angles [length] of the rotation of samples from a border on."""
+    place = torch.arange(length, dtype=torch.float64)
+    return torch.where(
+        place < overlap, math.pi / 4 * (1 - (place + 0.5) / max(overlap, 1)), torch.zeros(())
+    )
 
 
-def _rotate(blocks: Tensor, window: Tensor, *, back: bool = False) -> Tensor:
-    """Return blocks [..., M, n] with the samples around the M + 1 borders rotated.
+def _between(of_frames: Tensor, of_blocks: Tensor, split: int) -> Tensor:
+    """Return values [B, F * split + 1, n] of all borders.
 
-    window [..., M + 1, n / 2] has the cosines of the angles.
+    They are of_frames [B, F + 1, n] at the borders of frames, and of_blocks [n] at the others.
     """
-    half = blocks.shape[-1] // 2
+    batch, num_borders, half = of_frames.shape
+    inner = of_blocks.expand(batch, num_borders - 1, split - 1, half)
+    borders = torch.cat([of_frames[:, :-1, None], inner], 2).reshape(batch, -1, half)
+    return torch.cat([borders, of_frames[:, -1:]], 1)
+
+
+def fold(waveform: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Return waveform [B, C, M * 2 n] as folded blocks [B, C, M, 2 n].
+
+    The n samples after a border are rotated with those before it, which are mirrored. A folded
+    block has its first half, then its second half mirrored.
+
+    Args:
+        waveform: [B, C, T].
+        cosine: of the angles of the M + 1 borders, broadcastable to [B, C, M + 1, n].
+        sine: of the same.
+    """
+    half = cosine.shape[-1]
+    blocks = waveform.reshape(*waveform.shape[:2], -1, 2 * half)
     empty = torch.zeros_like(blocks[..., :1, :half])
     after = torch.cat([blocks[..., :half], empty], -2)  # of each border
     before = torch.cat([empty, blocks[..., half:].flip(-1)], -2)
-    sine = (1 - window.square()).clamp(min=0).sqrt()
-    if back:
-        sine = -sine
-    left = window * after + sine * before
-    right = window * before - sine * after
-    return torch.cat([left[..., :-1, :], right[..., 1:, :].flip(-1)], -1)
+    left, right = cosine * after + sine * before, cosine * before - sine * after
+    return torch.cat([left[..., :-1, :], right[..., 1:, :]], -1)
 
 
-def _cosines(length: int, num_bins: int, like: Tensor) -> Tensor:
-    """Return the lowest basis functions [length, num_bins] of the DCT-IV.
+def mirror(blocks: Tensor) -> Tensor:
+    """Return blocks [..., 2 n] with their second half mirrored."""
+    half = blocks.shape[-1] // 2
+    return torch.cat([blocks[..., :half], blocks[..., half:].flip(-1)], -1)
+
+
+def unfold(folded: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Return blocks [..., M, 2 n] of samples of folded blocks [..., M, 2 n]; see `fold`."""
+    half = folded.shape[-1] // 2
+    empty = torch.zeros_like(folded[..., :1, :half])
+    left = torch.cat([folded[..., :half], empty], -2)
+    right = torch.cat([empty, folded[..., half:]], -2)
+    after, before = cosine * left - sine * right, cosine * right + sine * left
+    return torch.cat([after[..., :-1, :], before[..., 1:, :].flip(-1)], -1)
+
+
+def _basis(length: int, num_bins: int, like: Tensor) -> Tensor:
+    """Return the lowest basis functions [length, num_bins] of the DCT-IV, for folded blocks.
 
     A graph computes the basis when it is loaded: stored, it would be most of a model file.
     """
     if torch.compiler.is_exporting():
-        return _make_cosines(length, num_bins, like.device, like.dtype)
-    return _cached_cosines(length, num_bins, like.device, like.dtype)
+        return _make_basis(length, num_bins, like.device, like.dtype)
+    return _cached_basis(length, num_bins, like.device, like.dtype)
 
 
-def _make_cosines(length: int, num_bins: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return what `_cosines` does; angles are reduced, because large ones are not precise.
+def _make_basis(length: int, num_bins: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return what `_basis` does; angles are reduced, because large ones are not precise.
 
     All products are below 2 ** 24, so they are exact in 32 bits.
     """
     # Tensors of numbers, because ONNX Runtime does not compute a Range beforehand.
-    n = torch.tensor(range(1, 2 * length, 2), device=device, dtype=dtype)[:, None]
+    odd = range(1, 2 * length, 2)
+    places = [*odd[: length // 2], *odd[: length // 2 - 1 : -1]]
+    n = torch.tensor(places, device=device, dtype=dtype)[:, None]
     k = torch.tensor(range(1, 2 * num_bins, 2), device=device, dtype=dtype)[None]
     turns = n * (k / (8 * length))
     return torch.cos((turns - torch.floor(turns)) * (2 * math.pi)) * math.sqrt(2 / length)
 
 
-_cached_cosines = functools.lru_cache(maxsize=16)(_make_cosines)
+_cached_basis = functools.lru_cache(maxsize=16)(_make_basis)

@@ -12,6 +12,7 @@ MOST_MOMENTS = 4  # parts of a split frame with levels of their own
 FLOOR = 2.0**-14  # the level of a slot that counts as silent
 SPREAD_UP, SPREAD_DOWN = 12.0, 25.0  # dB per critical band, of masking by a louder band
 MASKING = 0.78  # exponent of a slot's threshold over its level
+LEAST_RHYTHM = 0.01  # of the mean power of a moment, in its blocks
 
 
 class Slots(nn.Module):
@@ -61,6 +62,32 @@ class Slots(nn.Module):
     def interpolate(self, values: Tensor, chosen: Tensor) -> Tensor:
         """Return values [B, C, F, slots] interpolated over frequency, [B, C, F, bins]."""
         return self._of_splits(values, self.share, chosen)
+
+    def rhythm(self, powers: Tensor, chosen: Tensor) -> Tensor:
+        """Return the power of each coefficient's block relative to that of its moment.
+
+        Several short blocks are one moment, with one level: this tells an attack from the quiet
+        before it.
+
+        Args:
+            powers: [B, C, F, bins].
+            chosen: [B, F, splits].
+
+        Returns:
+            [B, C, F, bins]; its mean over the blocks of a moment is 1.
+        """
+        total = torch.ones_like(powers)
+        for number, split in enumerate(SPLITS):
+            if split <= MOST_MOMENTS:  # each block is a moment
+                continue
+            bins = powers.reshape(*powers.shape[:3], -1, split)
+            blocks = bins.sum(3).reshape(*powers.shape[:3], MOST_MOMENTS, -1)
+            mean = blocks.mean(4, keepdim=True)
+            least = LEAST_RHYTHM * mean + FLOOR**2
+            relative = (blocks + least) / (mean + least)
+            excess = relative.reshape(*powers.shape[:3], 1, split).expand_as(bins) - 1
+            total = total + excess.reshape(powers.shape) * chosen[:, None, :, number, None]
+        return total
 
     def thresholds(self, powers: Tensor, chosen: Tensor) -> Tensor:
         """Return the logarithms (base 2) of masking thresholds [B, 1, F, slots] of mean powers."""

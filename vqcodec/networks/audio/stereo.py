@@ -21,12 +21,13 @@ MOST_ANGLE = 1.2
 LEAST_SAVING = 0.3  # of the side channel's power, below which it is not predicted
 SPLIT_COST = 0.06  # relative cost of one more halving of a frame
 ATTACK = 8.0  # rise of the power of a shortest block over the mean of a frame before it
-ATTACK_COST = 0.5  # relative cost of a frame with an attack that is not split
+ATTACK_COST = 1.0  # relative cost of a frame with an attack that is not split
 MOST_GAIN = 3.0  # octaves, of the noise
 NOISE_FRAMES = 256  # after which the noise repeats
 WIDTH_POWER = 0.45  # of a step over the width of its band
 LEAST_NOISE = 0.015  # of a slot's power, between coefficients that have all of it …
-LEAST_NOISE_HZ = 1_000.0, 2_000.0  # … none of it below, all of it above
+LOW_NOISE = 0.5, 0.0  # of the amplitude of low noise that is kept in whole and in split frames
+NOISE_HZ = 1_000.0, 2_000.0  # low noise is below, there is no least noise below; all noise above
 
 
 class StereoEncoder(nn.Module):
@@ -116,11 +117,14 @@ class StereoDecoder(nn.Module):
     """Latents to two channels: the encoder's inverse, with noise for what was not worth bits.
 
     The power of a slot that its coefficients do not have is filled with noise, whose level is
-    interpolated over frequency. A small network over time sets the gain of the noise.
+    interpolated over frequency, and follows the coefficients from block to block. There is less of
+    it at low frequencies, where tones are far apart and noise between them is heard. A small
+    network over time sets the gain of the noise.
     """
 
     noise: Tensor
     least_noise: Tensor
+    noise_share: Tensor
 
     def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
@@ -131,7 +135,9 @@ class StereoDecoder(nn.Module):
         self.register_buffer(
             "noise", noise.reshape(CHANNELS, num_bins, -1).clone(), persistent=False
         )
-        self.register_buffer("least_noise", self._least_noise(), persistent=False)
+        least_noise, noise_share = self._noise_shares()
+        self.register_buffer("least_noise", least_noise, persistent=False)
+        self.register_buffer("noise_share", noise_share, persistent=False)
         width, num_outputs = config.decoder_width, CHANNELS * config.num_slots
         self.widen = nn.Conv1d(7 * config.num_slots + len(SPLITS), width, 3, padding=1)
         self.modulation = RateModulation(width)
@@ -165,6 +171,8 @@ class StereoDecoder(nn.Module):
         shares = torch.cat([(held / (powers + FLOOR**2)).clamp(0, 2), num_zeros], 1)
         octaves = torch.log2(missing + 1e-20) / 2 + self.gains(side, shares, chosen, rate)
         level = torch.exp(math.log(2) * slots.interpolate(octaves, chosen)) * is_zero
+        level = level * torch.matmul(chosen, self.noise_share)[:, None]
+        level = level * slots.rhythm(scaled.square(), chosen).sqrt()
         angle = slots.expand(angle_step(rate) * side[:, 2:], chosen)
         draws = [self._draw(level, corner[0]) for _ in range(2 if self.training else 1)]
         return torch.cat([self._finish(coded + draw, angle, choice) for draw in draws], 1)
@@ -187,13 +195,19 @@ class StereoDecoder(nn.Module):
         outputs = outputs.reshape(outputs.shape[0], CHANNELS, -1, outputs.shape[2]).transpose(2, 3)
         return MOST_GAIN * torch.tanh(outputs / MOST_GAIN)
 
-    def _least_noise(self) -> Tensor:
-        """Return the least noise [splits, slots] as a share of the power of a slot."""
+    def _noise_shares(self) -> tuple[Tensor, Tensor]:
+        """Return what depends on frequency.
+
+        That is the least noise [splits, slots] as a share of the power of a slot, and the share
+        [splits, bins] of the amplitude of noise that is kept.
+        """
         config, member = self.frames.config, self.frames.slots.member
         hertz = torch.arange(member.shape[2]) * config.sample_rate / (2 * config.hop_length)
-        low, high = LEAST_NOISE_HZ
-        shares = LEAST_NOISE * ((hertz - low) / (high - low)).clamp(0, 1)
-        return torch.matmul(member, shares) / member.sum(2).clamp(min=1)
+        low, high = NOISE_HZ
+        above = ((hertz - low) / (high - low)).clamp(0, 1)
+        least = torch.matmul(member, LEAST_NOISE * above) / member.sum(2).clamp(min=1)
+        whole, split = (above + (1 - above) * kept for kept in LOW_NOISE)
+        return least, torch.stack([whole, *[split] * (len(SPLITS) - 1)])
 
     def _draw(self, level: Tensor, first: int | Tensor) -> Tensor:
         """Return noise [B, 2, F, bins] of a level."""
