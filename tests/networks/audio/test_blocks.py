@@ -170,3 +170,28 @@ def test_noise_between_harmonics_begins_above_low_frequencies():
     assert least.shape == (len(SPLITS), config.num_slots)
     assert (least[0, :2] == 0).all()  # below 750 Hz
     assert torch.allclose(least[0, 8:], torch.tensor(0.015))
+
+
+def test_noise_before_an_attack_is_in_the_block_of_the_attack():
+    slots = Slots(CONFIG)
+    chosen = slots.chosen(torch.tensor([[3, 4, 0]]))  # 8 and 16 blocks, and 1
+    powers = torch.zeros(1, 2, 3, CONFIG.num_bands * CONFIG.band_bins)
+    powers[:, :, 0, 5::8] = 1.0  # in the second block of the third moment
+    powers[:, :, 1, 2::16] = 1.0  # in the third block of the first moment
+    powers[:, :, 2, 3] = 1.0
+    rhythm = slots.rhythm(powers, chosen)
+    assert torch.allclose(rhythm[..., 0, 5::8], torch.tensor(2.0), atol=0.02)
+    assert (rhythm[..., 0, 4::8] < 0.02).all()
+    assert torch.allclose(rhythm[..., 1, 2::16], torch.tensor(4.0), atol=0.1)
+    assert (rhythm[..., 1, [0, 1, 3]] < 0.02).all()
+    silent = [rhythm[..., 0, 0], rhythm[..., 1, 4], rhythm[..., 2, :]]  # other moments, one block
+    assert all(torch.allclose(part, torch.ones(())) for part in silent)
+
+
+def test_low_noise_is_halved_in_whole_frames_and_left_out_of_split_ones():
+    config = BlocksConfig()
+    share = StereoDecoder(config).noise_share
+    hertz = torch.arange(share.shape[1]) * config.sample_rate / (2 * config.hop_length)
+    assert (share[0, hertz <= 1_000] == 0.5).all()
+    assert (share[1:, hertz <= 1_000] == 0).all()
+    assert (share[:, hertz >= 2_000] == 1).all()
