@@ -31,9 +31,9 @@ from vqcodec.signals import sound_files as audio
 from vqcodec.signals.files import Signal, read_signal
 from vqcodec.signals.picture import Picture, psnr
 from vqcodec.signals.sound import AudioClip
-from vqcodec.training.autoencoder import recipe_tables
 from vqcodec.training.export import save_model
-from vqcodec.training.prior import TrainedRun, freeze_prior, load_run
+from vqcodec.training.frozen_prior import freeze_prior
+from vqcodec.training.trained_run import TrainedRun, load_run
 
 METRICS = {"pictures": "psnr_db", "voices": "pesq_wb"}
 QUALITIES = "1,3,5,7,10"
@@ -57,7 +57,7 @@ def model_of(run: TrainedRun, kind: str | None = None) -> Model:
     """Return the model of a run, with its own prior, or with a static prior of this kind."""
     table = {"kind": kind} if kind else run.recipe.prior
     prior = freeze_prior(run, kind)
-    tables = {**recipe_tables(run.recipe), "prior": table}
+    tables = {**run.recipe.model_tables(), "prior": table}
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{kind}.safetensors"
         save_model(
