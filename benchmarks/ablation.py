@@ -22,9 +22,9 @@ from vqcodec.codec.model import Model
 from vqcodec.evaluation.curves import Curve, build_curve, gap_or_none
 from vqcodec.evaluation.metrics.speech import pesq_wb
 from vqcodec.files import find_files
-from vqcodec.priors.coding import LogisticCoding
 from vqcodec.priors.grid import GridPrior
 from vqcodec.priors.learnt import LearntPrior
+from vqcodec.priors.logistic_coding import LogisticCoding
 from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.signals import picture_files as image
 from vqcodec.signals import sound_files as audio
