@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from vqcodec.errors import UsageError, VqcodecError
-from vqcodec.storage import IN_PROCESS
+from vqcodec.url_schemes import IN_PROCESS
 from vqcodec.urls import is_url, scheme_of
 
 from .console import (

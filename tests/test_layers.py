@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 # For each part: the other parts that it may import.
 ONE = {"errors", "notes", "registry", "config", "rate", "files", "cores", "pool"}
-ONE |= {"urls", "storage", "cluster"}
+ONE |= {"urls", "url_schemes", "storage", "cluster"}
 TWO = ONE | {"entropy", "bitstream"}
 THREE = TWO | {"signals", "layout"}
 RUNTIME_FOUR = THREE | {"modalities", "quantizers", "priors"}
@@ -49,7 +49,7 @@ MAY_IMPORT = {
 # Third-party packages.
 MAY_USE = {
     **{part: set() for part in ONE},
-    "storage": {"fsspec"},
+    "url_schemes": {"fsspec"},
     "cluster": {"ray"},
     "entropy": {"numpy", "constriction"},
     "bitstream": set(),
