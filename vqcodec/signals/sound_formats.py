@@ -10,7 +10,8 @@ from typing import BinaryIO, Protocol
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals import extra_formats
-from vqcodec.signals.chunk_lengths import ChunkedSound, find_chunked_files, read_chunked_sound
+from vqcodec.signals.chunk_lengths import ChunkedSound, read_chunked_sound
+from vqcodec.signals.chunks import find_chunked_files
 from vqcodec.signals.flac_length import find_flac_files, read_flac_facts
 from vqcodec.signals.libsndfile import FlacSound, NotASoundError, OggSound, Opener, SndfileSound
 from vqcodec.signals.mpeg_sound import MpegSound, begins_with_frames
