@@ -218,8 +218,8 @@ class _Compression:
 
     def _check_options(self, signal: LazySignal, limit_bytes: int | None) -> None:
         """Refuse options for the other kind of signal, and limits that its profile exceeds."""
+        from vqcodec.signals.icc_profiles import refuse_huge_profile
         from vqcodec.signals.picture import Picture
-        from vqcodec.signals.picture_colour import refuse_huge_profile
 
         if isinstance(signal, Picture):
             if self.stereo:

@@ -146,9 +146,9 @@ def compress(
     from vqcodec.codec.search import compress_to_goal
     from vqcodec.codec.zoo import choose_model
     from vqcodec.signals.files import notes_of
+    from vqcodec.signals.icc_profiles import refuse_huge_profile
     from vqcodec.signals.measures import MeasuredSound
     from vqcodec.signals.picture import Picture
-    from vqcodec.signals.picture_colour import refuse_huge_profile
 
     with signal_of(signal, sample_rate, options) as found:
         is_picture = isinstance(found, Picture)
