@@ -15,7 +15,8 @@ from vqcodec.errors import UsageError
 from vqcodec.files import is_file
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
-from .batch import Batch, Done, Report
+from .attempt import Done, Report
+from .batch import Batch
 from .console import display_name, note_lines, note_records, signal_facts
 from .goal import Goal
 from .hints import is_stream, refuse_stream

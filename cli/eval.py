@@ -15,7 +15,7 @@ from vqcodec.urls import is_url
 
 from .console import complain, note, progress_of_many, write_json, write_stdout
 from .copies import LocalCopies
-from .eval_inputs import Files, readable_files, find_by_modality, suffixes_to_measure
+from .eval_inputs import Files, find_by_modality, readable_files, suffixes_to_measure
 from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
 from .models import load_model
 from .options import (
