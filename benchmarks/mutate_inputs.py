@@ -34,7 +34,7 @@ from result import write_result
 from vqcodec.errors import VqcodecError
 from vqcodec.signals.files import open_signal
 from vqcodec.signals.mpeg_frames import parse_frame_header
-from vqcodec.signals.ogg_streams import page_checksum
+from vqcodec.signals.ogg_pages import page_checksum
 from vqcodec.signals.options import ReadOptions
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
