@@ -22,18 +22,18 @@ from vqcodec.codec.model import Model
 from vqcodec.evaluation.curves import Curve, build_curve, gap_or_none
 from vqcodec.evaluation.metrics.speech import pesq_wb
 from vqcodec.files import find_files
-from vqcodec.priors.coding import LogisticCoding
 from vqcodec.priors.grid import GridPrior
 from vqcodec.priors.learnt import LearntPrior
+from vqcodec.priors.logistic_coding import LogisticCoding
 from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.signals import picture_files as image
 from vqcodec.signals import sound_files as audio
 from vqcodec.signals.files import Signal, read_signal
 from vqcodec.signals.picture import Picture, psnr
 from vqcodec.signals.sound import AudioClip
-from vqcodec.training.autoencoder import recipe_tables
 from vqcodec.training.export import save_model
-from vqcodec.training.prior import TrainedRun, freeze_prior, load_run
+from vqcodec.training.frozen_prior import freeze_prior
+from vqcodec.training.trained_run import TrainedRun, load_run
 
 METRICS = {"pictures": "psnr_db", "voices": "pesq_wb"}
 QUALITIES = "1,3,5,7,10"
@@ -57,7 +57,7 @@ def model_of(run: TrainedRun, kind: str | None = None) -> Model:
     """Return the model of a run, with its own prior, or with a static prior of this kind."""
     table = {"kind": kind} if kind else run.recipe.prior
     prior = freeze_prior(run, kind)
-    tables = {**recipe_tables(run.recipe), "prior": table}
+    tables = {**run.recipe.model_tables(), "prior": table}
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{kind}.safetensors"
         save_model(

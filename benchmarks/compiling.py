@@ -20,9 +20,11 @@ from result import write_result
 
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
 from vqcodec.training.compiling import check_compiling
-from vqcodec.training.prior import PriorTraining, load_run, read_inputs
+from vqcodec.training.data import read_data_of_run
+from vqcodec.training.prior import PriorTraining
 from vqcodec.training.recipe import read_recipe
 from vqcodec.training.state import open_run
+from vqcodec.training.trained_run import load_run
 
 BLOCK = 4  # steps of a turn
 WARM_UP = 3  # steps that are not counted; the first one compiles
@@ -50,9 +52,9 @@ def steps_of_priors(recipe_name: str, data: Path, folder: Path) -> list[Step]:
     run = folder / "run"
     open_run(run, text)
     AutoencoderTraining(recipe, TrainingOptions(run=run, data=[data], steps=1), joint=False).run()
-    inputs = read_inputs(load_run(run))
+    data_of_run = read_data_of_run(load_run(run))
     return [
-        PriorTraining(run, inputs, "cpu", compiled=compiled).train_step
+        PriorTraining(run, data_of_run, "cpu", compiled=compiled).train_step
         for compiled in (False, True)
     ]
 

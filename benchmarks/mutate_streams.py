@@ -20,7 +20,7 @@ import sys
 import time
 
 import numpy as np
-from mutate_inputs import mutate, watch
+from mutations import mutate, watch
 from result import write_result
 
 from vqcodec.api import load

@@ -25,7 +25,7 @@ from vqcodec.priors.base import UNKNOWN
 from vqcodec.priors.config import GridPriorConfig
 from vqcodec.priors.grid import GridPrior
 from vqcodec.training.modality import training_side
-from vqcodec.training.prior import TrainedRun, indices_of, load_run
+from vqcodec.training.trained_run import TrainedRun, load_run
 
 SIDE = 32  # positions of a crop, each way
 BATCH = 8
@@ -77,11 +77,11 @@ def collect(run: TrainedRun, num_crops: int) -> tuple[Tensor, Tensor]:
     generator = np.random.default_rng(0)
     rate = torch.ones(16, dtype=torch.int64)
     training = [
-        indices_of(run.autoencoder, dataset.signals(16, generator), rate)
+        run.autoencoder.indices_of(dataset.signals(16, generator), rate)
         for _ in range(-(-num_crops // 16))
     ]
     held_out = [
-        crops_of(indices_of(run.autoencoder, side.excerpt(path), rate[:1]))
+        crops_of(run.autoencoder.indices_of(side.excerpt(path), rate[:1]))
         for path in run.manifest.valid
     ]
     every = torch.cat(held_out)

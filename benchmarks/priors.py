@@ -11,8 +11,11 @@ import torch
 from result import write_result
 
 from vqcodec.networks.quantizers.usage import usage_of
+from vqcodec.training.data import NUM_HELD_OUT
+from vqcodec.training.inputs import evenly_chosen
 from vqcodec.training.modality import training_side
-from vqcodec.training.prior import JUDGED_FILES, indices_of, judge_priors, load_run
+from vqcodec.training.prior_comparison import judge_priors
+from vqcodec.training.trained_run import load_run
 
 SAMPLE_BITS = {"image": 8, "audio": 16}  # of an uncompressed value
 
@@ -32,11 +35,10 @@ def main() -> None:
     bits = judge_priors(trained)
     modality, quantizer = trained.autoencoder.modality, trained.autoencoder.quantizer
     side = training_side(modality)
-    valid = trained.manifest.valid
-    files = valid[:: max(1, len(valid) // JUDGED_FILES)]
+    files = evenly_chosen(trained.manifest.valid, NUM_HELD_OUT)
     rate = torch.tensor([quantizer.config.rate_of(10)])
     signals = [side.excerpt(path) for path in files]
-    indices = [indices_of(trained.autoencoder, signal, rate).flatten(2) for signal in signals]
+    indices = [trained.autoencoder.indices_of(signal, rate).flatten(2) for signal in signals]
     usage = usage_of(torch.cat(indices, dim=2), quantizer.codebook_sizes[0])
     figures: dict[str, Any] = {
         "n": len(files),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from phones import Recogniser
+from phone_recogniser import Recogniser
 from result import write_result
 from torch import Tensor
 

@@ -29,7 +29,7 @@ import vqcodec
 from vqcodec.codec.model import Model
 from vqcodec.codec.segments import IndexReader
 from vqcodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
-from vqcodec.priors.coding import LogisticCoding
+from vqcodec.priors.logistic_coding import LogisticCoding
 from vqcodec.signals.files import open_signal, write_signal
 from vqcodec.signals.sound import ForwardReader
 from vqcodec.signals.sound_files import write_clip

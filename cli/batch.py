@@ -11,46 +11,24 @@ from pathlib import Path
 import typer
 
 from vqcodec.errors import UsageError, VqcodecError
-from vqcodec.storage import IN_PROCESS
+from vqcodec.url_schemes import IN_PROCESS
 from vqcodec.urls import is_url, scheme_of
 
+from .attempt import Attempt, Done, Work, failed, failed_at, left_as_it_is
 from .console import (
     Record,
     complain,
     display_name,
-    naming,
     note,
     progress,
     progress_of_many,
     write_json,
 )
 from .manifest import Manifest
-from .outputs import AlreadyExists, Found, Outputs, Source, existing, require_distinct
+from .outputs import Found, Outputs, Source, existing, require_distinct
 from .paths import STDIO
 
-_IN_SUMMARY = ("ok", "size_bytes", "exit_code", "existing")
 _GUESSED_BYTES = 1 << 18
-Report = Callable[[float], None]  # takes the share of one input that is done, 0 … 1
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What came of one input: what its record says, and what the user is told."""
-
-    record: Record
-    notes: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether it went well."""
-        return bool(self.record["ok"])
-
-    def brief(self) -> Done:
-        """Return what the summary needs, since there may be millions of records."""
-        return Done({key: self.record[key] for key in _IN_SUMMARY if key in self.record})
-
-
-Work = Callable[[Source, Report], Done]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +88,7 @@ class Batch:
         if self.outputs.skip_existing:
             found = existing(targets.values())
             results |= {
-                source: _left_as_it_is(source, target)
+                source: left_as_it_is(source, target)
                 for source, target in targets.items()
                 if target in found and source not in results
             }
@@ -150,7 +128,7 @@ class Batch:
         self, sources: Sequence[Source], results: dict[Source, Done], manifest: Manifest | None
     ) -> None:
         """Add the results of these inputs, and tell the user of each as it comes."""
-        attempt, num_before = _Attempt(self.work), len(results)
+        attempt, num_before = Attempt(self.work), len(results)
         with self._progress(sources) as show:
 
             def finished(index: int, done: Done) -> None:
@@ -182,12 +160,12 @@ class Batch:
             except VqcodecError as error:  # a process was killed, and its input with it
                 left = [source for source in sources if source not in results]
                 complain(f"{error}; inputs that are not done: {len(left)}")
-                results.update((source, _failed(source, error)) for source in left)
+                results.update((source, failed(source, error)) for source in left)
 
     def _work_on_cluster(
         self,
         address: str,
-        attempt: _Attempt,
+        attempt: Attempt,
         sources: Sequence[Source],
         finished: Callable[[int, Done], None],
     ) -> None:
@@ -201,7 +179,7 @@ class Batch:
             sources,
             Cluster(address=address, workers=self.jobs),
             finished=finished,
-            failed=lambda index, error: finished(index, _failed_at(sources[index], error)),
+            failed=lambda index, error: finished(index, failed_at(sources[index], error)),
             size_of=_size_bytes,
             retried=lambda source: replace(source, retried=True),
             shared=shared_models(self.model),
@@ -249,34 +227,6 @@ class Batch:
             raise typer.Exit(exit_code)
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """Does the work on one input and turns a failure into a record."""
-
-    work: Work
-
-    def __call__(self, source: Source, report: Report = lambda _share: None) -> Done:
-        try:
-            with naming(source.name):
-                done = self.work(source, report)
-        except AlreadyExists as found:
-            return _left_as_it_is(source, found.target)
-        except VqcodecError as error:
-            return _failed(source, error)
-        record = {"input": display_name(source.name), "ok": True, **done.record}
-        return Done(record, done.notes)
-
-
-def _failed(source: Source, error: VqcodecError) -> Done:
-    record = {"input": display_name(source.name), "ok": False, "error": str(error)}
-    return Done({**record, "exit_code": error.exit_code})
-
-
-def _failed_at(source: Source, error: VqcodecError) -> Done:
-    """Return the record of an input whose error does not name it."""
-    return _failed(source, type(error)(f"{display_name(source.name)}: {error}"))
-
-
 def _finished(earlier: Mapping[str, Record], sources: Sequence[Source]) -> dict[Source, Done]:
     """Return what an earlier run has finished, and what is still there."""
     found = {}
@@ -303,11 +253,6 @@ def _known_bytes(source: Source) -> int | None:
 def _size_bytes(source: Source) -> int:
     size_bytes = _known_bytes(source)
     return _GUESSED_BYTES if size_bytes is None else size_bytes
-
-
-def _left_as_it_is(source: Source, target: str) -> Done:
-    record = {"input": display_name(source.name), "ok": True, "output": target}
-    return Done({**record, "existing": True})
 
 
 def _show_share(

@@ -15,8 +15,10 @@ from vqcodec.errors import UsageError
 from vqcodec.files import is_file
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
-from .batch import Batch, Done, Report
+from .attempt import Done, Report
+from .batch import Batch
 from .console import display_name, note_lines, note_records, signal_facts
+from .goal import Goal
 from .hints import is_stream, refuse_stream
 from .models import load_model
 from .options import (
@@ -36,11 +38,7 @@ from .options import (
     SkipExisting,
     Sources,
     Strict,
-    parse_amount,
-    parse_size,
     require_cpu,
-    require_quality,
-    require_within,
 )
 from .outputs import Outputs, Source, find_sources
 from .paths import STDIO, open_source
@@ -166,72 +164,6 @@ def signal_suffixes() -> Collection[str]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Goal:
-    """What decides the size of a stream: a quality, a limit in one of three units, or a PSNR."""
-
-    quality: float | None = None
-    bits_per_second: float | None = None
-    bits_per_pixel: float | None = None
-    size_bytes: float | None = None
-    psnr_db: float | None = None
-
-    @classmethod
-    def parse(
-        cls,
-        *,
-        quality: float | None,
-        bitrate: str | None,
-        bpp: str | None,
-        size: str | None,
-        psnr: float | None,
-    ) -> Goal:
-        """Return the goal that the options name; without any, the default quality.
-
-        Raises:
-            UsageError: there are two, or one is not a number it can be.
-        """
-        given: dict[str, object] = {
-            "--quality": quality,
-            "--bitrate": bitrate,
-            "--bpp": bpp,
-            "--size": size,
-            "--psnr": psnr,
-        }
-        named = [option for option, value in given.items() if value is not None]
-        if len(named) > 1:
-            raise UsageError(f"{' and '.join(named)}: give only one of them")
-        if bitrate is not None:
-            return cls(bits_per_second=parse_amount("--bitrate", bitrate))
-        if bpp is not None:
-            return cls(bits_per_pixel=parse_amount("--bpp", bpp))
-        if size is not None:
-            return cls(size_bytes=parse_size("--size", size))
-        if psnr is not None:
-            return cls(psnr_db=require_within("--psnr", psnr, 1, 100))
-        return cls(quality=require_quality(quality))
-
-    def limit_bytes(self, signal: LazySignal) -> int | None:
-        """Return how large the stream of this signal may be; None where something else decides.
-
-        Raises:
-            UsageError: the limit is one for the other kind of signal.
-        """
-        from vqcodec.signals.picture import Picture
-
-        if self.bits_per_second is not None:
-            if isinstance(signal, Picture):
-                raise UsageError("--bitrate is for sounds; for a picture use --bpp or --size")
-            return int(self.bits_per_second * signal.num_samples / signal.sample_rate / 8)
-        if self.bits_per_pixel is not None:
-            if not isinstance(signal, Picture):
-                raise UsageError("--bpp is for pictures; for a sound use --bitrate or --size")
-            return int(self.bits_per_pixel * signal.width * signal.height / 8)
-        if self.psnr_db is not None and not isinstance(signal, Picture):
-            raise UsageError("--psnr is for pictures; for a sound use --quality or --bitrate")
-        return None if self.size_bytes is None else int(self.size_bytes)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Compression:
     """The settings that all inputs share."""
 
@@ -287,8 +219,8 @@ class _Compression:
 
     def _check_options(self, signal: LazySignal, limit_bytes: int | None) -> None:
         """Refuse options for the other kind of signal, and limits that its profile exceeds."""
+        from vqcodec.signals.icc_profiles import refuse_huge_profile
         from vqcodec.signals.picture import Picture
-        from vqcodec.signals.picture_colour import refuse_huge_profile
 
         if isinstance(signal, Picture):
             if self.stereo:
@@ -318,37 +250,16 @@ class _Compression:
         return load_model(choice.name, self.device), [choice.note] if choice.note else []
 
     def _stream(
-        self,
-        model: Model,
-        signal: LazySignal,
-        limit_bytes: int | None,
-        report: Report,
+        self, model: Model, signal: LazySignal, limit_bytes: int | None, report: Report
     ) -> bytes:
-        from vqcodec.codec.search import compress_to_psnr, compress_to_target
-        from vqcodec.signals.picture import Picture
+        from vqcodec.codec.search import compress_to_goal
 
-        if self.goal.psnr_db is not None:
-            assert isinstance(signal, Picture)
-            return compress_to_psnr(
-                model.parts,
-                signal,
-                psnr_db=self.goal.psnr_db,
-                progressive=self.progressive,
-                progress=report,
-            )
-        if limit_bytes is None:
-            assert self.goal.quality is not None
-            return model.compress(
-                signal,
-                quality=self.goal.quality,
-                separate_channels=self.stereo,
-                progressive=self.progressive,
-                progress=report,
-            )
-        return compress_to_target(
+        return compress_to_goal(
             model.parts,
             signal,
+            quality=self.goal.quality,
             size_bytes=limit_bytes,
+            psnr_db=self.goal.psnr_db,
             separate_channels=self.stereo,
             progressive=self.progressive,
             progress=report,

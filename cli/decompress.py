@@ -12,7 +12,8 @@ import typer
 from vqcodec.errors import UsageError, VqcodecError
 from vqcodec.files import is_file
 
-from .batch import Batch, Done, Report
+from .attempt import Done, Report
+from .batch import Batch
 from .console import display_name, note_lines, note_records, signal_facts
 from .hints import read_stream
 from .models import load_model

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vqcodec.errors import InputError, MissingCodecError, UsageError
-from vqcodec.files import find_files
 from vqcodec.urls import is_url
 
 from .console import complain, note, progress_of_many, write_json, write_stdout
 from .copies import LocalCopies
+from .eval_inputs import Files, find_by_modality, readable_files, suffixes_to_measure
 from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
 from .models import load_model
 from .options import (
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from vqcodec.signals.options import ReadOptions
 
 MODALITIES: tuple[Literal["image", "audio"], ...] = ("image", "audio")
-Files = dict[str, list[Path]]  # by modality
 
 
 def evaluate_folders(
@@ -112,8 +111,8 @@ def evaluate_folders(
         raise UsageError(
             "--ray: other machines do not have the copies of URLs; name shared folders"
         )
-    copies = LocalCopies(sources, _suffixes())
-    files = _readable(_find(copies.paths), reading, skip_bad=skip_bad, quiet=quiet)
+    copies = LocalCopies(sources, suffixes_to_measure())
+    files = readable_files(find_by_modality(copies.paths), reading, skip_bad=skip_bad, quiet=quiet)
     missing += _missing_metrics(files, quiet=quiet)
     models = _models(model, files, device)
     tasks = _tasks(files, models, baselines, qualities, reading)
@@ -195,52 +194,6 @@ def _parse_qualities(text: str) -> list[float]:
         return [require_quality(float(part)) for part in text.split(",")]
     except ValueError as error:
         raise UsageError(f"--quality {text}: not a list of numbers like 1,3,5,8") from error
-
-
-def _suffixes() -> set[str]:
-    """Return the suffixes of files to measure."""
-    from vqcodec.signals import picture_files as image
-    from vqcodec.signals import sound_files as audio
-
-    return {*image.SUFFIXES, *audio.SUFFIXES}
-
-
-def _find(sources: Sequence[Path]) -> Files:
-    """Return the files to measure, by modality."""
-    from vqcodec.signals import sound_files as audio
-
-    files = find_files(sources, _suffixes())
-    sounds = {path for path in files if path.suffix.lower() in audio.SUFFIXES}
-    return {"image": [path for path in files if path not in sounds], "audio": sorted(sounds)}
-
-
-def _readable(files: Files, reading: ReadOptions, *, skip_bad: bool, quiet: bool) -> Files:
-    """Return the files that can be read, after a line on stderr for each other one.
-
-    Raises:
-        InputError: there are others and `skip_bad` is false, or there are none but others.
-    """
-    from vqcodec.signals.files import check_file
-
-    num_files, num_bad = sum(map(len, files.values())), 0
-    readable: Files = {}
-    with progress_of_many(num_files, quiet=quiet) as show:
-        for modality, paths in files.items():
-            readable[modality] = []
-            for path in paths:
-                try:
-                    check_file(path, options=reading)
-                    readable[modality].append(path)
-                except InputError as error:
-                    complain(str(error))
-                    num_bad += 1
-                show(num_bad + sum(map(len, readable.values())), path.name)
-    if num_bad and not skip_bad:
-        hint = "; --skip-bad goes on without them"
-        raise InputError(f"{num_bad} of {num_files} inputs cannot be read{hint}")
-    if num_bad == num_files:
-        raise InputError(f"none of {num_files} inputs can be read")
-    return readable
 
 
 def _models(name: str | None, files: Files, device: str) -> list[Model]:

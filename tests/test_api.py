@@ -13,7 +13,7 @@ from tiny import noise_clip, noise_picture, same_signal, tiny_model_path
 
 import vqcodec
 from vqcodec import errors
-from vqcodec.api import _load_once
+from vqcodec.arguments import _load_once
 from vqcodec.errors import InputError, MissingModelError, OutputError, UsageError, VqcodecError
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 # For each part: the other parts that it may import.
 ONE = {"errors", "notes", "registry", "config", "rate", "files", "cores", "pool"}
-ONE |= {"urls", "storage", "cluster"}
+ONE |= {"urls", "url_schemes", "storage", "cluster"}
 TWO = ONE | {"entropy", "bitstream"}
 THREE = TWO | {"signals", "layout"}
 RUNTIME_FOUR = THREE | {"modalities", "quantizers", "priors"}
@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "training": FIVE | {"networks"},
     "evaluation": FIVE,
     "tokens": FIVE,
-    "api": FIVE,
+    "arguments": FIVE,
+    "api": FIVE | {"arguments"},
     "cli": FIVE | {"training", "evaluation", "api", "tokens", ""},
     "__main__": {"cli"},
     "": {"api", "codec", "signals", "errors", "notes"},  # vqcodec/__init__.py: the entrance
@@ -48,7 +49,7 @@ MAY_IMPORT = {
 # Third-party packages.
 MAY_USE = {
     **{part: set() for part in ONE},
-    "storage": {"fsspec"},
+    "url_schemes": {"fsspec"},
     "cluster": {"ray"},
     "entropy": {"numpy", "constriction"},
     "bitstream": set(),
@@ -65,7 +66,8 @@ MAY_USE = {
     "training": {"numpy", "torch", "torchaudio", "onnx", "matplotlib", "safetensors", "PIL"},
     "evaluation": {"numpy", "scipy", "matplotlib", "PIL", "pesq", "pystoi"},
     "tokens": {"numpy", "pyarrow"},
-    "api": {"numpy", "PIL"},
+    "arguments": {"numpy", "PIL"},
+    "api": set(),
     "cli": {"typer", "rich", "numpy", "pyarrow"},
     "__main__": set(),
     "": set(),

@@ -43,7 +43,7 @@ def wait_a_minute(folder):
 
 def work_until_killed(source, report):
     """Do the work of a command, unless the input's name says otherwise."""
-    from vqcodec.cli.batch import Done
+    from vqcodec.cli.attempt import Done
 
     if source.name == "killed.png":
         os.kill(os.getpid(), signal.SIGKILL)

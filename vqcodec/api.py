@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Union
+from typing import TYPE_CHECKING, BinaryIO
 
 from vqcodec import files, storage
-from vqcodec.errors import InputError, UsageError
+from vqcodec.arguments import (
+    PathLike,
+    SignalLike,
+    bytes_of,
+    kind_of,
+    model_of,
+    open_signal_file,
+    signal_of,
+)
+from vqcodec.errors import UsageError
 from vqcodec.urls import is_url, local_name
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from PIL import Image
-
     from vqcodec.codec.model import Model
     from vqcodec.notes import Note
     from vqcodec.signals.files import LazySignal, Signal
     from vqcodec.signals.options import ReadOptions
-    from vqcodec.signals.picture import Picture
-    from vqcodec.signals.sound import Sound
-
-PathLike: TypeAlias = Union[str, "os.PathLike[str]"]
-SignalLike: TypeAlias = Union["Picture", "Sound", "NDArray[Any]", "Image.Image", PathLike]
-_DEFAULT_QUALITY = 5.0
 
 
 def load(name: PathLike) -> Model:
@@ -59,10 +57,10 @@ def read(source: PathLike | BinaryIO, *, options: ReadOptions | None = None) -> 
     options = options or DEFAULT
 
     if isinstance(source, str | os.PathLike):
-        with _open(source) as file:
+        with open_signal_file(source) as file:
             return read_signal(file, os.fspath(source), options=options)
     if not hasattr(source, "read"):
-        raise UsageError(f"source: {_kind(source)}, needed a path or a binary file")
+        raise UsageError(f"source: {kind_of(source)}, needed a path or a binary file")
     return read_signal(source, options=options)
 
 
@@ -86,7 +84,7 @@ def write(path: PathLike, signal: SignalLike, *, sample_rate: int | None = None)
 
     name = local_name(os.fspath(path))
     target = Path(name)
-    with _signal_of(signal, sample_rate) as found:
+    with signal_of(signal, sample_rate) as found:
         is_picture = isinstance(found, Picture)
         suffixes = picture_files.SUFFIXES if is_picture else sound_files.SUFFIXES
         if target.suffix.lower() not in suffixes:
@@ -145,13 +143,14 @@ def compress(
     given = [name for name, value in goals.items() if value is not None]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)}: give only one of them")
+    from vqcodec.codec.search import compress_to_goal
     from vqcodec.codec.zoo import choose_model
     from vqcodec.signals.files import notes_of
+    from vqcodec.signals.icc_profiles import refuse_huge_profile
     from vqcodec.signals.measures import MeasuredSound
     from vqcodec.signals.picture import Picture
-    from vqcodec.signals.picture_colour import refuse_huge_profile
 
-    with _signal_of(signal, sample_rate, options) as found:
+    with signal_of(signal, sample_rate, options) as found:
         is_picture = isinstance(found, Picture)
         if psnr_db is not None and not is_picture:
             raise UsageError("psnr_db: is for pictures; a sound has quality or size_bytes")
@@ -159,7 +158,7 @@ def compress(
         if model is None:
             choice = choose_model(found)
             model, reasons = choice.name, [choice.note] if choice.note else []
-        chosen = _model_of(model)
+        chosen = model_of(model)
         measured: LazySignal
         if isinstance(found, Picture):
             measured = found
@@ -168,9 +167,9 @@ def compress(
         else:
             mixed_down = chosen.mixes_down(found.num_channels, separate_channels=separate_channels)
             measured = MeasuredSound(found, band_hz=chosen.band_hz, mixed_down=mixed_down)
-        stream = _stream_of(
+        stream = compress_to_goal(
+            chosen.parts,
             measured,
-            chosen,
             quality=quality,
             size_bytes=size_bytes,
             psnr_db=psnr_db,
@@ -182,44 +181,6 @@ def compress(
             for note in (*reasons, *notes_of(measured)):
                 on_note(note)
         return stream
-
-
-def _stream_of(
-    signal: LazySignal,
-    model: Model,
-    *,
-    quality: float | None,
-    size_bytes: int | None,
-    psnr_db: float | None,
-    separate_channels: bool,
-    progressive: bool,
-    progress: Callable[[float], None] | None,
-) -> bytes:
-    """Return the stream that meets one of three goals, or has the default quality."""
-    from vqcodec.codec.search import compress_to_psnr, compress_to_target
-    from vqcodec.signals.picture import Picture
-
-    if size_bytes is not None:
-        return compress_to_target(
-            model.parts,
-            signal,
-            size_bytes=size_bytes,
-            separate_channels=separate_channels,
-            progressive=progressive,
-            progress=progress,
-        )
-    if psnr_db is not None:
-        assert isinstance(signal, Picture)
-        return compress_to_psnr(
-            model.parts, signal, psnr_db=psnr_db, progressive=progressive, progress=progress
-        )
-    return model.compress(
-        signal,
-        quality=_DEFAULT_QUALITY if quality is None else quality,
-        separate_channels=separate_channels,
-        progressive=progressive,
-        progress=progress,
-    )
 
 
 def decompress(
@@ -255,124 +216,16 @@ def decompress(
     from vqcodec.bitstream.fields import FieldReader
     from vqcodec.bitstream.header import parse_header
 
-    data = _bytes_of(stream)
+    data = bytes_of(stream)
     fingerprint = parse_header(FieldReader(data)).fingerprint.hex()
-    chosen = _model_of(fingerprint if model is None else model)
+    chosen = model_of(fingerprint if model is None else model)
     if speaker is None:
         return chosen.decompress(data, level=level, salvage=salvage, progress=progress)
     from vqcodec.signals.picture import Picture
 
-    with _signal_of(speaker, None) as recording:
+    with signal_of(speaker, None) as recording:
         if isinstance(recording, Picture):
             raise UsageError("speaker: is a picture, needed a sound")
         return chosen.decompress(
             data, level=level, speaker=recording, salvage=salvage, progress=progress
         )
-
-
-@contextmanager
-def _signal_of(
-    value: SignalLike, sample_rate: int | None, options: ReadOptions | None = None
-) -> Iterator[LazySignal]:
-    """Give the signal of an argument; a file stays open until the end of the block."""
-    import numpy as np
-
-    from vqcodec.signals.arrays import picture_of_array, sound_of_array
-    from vqcodec.signals.files import open_signal
-    from vqcodec.signals.options import DEFAULT
-    from vqcodec.signals.picture import Picture
-    from vqcodec.signals.sound import Sound
-
-    if isinstance(value, np.ndarray):
-        if sample_rate is not None:
-            yield sound_of_array(value, sample_rate)
-        else:
-            yield picture_of_array(value)
-    elif sample_rate is not None:
-        raise UsageError(f"sample_rate: is for arrays, and the signal is {_kind(value)}")
-    elif isinstance(value, str | os.PathLike):
-        with _open(value) as file:
-            yield open_signal(file, os.fspath(value), options=options or DEFAULT)
-    elif isinstance(value, Picture | Sound):
-        yield value
-    elif _is_pillow_image(value):
-        from vqcodec.signals.picture_files import picture_of_image
-
-        yield picture_of_image(value)
-    else:
-        raise UsageError(
-            f"signal: {_kind(value)}, needed a Picture, a Sound, a NumPy array, a Pillow image "
-            "or the path of a file"
-        )
-
-
-def _is_pillow_image(value: object) -> bool:
-    """Return whether a value is a Pillow image; if Pillow is not loaded, no value is."""
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(value, pillow.Image)
-
-
-def _open(path: PathLike) -> BinaryIO:
-    """Open a sound or a picture.
-
-    Raises:
-        InputError: the file cannot be opened, or holds a stream.
-    """
-    from vqcodec.bitstream.header import MAGIC
-
-    name = local_name(os.fspath(path))
-    try:
-        file = storage.fetch(name) if is_url(name) else Path(name).open("rb")  # noqa: SIM115
-    except OSError as error:
-        raise InputError(f"{os.fspath(path)}: {error.strerror or error}") from error
-    if file.read(len(MAGIC)) == MAGIC:
-        file.close()
-        raise InputError(f"{os.fspath(path)}: is a stream; vqcodec.decompress takes it")
-    file.seek(0)
-    return file
-
-
-def _bytes_of(stream: object) -> bytes:
-    if isinstance(stream, bytes | bytearray | memoryview):
-        return bytes(stream)
-    if not isinstance(stream, str | os.PathLike):
-        raise UsageError(f"stream: {_kind(stream)}, needed bytes, or the path of a file")
-    name = local_name(os.fspath(stream))
-    if is_url(name):
-        return storage.read(name)
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise InputError(f"{os.fspath(stream)}: {error.strerror or error}") from error
-
-
-def _model_of(model: Model | PathLike) -> Model:
-    """Return a model; a model given by name is cached until its file changes."""
-    from vqcodec.codec.model import Model
-    from vqcodec.codec.zoo import find_model
-
-    if isinstance(model, str | os.PathLike) and is_url(os.fspath(model)):
-        return _load_url_once(os.fspath(model))
-    if isinstance(model, str | os.PathLike):
-        path = find_model(os.fspath(model)).path
-        facts = path.stat()
-        return _load_once(path, facts.st_mtime_ns, facts.st_size)
-    if not isinstance(model, Model):
-        raise UsageError(f"model: {_kind(model)}, needed a Model, or its name, fingerprint or path")
-    return model
-
-
-@lru_cache(maxsize=4)
-def _load_once(path: Path, mtime_ns: int, size_bytes: int) -> Model:  # noqa: ARG001
-    return load(path)
-
-
-@lru_cache(maxsize=4)
-def _load_url_once(url: str) -> Model:
-    return load(url)
-
-
-def _kind(value: object) -> str:
-    """Return the name of a value's type, with its article, for messages."""
-    name = type(value).__qualname__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

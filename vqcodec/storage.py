@@ -1,7 +1,4 @@
-"""Files in object stores and on servers, by fsspec: reading, atomic writing and listing.
-
-Every URL is data: only the schemes of `SCHEMES` are opened, and none of them chains to another.
-"""
+"""Files in object stores and on servers: reading, atomic writing and listing."""
 
 from __future__ import annotations
 
@@ -15,49 +12,13 @@ from enum import Enum, auto
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from vqcodec.errors import InputError, OutputError, UsageError, VqcodecError
+from vqcodec.errors import InputError, OutputError, UsageError
 from vqcodec.files import naming_failures
+from vqcodec.url_schemes import Writing, known_scheme, naming_store_failures, open_store
 from vqcodec.urls import folder_of_pattern, has_magic, parent_of, scheme_of
 
 _COPIED = 1 << 20  # bytes per compared block
 _READ_AHEAD = 1 << 16  # bytes; files that are opened are searched, not read as a whole
-
-
-class Writing(Enum):
-    """How a complete file appears in a store."""
-
-    PUT = auto()  # an object appears when it is complete
-    MOVE = auto()  # a file is written under another name, then renamed
-    NEVER = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Scheme:
-    """What is known of the stores with one kind of URL.
-
-    Attributes:
-        package: what has to be installed besides fsspec.
-        writing: how files are written.
-        has_folders: whether names can be listed.
-    """
-
-    package: str | None
-    writing: Writing
-    has_folders: bool = True
-
-
-SCHEMES = {
-    "s3": Scheme("s3fs", Writing.PUT),
-    "gs": Scheme("gcsfs", Writing.PUT),
-    "az": Scheme("adlfs", Writing.PUT),
-    "memory": Scheme(None, Writing.PUT),
-    "hf": Scheme("huggingface_hub", Writing.NEVER),  # each file would be a commit
-    "http": Scheme("aiohttp", Writing.NEVER, has_folders=False),
-    "https": Scheme("aiohttp", Writing.NEVER, has_folders=False),
-    "sftp": Scheme("paramiko", Writing.MOVE),
-    "hdfs": Scheme("pyarrow", Writing.MOVE),
-}
-IN_PROCESS = "memory"  # its files are within one process
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,37 +44,40 @@ def read(url: str) -> bytes:
         InputError: it cannot be read.
         UsageError: the URL has an unknown scheme, or its package is not installed.
     """
-    store, place = _open_store(url)
-    with _naming(url, InputError):
+    store, place = open_store(url)
+    with naming_store_failures(url, InputError):
         return bytes(store.cat_file(place))
 
 
 def read_start(url: str, size_bytes: int) -> bytes:
     """Return the first bytes of a file; raises as `read`."""
-    store, place = _open_store(url)
-    with _naming(url, InputError):
+    store, place = open_store(url)
+    with naming_store_failures(url, InputError):
         return bytes(store.cat_file(place, start=0, end=size_bytes))
 
 
 def read_range(url: str, start: int, stop: int) -> bytes:
     """Return the bytes start … stop - 1 of a file; raises as `read`."""
-    store, place = _open_store(url)
-    with _naming(url, InputError):
+    store, place = open_store(url)
+    with naming_store_failures(url, InputError):
         return bytes(store.cat_file(place, start=start, end=stop))
 
 
 @contextmanager
 def opened(url: str) -> Iterator[BinaryIO]:
     """Open a file for reading and seeking, as a block; raises as `read`, also within the block."""
-    store, place = _open_store(url)
-    with _naming(url, InputError), store.open(place, "rb", block_size=_READ_AHEAD) as file:
+    store, place = open_store(url)
+    with (
+        naming_store_failures(url, InputError),
+        store.open(place, "rb", block_size=_READ_AHEAD) as file,
+    ):
         yield file
 
 
 def size_of(url: str) -> int:
     """Return the number of bytes of a file; raises as `read`."""
-    store, place = _open_store(url)
-    with _naming(url, InputError):
+    store, place = open_store(url)
+    with naming_store_failures(url, InputError):
         return int(store.info(place)["size"])
 
 
@@ -124,10 +88,10 @@ def fetch(url: str) -> BinaryIO:
         InputError: it cannot be read.
         UsageError: the URL has an unknown scheme, or its package is not installed.
     """
-    store, place = _open_store(url)
+    store, place = open_store(url)
     copy = tempfile.NamedTemporaryFile(prefix="vqcodec-")  # noqa: SIM115 - the caller closes it
     try:
-        with _naming(url, InputError):
+        with naming_store_failures(url, InputError):
             store.get_file(place, copy.name)
             copy.seek(0)
     except BaseException:
@@ -143,8 +107,8 @@ def kind_of(url: str) -> EntryKind:
         OutputError: the store does not say.
         UsageError: the URL has an unknown scheme, or its package is not installed.
     """
-    store, place = _open_store(url)
-    with _naming(url, OutputError):
+    store, place = open_store(url)
+    with naming_store_failures(url, OutputError):
         store.invalidate_cache()
         try:
             kind = store.info(place)["type"]
@@ -159,9 +123,9 @@ def check_writable(url: str) -> None:
     Raises:
         UsageError: they cannot, or its package is not installed.
     """
-    if _scheme(url).writing is Writing.NEVER:
+    if known_scheme(url).writing is Writing.NEVER:
         raise UsageError(f"{url}: {scheme_of(url)}:// is only read")
-    _open_store(url)
+    open_store(url)
 
 
 @contextmanager
@@ -187,10 +151,10 @@ def put(path: str, url: str, *, overwrite: bool) -> None:
         UsageError: the store is only read, or its package is not installed.
     """
     check_writable(url)
-    store, place = _open_store(url)
-    with _naming(url, OutputError):
+    store, place = open_store(url)
+    with naming_store_failures(url, OutputError):
         try:
-            if _scheme(url).writing is Writing.PUT:
+            if known_scheme(url).writing is Writing.PUT:
                 _put_object(store, path, place, overwrite=overwrite)
             else:
                 _put_and_move(store, path, place, overwrite=overwrite)
@@ -258,10 +222,10 @@ def search(url: str) -> tuple[str, list[Listed]] | None:
         InputError: the folder cannot be listed.
         UsageError: the URL has an unknown scheme, or its package is not installed.
     """
-    if not _scheme(url).has_folders:
+    if not known_scheme(url).has_folders:
         return None
-    store, place = _open_store(url)
-    with _naming(url, InputError):
+    store, place = open_store(url)
+    with naming_store_failures(url, InputError):
         store.invalidate_cache()
         if has_magic(url):
             folder = folder_of_pattern(url)
@@ -296,53 +260,10 @@ def existing(urls: Iterable[str]) -> set[str]:
         folders.setdefault(parent_of(url), set()).add(url)
     found: set[str] = set()
     for folder, wanted in folders.items():
-        store, place = _open_store(folder)
-        with _naming(folder, OutputError):
+        store, place = open_store(folder)
+        with naming_store_failures(folder, OutputError):
             store.invalidate_cache()
             with suppress(FileNotFoundError):
                 names = {PurePosixPath(key).name for key in store.ls(place, detail=False)}
                 found |= {url for url in wanted if PurePosixPath(url).name in names}
     return found
-
-
-def _scheme(url: str) -> Scheme:
-    try:
-        return SCHEMES[scheme_of(url)]
-    except KeyError:
-        known = ", ".join(f"{name}://" for name in ("file", *SCHEMES))
-        raise UsageError(f"{url}: unknown kind of URL; known are {known}") from None
-
-
-def _open_store(url: str) -> tuple[Any, str]:
-    """Return the store of a URL, and what the store calls the place."""
-    scheme = _scheme(url)
-    try:
-        import fsspec
-    except ImportError as error:
-        raise UsageError(
-            f"{url}: URLs need fsspec; install it with: pip install 'vqcodec[scale]'"
-        ) from error
-    try:
-        kind = fsspec.get_filesystem_class(scheme_of(url))
-    except ImportError as error:
-        raise UsageError(
-            f"{url}: needs {scheme.package}; install it with: pip install {scheme.package}"
-        ) from error
-    with _naming(url, InputError):
-        # Not `url_to_fs`: it takes "::" in a name for a chain of stores.
-        return kind(**kind._get_kwargs_from_urls(url)), kind._strip_protocol(url)
-
-
-@contextmanager
-def _naming(url: str, kind: type[VqcodecError]) -> Iterator[None]:
-    """Turn a failure of a store into an error that begins with the URL."""
-    try:
-        yield
-    except VqcodecError:
-        raise
-    except FileExistsError:
-        raise
-    except Exception as error:  # the libraries' exceptions have no other base class
-        reason = error.strerror if isinstance(error, OSError) else None
-        reason = reason or next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise kind(f"{url}: {reason}") from error

@@ -13,6 +13,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import bits_per_dim as bench
+import cifar_pictures
 
 from vqcodec.errors import InputError, UsageError
 
@@ -29,7 +30,7 @@ def test_uniform_indices_cost_what_the_paper_has():
 
 
 def binary_batch(path, count, seed):
-    rows = np.random.default_rng(seed).integers(0, 256, (count, bench.CIFAR_ROW), np.uint8)
+    rows = np.random.default_rng(seed).integers(0, 256, (count, cifar_pictures.CIFAR_ROW), np.uint8)
     rows.tofile(path)
     return rows
 
@@ -37,7 +38,7 @@ def binary_batch(path, count, seed):
 def test_the_test_batch_of_cifar_is_held_out(tmp_path):
     binary_batch(tmp_path / "data_batch_1.bin", 5, 0)
     rows = binary_batch(tmp_path / "test_batch.bin", 3, 1)
-    pictures = bench.Pictures.of_folder(tmp_path)
+    pictures = cifar_pictures.Pictures.of_folder(tmp_path)
     assert [len(each) for each in pictures.training] == [5]
     assert pictures.held_out.shape == (3, 32, 32, 3)
     reds = {tuple(row[1:4]) for row in rows}
@@ -49,16 +50,16 @@ def test_the_test_batch_of_cifar_is_held_out(tmp_path):
 def test_files_that_are_no_pictures_are_refused(tmp_path):
     (tmp_path / "batch.bin").write_bytes(bytes(100))
     with pytest.raises(InputError, match="100 bytes"):
-        bench.uint8_pictures(tmp_path / "batch.bin")
+        cifar_pictures.uint8_pictures(tmp_path / "batch.bin")
     Image.new("RGB", (31, 40)).save(tmp_path / "small.png")
     with pytest.raises(InputError, match="31 x 40"):
-        bench.uint8_pictures(tmp_path / "small.png")
+        cifar_pictures.uint8_pictures(tmp_path / "small.png")
     (tmp_path / "small.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match="cannot be read"):
-        bench.uint8_pictures(tmp_path / "small.png")
+        cifar_pictures.uint8_pictures(tmp_path / "small.png")
     (tmp_path / "batch.bin").unlink()
     with pytest.raises(UsageError, match="needed more"):
-        bench.Pictures.of_folder(tmp_path)
+        cifar_pictures.Pictures.of_folder(tmp_path)
 
 
 def test_a_run_reports_bounds(tmp_path, monkeypatch):

@@ -10,9 +10,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import phone_recogniser
 import phones
 import tables
-from phones import NOT_COUNTED, PHONES, SILENCE, Voice, learn_map, phones_at, score_map
+from phone_recogniser import PHONES, SILENCE, phones_at
+from phones import NOT_COUNTED, Voice, learn_map, score_map
 
 SIZE = 20  # of the codebook
 COMMON = 7  # the phone of most positions
@@ -190,11 +192,15 @@ def test_windows_become_the_values_of_their_clusters():
 
 
 def test_what_was_heard_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(phones, "Recogniser", Heard)
+    monkeypatch.setattr(phone_recogniser, "Recogniser", Heard)
     cache = tmp_path / "heard.json"
-    first = phones.PhoneCache(cache).segments(Path("a/1.flac"), "a sound")
-    monkeypatch.setattr(phones, "Recogniser", None)
-    assert phones.PhoneCache(cache).segments(Path("a/1.flac"), "a sound") == first == [("AA", 0, 3)]
+    first = phone_recogniser.PhoneCache(cache).segments(Path("a/1.flac"), "a sound")
+    monkeypatch.setattr(phone_recogniser, "Recogniser", None)
+    assert (
+        phone_recogniser.PhoneCache(cache).segments(Path("a/1.flac"), "a sound")
+        == first
+        == [("AA", 0, 3)]
+    )
 
 
 class Heard:

@@ -210,23 +210,24 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return put
 
 
-def compress_to_psnr(
+def compress_to_goal(
     model: FakeModel,
-    picture: Picture,
+    signal: Signal,
     *,
-    psnr_db: float,
+    quality: float | None,
+    size_bytes: int | None,
+    psnr_db: float | None,
     **options: Any,
 ) -> bytes:
-    if psnr_db > 50:
-        raise UsageError("target: the highest quality reaches 50 dB")
-    return model.compress(picture, quality=max(1, psnr_db / 5), **options)
-
-
-def compress_to_target(
-    model: FakeModel, signal: Signal, *, size_bytes: int, **options: Any
-) -> bytes:
-    for quality in range(10, 0, -1):
-        stream = model.compress(signal, quality=quality, **options)
+    if psnr_db is not None:
+        if psnr_db > 50:
+            raise UsageError("target: the highest quality reaches 50 dB")
+        return model.compress(signal, quality=max(1, psnr_db / 5), **options)
+    if size_bytes is None:
+        assert quality is not None
+        return model.compress(signal, quality=quality, **options)
+    for tried in range(10, 0, -1):
+        stream = model.compress(signal, quality=tried, **options)
         if len(stream) <= size_bytes:
             return stream
     raise UsageError(f"{size_bytes} bytes are too few")
@@ -254,11 +255,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> Zoo:
         find_model=models.find_card,
         list_models=models.list_cards,
     )
-    stand_in(
-        "vqcodec.codec.search",
-        compress_to_target=compress_to_target,
-        compress_to_psnr=compress_to_psnr,
-    )
+    stand_in("vqcodec.codec.search", compress_to_goal=compress_to_goal)
     return models
 
 

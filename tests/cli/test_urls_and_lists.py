@@ -11,6 +11,7 @@ from vqcodec.cli.models import load_model
 import vqcodec
 from vqcodec import storage
 from vqcodec.errors import InputError, OutputError, UsageError
+from vqcodec.url_schemes import open_store
 
 pytest.importorskip("fsspec")
 
@@ -89,7 +90,7 @@ def test_existing_objects_are_skipped(vqc, zoo, root, pictures):
     for command, source, out in (("compress", "in", "out"), ("decompress", "out", "back")):
         arguments = [command, f"{root}/{source}/", "-o", f"{root}/{out}/", "--skip-existing"]
         assert vqc(*arguments).exit_code == 0
-        storage._open_store(root)[0].rm_file(
+        open_store(root)[0].rm_file(
             f"{root}/{out}/{urls_in(f'{root}/{out}')[1]}".partition("://")[2]
         )
         outcome = vqc(*arguments, "--json")

@@ -7,10 +7,10 @@ import pytest
 import torch
 from tiny_training import tiny_prior_network
 
+from vqcodec.entropy.frequencies import uniform_freqs
 from vqcodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
 from vqcodec.errors import CorruptStreamError
 from vqcodec.priors import build_prior
-from vqcodec.priors.coding import uniform_freqs
 
 GROUPS, SIZE = (2, 4, 6), 31
 TABLE = {"kind": "grid", "groups": list(GROUPS), "head": "logistic", "width": 16}

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from vqcodec.entropy.frequencies import TOTAL, freqs_from_probabilities, make_exp2_table
+from vqcodec.entropy.frequencies import (
+    TOTAL,
+    freqs_from_probabilities,
+    make_exp2_table,
+    uniform_freqs,
+)
 from vqcodec.entropy.range_coder import SymbolDecoder, SymbolEncoder, SymbolSampler
 from vqcodec.errors import CorruptStreamError, ModelFileError
 from vqcodec.networks.priors.heads import IndexFeatures, logistic_bits, prediction_bits
-from vqcodec.priors.coding import (
-    CategoricalCoding,
-    LogisticCoding,
-    uniform_freqs,
-)
+from vqcodec.priors.categorical_coding import CategoricalCoding
 from vqcodec.priors.logistic import (
     FRACTION_BITS,
     LARGEST_REACH,
@@ -29,6 +30,7 @@ from vqcodec.priors.logistic import (
     read_logistic_tables,
     scale_of,
 )
+from vqcodec.priors.logistic_coding import LogisticCoding
 
 LIMIT = 15
 NUM_FRACTIONS = 1 << FRACTION_BITS

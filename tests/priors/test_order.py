@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vqcodec.priors.order import known_taps, phase_offsets, phase_ranks
+from vqcodec.priors.order import known_taps, phase_offsets, phase_places, phase_ranks
 
 PERIODS = [1, 2, 4, 8]
 
@@ -33,3 +33,20 @@ def test_known_neighbours_are_those_of_earlier_phases(period, kernel):
     for phase, row, column in np.ndindex(taps.shape):
         y, x = offsets[phase][0] + row - reach, offsets[phase][1] + column - reach
         assert taps[phase, row, column] == (ranks[y % period, x % period] < phase)
+
+
+@pytest.mark.parametrize("period", PERIODS)
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 9), (7, 5), (8, 8)])
+@pytest.mark.parametrize("most", [0, 1, 3, 1000])
+def test_the_parts_of_phases_visit_every_position_once_and_in_every_sweep_again(
+    period, height, width, most
+):
+    ranks = np.tile(phase_ranks(period), (height, width))[:height, :width]
+    visits = np.zeros((height, width), int)
+    for phase, rows, columns in phase_places(period, height, width, num_sweeps=2, most=most):
+        own = ranks[rows, columns]
+        last = period**2 - 1
+        assert (own == phase).all() or (phase == last and visits[rows, columns].min() > 0)
+        assert own.size <= max(most, own.shape[1])  # one row at least
+        visits[rows, columns] += 1
+    assert (visits == 3).all()

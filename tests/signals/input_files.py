@@ -9,7 +9,7 @@ import soundfile
 from PIL import Image, ImageCms
 
 from vqcodec.signals.mpeg_frames import parse_frame_header
-from vqcodec.signals.ogg_streams import page_checksum
+from vqcodec.signals.ogg_pages import page_checksum
 
 RATE = 16_000
 N = 20_000  # samples of most sounds

@@ -9,8 +9,8 @@ from input_files import padded_profile, picture, pixels, png_with, srgb_profile
 from PIL import Image, ImageCms
 
 from vqcodec.errors import InputError
+from vqcodec.signals.icc_profiles import build_profile, refuse_huge_profile
 from vqcodec.signals.options import ReadOptions
-from vqcodec.signals.picture_colour import build_profile, refuse_huge_profile
 from vqcodec.signals.picture_files import read_picture
 
 RAMP = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2))
@@ -132,10 +132,8 @@ def test_cmyk_with_a_profile_is_converted_by_it(monkeypatch):
         calls.append((image.mode, outputMode))
         return Image.new("RGB", image.size, (1, 2, 3))
 
-    monkeypatch.setattr("vqcodec.signals.picture_colour.ImageCms.profileToProfile", convert)
-    monkeypatch.setattr(
-        "vqcodec.signals.picture_colour.ImageCms.ImageCmsProfile", lambda file: file
-    )
+    monkeypatch.setattr("vqcodec.signals.icc_profiles.ImageCms.profileToProfile", convert)
+    monkeypatch.setattr("vqcodec.signals.icc_profiles.ImageCms.ImageCmsProfile", lambda file: file)
     image = Image.fromarray(pixels()).convert("CMYK")
     result = read(picture("TIFF", image, icc_profile=bytes(16) + b"CMYK" + bytes(112)))
     assert calls == [("CMYK", "RGB")]

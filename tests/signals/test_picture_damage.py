@@ -20,7 +20,7 @@ from vqcodec.notes import Note, NoteCode, refuse_notes
 from vqcodec.signals.files import read_signal
 from vqcodec.signals.options import ReadOptions
 from vqcodec.signals.picture_files import read_picture, write_picture
-from vqcodec.signals.picture_reading import FORMATS
+from vqcodec.signals.picture_opening import FORMATS
 from vqcodec.signals.picture_structure import read_structure
 
 

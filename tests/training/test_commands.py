@@ -13,7 +13,7 @@ from vqcodec.codec.loading import read_model
 from vqcodec.errors import ConfigError, InputError, UsageError
 from vqcodec.training.commands import export_model, train_prior, train_vqvae
 from vqcodec.training.manifest import read_manifest
-from vqcodec.training.prior import load_run
+from vqcodec.training.trained_run import load_run
 
 PRIOR = '[prior]\nkind = "grid"\nhead = "categorical"\ngroups = [1, 2]\nwidth = 8\n'
 

@@ -66,7 +66,7 @@ def test_an_old_prior_goes_on_with_the_losses_of_the_old_version(old_run, pictur
     begun(old_run, pictures)  # writes the manifest
     training = PriorTraining(old_run, None, "cpu")
     assert training.step == 3
-    found = [training.train_step() for _ in NEXT_PRIOR_LOSSES]
+    found = [training.train_step()["bits_per_index"] for _ in NEXT_PRIOR_LOSSES]
     assert found == pytest.approx(NEXT_PRIOR_LOSSES, rel=1e-5)
 
 

@@ -11,7 +11,6 @@ from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors import is_learnt
-from vqcodec.training.autoencoder import learning_rate_factor, recipe_tables
 from vqcodec.training.recipe import ScheduleConfig, parse_recipe, read_recipe, shipped_recipes
 
 
@@ -19,7 +18,7 @@ from vqcodec.training.recipe import ScheduleConfig, parse_recipe, read_recipe, s
 def test_a_shipped_recipe_makes_a_model(name):
     recipe, text = read_recipe(name)
     assert text.startswith("#"), "the first line says what it is for"
-    tables = recipe_tables(recipe)
+    tables = recipe.model_tables()
     quantizer = Autoencoder(tables).quantizer
     if is_learnt(recipe.prior):
         prior = build_prior_network(tables["prior"], quantizer.codebook_sizes)
@@ -106,25 +105,25 @@ def test_a_missing_recipe_is_refused(tmp_path):
 
 def test_the_learning_rate_rises_and_then_falls():
     schedule = ScheduleConfig(steps=100, warmup_steps=10, final_fraction=0.1)
-    factors = [learning_rate_factor(schedule, step) for step in range(101)]
+    factors = [schedule.learning_rate_factor(step) for step in range(101)]
     assert factors[0] == pytest.approx(0.1)
     assert factors[:11] == sorted(factors[:11])
     assert factors[10] == pytest.approx(1)
     assert factors[10:] == sorted(factors[10:], reverse=True)
     assert factors[100] == pytest.approx(0.1)
     assert factors[55] == pytest.approx(0.1 + 0.9 * 0.5)
-    assert math.isclose(learning_rate_factor(schedule, 1000), 0.1)
+    assert math.isclose(schedule.learning_rate_factor(1000), 0.1)
 
 
 def test_with_a_decay_fraction_the_learning_rate_falls_only_at_the_end():
     schedule = ScheduleConfig(steps=100, warmup_steps=10, final_fraction=0.1, decay_fraction=0.2)
-    factors = [learning_rate_factor(schedule, step) for step in range(101)]
+    factors = [schedule.learning_rate_factor(step) for step in range(101)]
     assert factors[10:81] == [1] * 71
     assert factors[90] == pytest.approx(0.1 + 0.9 * 0.5)
     assert factors[100] == pytest.approx(0.1)
-    assert learning_rate_factor(schedule, 1000) == pytest.approx(0.1)
+    assert schedule.learning_rate_factor(1000) == pytest.approx(0.1)
 
 
 def test_without_a_warm_up_the_learning_rate_is_highest_at_first():
     schedule = ScheduleConfig(steps=1, warmup_steps=0)
-    assert learning_rate_factor(schedule, 0) == 1
+    assert schedule.learning_rate_factor(0) == 1

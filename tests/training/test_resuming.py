@@ -18,9 +18,10 @@ from vqcodec.errors import ConfigError, InputError, OutputError, UsageError
 from vqcodec.training import autoencoder as training_autoencoder
 from vqcodec.training import state as training_state
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions, train_autoencoder
-from vqcodec.training.prior import PriorTraining, load_run
+from vqcodec.training.prior import PriorTraining
 from vqcodec.training.recipe import parse_recipe
 from vqcodec.training.state import AveragedWeights, load_state, save_state, uninterrupted
+from vqcodec.training.trained_run import load_run
 
 
 def checkpoint(folder, name="checkpoint.pt"):

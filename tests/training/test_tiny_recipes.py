@@ -12,7 +12,6 @@ from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.signals.picture_files import write_picture
 from vqcodec.signals.sound_files import write_clip
-from vqcodec.training.autoencoder import recipe_tables
 from vqcodec.training.commands import export_model, train_joint, train_prior, train_vqvae
 from vqcodec.training.recipe import read_recipe, shipped_recipes
 
@@ -36,7 +35,7 @@ def make_data(modality: str, folder: Path) -> Path:
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_the_parts_of_a_shipped_recipe_fit(name):
     recipe, _ = read_recipe(name)
-    quantizer = Autoencoder(recipe_tables(recipe)).quantizer
+    quantizer = Autoencoder(recipe.model_tables()).quantizer
     prior = build_prior_network(recipe.prior, quantizer.codebook_sizes)
     num_bands = recipe.prior.get("num_bands", 1)  # each has all groups
     assert num_bands * sum(prior.group_sizes) == quantizer.num_codebooks

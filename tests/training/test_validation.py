@@ -13,8 +13,8 @@ from vqcodec.errors import MissingModelError
 from vqcodec.networks.precision import use_bfloat16
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
 from vqcodec.training.commands import export_model
-from vqcodec.training.prior import indices_of, load_run
 from vqcodec.training.recipe import parse_recipe
+from vqcodec.training.trained_run import load_run
 from vqcodec.training.validation import NUM_RATES, held_out_terms, rate_gap
 
 
@@ -39,7 +39,7 @@ def test_validation_measures_the_rate_of_hard_indices(training):
     costs, rates = [], torch.tensor([rate])
     for signal in training.valid:
         with torch.no_grad():
-            indices = indices_of(training.autoencoder, signal, rates)
+            indices = training.autoencoder.indices_of(signal, rates)
             bits = training.prior.bits(indices, training.autoencoder.quantizer.rate_fraction(rates))
         costs.append(float(bits.sum()) / signal[0, 0].numel())
     assert found[rate]["rate"] == pytest.approx(sum(costs) / len(costs), rel=1e-4)

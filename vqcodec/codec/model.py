@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.codec import bit_map, complete, compress, decompress
+from vqcodec.codec.indices import decode_indices, encode_signal
 from vqcodec.codec.parts import Parts, Progress
 from vqcodec.codec.search import rate_of
-from vqcodec.codec.segments import join_segments, split_segments
-from vqcodec.errors import UsageError
 from vqcodec.priors.base import UNKNOWN, Prior
 from vqcodec.signals.files import LazySignal, Signal
 from vqcodec.signals.sound import Sound
@@ -176,17 +175,7 @@ class Model:
             UsageError: the signal has another modality, or the quality is out of range.
             InputError: the signal is larger than the format allows.
         """
-        parts, rate = self.parts, self.rate_of(quality)
-        modality = parts.modality
-        facts = modality.facts(signal, separate_channels=False)
-        num_codebooks = parts.quantizer.config.codebooks_at(rate)
-        found = [np.zeros((num_codebooks, 0, *modality.grid(facts)[1:]), np.int64)]
-        for _, latents in compress.encode_stripes(parts, signal, facts, rate):
-            targets = parts.quantizer.targets(latents, rate)
-            segments = split_segments(targets[0], modality.geometry.segment)
-            chosen = parts.prior.choose(segments, rate)
-            found.append(join_segments(chosen, targets.shape[2:], modality.geometry.segment))
-        return np.concatenate(found, axis=1)
+        return encode_signal(self.parts, signal, self.rate_of(quality))
 
     def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
         """Return the signal of indices, [K', h, w] or [K', F], at the model's sample rate.
@@ -194,20 +183,7 @@ class Model:
         Raises:
             UsageError: the indices have a wrong type, shape or range.
         """
-        rate, modality, quantizer = self.rate_of(quality), self.parts.modality, self.parts.quantizer
-        size, num_codebooks = quantizer.codebook_sizes[0], quantizer.config.codebooks_at(rate)
-        if indices.ndim != 1 + modality.num_axes or indices.shape[0] != num_codebooks:
-            raise UsageError(
-                f"indices of shape {indices.shape}, needed {num_codebooks} codebooks and then "
-                f"{modality.num_axes} axes"
-            )
-        if not np.issubdtype(indices.dtype, np.integer):
-            raise UsageError(f"indices of type {indices.dtype}, not integers")
-        if indices.size and not 0 <= indices.min() <= indices.max() < size:
-            raise UsageError(f"indices outside 0 … {size - 1}")
-        step, trim = modality.geometry.step, modality.geometry.tail_trim
-        facts = modality.facts_of_size(tuple(max(0, n * step - trim) for n in indices.shape[1:]))
-        return decompress.synthesise(self.parts, indices.astype(np.int64), facts, rate)
+        return decode_indices(self.parts, indices, self.rate_of(quality))
 
     def indices_of(self, stream: bytes, *, level: int | None = None) -> list[NDArray[np.int64]]:
         """Return the indices [K', ...] of each coded channel in a stream, exact on every machine.

@@ -1,4 +1,4 @@
-"""Search for the rate that meets a target: a largest size, or a lowest PSNR."""
+"""The rate that meets a goal: a quality, or by search a largest size or a lowest PSNR."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vqcodec.errors import UsageError
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.picture import Picture, psnr
 
-LOWEST_QUALITY, HIGHEST_QUALITY = 1.0, 10.0
+LOWEST_QUALITY, DEFAULT_QUALITY, HIGHEST_QUALITY = 1.0, 5.0, 10.0
 
 
 def rate_of(parts: Parts, quality: float) -> int:
@@ -24,6 +24,48 @@ def rate_of(parts: Parts, quality: float) -> int:
     if not LOWEST_QUALITY <= quality <= HIGHEST_QUALITY:
         raise UsageError(f"quality: {quality} is not {LOWEST_QUALITY:g} … {HIGHEST_QUALITY:g}")
     return parts.quantizer.config.rate_of(quality)
+
+
+def compress_to_goal(
+    parts: Parts,
+    signal: LazySignal,
+    *,
+    quality: float | None = None,
+    size_bytes: int | None = None,
+    psnr_db: float | None = None,
+    separate_channels: bool = False,
+    progressive: bool = False,
+    progress: Progress | None = None,
+) -> bytes:
+    """Return the stream of at most a size, or of at least a PSNR, or else of a quality.
+
+    Without a goal, the quality is `DEFAULT_QUALITY`.
+
+    Raises:
+        UsageError: no rate meets the goal.
+    """
+    if size_bytes is not None:
+        return compress_to_target(
+            parts,
+            signal,
+            size_bytes=size_bytes,
+            separate_channels=separate_channels,
+            progressive=progressive,
+            progress=progress,
+        )
+    if psnr_db is not None:
+        assert isinstance(signal, Picture)
+        return compress_to_psnr(
+            parts, signal, psnr_db=psnr_db, progressive=progressive, progress=progress
+        )
+    return compress_signal(
+        signal,
+        parts,
+        rate_of(parts, DEFAULT_QUALITY if quality is None else quality),
+        separate_channels=separate_channels,
+        progressive=progressive,
+        progress=progress,
+    )
 
 
 def compress_to_target(

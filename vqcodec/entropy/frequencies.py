@@ -1,5 +1,7 @@
 """Integer probabilities: frequencies of at least 1 that sum to a power of two."""
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,12 @@ def freqs_from_probabilities(probabilities: NDArray[np.float64], total: int = TO
     shares = probabilities / sums
     freqs = (shares * (total - probabilities.shape[1])).astype(np.uint32) + np.uint32(1)
     return _give_remainder(freqs, probabilities.argmax(axis=1), total)
+
+
+@functools.lru_cache(maxsize=8)
+def uniform_freqs(size: int) -> Freqs:
+    """Return the frequencies [1, size] of equally likely symbols."""
+    return freqs_from_probabilities(np.full((1, size), 1.0))
 
 
 def freqs_from_exponents(z: NDArray[np.int64], table: NDArray[np.int64]) -> Freqs:

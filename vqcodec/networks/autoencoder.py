@@ -62,6 +62,17 @@ class Autoencoder(nn.Module):
         voice = self.decoder.voice.encoder(recording)
         return self.decoder(quantized.latents, rate_fraction, corner, voice), quantized
 
+    @torch.no_grad()
+    def indices_of(self, signal: Tensor, rate: Tensor) -> Tensor:
+        """Return the indices [B, K, ...] of signals [B, C, ...]; zeros for codebooks not in use."""
+        latents = self.encoder(signal, self.quantizer.rate_fraction(rate))
+        indices = self.quantizer.quantize(latents, rate)
+        missing = self.quantizer.num_codebooks - indices.shape[1]
+        if missing:
+            zeros = indices.new_zeros(len(indices), missing, *indices.shape[2:])
+            indices = torch.cat([indices, zeros], dim=1)
+        return indices
+
     def init_from_data(self, batch: Tensor) -> None:
         """Data-dependent initialisation from a first batch [B, C, ...]."""
         deviations = self.pair.init_from_data(self.encoder, self.decoder, batch)

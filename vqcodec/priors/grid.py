@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vqcodec.entropy.frequencies import Freqs
-from vqcodec.entropy.range_coder import Coder, Symbols, SymbolSampler
-from vqcodec.entropy.tables import FrequencyTables
+from vqcodec.entropy.delayed_coder import DelayedCoder
+from vqcodec.entropy.frequencies import uniform_freqs
+from vqcodec.entropy.range_coder import Coder, SymbolSampler
 from vqcodec.priors.base import UNKNOWN, Bits, Indices, Shape, Targets
-from vqcodec.priors.coding import CategoricalCoding, LogisticCoding, uniform_freqs
+from vqcodec.priors.categorical_coding import CategoricalCoding
 from vqcodec.priors.config import GridPriorConfig
 from vqcodec.priors.grid_layers import GridGroup
 from vqcodec.priors.integer import Array, Tensors
 from vqcodec.priors.learnt import LearntPrior
-from vqcodec.priors.order import known_taps, phase_offsets
+from vqcodec.priors.logistic_coding import LogisticCoding
+from vqcodec.priors.order import known_taps, phase_places
 from vqcodec.priors.side_by_side import in_threads, single_threaded
 
 Place = tuple[slice, slice, slice | Array]  # codebooks, rows and columns of indices [K, h, w]
@@ -54,7 +53,6 @@ class GridPrior(LearntPrior):
         super().__init__(config, codebook_sizes, tensors, dtype)
         self.config = config
         self.zero = codebook_sizes[0] // 2  # the index that stands for zero
-        self.offsets = phase_offsets(config.period)
         self.taps = known_taps(config.period, config.kernel_size)
         self.groups = []
         for number, size in enumerate(config.groups):
@@ -108,7 +106,7 @@ class GridPrior(LearntPrior):
             return self._code_groups(coders, shape, rate, None, num_groups, num_columns)
         # The number of groups in use is coded first but known last: all indices of a group may
         # become zero.
-        delayed = [_DelayedCoder(coder) for coder in coders]
+        delayed = [DelayedCoder(coder) for coder in coders]
         num_groups, num_columns = self._groups_in_use(known), self.columns_in_use(known)
         indices = self._code_groups(delayed, shape, rate, known, num_groups, num_columns)
         num_groups = self._groups_in_use(indices)
@@ -295,7 +293,9 @@ class GridPrior(LearntPrior):
             state = state[:, :width]
             features = np.zeros((height, width, size * self.per_index), self.dtype)
             is_seen = np.zeros(size * self.per_index, np.bool_)  # not zero everywhere
-            for phase, rows, columns in self._visits(height, num_coded, size, num_sweeps):
+            most = self.coding.outputs_at_once // (size * self.per_output)
+            visits = phase_places(self.config.period, height, num_coded, num_sweeps, most)
+            for phase, rows, columns in visits:
                 outputs = group.predict(
                     state[rows, columns],
                     features,
@@ -317,53 +317,3 @@ class GridPrior(LearntPrior):
                 state = self.state_after(group.advance(state, features, is_seen), number)
             first += size
         return indices
-
-    def _visits(
-        self, height: int, width: int, group_size: int, num_sweeps: int
-    ) -> Iterator[tuple[int, slice, slice]]:
-        """Yield the positions of every phase, in parts within the limit of the coding.
-
-        Each part is a phase, and the rows and the columns of its positions. Sweeps follow, in
-        which all positions count as the last phase.
-        """
-        period, last = self.config.period, len(self.offsets) - 1
-        visits = [*enumerate(self.offsets), *num_sweeps * [(last, place) for place in self.offsets]]
-        for phase, (row, column) in visits:
-            if row >= height or column >= width:
-                continue
-            columns = slice(column, width, period)
-            outputs_of_row = len(range(column, width, period)) * group_size * self.per_output
-            step = max(1, self.coding.outputs_at_once // outputs_of_row) * period
-            for start in range(row, height, step):
-                yield phase, slice(start, min(start + step, height), period), columns
-
-
-class _DelayedCoder:
-    """Stores calls with known symbols; `run` passes them on to a coder."""
-
-    def __init__(self, coder: Coder) -> None:
-        self._coder = coder
-        self._calls: list[Callable[[], Symbols]] = []
-
-    def code(self, freqs: Freqs, symbols: Symbols | None = None) -> Symbols:
-        """Store the call, and return the symbols."""
-        assert symbols is not None
-        self._calls.append(functools.partial(self._coder.code, freqs, symbols))
-        return symbols
-
-    def code_with_tables(
-        self,
-        tables: FrequencyTables,
-        table_ids: NDArray[np.uint16],
-        symbols: Symbols | None = None,
-    ) -> Symbols:
-        """Store the call, and return the symbols."""
-        assert symbols is not None
-        call = functools.partial(self._coder.code_with_tables, tables, table_ids, symbols)
-        self._calls.append(call)
-        return symbols
-
-    def run(self) -> None:
-        """Make all calls, in order."""
-        for call in self._calls:
-            call()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.priors.base import Indices, Prior, Targets
-from vqcodec.priors.coding import CategoricalCoding, LogisticCoding
+from vqcodec.priors.categorical_coding import CategoricalCoding
 from vqcodec.priors.config import (
     FramesPriorConfig,
     GridPriorConfig,
@@ -17,8 +17,14 @@ from vqcodec.priors.config import (
     numbers_per_index,
 )
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, fetch
+from vqcodec.priors.logistic import FRACTION_BITS
+from vqcodec.priors.logistic_coding import LogisticCoding
 
 NUM_RATES = 256  # the values of the rate byte
+
+# The outputs of a logistic head are in fractions of a step and of an octave. Those of a categorical
+# head are in 1/256 of a halving.
+OUTPUT_BITS = {"logistic": FRACTION_BITS, "categorical": 8}
 
 
 class LearntPrior(Prior):

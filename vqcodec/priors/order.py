@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,3 +37,22 @@ def known_taps(period: int, kernel_size: int) -> NDArray[np.bool_]:
         columns = (column + reach)[None, :] % period
         known.append(ranks[rows, columns] < phase)
     return np.stack(known)
+
+
+def phase_places(
+    period: int, height: int, width: int, num_sweeps: int, most: int
+) -> Iterator[tuple[int, slice, slice]]:
+    """Yield the positions of every phase of a grid, in parts of at most `most`, or of one row.
+
+    Each part is a phase, and the rows and the columns of its positions. Sweeps over all positions
+    follow, in which all of them count as the last phase.
+    """
+    offsets = phase_offsets(period)
+    last = len(offsets) - 1
+    for phase, (row, column) in [*enumerate(offsets), *num_sweeps * [(last, at) for at in offsets]]:
+        if row >= height or column >= width:
+            continue
+        columns = slice(column, width, period)
+        step = max(1, most // len(range(column, width, period))) * period
+        for start in range(row, height, step):
+            yield phase, slice(start, min(start + step, height), period), columns

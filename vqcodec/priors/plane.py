@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from vqcodec.entropy.frequencies import uniform_freqs
 from vqcodec.entropy.range_coder import Coder
 from vqcodec.errors import ConfigError
 from vqcodec.priors.base import Bits, Indices, Shape, Targets
-from vqcodec.priors.coding import CategoricalCoding, LogisticCoding, uniform_freqs
+from vqcodec.priors.categorical_coding import CategoricalCoding
 from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.grid import GridPrior
 from vqcodec.priors.integer import Array, Tensors, fetch, saturate
+from vqcodec.priors.logistic_coding import LogisticCoding
 
 
 class PlanePrior(GridPrior):

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.entropy.frequencies import bits_of_freqs, freqs_from_probabilities
+from vqcodec.entropy.frequencies import bits_of_freqs, freqs_from_probabilities, uniform_freqs
 from vqcodec.entropy.range_coder import Coder, SymbolSampler
 from vqcodec.entropy.tables import FrequencyTables
 from vqcodec.errors import ModelFileError
 from vqcodec.priors.base import UNKNOWN, Bits, Indices, Prior, Shape, Targets
-from vqcodec.priors.coding import uniform_freqs
 from vqcodec.priors.config import StaticPriorConfig
 from vqcodec.priors.integer import Tensors, fetch
 

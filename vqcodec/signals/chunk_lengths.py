@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.chunk_tags import read_chunk_tags
+from vqcodec.signals.chunks import (
+    MOST_CHUNKS,
+    START_BYTES,
+    WAV_FAMILIES,
+    ByteOrder,
+    Chunk,
+    are_chunks,
+    chunk_content,
+    is_chunk_name,
+    walk_chunks,
+)
 from vqcodec.signals.sound_tags import FoundTags
 from vqcodec.signals.tag_blocks import find_tags
 from vqcodec.signals.views import Part, length_of, read_at
@@ -21,11 +32,7 @@ _SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")  # a GUID after the t
 _PLAIN_WAV = {1: "PCM", 3: "float", 6: "A-law", 7: "mu-law", _EXTENSIBLE: "extensible"}
 _MPEG_TAGS = {0x50, 0x55}
 _PLAIN_AIFC = {b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"alaw", b"ulaw"}
-_LARGEST_CHUNK = 1 << 20  # bytes of a chunk in memory: format chunks are far smaller
 _LARGEST_TABLE = 1 << 26
-_MOST_CHUNKS = 10_000
-_START_BYTES = 12  # of a file: its family, its size and its kind
-_WAV_FAMILIES = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _EDIT_COUNT_BYTES = 4  # of a CAF data chunk, before the samples
 _PACKETS_START = 24  # in CAF's table of packets
 _SIZES = re.compile(rb"([\x80-\xff]{0,4}[\x01-\x7f])*([\x80-\xff]{0,4}\0.*)?", re.DOTALL)
@@ -48,18 +55,11 @@ class ChunkedSound:
     tags: FoundTags = field(default_factory=FoundTags)
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    name: bytes
-    start: int  # of its content
-    size: int  # in its header
-
-
 def read_chunked_sound(file: BinaryIO, start: int) -> ChunkedSound | None:
     """Return the position of the samples; None for other formats."""
     head = read_at(file, start, 24)
     family, kind = head[:4], head[8:12]
-    if family in _WAV_FAMILIES and kind == b"WAVE":
+    if family in WAV_FAMILIES and kind == b"WAVE":
         return _read_wav(file, start, family)
     if family == b"FORM" and kind in (b"AIFF", b"AIFC"):
         return _read_aiff(file, start, kind)
@@ -70,68 +70,8 @@ def read_chunked_sound(file: BinaryIO, start: int) -> ChunkedSound | None:
     return None
 
 
-def find_chunked_files(file: BinaryIO, start: int) -> list[int]:
-    """Return where WAV or AIFF files begin that were joined to one, the first at `start`."""
-    found: list[int] = []
-    following: int | None = start
-    while following is not None and len(found) < _MOST_CHUNKS:
-        found.append(following)
-        head = read_at(file, following, _START_BYTES)
-        if not _begins_file(head):
-            break
-        order: Literal["little", "big"] = "big" if head[:4] in (b"RIFX", b"FORM") else "little"
-        name = b"SSND" if head.startswith(b"FORM") else b"data"
-        chunk = _walk(file, following + _START_BYTES, order, name).get(name)
-        following = _next_file(file, chunk.start + chunk.size, order) if chunk else None
-    return found
-
-
-def _begins_file(head: bytes) -> bool:
-    return (head[:4] in _WAV_FAMILIES and head[8:12] == b"WAVE") or (
-        head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC")
-    )
-
-
-def _next_file(file: BinaryIO, position: int, order: Literal["little", "big"]) -> int | None:
-    """Return where a file begins after the chunks from a position on."""
-    at = position + position % 2
-    for _ in range(_MOST_CHUNKS):
-        head = read_at(file, at, _START_BYTES)
-        if _begins_file(head):
-            return at
-        if len(head) < 8 or not all(0x20 <= byte < 0x7F for byte in head[:4]):
-            return None
-        size = int.from_bytes(head[4:8], order)
-        at += 8 + size + size % 2
-    return None
-
-
-def _walk(
-    file: BinaryIO, position: int, order: Literal["little", "big"], stop_at: bytes
-) -> dict[bytes, _Chunk]:
-    """Return the chunks up to the first named `stop_at`, by name."""
-    found: dict[bytes, _Chunk] = {}
-    length = length_of(file)
-    for _ in range(_MOST_CHUNKS):
-        head = read_at(file, position, 8)
-        if len(head) < 8 or position >= length:
-            break
-        chunk = _Chunk(head[:4], position + 8, int.from_bytes(head[4:], order))
-        found.setdefault(chunk.name, chunk)
-        if chunk.name == stop_at:
-            break
-        position = chunk.start + chunk.size + chunk.size % 2
-    return found
-
-
-def _content(file: BinaryIO, chunk: _Chunk | None) -> bytes:
-    if chunk is None:
-        return b""
-    return read_at(file, chunk.start, min(chunk.size, _LARGEST_CHUNK))
-
-
 def _true_size(
-    file: BinaryIO, chunk: _Chunk, claimed: int, order: Literal["little", "big"], block: int
+    file: BinaryIO, chunk: Chunk, claimed: int, order: ByteOrder, block: int
 ) -> tuple[int, list[Note]]:
     """Return the number of bytes of samples in a chunk, in whole blocks, and notes on it."""
     available = max(0, length_of(file) - chunk.start)
@@ -145,7 +85,7 @@ def _true_size(
         )
         return whole, [] if is_unknown else [note]
     rest = available - claimed
-    if rest <= 1 or _are_chunks(file, chunk.start + claimed, order):
+    if rest <= 1 or are_chunks(file, chunk.start + claimed, order):
         return claimed, []
     if not claimed or rest % (1 << 32) == 0:  # written as a stream; or too long for 32 bits
         return whole, []
@@ -163,39 +103,13 @@ def _more_than_claimed(claimed: int, found: int) -> Note:
     return Note(NoteCode.WRONG_LENGTH, text)
 
 
-def _are_chunks(file: BinaryIO, position: int, order: Literal["little", "big"]) -> bool:
-    """Return whether only well-formed chunks follow up to the end of the file."""
-    length = length_of(file)
-    for shift in (position % 2, 0):  # some writers do not align chunks to 2 bytes
-        at = position + shift
-        for _ in range(_MOST_CHUNKS):
-            head = read_at(file, at, 8)
-            if len(head) < 8:
-                if not head.strip(b"\0"):
-                    return True
-                break
-            if not all(0x20 <= byte < 0x7F for byte in head[:4]):
-                break
-            at += 8 + int.from_bytes(head[4:], order)
-            if at >= length:
-                if at == length:
-                    return True
-                break
-            at += at % 2
-        else:
-            return True
-        if at == length:
-            return True
-    return False
-
-
 def _read_wav(file: BinaryIO, start: int, family: bytes) -> ChunkedSound | None:
-    order: Literal["little", "big"] = "big" if family == b"RIFX" else "little"
-    chunks = _walk(file, start + 12, order, b"data")
-    data, form = chunks.get(b"data"), _content(file, chunks.get(b"fmt "))
+    order: ByteOrder = "big" if family == b"RIFX" else "little"
+    chunks = walk_chunks(file, start + START_BYTES, order, b"data")
+    data, form = chunks.get(b"data"), chunk_content(file, chunks.get(b"fmt "))
     if data is None or len(form) < 16:
         return None
-    claimed, sizes = data.size, _content(file, chunks.get(b"ds64"))
+    claimed, sizes = data.size, chunk_content(file, chunks.get(b"ds64"))
     if family in (b"RF64", b"BW64") and data.size == _UNKNOWN and len(sizes) >= 16:
         claimed = int.from_bytes(sizes[8:16], "little")
     tag = int.from_bytes(form[:2], order)
@@ -204,14 +118,14 @@ def _read_wav(file: BinaryIO, start: int, family: bytes) -> ChunkedSound | None:
     block = int.from_bytes(form[12:14], order) or 1
     if tag in _MPEG_TAGS:
         size, notes = _true_size(file, data, claimed, order, 1)
-        tags = read_chunk_tags(file, start + _START_BYTES, order, size, all_texts=True)
+        tags = read_chunk_tags(file, start + START_BYTES, order, size, all_texts=True)
         return ChunkedSound(mpeg=(data.start, data.start + size), notes=notes, tags=tags)
     size, notes = _true_size(file, data, claimed, order, block)
     is_fixed = size != claimed or family == b"BW64"  # which libsndfile does not know
-    tags = read_chunk_tags(file, start + _START_BYTES, order, size, all_texts=is_fixed)
+    tags = read_chunk_tags(file, start + START_BYTES, order, size, all_texts=is_fixed)
     if not is_fixed:
         return ChunkedSound(notes=notes, tags=tags)
-    fact = _content(file, chunks.get(b"fact"))
+    fact = chunk_content(file, chunks.get(b"fact"))
     if fact and tag not in _PLAIN_WAV:
         fact = b"fact" + len(fact).to_bytes(4, order) + fact + bytes(len(fact) % 2)
     else:
@@ -231,8 +145,8 @@ def _read_wav(file: BinaryIO, start: int, family: bytes) -> ChunkedSound | None:
 
 
 def _read_aiff(file: BinaryIO, start: int, kind: bytes) -> ChunkedSound | None:
-    chunks = _walk(file, start + 12, "big", b"SSND")
-    common, samples = _content(file, chunks.get(b"COMM")), chunks.get(b"SSND")
+    chunks = walk_chunks(file, start + START_BYTES, "big", b"SSND")
+    common, samples = chunk_content(file, chunks.get(b"COMM")), chunks.get(b"SSND")
     if samples is None or len(common) < 18:
         return None
     if kind == b"AIFC" and common[18:22] not in _PLAIN_AIFC:
@@ -240,13 +154,13 @@ def _read_aiff(file: BinaryIO, start: int, kind: bytes) -> ChunkedSound | None:
     channels = int.from_bytes(common[:2], "big") or 1
     block = channels * (-(-int.from_bytes(common[6:8], "big") // 8) or 1)
     offset = int.from_bytes(read_at(file, samples.start, 4), "big")
-    inner = _Chunk(samples.name, samples.start + 8 + offset, 0)
+    inner = Chunk(samples.name, samples.start + 8 + offset, 0)
     claimed = max(0, samples.size - 8 - offset)
     size, notes = _true_size(file, inner, claimed, "big", block)
     num_frames = size // block
     is_fixed = size != claimed or int.from_bytes(common[2:6], "big") != num_frames
     content = size + 8 + offset
-    tags = read_chunk_tags(file, start + _START_BYTES, "big", content, all_texts=is_fixed)
+    tags = read_chunk_tags(file, start + START_BYTES, "big", content, all_texts=is_fixed)
     if not is_fixed:
         return ChunkedSound(notes=notes, tags=tags)
     common = common[:2] + min(num_frames, _UNKNOWN).to_bytes(4, "big") + common[6:]
@@ -263,7 +177,7 @@ def _read_aiff(file: BinaryIO, start: int, kind: bytes) -> ChunkedSound | None:
 def _check_packets(file: BinaryIO, start: int) -> None:
     """Refuse Apple Lossless with a damaged table of packets: libsndfile would print a message."""
     position, content = start + 8, dict[bytes, bytes]()
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         head = read_at(file, position, 12)
         size = int.from_bytes(head[4:], "big", signed=True)
         if len(head) < 12 or size < 0:
@@ -279,7 +193,7 @@ def _check_packets(file: BinaryIO, start: int) -> None:
 def _read_caf(file: BinaryIO, start: int) -> ChunkedSound | None:
     _check_packets(file, start)
     position, length = start + 8, length_of(file)
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         head = read_at(file, position, 12)
         if len(head) < 12:
             return None
@@ -306,11 +220,11 @@ def _read_caf(file: BinaryIO, start: int) -> ChunkedSound | None:
 def _are_caf_chunks(file: BinaryIO, position: int) -> bool:
     """Return whether only well-formed chunks follow up to the end of the file."""
     length = length_of(file)
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         head = read_at(file, position, 12)
         if len(head) < 12:
             return not head.strip(b"\0")
-        if not all(0x20 <= byte < 0x7F for byte in head[:4]):
+        if not is_chunk_name(head[:4]):
             return not read_at(file, position, min(length - position, 1 << 20)).strip(b"\0")
         position += 12 + int.from_bytes(head[4:], "big", signed=True)
         if not position <= length or int.from_bytes(head[4:], "big", signed=True) < 0:

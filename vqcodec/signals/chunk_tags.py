@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
+from vqcodec.signals.chunks import MOST_CHUNKS, ByteOrder, is_chunk_name
 from vqcodec.signals.sound_tags import FoundTags, parse_id3
 from vqcodec.signals.tag_blocks import find_tags, read_tags
 from vqcodec.signals.views import length_of, read_at
 
 _LARGEST = 1 << 20  # bytes of a chunk that is parsed
-_MOST_CHUNKS = 10_000
 _SAMPLES = (b"data", b"SSND")
 _OTHERS = {  # cannot be kept
     b"bext": "bext",
@@ -36,7 +36,7 @@ _INFO = {
 
 
 def read_chunk_tags(
-    file: BinaryIO, start: int, order: Literal["little", "big"], samples: int, *, all_texts: bool
+    file: BinaryIO, start: int, order: ByteOrder, samples: int, *, all_texts: bool
 ) -> FoundTags:
     """Return the tags of a WAV or AIFF file.
 
@@ -48,9 +48,9 @@ def read_chunk_tags(
         all_texts: whether to return the texts that libsndfile reports, too.
     """
     found, position, length = FoundTags(), start, length_of(file)
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         head = read_at(file, position, 8)
-        if len(head) < 8 or not all(0x20 <= byte < 0x7F for byte in head[:4]):
+        if len(head) < 8 or not is_chunk_name(head[:4]):
             break
         name, size = head[:4], int.from_bytes(head[4:], order)
         if head.startswith(b"TAG"):  # ID3v1 looks like a chunk

@@ -1,21 +1,28 @@
-"""Ogg -> its streams, in order; every page's checksum is verified (RFC 3533)."""
+"""Ogg -> its streams, in order; every page's checksum is verified."""
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.ogg_pages import (
+    FIRST,
+    HEADER_BYTES,
+    LAST,
+    MOST_SAMPLES,
+    NO_GRANULE,
+    Page,
+    opus_samples,
+    page_checksum,
+    parse_page,
+    with_granule,
+)
 from vqcodec.signals.sound_tags import FoundTags
 from vqcodec.signals.tag_blocks import Range, find_tags, read_tags
 from vqcodec.signals.views import Part, length_of, read_at
 
-_HEADER_BYTES = 27
-_FIRST, _LAST = 2, 4  # flags of a page
-_NO_GRANULE = (1 << 64) - 1  # no packet ends on the page
-_MOST_SAMPLES = 5760  # of a packet: 120 ms of Opus at 48 kHz; Vorbis has at most 4096
 _HUGE = 1 << 40
 _VORBIS_HEADERS = 3  # packets before the first with sound
 _KINDS = {
@@ -27,18 +34,6 @@ _KINDS = {
     b"fishead\0": "Skeleton",
 }
 _SOUNDS = {"Vorbis", "Opus", "FLAC", "Speex"}
-_REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    start: int
-    stop: int
-    flags: int
-    granule: int
-    serial: int
-    sequence: int
-    num_packets: int  # that end on the page
 
 
 @dataclass(slots=True)
@@ -55,27 +50,27 @@ class OggStream:
     parts: list[Part] = field(default_factory=list)
     has_end: bool = False
     plausible: bool = True  # whether its positions in samples are possible
-    last: _Page | None = None
+    last: Page | None = None
     before: int = 0  # the position in samples before the last page
     gaps: int = 0  # places where pages are missing
 
-    def add(self, page: _Page) -> None:
+    def add(self, page: Page) -> None:
         """Add the next page."""
         previous = self.last
         if previous is not None and page.sequence != (previous.sequence + 1) & 0xFFFFFFFF:
             self.gaps += 1
             self.plausible = False
-        if page.granule != _NO_GRANULE:
+        if page.granule != NO_GRANULE:
             start = 0 if previous is None else previous.granule
             # No packet may end on the pages before, so this bound is loose.
-            if not start <= page.granule <= start + (page.num_packets + 1) * _MOST_SAMPLES:
+            if not start <= page.granule <= start + (page.num_packets + 1) * MOST_SAMPLES:
                 self.plausible = False
         self.before = 0 if previous is None else previous.granule
-        granule = page.granule if page.granule != _NO_GRANULE else previous and previous.granule
-        self.last = _Page(
+        granule = page.granule if page.granule != NO_GRANULE else previous and previous.granule
+        self.last = Page(
             page.start, page.stop, page.flags, granule or 0, page.serial, page.sequence, 0
         )
-        self.has_end = bool(page.flags & _LAST)
+        self.has_end = bool(page.flags & LAST)
         tail = self.parts[-1] if self.parts else None
         if isinstance(tail, tuple) and tail[1] == page.start:
             self.parts[-1] = (tail[0], page.stop)
@@ -96,9 +91,9 @@ class OggStream:
         page = bytearray(read_at(file, self.last.start, self.last.stop - self.last.start))
         granule = _HUGE
         if self.kind == "Opus":  # its decoder needs a possible first position
-            granule = min(self.before, _HUGE) + _opus_samples(bytes(page))
+            granule = min(self.before, _HUGE) + opus_samples(bytes(page))
         start, _ = self.parts[-1]
-        return [*self.parts[:-1], (start, self.last.start), _with_granule(page, granule)]
+        return [*self.parts[:-1], (start, self.last.start), with_granule(page, granule)]
 
     def without_positions(self, file: BinaryIO) -> list[Part]:
         """Return its pages as `without_length`, and no page before claims a position, either."""
@@ -109,31 +104,17 @@ class OggStream:
             assert not isinstance(part, bytes)
             position, stop = part
             while position < stop:
-                page = _parse_page(read_at(file, position, _HEADER_BYTES + 255), position)
+                page = parse_page(read_at(file, position, HEADER_BYTES + 255), position)
                 assert page is not None
                 num_packets += page.num_packets
                 if num_packets > _VORBIS_HEADERS:
                     data = bytearray(read_at(file, position, page.stop - position))
-                    found.append(_with_granule(data, _NO_GRANULE)[:_HEADER_BYTES])
-                    found.append((position + _HEADER_BYTES, page.stop))
+                    found.append(with_granule(data, NO_GRANULE)[:HEADER_BYTES])
+                    found.append((position + HEADER_BYTES, page.stop))
                 else:
                     found.append((position, page.stop))
                 position = page.stop
         return [*found, last]
-
-
-def _with_granule(page: bytearray, granule: int) -> bytes:
-    """Return a page with another position, and a valid checksum."""
-    page[6:14] = granule.to_bytes(8, "little")
-    page[22:26] = bytes(4)
-    page[22:26] = page_checksum(bytes(page)).to_bytes(4, "little")
-    return bytes(page)
-
-
-def page_checksum(page: bytes) -> int:
-    """Return the CRC-32 of a page whose checksum is zeroed: zlib's with all bits in reverse."""
-    crc = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int(f"{crc:032b}"[::-1], 2)
 
 
 def read_ogg_streams(
@@ -184,8 +165,8 @@ class _Scan:
         """Read all pages from a position to the end."""
         damaged = 0
         while position < self._length:
-            header = read_at(self._file, position, _HEADER_BYTES + 255)
-            page = _parse_page(header, position)
+            header = read_at(self._file, position, HEADER_BYTES + 255)
+            page = parse_page(header, position)
             if page is not None and page.stop > self._length:
                 self._note_cut(position)
                 break
@@ -200,7 +181,7 @@ class _Scan:
                 continue
             following = self._next_page(position + 1)
             if following is None and page is None:
-                if len(header) < _HEADER_BYTES and header.startswith(b"OggS"):
+                if len(header) < HEADER_BYTES and header.startswith(b"OggS"):
                     self._note_cut(position)
                 else:
                     text = f"{self._length - position} bytes after the last Ogg page are left out"
@@ -215,20 +196,20 @@ class _Scan:
             self.notes.append(Note(NoteCode.DAMAGED, text))
         self._note_ends()
 
-    def _is_intact(self, page: _Page) -> bool:
+    def _is_intact(self, page: Page) -> bool:
         data = bytearray(read_at(self._file, page.start, page.stop - page.start))
         stored = int.from_bytes(data[22:26], "little")
         data[22:26] = bytes(4)
         return page_checksum(bytes(data)) == stored
 
-    def _add(self, page: _Page) -> None:
-        if page.flags & _FIRST:
+    def _add(self, page: Page) -> None:
+        if page.flags & FIRST:
             if not self._in_headers:
                 self.groups.append([])
                 self._open = {}
             self._in_headers = True
             data = read_at(self._file, page.start, page.stop - page.start)
-            body = data[_HEADER_BYTES + data[26] :]
+            body = data[HEADER_BYTES + data[26] :]
             stream = OggStream(_kind_of(body))
             group = self.groups[-1]
             has_sound = bool(group) and group[0].is_sound
@@ -265,49 +246,5 @@ class _Scan:
             self.notes.append(Note(NoteCode.ENDS_EARLY, text))
 
 
-def _opus_samples(page: bytes) -> int:
-    """Return how many samples at 48 kHz the packets on a page hold (RFC 6716, section 3.1)."""
-    lengths = page[_HEADER_BYTES : _HEADER_BYTES + page[26]]
-    position, start, total = _HEADER_BYTES + len(lengths), None, 0
-    for length in lengths:
-        start = position if start is None else start
-        position += length
-        if length < 255:
-            total += _opus_packet_samples(page[start:position])
-            start = None
-    return total
-
-
-def _opus_packet_samples(packet: bytes) -> int:
-    if not packet:
-        return 0
-    config, code = packet[0] >> 3, packet[0] & 3
-    if config < 12:
-        frame = (480, 960, 1920, 2880)[config & 3]
-    elif config < 16:
-        frame = (480, 960)[config & 1]
-    else:
-        frame = (120, 240, 480, 960)[config & 3]
-    count = (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
-    return min(frame * count, _MOST_SAMPLES)
-
-
 def _kind_of(body: bytes) -> str:
     return next((kind for start, kind in _KINDS.items() if body.startswith(start)), "unknown")
-
-
-def _parse_page(data: bytes, start: int) -> _Page | None:
-    if len(data) < _HEADER_BYTES or not data.startswith(b"OggS\0"):
-        return None
-    lengths = data[_HEADER_BYTES : _HEADER_BYTES + data[26]]
-    if len(lengths) < data[26]:
-        return None
-    return _Page(
-        start=start,
-        stop=start + _HEADER_BYTES + len(lengths) + sum(lengths),
-        flags=data[5],
-        granule=int.from_bytes(data[6:14], "little"),
-        serial=int.from_bytes(data[14:18], "little"),
-        sequence=int.from_bytes(data[18:22], "little"),
-        num_packets=sum(length < 255 for length in lengths),
-    )

@@ -1,18 +1,22 @@
-"""Colour descriptions without a profile, HDR and CMYK -> sRGB, or a new ICC profile."""
+"""Colour descriptions without a profile, HDR and CMYK -> sRGB, or a new profile."""
 
 from __future__ import annotations
 
-import io
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 
-from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.icc_profiles import (
+    LARGEST_GAMMA,
+    PROFILE_FAILURES,
+    apply_profile,
+    build_profile,
+    rgb_to_xyz,
+)
 from vqcodec.signals.picture_structure import Cicp, PictureStructure
 
 Floats = NDArray[np.float32]
@@ -33,17 +37,8 @@ _PQ, _HLG = 16, 18
 _REFERENCE_WHITE = 203.0  # cd/m² (ITU-R BT.2408)
 _NEAR = 0.005  # tolerance of equal chromaticities
 _NEAR_GAMMA = 0.05  # tolerance around 2.2, by which most writers mean sRGB
-_LARGEST_GAMMA = 10.0
-_GAMMA_RANGE = (0.1, _LARGEST_GAMMA)
-_LARGE_PROFILE = 4096  # bytes
-_D50 = (0.9642, 1.0, 0.8249)
-_BRADFORD = np.array(
-    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
-)
-_DATE = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)  # the same profile every time
+_GAMMA_RANGE = (0.1, LARGEST_GAMMA)
 _STRIP = 1 << 20  # pixels that are converted at a time
-
-PROFILE_FAILURES = (ImageCms.PyCMSError, OSError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +88,7 @@ def _of_gamma(pixels: Pixels, file: PictureStructure) -> Coloured:
         return Coloured(pixels, profile, notes)
     if gamma is None or abs(gamma - 2.2) < _NEAR_GAMMA:
         return Coloured(pixels, None, [])
-    exponent = min(gamma, _LARGEST_GAMMA)
+    exponent = min(gamma, LARGEST_GAMMA)
     text = f"its gamma of 1/{gamma:.4g} is converted to sRGB"
     converted = _mapped(pixels, lambda values: _srgb_values(values**exponent))
     return Coloured(converted, None, [Note(NoteCode.COLOUR_CONVERTED, text)])
@@ -177,96 +172,22 @@ def _mapped(pixels: Pixels, convert: Callable[[Floats], Floats]) -> Pixels:
     return result
 
 
-def _rgb_to_xyz(chromaticities: tuple[float, ...]) -> NDArray[np.float64]:
-    """Return the matrix [3, 3] from linear RGB to XYZ with Y = 1 for white."""
-    xy = np.array(chromaticities, np.float64).reshape(4, 2)
-    xyz = np.column_stack([xy, 1 - xy.sum(axis=1)]) / xy[:, 1:]
-    colours = xyz[1:].T
-    return np.asarray(colours * np.linalg.solve(colours, xyz[0]), np.float64)
-
-
 def _to_srgb(chromaticities: tuple[float, ...]) -> Floats:
-    matrix = np.linalg.inv(_rgb_to_xyz(_SRGB)) @ _rgb_to_xyz(chromaticities)
+    matrix = np.linalg.inv(rgb_to_xyz(_SRGB)) @ rgb_to_xyz(chromaticities)
     return np.asarray(matrix, np.float32)
-
-
-def build_profile(chromaticities: tuple[float, ...], gamma: float | None) -> bytes | None:
-    """Return an ICC profile (version 4) for RGB; None if the chromaticities are invalid.
-
-    Args:
-        chromaticities: x and y of white, red, green and blue.
-        gamma: the exponent from values to light; None is sRGB's curve.
-    """
-    try:
-        matrix = _rgb_to_xyz(chromaticities)
-    except (np.linalg.LinAlgError, ZeroDivisionError):
-        return None
-    white = matrix.sum(axis=1)
-    if not np.isfinite(matrix).all() or not (white > 0).all():
-        return None
-    scale = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
-    adapted = np.linalg.inv(_BRADFORD) @ scale @ _BRADFORD @ matrix
-    if np.abs(adapted).max() > 100:
-        return None
-    if gamma is None:
-        numbers = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-        curve = b"para" + bytes(4) + b"\0\3\0\0" + b"".join(map(_fixed, numbers))
-    else:
-        curve = b"para" + bytes(4) + b"\0\0\0\0" + _fixed(min(gamma, _LARGEST_GAMMA))
-    text = "from the picture's colour description".encode("utf-16-be")
-    words = b"mluc" + bytes(4) + (1).to_bytes(4, "big") + (12).to_bytes(4, "big") + b"enUS"
-    words += len(text).to_bytes(4, "big") + (28).to_bytes(4, "big") + text
-    tags = {b"desc": words, b"cprt": words, b"wtpt": _xyz(_D50)}
-    tags |= {name: _xyz(adapted[:, n]) for n, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))}
-    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
-    return _assembled(tags)
-
-
-def _assembled(tags: dict[bytes, bytes]) -> bytes:
-    """Return a profile; tags with the same content share it."""
-    table, body, places = b"", b"", dict[bytes, int]()
-    start = 128 + 4 + 12 * len(tags)
-    for name, content in tags.items():
-        if content not in places:
-            places[content] = start + len(body)
-            body += content + bytes(-len(content) % 4)
-        table += name + places[content].to_bytes(4, "big") + len(content).to_bytes(4, "big")
-    size = (start + len(body)).to_bytes(4, "big")
-    head = size + bytes(4) + b"\x04\x20\0\0mntrRGB XYZ " + _DATE + b"acsp" + bytes(28)
-    head += _xyz(_D50)[8:]
-    head += bytes(128 - len(head))
-    return head + len(tags).to_bytes(4, "big") + table + body
-
-
-def _fixed(value: float) -> bytes:
-    """Return a number in fixed point: 16 bits before and 16 after the point."""
-    return round(value * 65536).to_bytes(4, "big", signed=True)
-
-
-def _xyz(values: tuple[float, ...] | NDArray[np.float64]) -> bytes:
-    return b"XYZ " + bytes(4) + b"".join(_fixed(float(value)) for value in values)
 
 
 def cmyk_to_srgb(image: Image.Image, icc_profile: bytes | None) -> tuple[Image.Image, Note]:
     """Return a CMYK picture as sRGB: by its profile, or without one by the plain formula."""
     if icc_profile and icc_profile[16:20] == b"CMYK":
         try:
-            return _by_profile(image, icc_profile, "RGB"), Note(
+            return apply_profile(image, icc_profile, "RGB"), Note(
                 NoteCode.COLOUR_CONVERTED, "CMYK is converted to sRGB by its profile"
             )
         except PROFILE_FAILURES:
             pass  # a damaged profile counts as none
     text = "CMYK without a usable profile is converted to RGB by the plain formula"
     return image.convert("RGB"), Note(NoteCode.COLOUR_CONVERTED, text)
-
-
-def is_usable(icc_profile: bytes) -> bool:
-    """Return whether a colour library can open a profile: a damaged one would be no use later."""
-    try:
-        ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
-    except PROFILE_FAILURES:
-        return False
-    return True
 
 
 def without_profile(pixels: Pixels, icc_profile: bytes) -> Coloured:
@@ -278,7 +199,7 @@ def without_profile(pixels: Pixels, icc_profile: bytes) -> Coloured:
     if pixels.dtype == np.uint8:
         image = Image.fromarray(pixels[:, :, 0] if mode == "L" else pixels)
         try:
-            converted = np.array(_by_profile(image, icc_profile, mode))
+            converted = np.array(apply_profile(image, icc_profile, mode))
         except PROFILE_FAILURES:
             pass
         else:
@@ -287,38 +208,3 @@ def without_profile(pixels: Pixels, icc_profile: bytes) -> Coloured:
             return Coloured(converted.reshape(pixels.shape), None, [note])
     text = f"its colour profile of {len(icc_profile)} bytes is left out"
     return Coloured(pixels, None, [Note(NoteCode.COLOUR_DROPPED, text)])
-
-
-def _by_profile(image: Image.Image, icc_profile: bytes, mode: str) -> Image.Image:
-    source = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
-    target = ImageCms.createProfile("sRGB")
-    if mode == "L":  # sRGB has no grey profile: use RGB with equal channels
-        converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-        assert converted is not None
-        return converted.getchannel(1)
-    converted = ImageCms.profileToProfile(image, source, target, outputMode=mode)
-    assert converted is not None
-    return converted
-
-
-def note_on_profile(icc_profile: bytes | None) -> list[Note]:
-    """Return a note if a profile makes a stream much larger."""
-    if icc_profile is None or len(icc_profile) <= _LARGE_PROFILE:
-        return []
-    text = (
-        f"its colour profile takes {len(icc_profile)} bytes of the stream; --no-icc leaves it out"
-    )
-    return [Note(NoteCode.PROFILE_LARGE, text)]
-
-
-def refuse_huge_profile(icc_profile: bytes | None, limit_bytes: int) -> None:
-    """Check that a profile alone does not exceed a limit, for a clear message.
-
-    Raises:
-        InputError: it exceeds the limit.
-    """
-    if icc_profile is not None and len(icc_profile) > limit_bytes:
-        raise InputError(
-            f"its colour profile alone takes {len(icc_profile)} bytes, more than the "
-            f"{limit_bytes} that are allowed; --no-icc leaves it out"
-        )

@@ -14,13 +14,9 @@ from PIL import Image
 from vqcodec.errors import CorruptStreamError, OutputError, UsageError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.picture import Picture
+from vqcodec.signals.picture_opening import is_picture, pillow_settings
 from vqcodec.signals.picture_pixels import DAMAGE
-from vqcodec.signals.picture_reading import (
-    is_picture,
-    picture_of_image,
-    pillow_settings,
-    read_picture,
-)
+from vqcodec.signals.picture_reading import picture_of_image, read_picture
 
 __all__ = [
     "SUFFIXES",
@@ -33,7 +29,7 @@ __all__ = [
     "write_picture",
 ]
 
-# Formats to write, by file name. Reading decides by content: see `picture_reading`.
+# Formats to write, by file name. Reading decides by content: see `picture_opening`.
 SUFFIXES = {
     ".png": "PNG",
     ".jpg": "JPEG",

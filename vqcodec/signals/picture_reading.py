@@ -1,83 +1,33 @@
-"""Picture files -> Picture, by Pillow's decoders of an allow-list."""
+"""Picture files -> Picture: the frame, its damage, and everything that is left out."""
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from vqcodec.bitstream.header import ImageFacts
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
-from vqcodec.signals import extra_formats
+from vqcodec.signals.icc_profiles import is_usable, note_on_profile
 from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_colour import (
     cmyk_to_srgb,
     describe_colour,
-    is_usable,
-    note_on_profile,
     without_profile,
 )
+from vqcodec.signals.picture_opening import open_picture, pillow_settings, quiet_stderr
 from vqcodec.signals.picture_pixels import DAMAGE, depth_of, pixels_of, take_metadata, upright
 from vqcodec.signals.picture_structure import PictureStructure, read_structure
-from vqcodec.signals.views import read_at
 
-# Formats of pixels that Pillow decodes by itself. Others start programs (PostScript), need Windows
-# (WMF), or have no magic number.
-FORMATS = (
-    *("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "DIB", "PPM", "JPEG2000"),
-    *("ICO", "ICNS", "PCX", "QOI", "SGI", "DDS", "PSD"),
-)
-_MORE_ENDS = ("BMP", "AVIF", "HEIF", "JPEG2000")  # formats whose end is known, too
-_BY_SUFFIX = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}  # no magic number
+_KNOWN_ENDS = ("PNG", "JPEG", "GIF", "WEBP", "PPM", "BMP", "AVIF", "HEIF", "JPEG2000")
 
 _KIND_OF_PAGE, _OTHER_PAGES, _DNG_VERSION = 254, 330, 50706  # tags of TIFF
-
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise its errors go to stderr
-_LOCK = threading.RLock()  # Pillow's settings are global
-
-
-@contextmanager
-def pillow_settings(*, salvage: bool) -> Iterator[None]:
-    """Let Pillow open pictures of any size, and damaged ones with `salvage`, without warnings.
-
-    The size is checked against the limits of streams instead, before pixels are read.
-    """
-    with _LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = None, salvage
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Discard the stderr output of C libraries: libtiff reports damage there, too."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # stderr is closed
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def read_picture(
@@ -128,37 +78,6 @@ def picture_of_image(image: Image.Image) -> Picture:
         raise InputError(f"image: Pillow cannot load it: {error}") from error
 
 
-def is_picture(source: Path | BinaryIO, name: str = "") -> bool:
-    """Return whether the content begins like a picture; the position of a file is kept."""
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return is_picture(file, source.name)
-    start = source.tell()
-    try:
-        with pillow_settings(salvage=False), _open(source, name):
-            return True
-    except UnidentifiedImageError:
-        return False
-    except (InputError, *DAMAGE):
-        return True  # known, but damaged or too large: reading it raises the error
-    finally:
-        source.seek(start)
-
-
-def _open(file: BinaryIO, name: str) -> Image.Image:
-    """Open a file with one of the formats that are allowed."""
-    formats = list(FORMATS)
-    start = read_at(file, 0, 16)
-    file.seek(0)
-    if extra_formats.is_heif(start):
-        if not extra_formats.allow_heif():
-            raise InputError(extra_formats.heif_hint())
-        formats = ["HEIF"]
-    elif Path(name).suffix.lower() in _BY_SUFFIX:
-        formats.append(_BY_SUFFIX[Path(name).suffix.lower()])
-    return Image.open(file, formats=formats)
-
-
 def _reason_of(error: BaseException) -> str:
     """Return what Pillow says of a file, if it says it for people."""
     if not isinstance(error, OSError | SyntaxError | EOFError):
@@ -194,7 +113,7 @@ class _Reading:
                 return self._read(salvage=True, notes=[Note(NoteCode.DAMAGED, text)])
 
     def _read(self, *, salvage: bool, notes: list[Note]) -> Picture:
-        with _open(self.file, self.name) as image:
+        with open_picture(self.file, self.name) as image:
             ImageFacts(width=image.width, height=image.height, grey=False)  # raises InputError
             position = self.file.tell()  # from here Pillow continues
             structure = read_structure(self.file)
@@ -207,19 +126,12 @@ class _Reading:
                 self.file.seek(position)
             self._choose_frame(image, notes, salvage=salvage)
             ImageFacts(width=image.width, height=image.height, grey=False)
-            with _quiet_stderr() if image.format == "TIFF" else nullcontext():
+            with quiet_stderr() if image.format == "TIFF" else nullcontext():
                 image.load()
             if structure.ends_early:
                 text = "ends early: its end mark is missing"
                 notes.append(Note(NoteCode.ENDS_EARLY, text))
-            if structure.trailing and image.format in (
-                "PNG",
-                "JPEG",
-                "GIF",
-                "WEBP",
-                "PPM",
-                *_MORE_ENDS,
-            ):
+            if structure.trailing and image.format in _KNOWN_ENDS:
                 text = f"{structure.trailing} bytes after the picture are left out"
                 notes.append(Note(NoteCode.TRAILING_BYTES, text))
             return _to_picture(image, structure, self.options, notes)

@@ -10,12 +10,14 @@ from typing import BinaryIO, Protocol
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals import extra_formats
-from vqcodec.signals.chunk_lengths import ChunkedSound, find_chunked_files, read_chunked_sound
+from vqcodec.signals.chunk_lengths import ChunkedSound, read_chunked_sound
+from vqcodec.signals.chunks import find_chunked_files
 from vqcodec.signals.flac_length import find_flac_files, read_flac_facts
-from vqcodec.signals.libsndfile import FlacSound, NotASoundError, OggSound, Opener, SndfileSound
+from vqcodec.signals.libsndfile import NotASoundError
 from vqcodec.signals.mpeg_sound import MpegSound, begins_with_frames
 from vqcodec.signals.ogg_packets import flac_parts, tags_of_stream
 from vqcodec.signals.ogg_streams import read_ogg_streams
+from vqcodec.signals.sndfile_sounds import FlacSound, OggSound, Opener, SndfileSound
 from vqcodec.signals.sound import BLOCK, Waveform
 from vqcodec.signals.sound_tags import FoundTags
 from vqcodec.signals.tag_blocks import Range, find_tags, read_tags

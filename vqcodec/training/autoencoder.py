@@ -1,9 +1,8 @@
-"""The loop that trains networks and quantizer, alone or together with the prior."""
+"""Training of networks and quantizer, alone or together with the prior."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import (
     gains_by_bfloat16,
-    in_full_precision,
-    in_memory_order,
     lay_channels_last,
     use_bfloat16,
 )
@@ -33,13 +30,14 @@ from vqcodec.networks.processes import (
     process_rank,
 )
 from vqcodec.training.cache import DEFAULT_BYTES
-from vqcodec.training.compiling import COMPILING, compile_autoencoder, compile_prior, uncompiled
+from vqcodec.training.compiling import compile_autoencoder, compile_prior, uncompiled
 from vqcodec.training.curves import write_curves
-from vqcodec.training.grow import start_new_latents
-from vqcodec.training.inputs import InputReader, read_excerpts, require_some
-from vqcodec.training.joining import joined_processes, stopping_together
+from vqcodec.training.data import read_data
+from vqcodec.training.inputs import InputReader
+from vqcodec.training.joining import joined_processes
 from vqcodec.training.loading import Loader
-from vqcodec.training.log import Means, TrainingLog
+from vqcodec.training.log import TrainingLog
+from vqcodec.training.loop import TrainingLoop
 from vqcodec.training.manifest import (
     MANIFEST,
     Manifest,
@@ -51,11 +49,11 @@ from vqcodec.training.manifest import (
 )
 from vqcodec.training.modality import Batch, training_side
 from vqcodec.training.objective import loss_terms
-from vqcodec.training.old_layout import in_order_of
-from vqcodec.training.recipe import Recipe, ScheduleConfig, read_recipe
+from vqcodec.training.optimizer import PartsOptimizer
+from vqcodec.training.recipe import Recipe, read_recipe
 from vqcodec.training.sources import find_names
 from vqcodec.training.split import split_by_recipe
-from vqcodec.training.start import module_of, start_from
+from vqcodec.training.start import initialise, module_of
 from vqcodec.training.state import (
     CHECKPOINT,
     AveragedWeights,
@@ -64,11 +62,8 @@ from vqcodec.training.state import (
     open_run,
     save_state,
     step_seed,
-    uninterrupted,
 )
 from vqcodec.training.validation import Terms, held_out_terms, rate_gap
-
-VALIDATION_FILES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +84,15 @@ class TrainingOptions:
     compiled: bool = False  # whether torch.compile compiles the networks
 
 
-class AutoencoderTraining:
+class AutoencoderTraining(TrainingLoop):
     """Networks, quantizer and (for joint training) prior, with their optimizer and data."""
 
     def __init__(self, recipe: Recipe, options: TrainingOptions, *, joint: bool) -> None:
         torch.manual_seed(options.seed)
         self.recipe, self.options, self.joint = recipe, options, joint
-        self.autoencoder = Autoencoder(recipe_tables(recipe))
+        self.schedule, self.compiled = recipe.schedule, options.compiled
+        self.report_every, self.save_every = options.report_every, options.save_every
+        self.autoencoder = Autoencoder(recipe.model_tables())
         self.modality = training_side(self.autoencoder.modality)
         known = self.modality.distortions
         if recipe.objective.distortion not in known:
@@ -103,7 +100,7 @@ class AutoencoderTraining:
                 f"objective.distortion: {recipe.objective.distortion!r} is not one of "
                 f"{', '.join(map(repr, known))}"
             )
-        own_part(recipe.schedule.batch_size)  # fail now, not at the first step
+        own_part(self.schedule.batch_size)  # fail now, not at the first step
         files = find_names(options.data, self.modality.suffixes)
         if recipe.reference is not None:
             find_model(recipe.reference)  # fail now, not at the first validation
@@ -126,25 +123,15 @@ class AutoencoderTraining:
         lay_channels_last(self.module)
         if gains_by_bfloat16(options.device):
             use_bfloat16(self.module)
-        self.optimizer = torch.optim.AdamW(
-            self._groups(), betas=(0.9, 0.98), weight_decay=0.0, fused=True
-        )
-        self.average = AveragedWeights(self.module, recipe.schedule.average_decay)
+        rates = {
+            "autoencoder": self.schedule.learning_rate,
+            "prior": self.schedule.prior_learning_rate,
+        }
+        self.optimizer = PartsOptimizer(self.module, rates, self.schedule.gradient_limit)
+        self.average = AveragedWeights(self.module, self.schedule.average_decay)
         self.step = 0
         self.reference: Terms | None = None  # of the reference, from the first validation on
         self.log = TrainingLog(options.run / "log.jsonl")
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Return the optimizer's parameter groups, each with its own learning rate.
-
-        The weights are contiguous views, on which the optimizer is fastest.
-        """
-        schedule = self.recipe.schedule
-        rates = {"autoencoder": schedule.learning_rate, "prior": schedule.prior_learning_rate}
-        return [
-            {"params": [in_memory_order(p) for p in part.parameters()], "base": rates[name]}
-            for name, part in self.module.items()
-        ]
 
     def _read_files(self) -> None:
         """Read the training files, or their headers, and the excerpts for validation.
@@ -161,17 +148,16 @@ class AutoencoderTraining:
                 reader.leave_out(gone, f"{gone}: was a file of this run, and is gone")
         elif kept is not None:
             check_files(kept, self.manifest.files, options.run)
-        self.dataset = self.modality.dataset(
-            self.manifest.train, self.recipe.data, options.memory_bytes, reader
+        self.dataset, self.valid = read_data(
+            self.manifest,
+            self.modality,
+            self.recipe,
+            reader=reader,
+            skip_bad=options.skip_bad,
+            memory_bytes=options.memory_bytes,
         )
-        self.dataset.skip_bad = options.skip_bad
         self.loader = Loader(self.load, options.workers)
-        self.valid = read_excerpts(
-            reader, self.manifest.valid, self.modality.excerpt, VALIDATION_FILES
-        )
-        reader.conclude(skip_bad=options.skip_bad)
         self.manifest = without_files(self.manifest, reader.bad)
-        require_some(self.valid, "held-out files")
         if kept is not None:
             self.kept_manifest = without_files(kept, reader.bad)
             check_files(self.kept_manifest, self.manifest.files, options.run)
@@ -187,10 +173,10 @@ class AutoencoderTraining:
         run = self.options.run
         if (run / CHECKPOINT).exists():
             self._resume(load_state(run / CHECKPOINT))
-        elif self.options.start_from is not None:
-            self._start_from_weights(self.options.start_from)
         else:
-            self._start_from_data()
+            generator = np.random.default_rng([self.options.seed, 2**31])
+            initialise(self.module, self.options.start_from, self.dataset, generator)
+            self.average.load(self.module.state_dict())
         copy_from_first([*self.module.state_dict().values(), *self.average.values.values()])
         if self.kept_manifest is not None:
             check_split(self.kept_manifest, self.manifest, run)
@@ -198,7 +184,7 @@ class AutoencoderTraining:
             self.manifest.write(run / MANIFEST)
         if any_process(self.step != average_values({"step": self.step})["step"]):
             raise ConfigError(f"{run}: is not the same folder for all processes")
-        if self.options.compiled:  # not before: initialisation takes batches of other sizes
+        if self.compiled:  # not before: initialisation takes batches of other sizes
             compile_autoencoder(self.autoencoder)
             if self.prior is not None:
                 compile_prior(self.prior)
@@ -212,29 +198,8 @@ class AutoencoderTraining:
             raise ConfigError(f"{run}: was begun with seed {state['seed']}, not {seed}")
         self.module.load_state_dict(state["module"])
         self.average.load(state["average"])
-        weights = [weight for part in self.module.values() for weight in part.parameters()]
-        self.optimizer.load_state_dict(in_order_of(weights, state["optimizer"]))
+        self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
-
-    def _start_from_weights(self, source: str) -> None:
-        """Load the weights of a run or a model, which may be smaller or have another quantizer."""
-        started = start_from(self.module, source)
-        generator = np.random.default_rng([self.options.seed, 2**31])
-        if started.dim < self.autoencoder.quantizer.dim:
-            with in_full_precision(self.module):
-                start_new_latents(self.autoencoder, started.dim, self.dataset, generator)
-        if not started.quantizer:
-            batch = self.dataset.signals(512, generator).to(self.options.device)
-            self.autoencoder.init_quantizer(batch)
-        self.average.load(self.module.state_dict())
-
-    @torch.no_grad()
-    def _start_from_data(self) -> None:
-        """Data-dependent initialisation from a first batch."""
-        generator = np.random.default_rng([self.options.seed, 2**31])
-        batch = self.dataset.signals(512, generator).to(self.options.device)
-        self.autoencoder.init_from_data(batch)
-        self.average.load(self.module.state_dict())
 
     def save(self) -> None:
         """Write the run's checkpoint, in process 0."""
@@ -269,7 +234,7 @@ class AutoencoderTraining:
 
         Which excerpts it has depends only on the seed and the number of the step.
         """
-        size = self.recipe.schedule.batch_size
+        size = self.schedule.batch_size
         _, generator = step_seed([self.options.seed, step])
         return self.dataset.load(self.dataset.draw(size, generator)[own_part(size)])
 
@@ -279,84 +244,32 @@ class AutoencoderTraining:
         All random numbers depend only on the seed and the number of the step; those inside the
         networks also on the process.
         """
-        schedule = self.recipe.schedule
+        size = self.schedule.batch_size
         seed, _ = step_seed([self.options.seed, self.step])
         torch.manual_seed(seed)
-        rate = self.autoencoder.quantizer.sample_rates(schedule.batch_size)
-        rate = rate[own_part(schedule.batch_size)].to(self.options.device)
+        rate = self.autoencoder.quantizer.sample_rates(size)[own_part(size)]
+        rate = rate.to(self.options.device)
         if process_rank() > 0:  # so that all items of a batch get different noise
             torch.manual_seed(seed + process_rank())
         batch = self.loader(self.step).to(self.options.device)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["base"] * learning_rate_factor(schedule, self.step)
         self.module.zero_grad(set_to_none=True)
         terms = self.losses(batch, rate)
         terms["total"].backward()  # type: ignore[no-untyped-call]
         average_gradients(self.module.parameters())
-        # Clipped separately, so that large gradients of the prior do not scale down the others.
-        norms = {
-            f"gradient_{name}": nn.utils.clip_grad_norm_(part.parameters(), schedule.gradient_limit)
-            for name, part in self.module.items()
-        }
-        if all(torch.isfinite(norm) for norm in norms.values()):
-            self._update_weights()
+        norms = self.optimizer.update(self.schedule.learning_rate_factor(self.step))
         self.step += 1
         self.average.update(self.module, self.step)
         values = {name: float(term.detach().mean()) for name, term in terms.items()}
-        return {**values, **{name: float(norm) for name, norm in norms.items()}}
-
-    def _update_weights(self) -> None:
-        """Make one step of the optimizer with the gradients of the networks."""
-        for part, group in zip(self.module.values(), self.optimizer.param_groups, strict=True):
-            for weight, own in zip(part.parameters(), group["params"], strict=True):
-                own.grad = None if weight.grad is None else in_memory_order(weight.grad)
-        self.optimizer.step()
+        return {**values, **{f"gradient_{name}": float(norm) for name, norm in norms.items()}}
 
     def run(self) -> None:
-        """Train to the end of the schedule, or to `options.steps`.
+        """Train to the end of the schedule, or to `options.steps`; see `run_to`."""
+        self.run_to(self.options.steps)
 
-        If several processes train, they end after the same step, also when only one of them gets
-        a signal. Process 0 writes all files and reports.
-        """
-        with stopping_together() as is_stopped:
-            self.begin()
-            if process_rank() == 0:
-                self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
-                if self.options.compiled:
-                    self.log.note(COMPILING)
-            try:
-                self._train_until(is_stopped)
-            except (KeyboardInterrupt, SystemExit):
-                self.save()
-                raise
-            finally:
-                self.loader.close()
-            self.save()
-
-    def _train_until(self, is_stopped: Callable[[], bool]) -> None:
-        """Make steps up to the last one, with reports and checkpoints."""
-        last = min(self.options.steps or self.recipe.schedule.steps, self.recipe.schedule.steps)
-        means = Means()
-        while self.step < last and not is_stopped():
-            with uninterrupted():
-                means.add(self.train_step())
-            if self.step % self.options.report_every == 0 or self.step == last:
-                self._report(means.take())
-            if self.step % self.options.save_every == 0:
-                self.save()
-            if self.step % (4 * self.options.save_every) == 0 or self.step == last:
-                self._report_held_out()
-
-    def _report(self, values: dict[str, float]) -> None:
-        """Report means of the batches since the last report."""
-        values = average_values(values)
-        if process_rank() == 0:
-            self.log.report(self.step, self.recipe.schedule.steps, values)
-
-    def _report_held_out(self) -> None:
+    def report_held_out(self) -> None:
         """Report figures of the held-out files, in process 0; the others wait at the next step."""
         if process_rank() == 0:
-            self.log.report(self.step, self.recipe.schedule.steps, self.validate())
+            self.log.report(self.step, self.schedule.steps, self.validate())
             write_curves(self.log.path)
 
     def validate(self) -> dict[str, float]:
@@ -381,32 +294,6 @@ class AutoencoderTraining:
                 self.reference = held_out_terms(module, self.valid, distortion, device)
             values["valid_bd_rate"] = rate_gap(self.reference, found)
         return values
-
-
-def recipe_tables(recipe: Recipe) -> dict[str, Any]:
-    """Return the tables of a recipe that a model file keeps."""
-    return {
-        "modality": recipe.modality,
-        "network": recipe.network,
-        "quantizer": recipe.quantizer,
-        "prior": recipe.prior,
-    }
-
-
-def learning_rate_factor(schedule: ScheduleConfig, step: int) -> float:
-    """Return the factor of the learning rate: a linear warm-up, then a decay to final_fraction.
-
-    Without a decay_fraction, the decay is a cosine over all steps. With it, the factor is 1 and
-    decays linearly over this last fraction of the steps, so that a run can be prolonged.
-    """
-    if step < schedule.warmup_steps:
-        return (step + 1) / schedule.warmup_steps
-    if schedule.decay_fraction is None:
-        progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
-        left = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    else:
-        left = (schedule.steps - step) / (schedule.decay_fraction * schedule.steps)
-    return schedule.final_fraction + (1 - schedule.final_fraction) * min(1.0, max(0.0, left))
 
 
 def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool) -> None:

@@ -11,18 +11,16 @@ import torch
 from vqcodec.errors import UsageError
 from vqcodec.networks.processes import process_rank
 from vqcodec.priors import is_learnt
-from vqcodec.training.autoencoder import TrainingOptions, recipe_tables, train_autoencoder
+from vqcodec.training.autoencoder import TrainingOptions, train_autoencoder
 from vqcodec.training.cache import DEFAULT_BYTES
+from vqcodec.training.data import read_data_of_run
 from vqcodec.training.export import save_model
+from vqcodec.training.frozen_prior import freeze_prior
 from vqcodec.training.joining import joined_processes
-from vqcodec.training.prior import (
-    PriorTraining,
-    freeze_prior,
-    judge_priors,
-    load_run,
-    read_inputs,
-)
+from vqcodec.training.prior import PriorTraining
+from vqcodec.training.prior_comparison import judge_priors
 from vqcodec.training.state import RECIPE
+from vqcodec.training.trained_run import load_run
 
 
 def train_vqvae(
@@ -130,11 +128,11 @@ def train_prior(
     """
     trained = load_run(run)
     with joined_processes(device):
-        inputs = read_inputs(trained, data, skip_bad=skip_bad, memory_bytes=memory_bytes)
+        files = read_data_of_run(trained, data, skip_bad=skip_bad, memory_bytes=memory_bytes)
         if is_learnt(trained.recipe.prior):
-            training = PriorTraining(run, inputs, device, workers=workers, compiled=compiled)
+            training = PriorTraining(run, files, device, workers=workers, compiled=compiled)
             training.run_to(steps)
-        return judge_priors(load_run(run), inputs) if process_rank() == 0 else None
+        return judge_priors(load_run(run), files) if process_rank() == 0 else None
 
 
 def export_model(*, run: Path, output: Path, name: str) -> str:
@@ -155,7 +153,7 @@ def export_model(*, run: Path, output: Path, name: str) -> str:
     return save_model(
         output,
         name=name,
-        tables=recipe_tables(trained.recipe),
+        tables=trained.recipe.model_tables(),
         autoencoder=trained.autoencoder,
         prior=freeze_prior(trained),
         card=card,

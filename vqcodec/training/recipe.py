@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
@@ -35,6 +36,21 @@ class ScheduleConfig:
         if self.decay_fraction is not None:
             check_positive(self, "schedule", "decay_fraction")
             check_range(self, "schedule", 0, 1, "decay_fraction")
+
+    def learning_rate_factor(self, step: int) -> float:
+        """Return the factor of a learning rate: a linear warm-up, then a decay to final_fraction.
+
+        Without a decay_fraction, the decay is a cosine over all steps. With it, the factor is 1
+        and decays linearly over this last fraction of the steps, so that a run can be prolonged.
+        """
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        if self.decay_fraction is None:
+            progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+            left = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        else:
+            left = (self.steps - step) / (self.decay_fraction * self.steps)
+        return self.final_fraction + (1 - self.final_fraction) * min(1.0, max(0.0, left))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +86,11 @@ class Recipe:
     prior_schedule: ScheduleConfig | None = None
     card: dict[str, Any] = field(default_factory=dict)
     reference: str | None = None  # a model that held-out files are compared with
+
+    def model_tables(self) -> dict[str, Any]:
+        """Return the tables that a model file keeps."""
+        names = ("modality", "network", "quantizer", "prior")
+        return {name: getattr(self, name) for name in names}
 
 
 def shipped_recipes() -> list[str]:

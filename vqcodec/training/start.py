@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,14 +15,49 @@ from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
 from vqcodec.files import is_folder
 from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.precision import in_full_precision
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors import is_learnt
 from vqcodec.training.export import load_autoencoder
-from vqcodec.training.grow import grow_weights, prior_can_grow
+from vqcodec.training.grow import grow_weights, prior_can_grow, start_new_latents
+from vqcodec.training.modality import Dataset
 from vqcodec.training.state import CHECKPOINT, load_state
 
 # Parts of the names of weights that may be missing: new units of these parts are the identity.
 ADDITIONS = (".voice.", ".gate.", ".fine.", ".coarse.")
+
+
+@torch.no_grad()
+def initialise(
+    module: nn.ModuleDict, source: str | None, dataset: Dataset, generator: np.random.Generator
+) -> None:
+    """Initialise the "autoencoder" of a new training, and its "prior" if the source has one.
+
+    Without a source, this is data-dependent initialisation from a first batch. With one, its
+    weights are loaded, and data initialise what it lacks: new latents, and another quantizer.
+
+    Args:
+        module: just built; its weights are on the device of the training.
+        source: folder of a run; or name, fingerprint or path of a model. See `start_from`.
+        dataset: gives the first batch.
+        generator: decides which excerpts it has.
+
+    Raises:
+        ConfigError: the networks of the source are different.
+    """
+    autoencoder = module["autoencoder"]
+    assert isinstance(autoencoder, Autoencoder)
+    started = None if source is None else start_from(module, source)
+    if started is not None and started.dim < autoencoder.quantizer.dim:
+        with in_full_precision(module):
+            start_new_latents(autoencoder, started.dim, dataset, generator)
+    if started is not None and started.quantizer:
+        return
+    batch = dataset.signals(512, generator).to(next(module.parameters()).device)
+    if started is None:
+        autoencoder.init_from_data(batch)
+    else:
+        autoencoder.init_quantizer(batch)
 
 
 def weights_of(source: str) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from vqcodec.errors import ConfigError, InputError, OutputError
 from vqcodec.files import naming_failures, write_text, writing
 from vqcodec.training.old_layout import with_known_taps
 
-CHECKPOINT, RECIPE = "checkpoint.pt", "recipe.toml"  # in the folder of a run
+CHECKPOINT, PRIOR_CHECKPOINT, RECIPE = "checkpoint.pt", "prior.pt", "recipe.toml"  # of a run
 AVERAGED_EVERY = 4  # steps; an average over hundreds of steps needs no finer updates
 
 

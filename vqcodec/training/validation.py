@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import in_full_precision
 from vqcodec.networks.priors.base import PriorNetwork
+from vqcodec.networks.quantizers.base import QuantizerModule
 from vqcodec.networks.quantizers.usage import usage_of
 from vqcodec.training.modality import training_side
 
@@ -98,4 +99,14 @@ def _judged_rates(autoencoder: Autoencoder) -> list[int]:
     torch.manual_seed(0)
     rates = torch.unique(autoencoder.quantizer.sample_rates(4096))
     places = torch.linspace(0, len(rates) - 1, NUM_RATES).round().long()
+    return torch.unique(rates[places]).tolist()  # type: ignore[no-any-return]
+
+
+def evenly_spaced_rates(quantizer: QuantizerModule, number: int) -> list[int]:
+    """Return rate bytes from coarse to fine, `number` of them at most."""
+    state = torch.random.get_rng_state()
+    torch.manual_seed(0)
+    rates = torch.unique(quantizer.sample_rates(4096))
+    torch.random.set_rng_state(state)
+    places = torch.linspace(0, len(rates) - 1, number + 2)[1:-1].round().long()
     return torch.unique(rates[places]).tolist()  # type: ignore[no-any-return]

@@ -15,7 +15,6 @@ from vqcodec.entropy.frequencies import make_exp2_table
 from vqcodec.errors import ModelFileError
 from vqcodec.networks.priors.heads import saturate
 from vqcodec.networks.residual import interpolate_knots
-from vqcodec.priors.coding import OUTPUT_BITS
 from vqcodec.priors.config import Head
 from vqcodec.priors.integer import (
     ACTIVATION_BITS,
@@ -25,6 +24,7 @@ from vqcodec.priors.integer import (
     named,
     thaw_linear,
 )
+from vqcodec.priors.learnt import OUTPUT_BITS
 from vqcodec.priors.logistic import make_logistic_tables
 
 Floats = NDArray[np.float64]

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.training.adapt.fitting import Fitting
-from vqcodec.training.adapt.prior import evenly_spaced_rates
 from vqcodec.training.modality import Batch, training_side
 from vqcodec.training.objective import loss_terms
 from vqcodec.training.recipe import Recipe
+from vqcodec.training.validation import evenly_spaced_rates
 
 HELD_OUT_ITEMS = 16
 HELD_OUT_RATES = 4

@@ -16,6 +16,7 @@ from vqcodec.signals.files import read_signal
 from vqcodec.training.adapt.bank import IndexBank, IndexBatch
 from vqcodec.training.adapt.budget import Budget
 from vqcodec.training.adapt.fitting import Fitting
+from vqcodec.training.validation import evenly_spaced_rates
 
 POSITIONS = 2048  # of one batch
 BANK_SHARE = 0.15  # of the time, for encoding
@@ -72,13 +73,3 @@ class PriorFitting(Fitting):
         if in_use is None:
             return float(positions.sum()) * self.quantizer.num_codebooks
         return float((positions * in_use.sum(1)).sum())
-
-
-def evenly_spaced_rates(quantizer: QuantizerModule, number: int) -> list[int]:
-    """Return rate bytes from coarse to fine, `number` of them at most."""
-    state = torch.random.get_rng_state()
-    torch.manual_seed(0)
-    rates = torch.unique(quantizer.sample_rates(4096))
-    torch.random.set_rng_state(state)
-    places = torch.linspace(0, len(rates) - 1, number + 2)[1:-1].round().long()
-    return torch.unique(rates[places]).tolist()  # type: ignore[no-any-return]

@@ -13,8 +13,8 @@ from PIL import Image
 from vqcodec.config import check_positive, check_range
 from vqcodec.errors import ConfigError
 from vqcodec.signals.picture_files import read_picture
+from vqcodec.signals.picture_opening import FORMATS
 from vqcodec.signals.picture_pixels import DAMAGE
-from vqcodec.signals.picture_reading import FORMATS
 from vqcodec.training.sources import open_name
 
 _ORIENTATION = 0x0112  # tag in EXIF; from 5 on, columns and rows are exchanged

@@ -1,41 +1,22 @@
-"""Integer predictions -> frequencies -> coded indices, for both kinds of head."""
+"""Means and scales in integers -> tables of frequencies -> coded indices."""
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.entropy.frequencies import (
-    Freqs,
-    bits_of_freqs,
-    freqs_from_exponents,
-    freqs_from_probabilities,
-)
+from vqcodec.entropy.frequencies import Freqs, bits_of_freqs, uniform_freqs
 from vqcodec.entropy.range_coder import Coder, SymbolDecoder, Symbols, code_rows
 from vqcodec.entropy.tables import FrequencyTables
-from vqcodec.errors import CorruptStreamError, ModelFileError
+from vqcodec.errors import CorruptStreamError
 from vqcodec.priors.integer import Array
-from vqcodec.priors.logistic import (
-    FRACTION_BITS,
-    LOG2_SCALE_LIMIT,
-    TOTAL_BITS,
-    read_logistic_tables,
-)
+from vqcodec.priors.logistic import LOG2_SCALE_LIMIT, TOTAL_BITS, read_logistic_tables
 
-# The outputs of a logistic head are in fractions of a step and of an octave. Those of a categorical
-# head are in 1/256 of a halving.
-OUTPUT_BITS = {"logistic": FRACTION_BITS, "categorical": 8}
-
-# A logistic table whose middle symbol is at least this likely predicts a certain index.
+# A table whose middle symbol is at least this likely predicts a certain index.
 CERTAIN_FREQ = (1 << TOTAL_BITS) - (1 << TOTAL_BITS - 16)
-
-# Outputs that become frequencies in one call. Without this limit, memory would grow with the size
-# of the segment times the size of the codebook.
-OUTPUTS_AT_ONCE = 1 << 22
 
 
 class LogisticCoding:
@@ -259,75 +240,3 @@ def _symbols_of(indices: Array, start: Array, escape: Array) -> Symbols:
     symbols = indices - start
     out = (symbols < 0) | (symbols > escape)
     return np.where(out, escape, symbols).astype(np.int32)
-
-
-class CategoricalCoding:
-    """Codes indices of a codebook with a frequency for each entry."""
-
-    bit_weight = 0.0  # entries have no neighbours
-    skip_certain = False
-    outputs_at_once = OUTPUTS_AT_ONCE  # in parts, symbols are coded in the same order
-
-    def __init__(self, exp2_table: NDArray[np.int64], codebook_size: int) -> None:
-        """Take the stored table of 2 ** (-z / 256).
-
-        Raises:
-            ModelFileError: the table is not valid.
-        """
-        if exp2_table.ndim != 1 or not 2 <= len(exp2_table) <= 1 << 16:
-            raise ModelFileError(f"prior: exponent table of shape {exp2_table.shape}")
-        rises = np.any(exp2_table[1:] > exp2_table[:-1])  # a difference could overflow
-        if rises or not 0 <= exp2_table[-1] <= exp2_table[0] <= 1 << 32:
-            raise ModelFileError("prior: exponent table that does not fall from 2 ** 32 or less")
-        self.exp2_table = exp2_table
-        self.codebook_size = codebook_size
-
-    def freqs(self, outputs: Array) -> Freqs:
-        """Return frequencies [S, N] of outputs [S, N], logits in 1/256 of a halving."""
-        exponents = (outputs.max(axis=1, keepdims=True) - outputs).astype(np.int64)
-        return freqs_from_exponents(exponents, self.exp2_table)
-
-    def code(self, coder: Coder, outputs: Array, indices: Array | None) -> NDArray[np.int64]:
-        """Return the indices [S], coded under outputs [S, N]; real numbers are rounded."""
-        known = None if indices is None else self.nearest(indices).astype(np.int32)
-        coded: NDArray[np.int64] = coder.code(self.freqs(outputs), known).astype(np.int64)
-        return coded
-
-    def code_side_by_side(self, coders: Sequence[Coder], outputs: Array) -> NDArray[np.int64]:
-        """Return indices [R, S] under outputs [R, S, N]; each row has its own coder."""
-        rows = [self.code(coder, row, None) for coder, row in zip(coders, outputs, strict=True)]
-        return np.stack(rows)
-
-    def rows(self, outputs: Array, indices: Array) -> Callable[[Coder, int], None]:
-        """Return a function that codes a row of known indices [F, S] under outputs [F, S, N]."""
-
-        def code_row(coder: Coder, row: int) -> None:
-            self.code(coder, outputs[row], indices[row])
-
-        return code_row
-
-    def settled(self, outputs: Array, indices: Array) -> NDArray[np.int64]:  # noqa: ARG002
-        """Return known indices as they are coded: unchanged."""
-        return indices
-
-    def bits_of(self, outputs: Array, indices: Array) -> NDArray[np.float64]:
-        """Return the bits of indices [...] under outputs [..., N]."""
-        freqs = self.freqs(outputs.reshape(-1, self.codebook_size))
-        chosen = np.take_along_axis(freqs, indices.reshape(-1, 1), axis=1)
-        return bits_of_freqs(chosen).reshape(indices.shape)
-
-    def nearest(self, targets: Array) -> NDArray[np.int64]:
-        """Return the indices closest to targets of any shape."""
-        nearest: NDArray[np.int64] = np.rint(targets).astype(np.int64)
-        return nearest.clip(0, self.codebook_size - 1)
-
-    def likeliest(self, outputs: Array) -> NDArray[np.int64]:
-        """Return the likeliest indices [...] under outputs [..., N], the first among equals."""
-        likeliest: NDArray[np.int64] = outputs.argmax(axis=-1)
-        return likeliest
-
-
-@functools.lru_cache(maxsize=8)
-def uniform_freqs(size: int) -> Freqs:
-    """Return the frequencies [1, size] of equally likely symbols."""
-    return freqs_from_probabilities(np.full((1, size), 1.0))

@@ -1,0 +1,63 @@
+"""The input files of `vqcodec eval`: found, and read once before the work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vqcodec.errors import InputError
+from vqcodec.files import find_files
+
+from .console import complain, progress_of_many
+
+if TYPE_CHECKING:
+    from vqcodec.signals.options import ReadOptions
+
+Files = dict[str, list[Path]]  # by modality
+
+
+def suffixes_to_measure() -> set[str]:
+    """Return the suffixes of files to measure."""
+    from vqcodec.signals import picture_files as image
+    from vqcodec.signals import sound_files as audio
+
+    return {*image.SUFFIXES, *audio.SUFFIXES}
+
+
+def find_by_modality(sources: Sequence[Path]) -> Files:
+    """Return the files to measure, by modality."""
+    from vqcodec.signals import sound_files as audio
+
+    files = find_files(sources, suffixes_to_measure())
+    sounds = {path for path in files if path.suffix.lower() in audio.SUFFIXES}
+    return {"image": [path for path in files if path not in sounds], "audio": sorted(sounds)}
+
+
+def readable_files(files: Files, reading: ReadOptions, *, skip_bad: bool, quiet: bool) -> Files:
+    """Return the files that can be read, after a line on stderr for each other one.
+
+    Raises:
+        InputError: there are others and `skip_bad` is false, or there are none but others.
+    """
+    from vqcodec.signals.files import check_file
+
+    num_files, num_bad = sum(map(len, files.values())), 0
+    readable: Files = {}
+    with progress_of_many(num_files, quiet=quiet) as show:
+        for modality, paths in files.items():
+            readable[modality] = []
+            for path in paths:
+                try:
+                    check_file(path, options=reading)
+                    readable[modality].append(path)
+                except InputError as error:
+                    complain(str(error))
+                    num_bad += 1
+                show(num_bad + sum(map(len, readable.values())), path.name)
+    if num_bad and not skip_bad:
+        hint = "; --skip-bad goes on without them"
+        raise InputError(f"{num_bad} of {num_files} inputs cannot be read{hint}")
+    if num_bad == num_files:
+        raise InputError(f"none of {num_files} inputs can be read")
+    return readable

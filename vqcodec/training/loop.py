@@ -1,0 +1,96 @@
+"""The loop of a training: steps, reports and checkpoints, and one end for all processes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from vqcodec.networks.processes import average_values, process_rank
+from vqcodec.training.compiling import COMPILING
+from vqcodec.training.joining import stopping_together
+from vqcodec.training.loading import Loader
+from vqcodec.training.log import Means, TrainingLog
+from vqcodec.training.modality import Dataset
+from vqcodec.training.recipe import ScheduleConfig
+from vqcodec.training.state import uninterrupted
+
+
+class TrainingLoop(ABC):
+    """A training that goes on from the step that it is at.
+
+    Attributes:
+        step: the number of steps that were made.
+        schedule: says how many steps there are.
+        dataset: excerpts to train on.
+        loader: gives the batch of a step.
+        log: of the reports.
+        compiled: whether torch.compile compiles the networks.
+        report_every: steps from one report to the next.
+        save_every: steps from one checkpoint to the next.
+    """
+
+    step: int
+    schedule: ScheduleConfig
+    dataset: Dataset
+    loader: Loader[Any]
+    log: TrainingLog
+    compiled: bool
+    report_every = 50
+    save_every = 500
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Prepare the first step, with the same weights in all processes."""
+
+    @abstractmethod
+    def train_step(self) -> dict[str, float]:
+        """Make one step and return its terms, means over the batch, or over the own part of it."""
+
+    @abstractmethod
+    def save(self) -> None:
+        """Write the checkpoint, in process 0."""
+
+    def report_held_out(self) -> None:  # noqa: B027 - not every training reports them
+        """Report figures of the held-out files, in process 0; the others wait at the next step."""
+
+    def run_to(self, steps: int | None) -> None:
+        """Train to the end of the schedule, or to `steps`.
+
+        If several processes train, they end after the same step, also when only one of them gets
+        a signal. Process 0 writes all files and reports.
+        """
+        last = min(steps or self.schedule.steps, self.schedule.steps)
+        with stopping_together() as is_stopped:
+            self.begin()
+            if process_rank() == 0:
+                self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
+                if self.compiled:
+                    self.log.note(COMPILING)
+            try:
+                self._train_until(last, is_stopped)
+            except (KeyboardInterrupt, SystemExit):
+                self.save()
+                raise
+            finally:
+                self.loader.close()
+            self.save()
+
+    def _train_until(self, last: int, is_stopped: Callable[[], bool]) -> None:
+        """Make steps up to the last one, with reports and checkpoints."""
+        means = Means()
+        while self.step < last and not is_stopped():
+            with uninterrupted():
+                means.add(self.train_step())
+            if self.step % self.report_every == 0 or self.step == last:
+                self._report(means.take())
+            if self.step % self.save_every == 0:
+                self.save()
+            if self.step % (4 * self.save_every) == 0 or self.step == last:
+                self.report_held_out()
+
+    def _report(self, values: dict[str, float]) -> None:
+        """Report means of the batches since the last report."""
+        values = average_values(values)
+        if process_rank() == 0:
+            self.log.report(self.step, self.schedule.steps, values)

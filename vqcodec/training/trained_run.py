@@ -1,0 +1,76 @@
+"""A run that was trained: its recipe, files and weights, read from its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from vqcodec.errors import UsageError
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.priors import build_prior_network
+from vqcodec.networks.priors.base import PriorNetwork
+from vqcodec.priors import is_learnt
+from vqcodec.training.manifest import MANIFEST, Manifest, read_manifest
+from vqcodec.training.recipe import Recipe, parse_recipe
+from vqcodec.training.state import CHECKPOINT, PRIOR_CHECKPOINT, RECIPE, load_state
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run's recipe, files and autoencoder (averaged weights), and its prior if it has one."""
+
+    recipe: Recipe
+    manifest: Manifest
+    autoencoder: Autoencoder
+    prior: PriorNetwork | None
+    step: int
+    seed: int
+
+
+def load_run(run: Path) -> TrainedRun:
+    """Return the recipe and the weights in the folder of a training.
+
+    Raises:
+        UsageError: there is no training.
+        InputError: its checkpoint is damaged.
+    """
+    if not (run / CHECKPOINT).exists():
+        raise UsageError(f"{run}: holds no training; begin with 'vqcodec train vqvae' or 'joint'")
+    recipe = parse_recipe((run / RECIPE).read_text(encoding="utf-8"))
+    state = load_state(run / CHECKPOINT)
+    autoencoder = Autoencoder(recipe.model_tables())
+    module, prior = nn.ModuleDict({"autoencoder": autoencoder}), None
+    learnt = is_learnt(recipe.prior)
+    if learnt:
+        prior = build_prior_network(recipe.prior, autoencoder.quantizer.codebook_sizes)
+        module["prior"] = prior
+    weights = {**state["module"], **state["average"]}
+    has_prior = any(name.startswith("prior.") for name in weights)
+    own = load_fitted_prior(run, state["step"])
+    if own is not None:
+        weights |= {f"prior.{name}": value for name, value in own["average"].items()}
+        has_prior = True
+    module.load_state_dict(weights, strict=has_prior or not learnt)
+    module.eval()
+    return TrainedRun(
+        recipe=recipe,
+        manifest=read_manifest(run / MANIFEST),
+        autoencoder=autoencoder,
+        prior=prior if has_prior else None,
+        step=state["step"],
+        seed=state["seed"],
+    )
+
+
+def load_fitted_prior(run: Path, autoencoder_step: int) -> dict[str, Any] | None:
+    """Return the checkpoint of the prior that was fitted to the networks at a step, else None.
+
+    A prior that was fitted to an earlier step has learnt other indices, and is ignored.
+    """
+    if not (run / PRIOR_CHECKPOINT).exists():
+        return None
+    state = load_state(run / PRIOR_CHECKPOINT)
+    return state if state["autoencoder_step"] == autoencoder_step else None
