@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:  # importing the codec is slow, and many tests do not need it
+    from tiny_training import Graphs
+
     from vqcodec.codec.model import Model
+    from vqcodec.networks.autoencoder import Autoencoder
 
 
 def pytest_configure() -> None:
@@ -82,13 +86,20 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def remembered_graphs() -> Iterator[None]:
+def remembered_graphs(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[Autoencoder], Graphs]]:
     """Networks of equal shape are exported once, because an export takes seconds."""
-    from tiny_training import remembering_exporter
+    from tiny_training import keep_operators, remembering_exporter
 
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the folder of all workers
+        folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vqcodec.training.export.export_graphs", remembering_exporter())
-        yield
+        keep_operators(patch)
+        export = remembering_exporter(folder)
+        patch.setattr("vqcodec.training.export.export_graphs", export)
+        yield export
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
 import json
+import pickle
 import tarfile
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from tiny import ARCHIVE, HOP, MORE_TABLES, PAIR_HOP, TABLES, noise_clip, noise_picture
@@ -27,18 +33,37 @@ from vqcodec.training.graphs import export_graphs
 Graphs = tuple[dict[str, bytes], dict[str, NDArray[Any]]]
 
 
-def remembering_exporter() -> Callable[[Autoencoder], Graphs]:
-    """Return an `export_graphs` that caches exports by network shape: an export takes seconds."""
-    known: dict[str, Graphs] = {}
+def remembering_exporter(folder: Path) -> Callable[[Autoencoder], Graphs]:
+    """Return an `export_graphs` that keeps exports in a folder: an export takes seconds.
+
+    Graphs hold no weights, so networks of one configuration have the same graphs.
+    """
 
     def export(autoencoder: Autoencoder) -> Graphs:
-        shapes = {name: tuple(value.shape) for name, value in autoencoder.state_dict().items()}
+        shapes = {
+            name: tuple(value.shape)
+            for name, value in autoencoder.state_dict().items()
+            if not name.startswith("quantizer.")
+        }
         key = json.dumps([str(autoencoder.modality.config), shapes])
-        if key not in known:
-            known[key] = export_graphs(autoencoder)
-        return known[key]
+        kept = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.pickle"
+        if not kept.exists():
+            made = kept.with_suffix(f".{uuid.uuid4()}")  # another process may make the same
+            made.write_bytes(pickle.dumps(export_graphs(autoencoder)))
+            made.replace(kept)
+        found: Graphs = pickle.loads(kept.read_bytes())
+        return found
 
     return export
+
+
+def keep_operators(patch: pytest.MonkeyPatch) -> None:
+    """Let torch read its library of ONNX operators once: it takes a second for each graph."""
+    with contextlib.suppress(ImportError):  # not part of its public interface
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        read_once = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+        patch.setattr(ONNXRegistry, "from_torchlib", read_once)
 
 
 def tiny_prior_network(table: dict[str, Any], codebook_sizes: tuple[int, ...]) -> PriorNetwork:

@@ -15,7 +15,7 @@ from vqcodec.signals.sound_files import write_clip
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _remembered_graphs(remembered_graphs: None) -> None:
+def _remembered_graphs(remembered_graphs: object) -> None:
     """All these tests export."""
 
 
