@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import functools
 import hashlib
 import json
 import math
@@ -138,6 +139,10 @@ class ModelFile:
     def integers(self, name: str) -> Ints:
         return self.tensors[f"prior.{name}"].astype(np.int64)
 
+    @functools.cached_property
+    def tables(self) -> list[list[int]]:
+        return rows_of(self.integers("tables"))
+
     def has(self, name: str) -> bool:
         return f"prior.{name}" in self.tensors
 
@@ -215,14 +220,8 @@ def equal_freqs(size: int) -> list[int]:
 
 def rows_of(tables: Ints) -> list[list[int]]:
     """The frequencies of each stored table of a logistic head."""
-    rows: list[list[int]] = []
-    total = 0
-    for freq in tables.tolist():
-        if total % (1 << 20) == 0:
-            rows.append([])
-        rows[-1].append(freq)
-        total += freq
-    return rows
+    ends = np.flatnonzero(np.cumsum(tables) % (1 << 20) == 0) + 1
+    return [row.tolist() for row in np.split(tables, ends) if row.size]
 
 
 class Decoder:
@@ -236,7 +235,7 @@ class Decoder:
         if model.has("exponents"):
             self.exponents = model.integers("exponents")
         if model.has("tables"):
-            self.tables = rows_of(model.integers("tables"))
+            self.tables = model.tables
         self.skips_certain = model.prior.get("skip_certain", False)
 
     def number_of_groups(self, groups: int) -> int:
@@ -331,7 +330,7 @@ def likeliest(model: ModelFile, head: str, outputs: Ints) -> list[int]:
     """The most likely indices under outputs [S, O], for levels that are not read."""
     if head == "categorical":
         return [row.tolist().index(row.max()) for row in outputs]
-    parts = math.gcd(len(rows_of(model.integers("tables"))), 1 << 16)
+    parts = math.gcd(len(model.tables), 1 << 16)
     largest = model.codebook_size - 1
     indices = [(mean + parts // 2) // parts + largest // 2 for mean, _ in outputs.tolist()]
     return [min(max(index, 0), largest) for index in indices]
