@@ -46,7 +46,7 @@ def test_saving_twice_gives_the_same_file(tmp_path):
     paths = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        paths.append(save_tiny_model("residual-speech", tmp_path / name))
+        paths.append(save_tiny_model("residual-image", tmp_path / name))
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
