@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -27,11 +29,14 @@ def test_crops_fill_a_grid_from_the_upper_left():
     assert torch.equal(crops[1, 0], indices[0, 0, 32:64, :32])
 
 
-def test_a_prior_learns_a_pattern():
+def test_a_prior_learns_a_pattern_in_its_time(monkeypatch):
+    readings = itertools.count()  # a step takes a second, on any machine
+    clock = SimpleNamespace(process_time=lambda: float(next(readings)))
+    monkeypatch.setattr(prior_shapes, "time", clock)
     rows = torch.arange(32)
     pattern = ((rows[:, None] + rows) % 2).expand(8, 1, 32, 32)
     shape = Shape.parse("2,3,8,2")
-    prior, figures = prior_shapes.fit(shape, 4, pattern, pattern[:2], 12.0)
-    assert figures["steps"] > 0
+    prior, figures = prior_shapes.fit(shape, 4, pattern, pattern[:2], 150.0)
+    assert figures["steps"] == 149
     assert figures["bits"] < 1.6  # of two at fixed width
     assert len(prior.compress([np.asarray(pattern[0])], 1)[0]) < 32 * 32 * 1.6 / 8
