@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 import tracemalloc
 from dataclasses import replace
@@ -34,6 +35,7 @@ def model(request, tiny_models):
     return tiny_models.get(request.param) or load_tiny_model(request.param)
 
 
+@functools.cache  # the description looks for the model in all folders
 def ends(stream):
     """The end of each level in a stream, in bytes."""
     return [level["end_bytes"] for level in describe(stream)["levels"]]

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tiny import load_tiny_model, noise_clip
 
-from tests.tiny import load_tiny_model, noise_clip
 from vqcodec.bitstream.quiet import (
     Passage,
     build_gain,

@@ -7,8 +7,8 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from tiny import load_tiny_model, noise_clip
 
-from tests.tiny import load_tiny_model, noise_clip
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.bitstream.tags import build_tags, parse_tags

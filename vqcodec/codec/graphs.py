@@ -72,7 +72,7 @@ class Networks:
 
     def prepare(self, name: str) -> None:
         """Make a graph's session in a background thread, while the caller does other work."""
-        if name in self._graphs:
+        if name in self._graphs and (name, num_threads()) not in self._sessions:
             Thread(target=self._prepare, args=(name,), daemon=True).start()
 
     def _prepare(self, name: str) -> None:
