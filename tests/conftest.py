@@ -27,17 +27,27 @@ def pytest_configure() -> None:
 # What takes more than a few seconds: `make quick` leaves it out.
 SLOW = (
     *("training", "networks", "evaluation", "signals", "benchmarks", "priors", "golden"),
-    *("test_reference_decoder.py", "test_readme.py", "test_packaging.py"),
+    *("test_reference_decoder.py", "test_packaging.py"),
     *("codec/test_long_sounds.py", "codec/test_damage.py", "codec/test_progressive.py"),
     *("codec/test_salvage.py", "cli/test_batches.py"),
 )
 
 
+def is_slow(path: Path) -> bool:
+    """Return whether all tests of a file are slow."""
+    return path.relative_to(Path(__file__).parent).as_posix().startswith(SLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import slow tests if none is wanted: torch alone takes seconds."""
+    unwanted = config.getoption("markexpr") == "not slow" and is_slow(collection_path)
+    return True if unwanted else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the slow tests."""
-    folder = Path(__file__).parent
     for item in items:
-        if item.path.relative_to(folder).as_posix().startswith(SLOW):
+        if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
 
 
