@@ -79,6 +79,7 @@ def run(folder, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("remembered_graphs")
 def test_the_commands_of_the_readme_run_in_order(run, folder):
     lines = [line for block in blocks("console") for line in block.splitlines()]
     assert len(lines) > 10

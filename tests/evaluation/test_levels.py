@@ -1,5 +1,7 @@
 """Bits level by level: by the groups of the prior, and all bits of the indices."""
 
+from dataclasses import replace
+
 import pytest
 from tiny import TABLES, load_tiny_model, noise_clip, noise_picture, same_signal
 
@@ -16,14 +18,24 @@ def metered(model, stream):
 
 
 def signal_for(model):
-    """A signal of several segments where the segments of models are long, with two channels."""
-    return noise_picture(80, 48) if model.modality == "image" else noise_clip(40_000, channels=2)
+    """A picture, or a sound of two segments and two channels."""
+    return noise_picture(80, 48) if model.modality == "image" else noise_clip(10_000, channels=2)
+
+
+@pytest.fixture
+def models(tiny_models, monkeypatch):
+    """The tiny models, with short segments for sounds."""
+    for model in (tiny_models["speech"], tiny_models["residual-speech"]):
+        modality = model.parts.modality
+        small = replace(modality.geometry, window=375, segment=250)
+        monkeypatch.setattr(modality, "geometry", small)
+    return tiny_models
 
 
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("quality", [1, 10])
-def test_levels_add_up_to_all_bits_and_the_signal_is_the_same(tiny_models, name, quality):
-    model = tiny_models[name]
+def test_levels_add_up_to_all_bits_and_the_signal_is_the_same(models, name, quality):
+    model = models[name]
     stream = model.compress(signal_for(model), quality=quality)
     decoded, bits = metered(model, stream)
     meter = LevelMeter(model)
@@ -35,6 +47,7 @@ def test_levels_add_up_to_all_bits_and_the_signal_is_the_same(tiny_models, name,
     assert len(bits) == len(TABLES[name]["prior"]["groups"])
     assert sum(bits) == pytest.approx(model.bit_map_of(stream).num_bits)
     segments = parse_stream(stream).segments
+    assert len(segments) == (1 if model.modality == "image" else 2)
     assert 0 <= 8 * sum(map(len, segments)) - sum(bits) < 24 * len(segments)
 
 
@@ -53,8 +66,8 @@ def test_a_level_is_the_bits_of_a_group_of_codebooks(tiny_models, name):
 
 
 @pytest.mark.parametrize("name", ["residual-image", "residual-speech"])
-def test_a_level_that_is_not_coded_has_no_bits(tiny_models, name):
-    model = tiny_models[name]
+def test_a_level_that_is_not_coded_has_no_bits(models, name):
+    model = models[name]
     coarse, fine = (
         metered(model, model.compress(signal_for(model), quality=quality))[1] for quality in (1, 10)
     )
