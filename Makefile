@@ -47,10 +47,11 @@ scale: .venv/ready
 tables: .venv/ready
 	$(BIN)/python benchmarks/documents.py
 
+# Of PyTorch, few modules are used; compiling all would take a minute.
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet fsspec s3fs pyarrow 'moto[s3]' flask flask-cors
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile fsspec s3fs pyarrow 'moto[s3]' flask flask-cors
 	touch $@
 
 .venv-runtime/ready: pyproject.toml
