@@ -83,7 +83,7 @@ def test_a_fitted_prior_needs_fewer_bytes_and_decodes_its_own_streams(pictures, 
         data=[pictures],
         model=str(tiny_model_path("image")),
         part="prior",
-        minutes=3,
+        minutes=1.5,
         clock=ticking(),
     )
     assert adapted.gained
@@ -103,7 +103,7 @@ def test_a_fitted_prior_needs_fewer_bytes_and_decodes_its_own_streams(pictures, 
 def test_a_fitted_decoder_keeps_the_fingerprint_and_the_streams(sounds, tmp_path):
     path = model_with_recipe("speech", AUDIO, tmp_path)
     adapted = adapt_model(
-        data=[sounds], model=str(path), part="decoder", minutes=1, clock=ticking()
+        data=[sounds], model=str(path), part="decoder", minutes=0.3, clock=ticking()
     )
     assert adapted.file.fingerprint == adapted.base.fingerprint
     for prefix in ("encoder.", "quantizer.", "prior.", "graph."):
@@ -114,7 +114,7 @@ def test_a_fitted_decoder_keeps_the_fingerprint_and_the_streams(sounds, tmp_path
 
 def test_prior_and_decoder_are_fitted_one_after_the_other(sounds, tmp_path):
     path = model_with_recipe("speech", AUDIO, tmp_path)
-    adapted = adapt_model(data=[sounds], model=str(path), part="both", minutes=2, clock=ticking())
+    adapted = adapt_model(data=[sounds], model=str(path), part="both", minutes=0.6, clock=ticking())
     assert list(adapted.fits) == ["prior", "decoder"]
     assert same_tensors(adapted.file, adapted.base, "encoder.")
     for prefix in ("decoder.", "prior."):
@@ -123,7 +123,7 @@ def test_prior_and_decoder_are_fitted_one_after_the_other(sounds, tmp_path):
 
 def test_everything_is_fitted_together_and_then_the_prior_again(pictures, tmp_path):
     path = model_with_recipe("image", IMAGE, tmp_path)
-    adapted = adapt_model(data=[pictures], model=str(path), part="all", minutes=2, clock=ticking())
+    adapted = adapt_model(data=[pictures], model=str(path), part="all", minutes=0.6, clock=ticking())
     assert list(adapted.fits) == ["all", "prior"]
     for prefix in ("encoder.", "decoder.", "quantizer.", "prior."):
         assert not same_tensors(adapted.file, adapted.base, prefix)
