@@ -7,6 +7,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv-runtime/bin
 
+# A file's tests share fixtures. Files come in the order of tests/conftest.py: the slow ones first.
+IN_TWO_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+
 # Modules are compiled once: tests start hundreds of commands.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -25,23 +28,23 @@ types: .venv/ready
 	$(BIN)/mypy
 
 unit: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_TWO_PROCESSES)
 
 coverage: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_TWO_PROCESSES) --cov --cov-report=term:skip-covered
 
 quick: .venv/ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_TWO_PROCESSES) -m 'not slow'
 
 # The commands once more, where torch is not installed.
 runtime: .venv-runtime/ready
-	$(RUNTIME)/python -m pip install --quiet 'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6.100'
-	OMP_NUM_THREADS=1 $(RUNTIME)/python -m pytest -n 2 --dist loadfile tests/cli
+	$(RUNTIME)/python -m pip install --quiet 'pytest>=8' 'pytest-xdist>=3.7' 'hypothesis>=6.100'
+	OMP_NUM_THREADS=1 $(RUNTIME)/python -m pytest $(IN_TWO_PROCESSES) tests/cli
 
 # Clusters, too: tests with workers that are killed take minutes.
 scale: .venv/ready
 	$(BIN)/python -m pip install --quiet --editable '.[scale]'
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/cli/test_ray.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(IN_TWO_PROCESSES) tests/cli/test_ray.py
 
 # Puts the figures of benchmarks/results into the tables of README.md, docs and model cards.
 tables: .venv/ready
