@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from vqcodec.codec.loading import read_model
 from vqcodec.codec.model import Model
+from vqcodec.layout import Geometry
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
 
@@ -138,6 +140,12 @@ def tiny_model_path(name: str) -> Path:
 def load_tiny_model(name: str) -> Model:
     """Return a newly loaded tiny model."""
     return read_model(tiny_model_path(name))
+
+
+def short_segments(model: Model) -> Geometry:
+    """Return the model's geometry with windows and segments of a quarter of their length."""
+    own = model.parts.modality.geometry
+    return replace(own, window=own.window // 4, segment=own.segment // 4)
 
 
 def noise_picture(width: int, height: int, *, channels: int = 3, seed: int = 0) -> Picture:

@@ -16,7 +16,7 @@ from vqcodec.url_schemes import open_store
 pytest.importorskip("fsspec")
 
 
-@pytest.fixture(params=["memory", "s3"])
+@pytest.fixture(params=["memory", pytest.param("s3", marks=pytest.mark.slow)])
 def root(request):
     """The URL of an empty folder."""
     if request.param == "s3":

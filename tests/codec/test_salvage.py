@@ -1,10 +1,8 @@
 """Damaged streams, restored as far as they are whole."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from tiny import load_tiny_model, noise_clip, noise_picture
+from tiny import load_tiny_model, noise_clip, noise_picture, short_segments
 
 from vqcodec.bitstream.header import build_header
 from vqcodec.bitstream.sections import Section, Tag, build_section
@@ -18,9 +16,8 @@ from vqcodec.signals.picture import Picture
 def speech():
     """A model with short windows and segments."""
     model = load_tiny_model("speech")
-    modality = model.parts.modality
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(modality, "geometry", replace(modality.geometry, window=375, segment=250))
+        patch.setattr(model.parts.modality, "geometry", short_segments(model))
         yield model
 
 

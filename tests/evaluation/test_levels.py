@@ -1,9 +1,7 @@
 """Bits level by level: by the groups of the prior, and all bits of the indices."""
 
-from dataclasses import replace
-
 import pytest
-from tiny import TABLES, load_tiny_model, noise_clip, noise_picture, same_signal
+from tiny import TABLES, load_tiny_model, noise_clip, noise_picture, same_signal, short_segments
 
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.evaluation.levels import LevelMeter
@@ -26,9 +24,7 @@ def signal_for(model):
 def models(tiny_models, monkeypatch):
     """The tiny models, with short segments for sounds."""
     for model in (tiny_models["speech"], tiny_models["residual-speech"]):
-        modality = model.parts.modality
-        small = replace(modality.geometry, window=375, segment=250)
-        monkeypatch.setattr(modality, "geometry", small)
+        monkeypatch.setattr(model.parts.modality, "geometry", short_segments(model))
     return tiny_models
 
 

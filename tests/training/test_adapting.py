@@ -123,7 +123,9 @@ def test_prior_and_decoder_are_fitted_one_after_the_other(sounds, tmp_path):
 
 def test_everything_is_fitted_together_and_then_the_prior_again(pictures, tmp_path):
     path = model_with_recipe("image", IMAGE, tmp_path)
-    adapted = adapt_model(data=[pictures], model=str(path), part="all", minutes=0.6, clock=ticking())
+    adapted = adapt_model(
+        data=[pictures], model=str(path), part="all", minutes=0.6, clock=ticking()
+    )
     assert list(adapted.fits) == ["all", "prior"]
     for prefix in ("encoder.", "decoder.", "quantizer.", "prior."):
         assert not same_tensors(adapted.file, adapted.base, prefix)
