@@ -1,7 +1,7 @@
 """Bit maps: the bits of each position of a stream."""
 
 import pytest
-from tiny import HOP, PATCH, SAMPLE_RATE, noise_clip, noise_picture
+from tiny import HOP, PATCH, SAMPLE_RATE, noise_clip, noise_picture, short_segments
 
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.errors import MissingModelError
@@ -21,17 +21,20 @@ def test_the_positions_of_a_picture_add_up_to_its_payload(tiny_models, name):
 
 
 @pytest.mark.parametrize("name", ["speech", "residual-speech"])
-def test_the_frames_of_each_channel_add_up_to_its_payload(tiny_models, name):
-    clip = noise_clip(1010 * HOP, channels=2)  # two segments per channel
-    stream = tiny_models[name].compress(clip, quality=3, separate_channels=True)
-    bit_map = tiny_models[name].bit_map_of(stream)
+def test_the_frames_of_each_channel_add_up_to_its_payload(tiny_models, name, monkeypatch):
+    model = tiny_models[name]
+    geometry = short_segments(model)
+    monkeypatch.setattr(model.parts.modality, "geometry", geometry)
+    clip = noise_clip((geometry.segment + 10) * HOP, channels=2)  # two segments per channel
+    stream = model.compress(clip, quality=3, separate_channels=True)
+    bit_map = model.bit_map_of(stream)
     assert bit_map.step == HOP / SAMPLE_RATE
     segments = parse_stream(stream).segments
     assert len(segments) == 4
     for channel, plane in enumerate(bit_map.planes):
         first, second = (8 * len(payload) for payload in segments[2 * channel : 2 * channel + 2])
-        assert plane[:1000].sum() == pytest.approx(first, abs=12)
-        assert plane[1000:].sum() == pytest.approx(second, abs=12)
+        assert plane[: geometry.segment].sum() == pytest.approx(first, abs=12)
+        assert plane[geometry.segment :].sum() == pytest.approx(second, abs=12)
 
 
 def test_a_sound_without_samples_has_no_bits(audio_model):
