@@ -61,8 +61,8 @@ def audio_tables(quantizer, **prior):
 
 PAPER_IMAGE = {
     "modality": "image",
-    "network": {"kind": "paper", "dim": 3, "width": 8, "num_units": 1},
-    "quantizer": {"kind": "finite_scalar", "levels": [5, 3, 3]},
+    "network": {"kind": "paper", "dim": 4, "width": 32, "num_units": 1},
+    "quantizer": {"kind": "finite_scalar", "levels": [5, 3, 3, 3]},
     "prior": {"kind": "grid", "head": "categorical", "groups": [1], "width": 16},
 }
 PAPER_AUDIO = {

@@ -56,7 +56,7 @@ PAPER_AUDIO: dict[str, Any] = {
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "patches": ("image", PATCHES),
     "patches-gated": ("image", {**PATCHES, "gated": True}),
-    "image-paper": ("image", {"kind": "paper", "dim": 3, "width": 8, "num_units": 1}),
+    "image-paper": ("image", {"kind": "paper", "dim": 4, "width": 32, "num_units": 1}),
     "mdct": ("audio", MDCT),
     "mdct-excited": ("audio", EXCITED),
     "mdct-voices": ("audio", {**EXCITED, "voice_dim": 3}),
