@@ -85,6 +85,7 @@ def test_the_usual_quality_is_5():
         require_quality(10.5)
 
 
+@pytest.mark.slow  # imports torch
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 @pytest.mark.parametrize("device", ["nonsense", "cuda:999"])
 def test_a_device_that_is_not_there_is_a_usage_error(device):
