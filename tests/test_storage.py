@@ -13,7 +13,7 @@ from vqcodec.errors import InputError, OutputError, UsageError
 pytest.importorskip("fsspec")
 
 
-@pytest.fixture(params=["memory", "s3", "sftp"])
+@pytest.fixture(params=["memory", pytest.param("s3", marks=pytest.mark.slow), "sftp"])
 def root(request, tmp_path, monkeypatch):
     """The URL of an empty folder in a store of each kind."""
     if request.param == "s3":
