@@ -57,7 +57,10 @@ def by_forking(arguments):
     context.set_forkserver_preload(["torch._dynamo", "vqcodec.training.commands"])
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    processes = [context.Process(target=be_process, args=(n, port, arguments)) for n in range(2)]
+    processes = [
+        context.Process(target=be_process, args=(rank, port, arguments), daemon=True)
+        for rank in range(2)
+    ]
     for process in processes:
         process.start()
     return processes
