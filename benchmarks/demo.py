@@ -27,6 +27,7 @@ QUALITY = {
     "ms_ssim": "MS-SSIM {:.4f}",
     "pesq_wb": "PESQ-WB {:.2f}",
     "stoi": "STOI {:.3f}",
+    "visqol_audio": "ViSQOL audio {:.2f}",
 }
 
 
@@ -84,9 +85,12 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     originals = sorted(p for p in SAMPLES.iterdir() if p.suffix in (".png", ".flac"))
     streams = [folder / f"{path.stem}.vqc" for path in originals]
-    pictures, voices = ([p for p in originals if p.suffix == kind] for kind in (".png", ".flac"))
+    pictures = [path for path in originals if path.suffix == ".png"]
+    voices = [path for path in originals if path.name.startswith("voice")]
+    music = [path for path in originals if path not in (*pictures, *voices)]
     vqcodec("compress", *pictures, "-o", folder, "-f", "-q")
     vqcodec("compress", *voices, "--bitrate", "3k", "-o", folder, "-f", "-q")
+    vqcodec("compress", *music, "--bitrate", "16k", "-o", folder, "-f", "-q")
     vqcodec("decompress", *streams, "-o", folder, "-f", "-q")
     restored = [
         stream.with_suffix(".decoded.png" if path.suffix == ".png" else ".decoded.wav")

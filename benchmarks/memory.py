@@ -78,7 +78,9 @@ def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, nargs="+", default=sorted(SAMPLES.glob("*.png")))
-    parser.add_argument("--voices", type=Path, nargs="+", default=sorted(SAMPLES.glob("*.flac")))
+    parser.add_argument(
+        "--voices", type=Path, nargs="+", default=sorted(SAMPLES.glob("voice_*.flac"))
+    )
     parser.add_argument("--hours", type=float, nargs="+", default=[1, 2], help="of speech")
     options = parser.parse_args()
     works = {}
