@@ -1,8 +1,8 @@
-"""Tables of the gains of ideas: steps of an ablation, and decoding as another speaker."""
+"""Tables of the gains of ideas: steps of an ablation, designs, and decoding as another speaker."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from table_text import Results, markdown, origin, percentage
 
@@ -32,6 +32,35 @@ def ablation_table(name: str) -> Callable[[Results], str]:
         return markdown(header, rows) + origin(result)
 
     return table
+
+
+def designs_table(results: Results) -> str:
+    """Return the scores of the designs of `benchmarks/sound_designs.py`."""
+    result = results.get("sound_designs")
+    if result is None:
+        return ""
+    usual, *others = result["designs"]
+    scores = {
+        "lsd_db": "log-spectral distance, dB",
+        "nmr_db": "noise to mask, dB",
+        "visqol_audio": "ViSQOL audio",
+        "pre_echo_db": "before attacks, dB",
+    }
+    rows = [["as `audio`", *(_pair(usual[key]) for key in scores)]]
+    for design in others:
+        changes = [
+            f"{key} {value:g}"
+            for key, value in design.items()
+            if key not in scores and value != usual[key]
+        ]
+        rows.append([", ".join(changes), *(_pair(design[key]) for key in scores)])
+    rates = " and ".join(f"{rate:g}" for rate in result["rates_kbps"])
+    count = f"Means over {result['num_files']} sounds, at {rates} kbit/s.\n\n"
+    return count + markdown(["design", *scores.values()], rows) + origin(result)
+
+
+def _pair(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.2f}" for value in values)
 
 
 def speakers_table(results: Results) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from result import write_result
 from torch import Tensor
 
+from vqcodec.evaluation.metrics.attacks import pre_echo
 from vqcodec.evaluation.metrics.masking import noise_to_mask
 from vqcodec.evaluation.metrics.spectra import log_spectral_distance
 from vqcodec.evaluation.metrics.visqol import visqol_audio
@@ -29,6 +30,7 @@ from vqcodec.signals.sound_files import read_clip
 SAMPLE_RATE, SECONDS, NUM_BANDS = 48_000, 5.0, 54
 RATE_BYTES = (30, 75, 120)
 RATES_KBPS = (12.0, 24.0)  # at which scores are interpolated
+SCORES = ("lsd_db", "nmr_db", "visqol_audio", "pre_echo_db")
 LOOKED_UP = 6.0  # bits that a symbol costs in the histogram of a context
 
 Floats = NDArray[np.float64]
@@ -44,12 +46,13 @@ class Design:
     masking: float = slots.MASKING
     width_power: float = stereo.WIDTH_POWER
     split_cost: float = stereo.SPLIT_COST
+    attack_cost: float = stereo.ATTACK_COST
     rounding: float = 0.6
 
     def build(self) -> Autoencoder:
         """Return the design with its steps, and noise whose gain is not trained."""
         slots.MASKING, stereo.WIDTH_POWER = self.masking, self.width_power
-        stereo.SPLIT_COST = self.split_cost
+        stereo.SPLIT_COST, stereo.ATTACK_COST = self.split_cost, self.attack_cost
         band_bins = self.hop_length // 64
         network = {
             "kind": "blocks",
@@ -81,6 +84,8 @@ DESIGNS = (
     Design(masking=0.7, width_power=0.6),
     Design(masking=0.85, width_power=0.3),
     Design(split_cost=0.1),
+    Design(attack_cost=0.5),
+    Design(split_cost=100.0),  # whole frames only
     Design(hop_length=1_024),
     Design(hop_length=1_024, num_slots=32),
     Design(hop_length=1_024, num_slots=32, masking=0.7, width_power=0.6, split_cost=0.1),
@@ -144,7 +149,7 @@ def score(design: Design, sounds: list[NDArray[np.float32]]) -> dict[str, Any]:
             float(np.interp(np.log(kbps), logarithms, [point[name] for point in points]))
             for kbps in RATES_KBPS
         ]
-        for name in ("lsd_db", "nmr_db", "visqol_audio")
+        for name in SCORES
     }
 
 
@@ -156,7 +161,7 @@ def scores_at(
     quantizer: Any = autoencoder.quantizer
     fraction, frames = quantizer.rate_fraction(rate), autoencoder.encoder.frames
     histograms = [Histograms() for _ in range(4)]
-    scores: list[tuple[float, float, float]] = []
+    scores: list[tuple[float, ...]] = []
     for sound in sounds:
         length = sound.shape[1] // frames.config.hop_length * frames.config.hop_length
         signal = np.ascontiguousarray(sound[:, :length])
@@ -169,12 +174,13 @@ def scores_at(
                 log_spectral_distance(signal, decoded, SAMPLE_RATE),
                 noise_to_mask(signal, decoded)["nmr_db"] or 0.0,
                 visqol_audio(signal.mean(0), decoded.mean(0)) or 0.0,
+                np.nan if (excess := pre_echo(signal, decoded)) is None else excess,
             )
         )
     seconds = sum(sound.shape[1] for sound in sounds) / SAMPLE_RATE
     kbps = sum(found.bits() for found in histograms) / seconds / 1000
-    means = [float(column) for column in np.mean(scores, axis=0)]
-    return {"kbps": kbps, **dict(zip(("lsd_db", "nmr_db", "visqol_audio"), means, strict=True))}
+    means = [float(column) for column in np.nanmean(scores, axis=0)]  # some have no attack
+    return {"kbps": kbps, **dict(zip(SCORES, means, strict=True))}
 
 
 def count_all(
