@@ -76,9 +76,10 @@ class GridGroup(GroupLayers):
                 seen = _windows(padded[offset[0] + row :: period][rows], kernel)
                 seen = seen[:, offset[1] :: period][:, :width]
                 sums += seen.reshape(count, -1).dot(of_rows[row])
-            context = self.context.requantize(sums, self.context.bias[phase])
-            trunk = self.trunk(np.ascontiguousarray(state[rows]).reshape(count, -1))
-            found = self.head(activate(self.hidden(activate(trunk + context))))
+            hidden = self.trunk(np.ascontiguousarray(state[rows]).reshape(count, -1))
+            hidden += self.context.requantize(sums, self.context.bias[phase])
+            hidden = self.hidden(activate(hidden, hidden))
+            found = self.head(activate(hidden, hidden))
             outputs[rows] = found.reshape(-1, width, found.shape[1])
 
         in_blocks(predict_rows, height, width)
@@ -98,10 +99,10 @@ class GridGroup(GroupLayers):
             sums = seen[:count].dot(of_rows[0])
             sums += seen[width : width + count].dot(of_rows[1])
             sums += seen[2 * width :].dot(of_rows[2])
-            changed = activate(self.update.requantize(sums, self.update.bias))
-            advanced[rows] = saturate(
-                state[rows] + self.merge(changed).reshape(-1, width, num_states)
-            )
+            sums = self.update.requantize(sums, self.update.bias)
+            changed = self.merge(activate(sums, sums)).reshape(-1, width, num_states)
+            changed += state[rows]
+            saturate(changed, advanced[rows])
 
         in_blocks(advance_rows, height, width)
         return advanced

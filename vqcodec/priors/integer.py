@@ -43,17 +43,17 @@ _LIMITS = {
 _FEW_ROWS = 1 if _has_avx512() else 3
 
 
-def activate(values: Array) -> Array:
-    """Return values (float64 or int64) clamped to 0 … ACTIVATION_LIMIT."""
+def activate(values: Array, out: Array | None = None) -> Array:
+    """Return values (float64 or int64) clamped to 0 … ACTIVATION_LIMIT, in `out` if given."""
     _, zero, largest = _LIMITS[values.dtype]
-    clamped: Array = values.clip(zero, largest)
+    clamped: Array = values.clip(zero, largest, out=out)
     return clamped
 
 
-def saturate(values: Array) -> Array:
-    """Return values (float64 or int64) clamped to ±ACTIVATION_LIMIT."""
+def saturate(values: Array, out: Array | None = None) -> Array:
+    """Return values (float64 or int64) clamped to ±ACTIVATION_LIMIT, in `out` if given."""
     least, _, largest = _LIMITS[values.dtype]
-    clamped: Array = values.clip(least, largest)
+    clamped: Array = values.clip(least, largest, out=out)
     return clamped
 
 
