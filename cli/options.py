@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 
 from vqcodec.errors import UsageError, VqcodecError
-
-DEFAULT_QUALITY = 5.0
+from vqcodec.rate import DEFAULT_QUALITY
 
 
 def _model_names() -> list[str]:

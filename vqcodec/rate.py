@@ -1,4 +1,6 @@
-"""Bit rates: bits per second and bits per pixel."""
+"""Bit rates: bits per second and bits per pixel; the quality that decides them by default."""
+
+DEFAULT_QUALITY = 5.0  # of 1 … 10
 
 
 def bits_per_second(size_bytes: int, duration_s: float) -> float:

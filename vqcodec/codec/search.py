@@ -9,10 +9,11 @@ from vqcodec.codec.compress import compress_signal
 from vqcodec.codec.decompress import decompress_stream
 from vqcodec.codec.parts import Parts, Progress
 from vqcodec.errors import UsageError
+from vqcodec.rate import DEFAULT_QUALITY
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.picture import Picture, psnr
 
-LOWEST_QUALITY, DEFAULT_QUALITY, HIGHEST_QUALITY = 1.0, 5.0, 10.0
+LOWEST_QUALITY, HIGHEST_QUALITY = 1.0, 10.0
 
 
 def rate_of(parts: Parts, quality: float) -> int:
