@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -114,7 +115,7 @@ def evaluate_folders(
     copies = LocalCopies(sources, suffixes_to_measure())
     files = readable_files(find_by_modality(copies.paths), reading, skip_bad=skip_bad, quiet=quiet)
     missing += _missing_metrics(files, quiet=quiet)
-    models = _models(model, files, device)
+    models = _models(model, files, device, reading, quiet=quiet)
     tasks = _tasks(files, models, baselines, qualities, reading)
     if plot is not None:
         require_curve(tasks)
@@ -196,12 +197,34 @@ def _parse_qualities(text: str) -> list[float]:
         raise UsageError(f"--quality {text}: not a list of numbers like 1,3,5,8") from error
 
 
-def _models(name: str | None, files: Files, device: str) -> list[Model]:
+def _models(
+    name: str | None, files: Files, device: str, reading: ReadOptions, *, quiet: bool
+) -> list[Model]:
     """Return the model of this name, or else the usual one for each modality there is."""
     from vqcodec.codec.zoo import default_model_name
 
-    names = [name] if name else [default_model_name(key) for key in MODALITIES if files[key]]
-    return [load_model(name, device) for name in names]
+    if name:
+        return [load_model(name, device)]
+    usual = {"image": default_model_name("image")} if files["image"] else {}
+    if files["audio"]:
+        usual["audio"] = _usual_model(files["audio"], reading, quiet=quiet)
+    return [load_model(usual[key], device) for key in MODALITIES if key in usual]
+
+
+def _usual_model(sounds: Sequence[Path], reading: ReadOptions, *, quiet: bool) -> str:
+    """Return the model that `compress` takes for most of these sounds."""
+    from vqcodec.codec.zoo import choose_model
+    from vqcodec.signals.files import open_signal
+
+    chosen: Counter[str] = Counter()
+    for path in sounds:
+        with path.open("rb") as file:
+            chosen[choose_model(open_signal(file, str(path), options=reading)).name] += 1
+    ((name, count),) = chosen.most_common(1)
+    if count < len(sounds):
+        text = f"'compress' takes it for {count} of {len(sounds)} sounds; --model overrules"
+        note(f"all sounds are measured with model {name}: {text}", quiet=quiet)
+    return name
 
 
 def _missing_metrics(files: Files, *, quiet: bool) -> list[str]:

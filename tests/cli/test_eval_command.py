@@ -12,6 +12,7 @@ from PIL import Image
 
 from vqcodec import pool
 from vqcodec.evaluation import run as evaluation
+from vqcodec.modalities.base import ModelChoice
 
 
 @pytest.fixture(autouse=True)
@@ -307,3 +308,22 @@ def test_a_file_that_vanishes_costs_a_line_and_not_the_run(vqc, zoo, photo, tmp_
     assert {record["file"] for record in outcome.json["records"]} == {"photo.png"}
     other.write_bytes(photo.read_bytes())
     assert vqc(*arguments, "--skip-bad").exit_code == 0
+
+
+def test_sounds_go_to_the_model_that_compress_takes_for_most_of_them(
+    vqc, zoo, voice, tmp_path, monkeypatch
+):
+    zoo.installed.append(type(zoo.speech)("audio", "audio", "05060708"))
+    monkeypatch.setattr(
+        sys.modules["vqcodec.codec.zoo"],
+        "choose_model",
+        lambda sound: ModelChoice("audio" if sound.sample_rate > 16_000 else "speech"),
+    )
+    for name in ("music.wav", "rain.wav"):
+        soundfile.write(tmp_path / name, np.zeros(4_800), 48_000)
+    outcome = vqc("eval", tmp_path, "--json")
+    assert {record["codec"] for record in outcome.json["records"]} == {"audio"}
+    assert "with model audio: 'compress' takes it for 2 of 3 sounds" in outcome.stderr
+    assert "takes it for" not in vqc("eval", tmp_path / "rain.wav").stderr
+    named = vqc("eval", tmp_path, "--model", "speech", "--json")
+    assert {record["codec"] for record in named.json["records"]} == {"speech"}
