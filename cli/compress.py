@@ -41,7 +41,7 @@ from .options import (
     require_cpu,
 )
 from .outputs import Outputs, Source, find_sources
-from .paths import STDIO, open_source
+from .paths import STDIO, STREAM_SUFFIX, open_source
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from vqcodec.signals.files import LazySignal
     from vqcodec.signals.options import ReadOptions
 
-SUFFIX = ".vqc"
 # Files in folders go by name. These are read, though nothing is written as them.
 _MORE_SUFFIXES = {".gif", ".jfif", ".jp2", ".opus", ".oga", ".au", ".caf", ".aifc"}
 
@@ -146,7 +145,8 @@ def compress(
 
 def _suffix_of(source: Source) -> str | None:
     """Return how the result's name ends; None for a stream, which the work will refuse."""
-    return None if Path(source.name).suffix == SUFFIX and is_stream(source.name) else SUFFIX
+    looks_coded = Path(source.name).suffix == STREAM_SUFFIX
+    return None if looks_coded and is_stream(source.name) else STREAM_SUFFIX
 
 
 def _suffixes(inputs: Sequence[str]) -> Collection[str]:
@@ -182,7 +182,7 @@ class _Compression:
         from vqcodec.signals.files import notes_of, open_signal
 
         name = display_name(source.name)
-        target = self.outputs.target(source, SUFFIX)
+        target = self.outputs.target(source, STREAM_SUFFIX)
         with open_source(source.name) as file:
             refuse_stream(file, name)
             signal = open_signal(file, name, options=self.reading)

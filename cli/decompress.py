@@ -36,13 +36,12 @@ from .options import (
     require_within,
 )
 from .outputs import Outputs, Source, digest_of, find_sources
-from .paths import STDIO, check_space, choose_format, open_source
+from .paths import STDIO, STREAM_SUFFIX, check_space, choose_format, open_source
 
 if TYPE_CHECKING:
     from vqcodec.bitstream.header import Modality
     from vqcodec.signals.sound import Sound
 
-STREAM_SUFFIX = ".vqc"
 _HEADER_BYTES = 64  # more than a header has
 
 

@@ -21,6 +21,7 @@ from vqcodec.urls import is_url
 from .console import write_stdout
 
 STDIO = "-"
+STREAM_SUFFIX = ".vqc"
 _COPIED = 1 << 20  # bytes per copied block
 
 

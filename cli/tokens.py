@@ -75,7 +75,8 @@ def tokens(
 ) -> None:
     """Write the indices of sounds or pictures, for models over tokens.
 
-    The inputs are all sounds or all pictures. Sounds are mixed down to one channel.
+    The inputs are all sounds or all pictures. Sounds are mixed down to one channel;
+    models such as `audio` keep two.
     `vqcodec.tokens` reads shards in Python.
     """
     from vqcodec.tokens.parquet import require_pyarrow

@@ -76,6 +76,7 @@ def test_a_missing_key_gets_its_default():
         ({"count": "1"}, "outer.count: '1' is not of type int"),
         ({"count": 1, "share": "much"}, "outer.share: 'much' is not of type float"),
         ({"count": 1, "share": True}, "outer.share: True is not of type float"),
+        ({"count": 1, "share": 10**400}, "outer.share: a number that is too large"),
         ({"count": 1, "name": 3}, "outer.name: 3 is not of type str"),
         ({"count": 1, "on": 1}, "outer.on: 1 is not of type bool"),
         ({"count": 1, "kind": "c"}, "outer.kind: 'c' is not one of 'a', 'b'"),

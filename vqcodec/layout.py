@@ -22,7 +22,7 @@ class Geometry:
 
     Attributes:
         step: samples or pixels per grid position.
-        tail_trim: samples that the last position has less than `step`.
+        tail_trim: how many samples fewer than `step` the last position has.
         encoder_reach: the encoder's receptive field, in positions on each side.
         decoder_reach: the decoder's receptive field, in positions on each side.
         window: positions along each axis that are computed in one run.

@@ -71,8 +71,8 @@ def small_windows(tiny_models, monkeypatch):
 
 @pytest.fixture
 def few_at_a_time(monkeypatch):
-    """Limit the segments that are decoded side by side to two."""
-    monkeypatch.setattr(segments, "POSITIONS_AT_A_TIME", 2 * SEGMENT)
+    """Limit the segments that are decoded side by side to one for each thread."""
+    monkeypatch.setattr(segments, "INDICES_AT_A_TIME", 1)
 
 
 @pytest.mark.parametrize("size", [1, 777, HOP, LONG])
@@ -83,6 +83,18 @@ def test_the_stream_does_not_depend_on_the_block_length(model, size, sample_rate
     assert model.compress(Pieces(clip.waveform, size, sample_rate), quality=3) == stream
 
 
+@pytest.mark.parametrize(("positions", "rows"), [(1, 3), (5 * SEGMENT, 5)])
+def test_segments_that_are_decoded_together_are_bounded_by_their_indices(
+    audio_model, monkeypatch, positions, rows
+):
+    stream = parse_stream(audio_model.compress(noise_clip(LONG), quality=3))
+    num_codebooks = len(audio_model.encode(noise_clip(10), quality=3))
+    monkeypatch.setattr(segments, "INDICES_AT_A_TIME", positions * num_codebooks)
+    monkeypatch.setattr(segments, "num_threads", lambda: 3)
+    found = segments.SegmentRows(stream, audio_model.parts)
+    assert found.rows_at_a_time == rows
+
+
 @pytest.mark.parametrize("separate_channels", [False, True])
 def test_indices_do_not_depend_on_how_many_segments_are_decoded_side_by_side(
     audio_model, few_at_a_time, monkeypatch, separate_channels
@@ -91,7 +103,7 @@ def test_indices_do_not_depend_on_how_many_segments_are_decoded_side_by_side(
     stream = audio_model.compress(clip, quality=3, separate_channels=separate_channels)
     few = audio_model.decompress(stream).waveform
     indices, bit_map = audio_model.indices_of(stream), audio_model.bit_map_of(stream)
-    monkeypatch.setattr(segments, "POSITIONS_AT_A_TIME", 1 << 16)
+    monkeypatch.setattr(segments, "INDICES_AT_A_TIME", 1 << 30)
     assert np.array_equal(audio_model.decompress(stream).waveform, few)
     assert np.array_equal(audio_model.indices_of(stream), indices)
     assert np.array_equal(audio_model.bit_map_of(stream).planes, bit_map.planes)

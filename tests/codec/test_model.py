@@ -122,9 +122,15 @@ def test_an_unavailable_device_is_refused(model):
     assert model.to("cpu") is model
     with pytest.raises(UsageError, match="device 'nonsense': not one of cpu, cuda"):
         model.to("nonsense")
-    for device in ("cuda:99", "cpu:x"):
+    for device in ("cuda:99", "cpu:x", "cpu:3"):
         with pytest.raises(UsageError, match=f"device '{device}': "):
             model.to(device)
+
+
+def test_indices_of_a_picture_without_positions_are_refused(image_model):
+    empty = image_model.encode(noise_picture(32, 32))[:, :0]
+    with pytest.raises(UsageError, match="at least one position"):
+        image_model.decode(empty)
 
 
 def test_rates_increase_with_quality(model):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from vqcodec.codec.loading import read_model
+from vqcodec.codec.model import Model
 from vqcodec.codec.model_file import (
     METADATA_KEY,
     checksum_of,
@@ -19,6 +21,7 @@ from vqcodec.codec.model_file import (
     write_model_file,
 )
 from vqcodec.errors import ModelFileError, OutputError
+from vqcodec.priors.grid import GridPrior
 
 
 @pytest.fixture(params=["image", "residual-speech"])
@@ -52,6 +55,34 @@ def test_a_rewritten_file_is_the_same_model(path, tmp_path):
     copy, original = read_model(rewritten(path, tmp_path, len)), read_model(path)
     assert copy.fingerprint == original.fingerprint
     assert copy.name == original.name
+
+
+def test_a_prior_of_other_grids_is_refused(tiny_folder, monkeypatch):
+    monkeypatch.setattr(GridPrior, "num_axes", 1)
+    with pytest.raises(ModelFileError, match="prior: kind 'grid' is not for image"):
+        read_model(tiny_folder / "image.safetensors")
+
+
+@pytest.mark.parametrize("name", ["image", "speech"])
+@pytest.mark.parametrize("graph", ["encoder", "decoder"])
+def test_a_network_whose_result_has_another_shape_is_refused(tiny_folder, name, graph):
+    model = read_model(tiny_folder / f"{name}.safetensors")
+    signal = model.sample(seed=1, width=20, height=20, duration_s=0.02)
+    stream = model.compress(signal)
+
+    class Wrong:
+        def __getattr__(self, other):
+            return getattr(model.parts.networks, other)
+
+        def encode(self, signal, rate):
+            return model.parts.networks.encode(signal, rate)[..., :-1]
+
+        def decode(self, latents, rate, corner, speaker, spare_cores):  # noqa: ARG002
+            return latents
+
+    wrong = Model(replace(model.parts, networks=Wrong()), digest="", card={})
+    with pytest.raises(ModelFileError, match=f"its {graph} returns"):
+        wrong.compress(signal) if graph == "encoder" else wrong.decompress(stream)
 
 
 def test_int64_arithmetic_gives_the_same_model(path):

@@ -62,6 +62,22 @@ def test_the_stream_holds_what_encode_returns(model):
     assert np.array_equal(indices, coded)
 
 
+@pytest.mark.parametrize("channels", [3, 4, 6])
+def test_indices_of_more_channels_are_those_of_their_mean(model, channels):
+    clip = noise_clip(2_000, channels=channels)
+    mean = AudioClip(clip.waveform.mean(axis=0, keepdims=True), clip.sample_rate)
+    indices = model.encode(clip, quality=9)
+    assert np.mean(indices != model.encode(mean, quality=9)) < 0.01
+    assert model.decode(indices, quality=9).num_channels == 1
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+def test_a_completed_sound_has_all_channels(model, channels):
+    clip = noise_clip(2_000, channels=channels)
+    found = model.complete(clip, seed=1, keep=0.5)
+    assert found.waveform.shape == clip.waveform.shape
+
+
 LONG = 300 * PAIR_HOP + 17  # three windows and segments
 
 

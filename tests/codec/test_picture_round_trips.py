@@ -142,7 +142,7 @@ def test_a_picture_in_many_stripes_equals_one_stripe(model, size, monkeypatch):
     monkeypatch.setattr(modality, "geometry", small)
     stream = model.compress(picture)
     indices = model.encode(picture)
-    monkeypatch.setattr("vqcodec.codec.segments.POSITIONS_AT_A_TIME", 1)
+    monkeypatch.setattr("vqcodec.codec.segments.INDICES_AT_A_TIME", 1)
     assert np.array_equal(model.indices_of(stream)[0], indices)
     decoded = model.decode(indices).pixels[: size[1], : size[0]]
     assert np.array_equal(model.decompress(stream).pixels, decoded)

@@ -69,7 +69,7 @@ def test_every_level_has_a_payload_for_every_segment(model, size, monkeypatch):
     plain, stream = (model.compress(picture, progressive=way) for way in (False, True))
     assert len(parse_stream(plain).segments) > 4
     assert np.array_equal(model.indices_of(stream)[0], model.encode(picture))
-    monkeypatch.setattr("vqcodec.codec.segments.POSITIONS_AT_A_TIME", 1)
+    monkeypatch.setattr("vqcodec.codec.segments.INDICES_AT_A_TIME", 1)
     assert same_signal(model.decompress(stream), model.decompress(plain))
     assert same_signal(
         model.decompress(stream[: ends(stream)[0]], level=1), model.decompress(plain, level=1)

@@ -11,6 +11,7 @@ from vqcodec.entropy.frequencies import (
     freqs_from_exponents,
     freqs_from_probabilities,
     make_exp2_table,
+    uniform_freqs,
 )
 
 TABLE = make_exp2_table()
@@ -24,6 +25,13 @@ def freqs_in_fractions(z, table):
     freqs = [1 + share.numerator // share.denominator for share in shares]
     freqs[z.index(min(z))] += TOTAL - sum(freqs)
     return freqs
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 511, 1024, MAX_ALPHABET])
+def test_uniform_frequencies_differ_by_the_remainder_only(size):
+    first, *others = uniform_freqs(size)[0].tolist()
+    assert first == TOTAL // size + TOTAL % size
+    assert others == [TOTAL // size] * (size - 1)
 
 
 @pytest.mark.parametrize("num_rows", [0, 1, 2, 65])

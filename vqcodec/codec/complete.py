@@ -83,7 +83,7 @@ def complete_signal(
     """
     known = np.where(unknown, UNKNOWN, indices)
     filled = parts.prior.fill(known, rate, generator, temperature, num_sweeps)
-    facts = parts.modality.facts(signal, separate_channels=False)
+    facts = parts.modality.facts_of_one_plane(signal)
     return synthesise(parts, filled, facts, rate)
 
 
@@ -94,7 +94,7 @@ def _grid(parts: Parts, signal: LazySignal) -> tuple[int, ...]:
         UsageError: the signal is of the other modality, empty, or larger than what is sampled.
     """
     modality = parts.modality
-    facts = modality.facts(signal, separate_channels=False)
+    facts = modality.facts_of_one_plane(signal)
     grid = modality.grid(facts)
     if not math.prod(grid):
         raise UsageError("a sound without samples cannot be continued")

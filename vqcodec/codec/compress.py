@@ -6,14 +6,12 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from vqcodec.bitstream.header import Header
 from vqcodec.bitstream.levels import build_level
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
 from vqcodec.codec.parts import Parts, Progress
-from vqcodec.codec.segments import POSITIONS_AT_A_TIME, split_segments
+from vqcodec.codec.segments import INDICES_AT_A_TIME, split_segments
 from vqcodec.cores import num_threads
 from vqcodec.errors import UsageError
 from vqcodec.layout import encode_windows, spans, whole
@@ -65,8 +63,8 @@ def _payloads_of(
     segments: Sequence[Latents], parts: Parts, rate: int, *, progressive: bool
 ) -> Iterator[Sequence[bytes]]:
     """Yield the payloads of each segment of latents [D, ...]; a few are coded side by side."""
-    positions = max((segment[0].size for segment in segments), default=1)
-    step = max(1, POSITIONS_AT_A_TIME // max(1, positions))
+    largest = max((segment.size for segment in segments), default=1)
+    step = max(num_threads(), INDICES_AT_A_TIME // max(1, largest))
     for start in range(0, len(segments), step):
         some = segments[start : start + step]
         targets = [parts.quantizer.targets(segment[None], rate)[0] for segment in some]
@@ -82,17 +80,18 @@ def encode_stripes(
     """Yield the share done, 0 … 1, and the latents [P, D, ...] of each stripe of the grid.
 
     A stripe consists of whole windows and whole segments, so the result does not depend on the
-    stripe size. Those of a sound have a segment for each thread. An empty grid has no stripes.
+    stripe size. A stripe of a sound has one segment for each thread, four at most. An empty grid
+    has no stripes.
     """
     modality = parts.modality
     grid, geometry = modality.grid(facts), modality.geometry
-    read, rate_fraction = modality.reader(signal, facts), parts.quantizer.config.rate_fraction(rate)
+    read = modality.reader(signal, facts)
     size = math.lcm(geometry.window, geometry.segment)
     if len(grid) == 1:
         size *= min(num_threads(), _MOST_SEGMENTS)
     for start, stop in spans(grid[0], size):
         latents = encode_windows(
-            lambda window: parts.networks.encode(np.ascontiguousarray(window), rate_fraction),
+            lambda window: parts.encode(window, rate),
             read,
             grid,
             geometry,

@@ -242,7 +242,6 @@ def decode_region(
         progress: is called with the share of the region that is done, 0 … 1.
     """
     modality, quantizer = parts.modality, parts.quantizer
-    rate_fraction = quantizer.config.rate_fraction(rate)
     grid, geometry = modality.grid(facts), modality.geometry
     num_done, num_wanted = 0, math.prod(sizes(region)) * geometry.step ** len(grid)
 
@@ -250,7 +249,7 @@ def decode_region(
         return quantizer.dequantize(indices(place), rate)
 
     def decode(window: Array, corner: tuple[int, ...]) -> Array:
-        return parts.networks.decode(window, rate_fraction, corner, speaker, spare_cores)
+        return parts.decode(window, rate, corner, speaker, spare_cores)
 
     for place, decoded in decode_windows(decode, latents, grid, geometry, region):
         yield place, decoded

@@ -42,8 +42,8 @@ class Networks:
             ModelFileError: a graph has forbidden contents, or a weight is missing.
         """
         kind, _, number = device.partition(":")
-        if kind not in _PROVIDERS or not (number.isdecimal() or not number):
-            raise UsageError(f"device {device!r}: not one of {', '.join(_PROVIDERS)}")
+        if device not in _PROVIDERS and not (kind == "cuda" and number.isdecimal()):
+            raise UsageError(f"device {device!r}: not one of cpu, cuda, cuda:N")
         if _PROVIDERS[kind] not in onnxruntime.get_available_providers():
             raise UsageError(f"device {device!r}: needs the package onnxruntime-gpu and a GPU")
         self._provider = (_PROVIDERS[kind], {"device_id": int(number)} if number else {})

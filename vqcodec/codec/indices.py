@@ -22,7 +22,7 @@ def encode_signal(parts: Parts, signal: LazySignal, rate: int) -> Indices:
         InputError: the signal is larger than the format allows.
     """
     modality = parts.modality
-    facts = modality.facts(signal, separate_channels=False)
+    facts = modality.facts_of_one_plane(signal)
     num_codebooks = parts.quantizer.config.codebooks_at(rate)
     found = [np.zeros((num_codebooks, 0, *modality.grid(facts)[1:]), np.int64)]
     for _, latents in encode_stripes(parts, signal, facts, rate):
@@ -50,6 +50,8 @@ def decode_indices(parts: Parts, indices: NDArray[np.integer], rate: int) -> Sig
         raise UsageError(f"indices of type {indices.dtype}, not integers")
     if indices.size and not 0 <= indices.min() <= indices.max() < size:
         raise UsageError(f"indices outside 0 … {size - 1}")
+    if modality.num_axes > 1 and not indices.size:
+        raise UsageError(f"indices of shape {indices.shape}: a picture has at least one position")
     step, trim = modality.geometry.step, modality.geometry.tail_trim
     facts = modality.facts_of_size(tuple(max(0, n * step - trim) for n in indices.shape[1:]))
     return synthesise(parts, indices.astype(np.int64), facts, rate)

@@ -70,6 +70,8 @@ def build_model(file: ModelFile, dtype: type[Any] = np.float64) -> Model:
             f"but network.dim is {modality.config.dim}"
         )
     prior = build_prior(file.tables["prior"], quantizer.codebook_sizes, file.part("prior."), dtype)
+    if prior.num_axes not in (None, modality.num_axes):
+        raise ConfigError(f"prior: kind {prior.kind!r} is not for {modality.name}")
     graphs = {name: graph.tobytes() for name, graph in file.part(GRAPH).items()}
     networks = Networks(graphs, file.tensors)
     for name in file.tensors:

@@ -167,9 +167,11 @@ class Model:
         return self.parts.modality.part(signal, start_s, duration_s)
 
     def encode(self, signal: LazySignal, *, quality: float = 5.0) -> NDArray[np.int64]:
-        """Return the indices of a signal: [K', h, w] for a picture, [K', F] for a sound's mono mix.
+        """Return the indices of a signal: [K', h, w] for a picture, [K', F] for a sound.
 
-        They are those of its stream, unless `compress` codes a very quiet sound louder.
+        Channels are mixed down to one, but a model for pairs of channels keeps two if there are
+        two. If all channels of the signal fit, the indices are those of its stream, unless
+        `compress` codes a very quiet sound louder.
 
         Raises:
             UsageError: the signal has another modality, or the quality is out of range.
@@ -178,7 +180,9 @@ class Model:
         return encode_signal(self.parts, signal, self.rate_of(quality))
 
     def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
-        """Return the signal of indices, [K', h, w] or [K', F], at the model's sample rate.
+        """Return the signal of indices, [K', h, w] or [K', F]; a sound has one channel.
+
+        A sound is at the model's sample rate.
 
         Raises:
             UsageError: the indices have a wrong type, shape or range.
@@ -220,7 +224,8 @@ class Model:
         """Return a new signal from indices that are sampled from the prior (ancestral sampling).
 
         Args:
-            seed: the same seed gives the same indices on every machine.
+            seed: the same seed gives the same indices on every machine at the temperatures 0 and 1.
+                Others take powers, which machines round differently: an index can change, rarely.
             temperature: 0 or more; below 1 prefers likely indices, 0 takes the most likely ones.
             quality: 1 … 10, of the sampled indices.
             duration_s: of a sound, in seconds.
@@ -258,8 +263,9 @@ class Model:
         border have seen a little of what is replaced: the encoder's receptive field.
 
         Args:
-            signal: a picture or a sound of the model's modality; channels are mixed down.
-            seed: the same seed gives the same indices on every machine.
+            signal: a picture or a sound of the model's modality; channels are mixed down as in
+                `encode`.
+            seed: as for `sample`, if the kept indices are the same; the encoder's can differ.
             keep: 0 … 1, the share that is kept: the start of a sound, the upper rows of a picture.
             mask: [H, W] of a picture, True where it is sampled; in place of `keep`.
             temperature: as for `sample`.

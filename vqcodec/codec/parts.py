@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from vqcodec.codec.graphs import Networks
+from vqcodec.errors import ModelFileError
+from vqcodec.layout import Array
 from vqcodec.modalities.base import Modality
 from vqcodec.priors.base import Prior
 from vqcodec.quantizers.base import Quantizer
@@ -33,3 +37,47 @@ class Parts:
     networks: Networks
     quantizer: Quantizer
     prior: Prior
+
+    def encode(self, window: Array, rate: int) -> Array:
+        """Return the latents [P, D, ...] of a window [P, C, ...] of a signal.
+
+        Raises:
+            ModelFileError: the encoder does not run, or its latents have another shape.
+        """
+        step, trim = self.modality.geometry.step, self.modality.geometry.tail_trim
+        fraction = self.quantizer.config.rate_fraction(rate)
+        latents = self.networks.encode(np.ascontiguousarray(window), fraction)
+        grid = tuple((length + trim) // step for length in window.shape[2:])
+        if latents.shape != (len(window), self.modality.config.dim, *grid):
+            raise ModelFileError(f"model: its encoder returns {_sizes(latents)} latents")
+        return latents
+
+    def decode(
+        self,
+        latents: Array,
+        rate: int,
+        corner: tuple[int, ...],
+        speaker: Array | None = None,
+        spare_cores: int = 0,
+    ) -> Array:
+        """Return the signal [P, C, ...] of latents [P, D, ...]; see `Networks.decode`.
+
+        Raises:
+            ModelFileError: the decoder does not run, or its signal has another shape.
+        """
+        step, trim = self.modality.geometry.step, self.modality.geometry.tail_trim
+        fraction = self.quantizer.config.rate_fraction(rate)
+        signal = self.networks.decode(latents, fraction, corner, speaker, spare_cores)
+        least = [length * step - trim for length in latents.shape[2:]]
+        planes = (len(latents), self.modality.num_plane_channels)
+        if (
+            signal.ndim != latents.ndim
+            or signal.shape[:2] != planes
+            or any(length < needed for length, needed in zip(signal.shape[2:], least, strict=True))
+        ):
+            raise ModelFileError(f"model: its decoder returns {_sizes(signal)} values")
+        return signal
+
+
+def _sizes(array: Array) -> str:
+    return " x ".join(map(str, array.shape))

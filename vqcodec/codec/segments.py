@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import Stream
 from vqcodec.codec.parts import Parts
+from vqcodec.cores import num_threads
 from vqcodec.layout import Place, pieces, sizes, spans, whole
 from vqcodec.priors.base import Indices, Shape
 from vqcodec.priors.grid import GridPrior
 
-POSITIONS_AT_A_TIME = 1 << 14  # coded side by side; 5 minutes of speech
+# Coded side by side, if each thread has a segment: 5 minutes of speech, 20 s of stereo music.
+INDICES_AT_A_TIME = 1 << 21
 _LONG = 1 << 14  # positions
 Number = TypeVar("Number", bound=np.generic)
 
@@ -71,9 +73,11 @@ class SegmentRows:
         self.num_rows = len(spans(self.grid[0], self.size))
         self.num_columns = math.prod(len(spans(length, self.size)) for length in self.grid[1:])
         segment = math.prod(min(length, self.size) for length in self.grid)
-        positions = max(1, segment * self.num_columns * self.num_planes)
-        self.rows_at_a_time = max(1, POSITIONS_AT_A_TIME // positions)
-        num_segments = self.num_planes * self.num_rows * self.num_columns
+        per_row = self.num_planes * self.num_columns  # segments
+        num_indices = max(1, segment * per_row * self.num_codebooks)
+        rows_for_threads = -(-num_threads() // max(1, per_row))
+        self.rows_at_a_time = max(INDICES_AT_A_TIME // num_indices, rows_for_threads)
+        num_segments = per_row * self.num_rows
         self.is_progressive = bool(stream.levels)
         levels = [parse_level(body, num_segments) for body in stream.levels]
         # For each segment: the payload of each level, or its only payload.

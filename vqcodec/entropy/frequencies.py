@@ -38,8 +38,10 @@ def freqs_from_probabilities(probabilities: NDArray[np.float64], total: int = TO
 
 @functools.lru_cache(maxsize=8)
 def uniform_freqs(size: int) -> Freqs:
-    """Return the frequencies [1, size] of equally likely symbols."""
-    return freqs_from_probabilities(np.full((1, size), 1.0))
+    """Return the frequencies [1, size] of equally likely symbols; the first gets the remainder."""
+    freqs = np.full((1, size), TOTAL // size, np.uint32)
+    freqs[0, 0] += TOTAL % size
+    return freqs
 
 
 def freqs_from_exponents(z: NDArray[np.int64], table: NDArray[np.int64]) -> Freqs:

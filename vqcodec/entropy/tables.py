@@ -53,7 +53,8 @@ class FrequencyTables:
         if np.any(freqs.sum(axis=1, dtype=np.int64) != total):
             raise ModelFileError(f"frequency tables: a row that does not sum to {total}")
         self.freqs = freqs
-        # Tables of equal length share a call: their weights, and each table's row in them.
+        # Tables of equal length are coded in one call. So their weights are in one array, and
+        # `_places` has the row of each table in it.
         self._lengths = lengths
         self._weights: dict[int, NDArray[np.float64]] = {}
         self._places = np.zeros(len(freqs), np.intp)

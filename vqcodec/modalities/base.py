@@ -109,6 +109,15 @@ class Modality(ABC, Generic[Config]):
             InputError: the signal is larger than the format allows.
         """
 
+    def facts_of_one_plane(self, signal: LazySignal) -> Facts:
+        """Return the facts of a signal in one plane; channels of several are mixed down.
+
+        Raises:
+            UsageError: the signal has another modality.
+            InputError: the signal is larger than the format allows.
+        """
+        return self.facts(signal, separate_channels=False)
+
     @abstractmethod
     def num_planes(self, facts: Facts) -> int:
         """Return P, the number of planes: 1 for a picture, one per coded channel of a sound."""

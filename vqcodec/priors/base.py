@@ -48,6 +48,7 @@ class Prior(ABC):
     """Integer frequencies of indices, which depend only on the previous indices and the rate."""
 
     kind: str  # the name in model files
+    num_axes: int | None = None  # of the grids that it codes; None for any
 
     @abstractmethod
     def code(

@@ -22,7 +22,7 @@ class CategoricalCoding:
 
     bit_weight = 0.0  # entries have no neighbours
     skip_certain = False
-    outputs_at_once = OUTPUTS_AT_ONCE  # in parts, symbols are coded in the same order
+    outputs_at_once = OUTPUTS_AT_ONCE  # their order does not depend on it
 
     def __init__(self, exp2_table: NDArray[np.int64], codebook_size: int) -> None:
         """Take the stored table of 2 ** (-z / 256).

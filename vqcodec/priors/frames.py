@@ -31,6 +31,7 @@ class FramesPrior(LearntPrior):
     """
 
     kind = "frames"
+    num_axes = 1
 
     def __init__(
         self,

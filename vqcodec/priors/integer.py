@@ -38,8 +38,8 @@ _LIMITS = {
     np.dtype(dtype): tuple(np.array(n, dtype) for n in (-ACTIVATION_LIMIT, 0, ACTIVATION_LIMIT))
     for dtype in (np.float64, np.int64)
 }
-# Up to so many rows, separate products are faster than one matrix product, unless the library has
-# kernels for small matrices, which need AVX-512.
+# Up to this number of rows, separate products are faster than one matrix product, unless the
+# library has kernels for small matrices, which need AVX-512.
 _FEW_ROWS = 1 if _has_avx512() else 3
 
 

@@ -27,6 +27,7 @@ class PlanePrior(GridPrior):
     """
 
     kind = "plane"
+    num_axes = 1
     config: PlanePriorConfig
 
     def __init__(

@@ -21,7 +21,7 @@ class Tokens:
     """The indices of one file.
 
     Attributes:
-        indices: [K', F] of a sound, mixed down to one channel, or [K', h, w] of a picture; uint16.
+        indices: [K', F] of a sound or [K', h, w] of a picture, as of `Model.encode`; uint16.
         rate: the rate byte, 0 … 255, which decides what the indices mean.
         quality: 1 … 10, of which the rate was made; `Model.decode` takes it.
         codebook_size: N; indices are 0 … N - 1.

@@ -21,7 +21,7 @@ from vqcodec.tokens.entry import Tokens
 def encode_file(
     source: str | Path | BinaryIO, model: Model, *, quality: float = 5.0, name: str | None = None
 ) -> Tokens:
-    """Return the tokens of a picture or a sound; a sound is mixed down to one channel.
+    """Return the tokens of a picture or a sound; channels are mixed down as in `Model.encode`.
 
     Args:
         source: a path, or a file that is open for reading and can seek.
@@ -41,7 +41,7 @@ def encode_file(
             raise InputError(f"{source}: {error.strerror or error}") from error
     label = name or "file"
     signal = open_signal(source, label, options=DEFAULT)
-    facts = model.parts.modality.facts(signal, separate_channels=False)
+    facts = model.parts.modality.facts_of_one_plane(signal)
     rate = model.rate_of(quality)
     num_codebooks = model.parts.quantizer.config.codebooks_at(rate)
     require_holdable(num_codebooks * int(np.prod(model.parts.modality.grid(facts))))

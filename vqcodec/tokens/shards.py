@@ -17,7 +17,6 @@ from vqcodec.tokens.webdataset import read_tar, read_tar_facts, write_tar
 from vqcodec.urls import is_url
 
 FORMATS = {".parquet": "Parquet", ".tar": "WebDataset"}
-FILES_PER_SHARD = 256
 _DIGITS = 5
 
 

@@ -32,7 +32,7 @@ class DecodedSound:
         facts: of the whole sound.
         samples: the part, in samples at the sound's own rate.
         gain: the power of two by which the sound was louder when it was coded.
-        passages: that were even louder.
+        passages: parts of the sound that were coded louder still, each with its own gain.
         notes: what is missing of it.
         tags: names and values that its stream holds.
         silences: of each coded channel, the stretches that are digitally silent; none if empty.

@@ -103,6 +103,11 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
             downmixed=self.mixes_down(signal.num_channels, separate_channels=separate_channels),
         )
 
+    def facts_of_one_plane(self, signal: LazySignal) -> AudioFacts:
+        """Return the facts of a sound in one plane: one channel, or the two that are a pair."""
+        facts = self.facts(signal, separate_channels=False)
+        return facts if self.num_planes(facts) == 1 else replace(facts, downmixed=True)
+
     def num_planes(self, facts: Facts) -> int:
         """Return the number of planes of coded channels."""
         assert isinstance(facts, AudioFacts)

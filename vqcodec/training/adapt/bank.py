@@ -87,16 +87,14 @@ class IndexBank:
         if not math.prod(grid):
             return
         prepared, _ = modality.prepare(signal, facts)
-        read, fraction = modality.reader(prepared, facts), self._fraction(rate)
-        networks, quantizer = self.parts.networks, self.parts.quantizer
         latents = encode_windows(
-            lambda window: networks.encode(np.ascontiguousarray(window), fraction),
-            read,
+            lambda window: self.parts.encode(window, rate),
+            modality.reader(prepared, facts),
             grid,
             modality.geometry,
             _part_of(grid, SPANS[len(grid)], generator),
         )
-        indices = quantizer.quantize(latents, rate)[0].astype(np.int16)
+        indices = self.parts.quantizer.quantize(latents, rate)[0].astype(np.int16)
         self.entries.append(Entry(indices, rate))
         self.num_values += indices.size
 
