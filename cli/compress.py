@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     from vqcodec.signals.files import LazySignal
     from vqcodec.signals.options import ReadOptions
 
-# Files in folders go by name. These are read, though nothing is written as them.
-_MORE_SUFFIXES = {".gif", ".jfif", ".jp2", ".opus", ".oga", ".au", ".caf", ".aifc"}
-
 
 def compress(
     *,
@@ -153,14 +150,9 @@ def _suffixes(inputs: Sequence[str]) -> Collection[str]:
     """Return what names of sounds and pictures end in; it matters only if there is a folder."""
     if all(name == STDIO or is_file(name) for name in inputs):
         return ()
+    from vqcodec.signals.files import signal_suffixes
+
     return signal_suffixes()
-
-
-def signal_suffixes() -> Collection[str]:
-    """Return what names of sounds and pictures end in."""
-    from vqcodec.signals import picture_files, sound_files
-
-    return {*picture_files.SUFFIXES, *sound_files.SUFFIXES, *_MORE_SUFFIXES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -238,7 +230,12 @@ class _Compression:
         if isinstance(signal, Picture):
             return signal
         mixed_down = model.mixes_down(signal.num_channels, separate_channels=self.stereo)
-        return MeasuredSound(signal, band_hz=model.band_hz, mixed_down=mixed_down)
+        return MeasuredSound(
+            signal,
+            band_hz=model.band_hz,
+            mixed_down=mixed_down,
+            remedy="--stereo keeps them",
+        )
 
     def _model_for(self, signal: LazySignal) -> tuple[Model, list[Note]]:
         """Return the model that the user names or the signal needs, and the reason."""
@@ -269,6 +266,7 @@ class _Compression:
 def _notes_of_result(size_bytes: int, input_bytes: int, target: str) -> Iterator[Note]:
     """Yield what a user should know of a stream beside its input."""
     from vqcodec.notes import Note, NoteCode
+    from vqcodec.signals.files import signal_suffixes
 
     if size_bytes > input_bytes:
         text = f"the stream is larger than the input: {size_bytes} bytes, not {input_bytes}"

@@ -47,11 +47,14 @@ def write_stdout(data: bytes | str) -> None:
     if sys.stdout is None:
         raise OutputError("stdout: is closed")
     try:
-        if isinstance(data, bytes):
-            sys.stdout.buffer.write(data)
-        else:
-            sys.stdout.write(printable_lines(data))
         sys.stdout.flush()
+        if isinstance(data, str):
+            text = printable_lines(data).replace("\n", os.linesep)
+            data = text.encode(sys.stdout.encoding, sys.stdout.errors or "strict")
+        rest = memoryview(data)
+        while rest:  # an unbuffered stdout (PYTHONUNBUFFERED) may write a part only
+            rest = rest[sys.stdout.buffer.write(rest) :]
+        sys.stdout.buffer.flush()
     except OSError as error:
         _abandon_stdout()
         if isinstance(error, BrokenPipeError):

@@ -16,7 +16,7 @@ from vqcodec.urls import is_url
 
 from .console import complain, note, progress_of_many, write_json, write_stdout
 from .copies import LocalCopies
-from .eval_inputs import Files, find_by_modality, readable_files, suffixes_to_measure
+from .eval_inputs import Files, find_by_modality, readable_files
 from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
 from .models import load_model
 from .options import (
@@ -101,6 +101,7 @@ def evaluate_folders(
     from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_summary
     from vqcodec.pool import default_jobs
+    from vqcodec.signals.files import signal_suffixes
     from vqcodec.signals.options import ReadOptions
 
     require_cpu(ray, device)
@@ -112,7 +113,7 @@ def evaluate_folders(
         raise UsageError(
             "--ray: other machines do not have the copies of URLs; name shared folders"
         )
-    copies = LocalCopies(sources, suffixes_to_measure())
+    copies = LocalCopies(sources, signal_suffixes())
     files = readable_files(find_by_modality(copies.paths), reading, skip_bad=skip_bad, quiet=quiet)
     missing += _missing_metrics(files, quiet=quiet)
     models = _models(model, files, device, reading, quiet=quiet)

@@ -17,20 +17,13 @@ if TYPE_CHECKING:
 Files = dict[str, list[Path]]  # by modality
 
 
-def suffixes_to_measure() -> set[str]:
-    """Return the suffixes of files to measure."""
-    from vqcodec.signals import picture_files as image
-    from vqcodec.signals import sound_files as audio
-
-    return {*image.SUFFIXES, *audio.SUFFIXES}
-
-
 def find_by_modality(sources: Sequence[Path]) -> Files:
     """Return the files to measure, by modality."""
-    from vqcodec.signals import sound_files as audio
+    from vqcodec.signals.files import signal_suffixes
+    from vqcodec.signals.sound_files import READ_SUFFIXES
 
-    files = find_files(sources, suffixes_to_measure())
-    sounds = {path for path in files if path.suffix.lower() in audio.SUFFIXES}
+    files = find_files(sources, signal_suffixes())
+    sounds = {path for path in files if path.suffix.lower() in READ_SUFFIXES}
     return {"image": [path for path in files if path not in sounds], "audio": sorted(sounds)}
 
 

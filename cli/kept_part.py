@@ -13,12 +13,9 @@ from .options import require_within
 from .paths import STDIO, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from vqcodec.notes import Note
     from vqcodec.signals.files import Signal
     from vqcodec.signals.picture import Picture
 
@@ -63,11 +60,6 @@ class Part:
         from vqcodec.signals.picture import Picture
 
         return isinstance(self.signal, Picture)
-
-    @property
-    def notes(self) -> Sequence[Note]:
-        """What the reader left out or changed."""
-        return self.signal.notes
 
 
 def _read(name: str) -> Signal:

@@ -124,6 +124,8 @@ def main() -> None:
     except VqcodecError as error:
         complain(str(error))
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # while the command was imported
+        sys.exit(128 + signal.SIGINT)
     except FileNotFoundError:
         if not _is_folder_gone():
             raise

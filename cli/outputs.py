@@ -130,6 +130,9 @@ def _files_in(folder: str, left_out: str | None) -> Iterator[str]:
         yield from (str(Path(parent, name)) for name in sorted(files) if not name.startswith("."))
 
 
+MOST_CLASHES = 10  # are named
+
+
 class AlreadyExists(Exception):  # noqa: N818 - nothing is wrong
     """With --skip-existing, the result of an input exists."""
 
@@ -272,6 +275,7 @@ def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
     """
     kept = {_identity(source.name) for source, _ in plan if source.name != STDIO}
     owners: dict[str, Source] = {}
+    clashes: list[str] = []
     for source, target in plan:
         if target == STDIO:
             continue
@@ -279,11 +283,16 @@ def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
         if final in kept:
             raise UsageError(f"{target}: is an input, and inputs are kept")
         if final in owners:
-            raise UsageError(
-                f"{owners[final].name} and {source.name}: both would become {target}; "
-                "use another -o for one of them, in a separate command"
-            )
-        owners[final] = source
+            first = owners[final].name
+            clashes.append(f"{first} and {source.name}: both would become {target}; ")
+        owners.setdefault(final, source)
+    if clashes:
+        more = f"and {len(clashes) - MOST_CLASHES} more; " if len(clashes) > MOST_CLASHES else ""
+        raise UsageError(
+            "".join(clashes[:MOST_CLASHES])
+            + more
+            + "use another -o for one of them, in a separate command"
+        )
 
 
 def _identity(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from .options import (
     require_within,
 )
 from .paths import STDIO, check_target, choose_format, open_target
+
+if TYPE_CHECKING:
+    from vqcodec.notes import Note
 
 REST_TEMPERATURE = 0.7  # at 1, the rest of a picture is coarse noise
 
@@ -101,8 +104,7 @@ def sample(
 
     The modality is that of --model or --from, or follows from the suffix of PATH.
     """
-    from vqcodec.codec.zoo import default_model_name
-    from vqcodec.signals.files import write_signal
+    from vqcodec.signals.files import notes_of, write_signal
 
     if as_json and output == STDIO:
         raise UsageError("--json and the sample cannot both go to stdout: use -o PATH")
@@ -118,7 +120,7 @@ def sample(
         wants_sound = duration is not None or _names_a_sound(output, file_format)
     if temperature is None:
         temperature = 1.0 if part is None or wants_sound else REST_TEMPERATURE
-    name = model or default_model_name("audio" if wants_sound else "image")
+    name, reasons = _model_for(part, model, wants_sound=wants_sound)
     loaded = load_model(name, device)
     if wants_sound and sweeps is not None:
         raise UsageError("--sweeps is for pictures")
@@ -135,14 +137,29 @@ def sample(
     if part is None:
         signal = loaded.sample(**settings, **size)
     else:
-        signal = loaded.complete(part.signal, **settings, **part.settings)
-        for line in note_lines(part.notes, display_name(part.name)):
+        known = loaded.measured(part.signal)
+        signal = loaded.complete(known, **settings, **part.settings)
+        for line in note_lines([*reasons, *notes_of(known)], display_name(part.name)):
             note(line, quiet=quiet)
     with open_target(output, force=force) as file:
         write_signal(signal, file, chosen_format)
     note(f"{output}: sampled from {loaded.name} with --seed {settings['seed']}", quiet=quiet)
     if as_json:
         write_json({"output": output, "model": loaded.name, **settings, **signal_facts(signal)})
+
+
+def _model_for(
+    part: Part | None, named: str | None, *, wants_sound: bool
+) -> tuple[str, list[Note]]:
+    """Return the model that is named, or that a kept part needs, with the reason, or the usual."""
+    from vqcodec.codec.zoo import choose_model, default_model_name
+
+    if named is not None:
+        return named, []
+    if part is None:
+        return default_model_name("audio" if wants_sound else "image"), []
+    choice = choose_model(part.signal)
+    return choice.name, [choice.note] if choice.note else []
 
 
 def _names_a_sound(output: str, file_format: str | None) -> bool:

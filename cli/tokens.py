@@ -11,13 +11,14 @@ import typer
 from vqcodec.errors import InputError, UsageError, VqcodecError
 from vqcodec.urls import relative_parts
 
-from .compress import signal_suffixes
 from .console import (
     Record,
     complain,
     display_name,
     naming,
     note,
+    note_lines,
+    note_records,
     progress_of_many,
     write_json,
 )
@@ -38,6 +39,7 @@ from .outputs import Source, find_sources
 from .paths import STDIO, check_target, open_source
 
 if TYPE_CHECKING:
+    from vqcodec.notes import Note
     from vqcodec.tokens.entry import Tokens
     from vqcodec.tokens.shards import Shard
 
@@ -79,6 +81,7 @@ def tokens(
     models such as `audio` keep two.
     `vqcodec.tokens` reads shards in Python.
     """
+    from vqcodec.signals.files import signal_suffixes
     from vqcodec.tokens.parquet import require_pyarrow
     from vqcodec.tokens.shards import plan_shards
 
@@ -140,6 +143,7 @@ class _Written:
     num_files: int
     num_tokens: int
     failures: tuple[_Failure, ...]
+    notes: tuple[tuple[str, Note], ...] = ()  # with the names of their files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,25 +166,32 @@ class _Work:
         A shard without any file is not written.
         """
         failures: list[_Failure] = []
-        entries = list(self._entries(shard, failures))
+        notes: list[tuple[str, Note]] = []
+        entries = list(self._entries(shard, failures, notes))
         if entries:
             shard.write(entries, overwrite=self.overwrite)
         num_tokens = sum(each.indices.size for each in entries)
-        return _Written(shard.name, len(entries), num_tokens, tuple(failures))
+        return _Written(shard.name, len(entries), num_tokens, tuple(failures), tuple(notes))
 
     def on_cluster(self, item: tuple[Shard, bool]) -> _Written:
         """Write a shard; a worker that ended may have written it already, if so it is told."""
         shard, again = item
         return replace(self, overwrite=self.overwrite or again)(shard)
 
-    def _entries(self, shard: Shard, failures: list[_Failure]) -> Iterator[Tokens]:
+    def _entries(
+        self, shard: Shard, failures: list[_Failure], notes: list[tuple[str, Note]]
+    ) -> Iterator[Tokens]:
         from vqcodec.tokens.making import encode_file
 
         model = load_model(self.model_name, self.device)
         for path, name in shard.files:
             try:
+                of_file: list[Note] = []
                 with naming(path), open_source(path) as file:
-                    yield encode_file(file, model, quality=self.quality, name=name)
+                    yield encode_file(
+                        file, model, quality=self.quality, name=name, on_note=of_file.append
+                    )
+                notes += [(display_name(path), each) for each in of_file]
             except VqcodecError as error:
                 failures.append(_Failure(display_name(path), str(error), error.exit_code))
 
@@ -194,6 +205,9 @@ def _write(
 
         def finished(_index: int, written: _Written) -> None:
             records.append(written)
+            for file, found in written.notes:
+                for line in note_lines([found], file):
+                    note(line, quiet=quiet)
             for failure in written.failures:
                 complain(failure.error)
             show(len(records), written.path)
@@ -244,7 +258,7 @@ def _conclude(
     parts += [f"{len(failures)} files failed"] if failures else []
     note(", ".join(parts), quiet=quiet)
     if as_json:
-        record: Record = {
+        result: Record = {
             "shards": [
                 {
                     "path": written.path,
@@ -257,9 +271,15 @@ def _conclude(
             "failed": [
                 {"input": f.file, "error": f.error, "exit_code": f.exit_code} for f in failures
             ],
+            "notes": [
+                {"input": file, **record}
+                for written in records
+                for file, found in written.notes
+                for record in note_records([found])
+            ],
             "num_files": num_files,
             "num_tokens": num_tokens,
         }
-        write_json(record)
+        write_json(result)
     if failures:
         raise typer.Exit(failures[0].exit_code)

@@ -27,6 +27,7 @@ class NoteCode(StrEnum):
     COLOUR_CONVERTED = "colour-converted"  # pixel values were converted to sRGB
     COLOUR_DROPPED = "colour-dropped"  # colour metadata that is neither kept nor applied
     PROFILE_LARGE = "profile-large"  # a colour profile that makes the stream large
+    OPACITY_DROPPED = "opacity-dropped"  # indices hold colours alone
     METADATA_DROPPED = "metadata-dropped"  # EXIF and the like
     LARGER = "larger"  # the result is larger than the input
     MISNAMED = "misnamed"  # the suffix of the output says something else

@@ -122,6 +122,9 @@ class FakeModel:
             return black(settings.get("width", 256), settings.get("height", 256))
         return silence(1, int(settings.get("duration_s", 3) * 16_000), 16_000)
 
+    def measured(self, signal: LazySignal) -> LazySignal:
+        return signal
+
     def complete(self, signal: Signal, **settings: Any) -> Signal:
         if (self.modality == "image") != isinstance(signal, Picture):
             raise UsageError("this model is for the other kind")

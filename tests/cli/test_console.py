@@ -1,5 +1,6 @@
 """What goes to stdout, and what to stderr."""
 
+import io
 import json
 import subprocess
 import sys
@@ -91,12 +92,37 @@ def test_inputs_that_succeed_leave_the_exit_code_alone(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_failure_to_write_is_an_output_error(monkeypatch, capfd):
-    def fail(data):
-        raise OSError(28, "No space left on device")
+class Drop(io.RawIOBase):
+    """Writes three bytes at a time, as an unbuffered stdout may."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        part = bytes(data[:3])
+        self.written += part
+        return len(part)
+
+
+def test_an_unbuffered_stdout_gets_everything(monkeypatch):
+    drop = Drop()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(drop, "utf-8", write_through=True))
+    console.write_stdout(b"0123456789")
+    console.write_line("äöü, and more")
+    assert drop.written.decode() == "0123456789äöü, and more\n"
+
+
+def test_a_failure_to_write_is_an_output_error(monkeypatch):
+    class Full(Drop):
+        def write(self, data):  # noqa: ARG002
+            raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(console, "_abandon_stdout", lambda: None)
-    monkeypatch.setattr(sys.stdout, "write", fail)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Full(), "utf-8", write_through=True))
     with pytest.raises(OutputError, match="stdout: No space left"):
         console.write_line("result")
 

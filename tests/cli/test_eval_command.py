@@ -44,6 +44,13 @@ def test_each_kind_of_file_goes_to_its_model(vqc, zoo, photo, voice, tmp_path):
     assert records[1]["bits_per_second"] == 8 * records[1]["size_bytes"] / 0.25
 
 
+def test_folders_are_searched_for_the_same_files_as_by_compress(vqc, zoo, photo, tmp_path):
+    photo.rename(tmp_path / "photo.gif")
+    assert [record["file"] for record in vqc("eval", tmp_path, "--json").json["records"]] == [
+        "photo.gif"
+    ]
+
+
 def test_a_named_model_takes_the_files_of_its_kind(vqc, zoo, photo, voice, tmp_path):
     means = vqc("eval", tmp_path, "--model", "speech", "--json").json["means"]
     assert [mean["codec"] for mean in means] == ["speech"]

@@ -113,6 +113,14 @@ def test_an_interruption_ends_with_exit_code_130_and_no_traceback(vqc, stand_in)
     assert "Traceback" not in outcome.stderr
 
 
+def test_an_interruption_while_a_command_is_imported_has_no_traceback(vqc, monkeypatch):
+    def interrupt(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vqcodec.cli.main.build_app", interrupt)
+    assert vqc("models").exit_code == 130
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_command_leaves_no_partial_file(vqc, zoo, monkeypatch, photo, number):
     def stop(signal, file, format):

@@ -113,6 +113,9 @@ def test_two_inputs_never_become_one_output():
     with pytest.raises(UsageError, match=r"photo.png and photo.jpg: both would become"):
         require_distinct(plan)
     require_distinct([(Source("-"), "-")])
+    plan += [(Source("a.gif"), "a.vqc"), (Source("a.png"), "a.vqc")]
+    with pytest.raises(UsageError, match=r"photo.vqc; a.gif and a.png: both would become a.vqc"):
+        require_distinct(plan)
 
 
 def test_a_folder_is_searched_for_what_is_not_hidden():

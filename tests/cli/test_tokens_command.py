@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from tiny import noise_clip, tiny_model_path
+from tiny import noise_clip, noise_picture, tiny_model_path
 
+import vqcodec
 from vqcodec.signals.files import write_signal
 from vqcodec.tokens import read
 
@@ -64,6 +67,24 @@ def test_a_bad_file_is_named_left_out_and_tried_again(vqc, sounds, tmp_path):
     (sounds / "a.wav").write_bytes(good)
     assert vqc(*command, "--resume").exit_code == 0
     assert len(list(read(tmp_path))) == 3
+
+
+def test_what_tokens_leave_out_is_noted(vqc, tmp_path):
+    vqcodec.write(tmp_path / "two.wav", noise_clip(600, channels=2))
+    outcome = vqc("tokens", "two.wav", "-o", "x.tar", *MODEL, "--json")
+    assert outcome.exit_code == 0
+    assert "two.wav: its 2 channels are mixed down to one" in outcome.stderr
+    (note,) = json.loads(outcome.stdout)["notes"]
+    assert (note["input"], note["code"]) == ("two.wav", "mixed-down")
+
+
+def test_transparency_that_tokens_leave_out_is_noted(vqc, tmp_path):
+    opacity = np.full((20, 30), 7, np.uint8)
+    vqcodec.write(tmp_path / "a.png", replace(noise_picture(30, 20), alpha=opacity))
+    model = str(tiny_model_path("image"))
+    outcome = vqc("tokens", "a.png", "-o", "x.tar", "--model", model)
+    assert outcome.exit_code == 0
+    assert "a.png: its transparency is left out" in outcome.stderr
 
 
 @pytest.mark.parametrize(

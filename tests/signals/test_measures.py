@@ -29,7 +29,7 @@ def test_channels_that_cancel_are_noted_when_they_are_mixed_down():
     opposite = np.stack([voice, -voice])
     assert codes(measured(opposite)) == ["mixed-down", "cancels"]
     mixed, cancels = measured(opposite).notes()
-    assert "--stereo keeps them" in mixed.text
+    assert mixed.text == "its 2 channels are mixed down to one"
     assert "nothing is left" in cancels.text
     assert not measured(opposite, mixed_down=False).notes()
     nearly = np.stack([voice, -0.97 * voice])

@@ -172,6 +172,10 @@ def test_a_voice_in_the_middle_is_speech_and_unlike_channels_are_not():
     judgement = judge(clip(both, man.sample_rate))
     assert judgement.is_speech is False
     assert judgement.reason == "its channels differ"
+    surround = np.concatenate([both, both, both[:, ::-1]])
+    assert judge(clip(surround, man.sample_rate)).reason == "its channels differ"
+    centre = np.concatenate([0 * both, man.waveform[:, :length], 0 * both])
+    assert judge(clip(centre, man.sample_rate)).is_speech
 
 
 @pytest.mark.parametrize("samples", [np.zeros(RATE), np.full(RATE, 1e-4), chords()[: RATE // 3]])

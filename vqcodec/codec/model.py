@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.codec import bit_map, complete, compress, decompress
-from vqcodec.codec.indices import decode_indices, encode_signal
+from vqcodec.codec.indices import decode_indices, encode_signal, measured_in_one_plane
 from vqcodec.codec.parts import Parts, Progress
 from vqcodec.codec.search import rate_of
 from vqcodec.priors.base import UNKNOWN, Prior
@@ -179,6 +179,14 @@ class Model:
         """
         return encode_signal(self.parts, signal, self.rate_of(quality))
 
+    def measured(self, signal: LazySignal) -> LazySignal:
+        """Return a signal whose `notes` tell what `encode` leaves out, once it has been read.
+
+        Raises:
+            UsageError: the signal has another modality.
+        """
+        return measured_in_one_plane(self.parts, signal)
+
     def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
         """Return the signal of indices, [K', h, w] or [K', F]; a sound has one channel.
 
@@ -248,7 +256,7 @@ class Model:
 
     def complete(
         self,
-        signal: Signal,
+        signal: LazySignal,
         *,
         seed: int,
         keep: float = 0.5,

@@ -110,6 +110,14 @@ def open_signal(file: BinaryIO, name: str, *, options: ReadOptions = DEFAULT) ->
         ) from error
 
 
+def signal_suffixes() -> tuple[str, ...]:
+    """Return what names of sounds and pictures in folders end in; other files are left out."""
+    from vqcodec.signals import picture_files as image
+    from vqcodec.signals import sound_files as audio
+
+    return (*image.READ_SUFFIXES, *audio.READ_SUFFIXES)
+
+
 def notes_of(signal: LazySignal) -> tuple[Note, ...]:
     """Return what the reader of a signal left out or changed; a sound has to be read before."""
     return tuple(getattr(signal, "notes", ()))

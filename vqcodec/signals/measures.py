@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,16 @@ _SILENCE = 1e-10  # mean square: -100 dBFS
 class MeasuredSound:
     """A `Sound` that is measured as it is read, and says what its reader and the measure found."""
 
-    def __init__(self, sound: Sound, *, band_hz: float | None, mixed_down: bool) -> None:
-        """Take a sound, and what `SoundMeasure` takes."""
+    def __init__(
+        self, sound: Sound, *, band_hz: float | None, mixed_down: bool, remedy: str = ""
+    ) -> None:
+        """Take a sound, and what `SoundMeasure` takes.
+
+        The note on a mix-down ends in the remedy, which says how to keep the channels.
+        """
         self._sound, self._band_hz, self._mixed_down = sound, band_hz, mixed_down
-        self._measured: list[Note] = []
+        self._remedy = remedy
+        self._measure: SoundMeasure | None = None  # of the last reading
 
     @property
     def sample_rate(self) -> int:
@@ -45,7 +52,15 @@ class MeasuredSound:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was left out or changed; complete once all blocks have been read."""
-        return (*getattr(self._sound, "notes", ()), *self._measured)
+        measured = [] if self._measure is None else self._measure.notes()
+        if self._remedy:
+            measured = [
+                replace(note, text=f"{note.text}; {self._remedy}")
+                if note.code is NoteCode.MIXED_DOWN
+                else note
+                for note in measured
+            ]
+        return (*getattr(self._sound, "notes", ()), *measured)
 
     @property
     def tags(self) -> Tags:
@@ -55,10 +70,10 @@ class MeasuredSound:
     def blocks(self) -> Iterator[Waveform]:
         """Yield all samples in order."""
         measure = SoundMeasure(self.sample_rate, band_hz=self._band_hz, mixed_down=self._mixed_down)
+        self._measure = measure
         for block in self._sound.blocks():
             measure.add(block)
             yield block
-        self._measured = measure.notes()
 
 
 class SoundMeasure:
@@ -102,7 +117,7 @@ class SoundMeasure:
         """Return what a user should know of the samples so far."""
         notes = []
         if self._mixed_down and self._differ:
-            text = f"its {self._num_channels} channels are mixed down to one; --stereo keeps them"
+            text = f"its {self._num_channels} channels are mixed down to one"
             notes.append(Note(NoteCode.MIXED_DOWN, text))
         if self._mixed_down and self._channels > _SILENCE * max(1, self._num_samples):
             share = self._mix / self._channels

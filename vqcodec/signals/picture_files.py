@@ -42,6 +42,7 @@ SUFFIXES = {
     ".ppm": "PPM",
     ".pgm": "PPM",
 }
+READ_SUFFIXES = (*SUFFIXES, ".gif", ".jfif", ".jp2")  # of files in folders
 # A decoded picture has passed one lossy codec: the loss of a second should be invisible.
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "PNG": {"compress_level": 2},  # a third of the time of the default, for 2 % more bytes

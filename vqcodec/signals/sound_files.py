@@ -30,6 +30,7 @@ SUFFIXES = {
     ".aif": "AIFF",
     ".aiff": "AIFF",
 }
+READ_SUFFIXES = (*SUFFIXES, ".opus", ".oga", ".au", ".caf", ".aifc")  # of files in folders
 _SUBTYPES = {
     "WAV": "PCM_16",
     "FLAC": "PCM_16",

@@ -17,8 +17,8 @@ Values = NDArray[np.float64]
 EXCERPT_S = 10.0
 MAX_EXCERPTS = 4
 REACH_S = 600.0  # excerpts lie within this time from the start
-# Energy of the difference of two channels over that of their mean: stereo recordings of one voice
-# have up to 0.03, three quarters of music have 0.07 or more.
+# Energy of what the channels are beside their mean, over that of the mean: stereo recordings of one
+# voice have up to 0.03, three quarters of music have 0.07 or more.
 _WIDE = 0.05
 FAR = 3.0  # standard deviations that a measure counts
 
@@ -72,7 +72,7 @@ def judge(sound: Sound) -> Judgement:
     """Return whether a sound is speech: one voice, or several that take turns.
 
     Up to four excerpts of 10 s are measured, spread over the first 10 minutes, so memory and time
-    are bounded. Their scores are averaged. A sound of two unlike channels is not speech, because a
+    are bounded. Their scores are averaged. A sound of unlike channels is not speech, because a
     model for speech has one channel. The result depends on the samples alone.
     """
     found = [each for each in map(measures_of, excerpts(sound)) if each is not None]

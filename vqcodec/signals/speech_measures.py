@@ -49,8 +49,8 @@ _PEAK_DB = 30.0
 def measures_of(excerpt: tuple[Waveform, int]) -> dict[str, float] | None:
     """Return the measures of an excerpt [C, n] at a sample rate; None if it tells nothing.
 
-    `width` is the energy of the difference of two channels over that of their mean; the others are
-    of the mean of all channels that are used.
+    `width` is the mean energy of what the channels are beside their mean, over the energy of the
+    mean; the others are of the mean. Only channels that are used count.
     """
     waveform, rate = excerpt
     if waveform.shape[1] < SHORTEST_S * rate:
@@ -69,8 +69,8 @@ def measures_of(excerpt: tuple[Waveform, int]) -> dict[str, float] | None:
     found = _of_spectra(_power(samples.astype(np.float32), _FRAME))
     found |= _of_pitch(_power(samples.astype(np.float32), _LONG_FRAME, 2 * _LONG_FRAME))
     found["width"] = 0.0
-    if len(waveform) == 2:
-        side = np.square((waveform[0] - waveform[1]) / 2, dtype=np.float64).mean()
+    if len(waveform) > 1:
+        side = np.square(waveform - mono, dtype=np.float64).mean()
         found["width"] = float(side / np.square(mono, dtype=np.float64).mean())
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,14 +13,20 @@ from vqcodec.codec.decompress import require_holdable, synthesise
 from vqcodec.codec.model import Model
 from vqcodec.codec.zoo import load_model
 from vqcodec.errors import InputError, UsageError
-from vqcodec.signals.files import Signal, open_signal
+from vqcodec.notes import Note
+from vqcodec.signals.files import Signal, notes_of, open_signal
 from vqcodec.signals.options import DEFAULT
 from vqcodec.signals.picture import Picture
 from vqcodec.tokens.entry import Tokens
 
 
 def encode_file(
-    source: str | Path | BinaryIO, model: Model, *, quality: float = 5.0, name: str | None = None
+    source: str | Path | BinaryIO,
+    model: Model,
+    *,
+    quality: float = 5.0,
+    name: str | None = None,
+    on_note: Callable[[Note], None] | None = None,
 ) -> Tokens:
     """Return the tokens of a picture or a sound; channels are mixed down as in `Model.encode`.
 
@@ -28,6 +35,7 @@ def encode_file(
         model: of the file's modality.
         quality: 1 … 10.
         name: of the file, for the entry and for messages; by default the last part of the path.
+        on_note: is called with every note on what the tokens leave out.
 
     Raises:
         InputError: the file cannot be read, or is too large.
@@ -36,16 +44,22 @@ def encode_file(
     if isinstance(source, str | Path):
         try:
             with Path(source).open("rb") as file:
-                return encode_file(file, model, quality=quality, name=name or Path(source).name)
+                return encode_file(
+                    file, model, quality=quality, name=name or Path(source).name, on_note=on_note
+                )
         except OSError as error:
             raise InputError(f"{source}: {error.strerror or error}") from error
     label = name or "file"
-    signal = open_signal(source, label, options=DEFAULT)
+    opened = open_signal(source, label, options=DEFAULT)
+    signal = model.measured(opened)
     facts = model.parts.modality.facts_of_one_plane(signal)
     rate = model.rate_of(quality)
     num_codebooks = model.parts.quantizer.config.codebooks_at(rate)
     require_holdable(num_codebooks * int(np.prod(model.parts.modality.grid(facts))))
     indices = model.encode(signal, quality=quality).astype(np.uint16)
+    if on_note is not None:
+        for note in notes_of(signal):
+            on_note(note)
     size: dict[str, Any] = (
         {"width": signal.width, "height": signal.height}
         if isinstance(signal, Picture)
