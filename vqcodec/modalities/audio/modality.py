@@ -11,6 +11,7 @@ from vqcodec.bitstream.channels import channels_of_planes
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.bitstream.quiet import (
+    Stretches,
     build_gain,
     build_passages,
     build_silence,
@@ -208,7 +209,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
             facts,
             whole,
             gain=0 if gain is None else parse_gain(gain),
-            passages=() if passages is None else parse_passages(passages, facts.num_samples),
+            passages=parse_passages(passages or b"", facts.num_samples),
             tags=() if tags is None else parse_tags(tags),
             silences=()
             if silence is None
@@ -224,9 +225,8 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         channels, size = self.channels_of_planes(facts), self.geometry.segment
         num_rows = -(-self.grid(facts)[0] // size)
         length = size * self.geometry.step
-        silences = [list(each) for each in signal.silences] or [
-            [] for _ in range(num_coded_channels(facts))
-        ]
+        num_coded = num_coded_channels(facts)
+        lost: list[list[range]] = [[] for _ in range(num_coded)]
         for number in missing:
             plane, row = divmod(number, num_rows)
             start, stop = (
@@ -234,8 +234,10 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
                 for place in (row, row + 1)
             )
             for channel in channels[plane]:
-                silences[channel].append(range(start, stop))
-        return replace(signal, silences=tuple(tuple(each) for each in silences), notes=tuple(notes))
+                lost[channel].append(range(start, stop))
+        known = signal.silences or (Stretches(),) * num_coded
+        silences = tuple(each.united(more) for each, more in zip(known, lost, strict=True))
+        return replace(signal, silences=silences, notes=tuple(notes))
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
         """Return the part from start_s on, of duration_s or up to the end.
