@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.codec.decompress import open_stream, require_holdable
+from vqcodec.codec.decompress import require_holdable
+from vqcodec.codec.opening import open_stream
 from vqcodec.codec.parts import Parts
 from vqcodec.codec.segments import SegmentRows
 

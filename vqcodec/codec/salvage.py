@@ -16,7 +16,7 @@ from vqcodec.bitstream.salvage import (
 )
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream
-from vqcodec.codec.decompress import check_header, check_sections, open_stream
+from vqcodec.codec.opening import check_header, check_sections, open_stream
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import CorruptStreamError, StreamError, UnsupportedStreamError
 from vqcodec.layout import pieces as pieces_of
@@ -67,7 +67,7 @@ def salvage_stream(data: bytes, parts: Parts, level: int | None = None) -> Salva
             found = _with_levels(salvaged, others, num_levels, level)
         else:
             found = _with_segments(salvaged, others, parts, error)
-        check_sections(found.stream, parts, found.level)
+        check_sections(found.stream, parts, found.level or num_levels, num_levels)
         return found
 
 

@@ -16,7 +16,7 @@ from vqcodec.bitstream.sections import Section
 from vqcodec.bitstream.stream import Stream
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
-from vqcodec.layout import Geometry, Place
+from vqcodec.layout import Geometry, Place, num_pieces
 from vqcodec.notes import Note
 from vqcodec.registry import Registry, imported
 from vqcodec.signals.files import LazySignal
@@ -120,11 +120,18 @@ class Modality(ABC, Generic[Config]):
 
     @abstractmethod
     def num_planes(self, facts: Facts) -> int:
-        """Return P, the number of planes: 1 for a picture, one per coded channel of a sound."""
+        """Return P, the number of planes: 1 for a picture, one or more for a sound.
+
+        A plane of a sound has one coded channel, or two for models that code pairs of channels.
+        """
 
     @abstractmethod
     def grid(self, facts: Facts) -> tuple[int, ...]:
         """Return the size of a plane's grid: (rows, columns), or (frames,)."""
+
+    def num_segments(self, facts: Facts) -> int:
+        """Return the number of segments of all planes; 0 for a sound without samples."""
+        return self.num_planes(facts) * num_pieces(self.grid(facts), self.geometry.segment)
 
     @abstractmethod
     def facts_of_size(self, size: tuple[int, ...]) -> Facts:
