@@ -54,6 +54,15 @@ def num_pieces(grid: tuple[int, ...], size: int) -> int:
     return math.prod(-(-length // size) for length in grid)
 
 
+def piece_at(grid: tuple[int, ...], size: int, number: int) -> Place:
+    """Return the place that `pieces` yields after `number` others."""
+    axes = []
+    for length in reversed(grid):
+        number, index = divmod(number, -(-length // size))
+        axes.append(slice(index * size, min((index + 1) * size, length)))
+    return tuple(reversed(axes))
+
+
 def encode_windows(
     encode: Callable[[Array], Array],
     signal: Callable[[Place], Array],

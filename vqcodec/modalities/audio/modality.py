@@ -48,6 +48,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
     wire_id = HeaderModality.AUDIO
     num_axes = 1
     default_model = "speech"
+    gaps_are = "silent"
     networks = NETWORKS
 
     @classmethod
@@ -128,6 +129,20 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         if self.config.num_channels == 1:
             return tuple((number,) for number in range(num_coded))
         return channels_of_planes(num_coded)
+
+    def name_of_plane(self, facts: Facts, plane: int) -> str:
+        """Return "channel 3", or "channels 1 and 2" for a pair."""
+        assert isinstance(facts, AudioFacts)
+        numbers = [str(channel + 1) for channel in self.channels_of_planes(facts)[plane]]
+        return f"channel{'s' * (len(numbers) > 1)} {' and '.join(numbers)}"
+
+    def name_of_place(self, facts: Facts, plane: int, place: Place) -> str:
+        """Return the seconds, and the channels if there are several planes."""
+        assert isinstance(facts, AudioFacts)
+        end, unit = facts.num_samples / facts.sample_rate, self.position_size
+        start, stop = (min(end, frame * unit) for frame in (place[0].start, place[0].stop))
+        channels = f" ({self.name_of_plane(facts, plane)})" if self.num_planes(facts) > 1 else ""
+        return f"{start:.1f} … {stop:.1f} s{channels}"
 
     def model_samples(self, facts: AudioFacts) -> int:
         """Return the number of samples per channel at the model's sample rate."""
@@ -227,14 +242,18 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         silences = [list(each) for each in signal.silences] or [
             [] for _ in range(num_coded_channels(facts))
         ]
-        for number in missing:
+        for number in sorted(missing):
             plane, row = divmod(number, num_rows)
             start, stop = (
                 min(facts.num_samples, place * length * facts.sample_rate // rate)
                 for place in (row, row + 1)
             )
             for channel in channels[plane]:
-                silences[channel].append(range(start, stop))
+                own = silences[channel]
+                if own and own[-1].stop == start:  # one stretch, however many segments it has
+                    own[-1] = range(own[-1].start, stop)
+                else:
+                    own.append(range(start, stop))
         return replace(signal, silences=tuple(tuple(each) for each in silences), notes=tuple(notes))
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
