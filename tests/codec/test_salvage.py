@@ -124,6 +124,17 @@ def test_neighbouring_missing_segments_are_one_silence(speech):
     assert found.silences == ((range(first, 10**6),),)
 
 
+def test_missing_segments_of_several_channels_are_each_silent(speech):
+    geometry = speech.parts.modality.geometry
+    length = geometry.segment * geometry.step
+    clip = noise_clip(3 * length - 1000, channels=2)
+    sound = speech.open(speech.compress(clip, separate_channels=True))
+    silences = speech.parts.modality.with_gaps(sound, {0, 2, 3, 4}, ()).silences
+    first, last = range(length), range(2 * length, 3 * length - 1000)
+    assert silences == ((first, last), (range(2 * length),))
+    assert speech.parts.modality.with_gaps(sound, (), ()).silences == ((), ())
+
+
 def test_more_segments_than_the_format_has_are_refused_at_once(speech, monkeypatch):
     def place_segments(pieces, num_segments):
         raise AssertionError(num_segments)

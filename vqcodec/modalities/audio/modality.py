@@ -242,18 +242,20 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         silences = [list(each) for each in signal.silences] or [
             [] for _ in range(num_coded_channels(facts))
         ]
-        for number in sorted(missing):
+        numbers = np.sort(np.fromiter(missing, np.int64, len(missing)))
+        # Neighbours in a plane are one stretch, so that the time depends on the number of gaps.
+        firsts = np.flatnonzero((np.diff(numbers, prepend=-2) > 1) | (numbers % num_rows == 0))
+        runs = zip(
+            numbers[firsts].tolist(), np.diff(firsts, append=len(numbers)).tolist(), strict=True
+        )
+        for number, count in runs:
             plane, row = divmod(number, num_rows)
             start, stop = (
                 min(facts.num_samples, place * length * facts.sample_rate // rate)
-                for place in (row, row + 1)
+                for place in (row, row + count)
             )
             for channel in channels[plane]:
-                own = silences[channel]
-                if own and own[-1].stop == start:  # one stretch, however many segments it has
-                    own[-1] = range(own[-1].start, stop)
-                else:
-                    own.append(range(start, stop))
+                silences[channel].append(range(start, stop))
         return replace(signal, silences=tuple(tuple(each) for each in silences), notes=tuple(notes))
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
