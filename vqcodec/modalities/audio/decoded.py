@@ -28,7 +28,8 @@ class DecodedSound:
 
     Attributes:
         modality: of the model.
-        decode: takes a place of the grid of frames; yields the decoded planes [P, 1, n], in order.
+        decode: takes a place of the grid of frames; yields the decoded planes [P, 1 or 2, n], in
+            order.
         facts: of the whole sound.
         samples: the part, in samples at the sound's own rate.
         gain: the power of two by which the sound was louder when it was coded.
