@@ -121,7 +121,7 @@ def test_neighbouring_missing_segments_are_one_silence(speech):
     found = speech.open(stream, salvage=True)
     geometry = speech.parts.modality.geometry
     first = geometry.segment * geometry.step * 1_000 // SAMPLE_RATE
-    assert found.silences == ((range(first, 10**6),),)
+    assert [list(each) for each in found.silences] == [[range(first, 10**6)]]
 
 
 def test_missing_segments_of_several_channels_are_each_silent(speech):
@@ -131,8 +131,8 @@ def test_missing_segments_of_several_channels_are_each_silent(speech):
     sound = speech.open(speech.compress(clip, separate_channels=True))
     silences = speech.parts.modality.with_gaps(sound, {0, 2, 3, 4}, ()).silences
     first, last = range(length), range(2 * length, 3 * length - 1000)
-    assert silences == ((first, last), (range(2 * length),))
-    assert speech.parts.modality.with_gaps(sound, (), ()).silences == ((), ())
+    assert [list(each) for each in silences] == [[first, last], [range(2 * length)]]
+    assert not any(speech.parts.modality.with_gaps(sound, (), ()).silences)
 
 
 def test_more_segments_than_the_format_has_are_refused_at_once(speech, monkeypatch):
