@@ -53,7 +53,7 @@ def info(
             record |= _draw_bits(stream, model, bits, force=force, with_numbers=as_json)
         if indices:
             model = load_model(str(record["fingerprint"]), device)
-            planes = [plane.tolist() for plane in model.indices_of(stream)]  # [channel][codebook]
+            planes = [plane.tolist() for plane in model.indices_of(stream)]  # [plane][codebook]
             record["indices"] = planes
     if as_json:
         write_json(record)

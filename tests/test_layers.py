@@ -78,7 +78,6 @@ TORCH_METRICS = {
     "vqcodec/evaluation/metrics/speaker.py",
 }
 HEAVY = {"torch", "torchaudio", "onnx", "onnxscript"}
-CONCRETE = ("vqcodec.modalities.image", "vqcodec.modalities.audio")
 CONCRETE_CLASSES = {"ImageModality", "AudioModality", "ImageTraining", "AudioTraining"}
 
 
@@ -129,12 +128,14 @@ def imports(module: str) -> list[str]:
     return [name for node in ast.walk(tree(modules()[module])) for name in targets(module, node)]
 
 
-def imports_at_once(module: str) -> list[str]:
-    """The imports that run when a module is imported: not in functions, not for types only."""
+@functools.cache
+def imports_that_run(module: str, *, in_functions: bool) -> list[str]:
+    """The imports that are not for types only: at once, or also when a function is called."""
 
     def walk(nodes):
         for node in nodes:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            if is_function and not in_functions:
                 continue
             if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
                 yield from walk(node.orelse)
@@ -143,6 +144,11 @@ def imports_at_once(module: str) -> list[str]:
             yield from walk(ast.iter_child_nodes(node))
 
     return list(walk(tree(modules()[module]).body))
+
+
+def imports_at_once(module: str) -> list[str]:
+    """The imports that run when a module is imported."""
+    return imports_that_run(module, in_functions=False)
 
 
 # One test for all modules: hundreds of tests would take longer to start than to run.
@@ -205,9 +211,13 @@ def test_listed_metrics_exist_and_need_torch():
         assert set(imports(module)) & HEAVY, place
 
 
-def test_there_are_no_import_cycles():
+def test_there_are_no_import_cycles_even_through_imports_in_functions():
     edges = {
-        module: {name for name in imports_at_once(module) if name in modules() and name != module}
+        module: {
+            name
+            for name in imports_that_run(module, in_functions=True)
+            if name in modules() and name != module
+        }
         for module in modules()
     }
     done: set[str] = set()
@@ -223,10 +233,35 @@ def test_there_are_no_import_cycles():
         visit(module, [])
 
 
-def test_the_codec_imports_no_concrete_modality():
+def test_the_codec_knows_parts_only_by_their_base_class_and_registry():
     for module in modules():
-        if part_of(module) in ("codec", "bitstream"):
-            assert not [name for name in imports(module) if name.startswith(CONCRETE)], module
+        if part_of(module) not in ("codec", "bitstream"):
+            continue
+        for name in imports(module):
+            folder, _, inner = name.removeprefix("vqcodec.").partition(".")
+            if folder in ("modalities", "quantizers", "priors"):
+                assert inner in ("", "base"), f"{module} imports {name}"
+
+
+def test_only_a_few_modules_of_the_codec_ask_whether_a_signal_is_a_picture():
+    kinds = {"Picture", "Sound", "AudioClip", "AudioFacts", "ImageFacts"}
+    asking = set()
+    for module in modules():
+        if part_of(module) != "codec":
+            continue
+        code = tree(modules()[module])
+        asserted = {
+            call
+            for node in ast.walk(code)
+            if isinstance(node, ast.Assert)
+            for call in ast.walk(node)
+        }
+        for node in ast.walk(code):
+            is_call = isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance"
+            if is_call and node not in asserted:
+                names = {part.id for part in ast.walk(node.args[1]) if isinstance(part, ast.Name)}
+                asking |= {module.rpartition(".")[2]} if names & kinds else set()
+    assert asking == {"complete", "decompress", "inspect", "zoo"}  # docs/ARCHITECTURE.md says why
 
 
 def test_modules_do_not_test_for_a_modality():

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from vqcodec.layout import Geometry, at, decode_windows, encode_windows, pieces, spans
+from vqcodec.layout import (
+    Geometry,
+    at,
+    decode_windows,
+    encode_windows,
+    num_pieces,
+    piece_at,
+    pieces,
+    spans,
+)
 
 STEP, TAIL_TRIM = 4, 2
 SOUND = Geometry(
@@ -28,6 +37,13 @@ def test_pieces_cover_every_position_once(grid, size):
 def test_pieces_go_row_by_row():
     corners = [tuple(axis.start for axis in piece) for piece in pieces((4, 5), 3)]
     assert corners == [(0, 0), (0, 3), (3, 0), (3, 3)]
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=3), st.integers(1, 14))
+def test_a_piece_is_found_by_its_number(grid, size):
+    every = list(pieces(tuple(grid), size))
+    assert num_pieces(tuple(grid), size) == len(every)
+    assert [piece_at(tuple(grid), size, number) for number in range(len(every))] == every
 
 
 def test_an_empty_grid_has_no_pieces():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import EllipsisType
@@ -46,6 +47,20 @@ def pieces(grid: tuple[int, ...], size: int) -> Iterator[Place]:
     """Yield the places of a grid's pieces, at most `size` along each axis, row by row."""
     for corner in itertools.product(*(spans(length, size) for length in grid)):
         yield tuple(slice(start, stop) for start, stop in corner)
+
+
+def num_pieces(grid: tuple[int, ...], size: int) -> int:
+    """Return how many places `pieces` yields."""
+    return math.prod(-(-length // size) for length in grid)
+
+
+def piece_at(grid: tuple[int, ...], size: int, number: int) -> Place:
+    """Return the place that `pieces` yields after `number` others."""
+    axes = []
+    for length in reversed(grid):
+        number, index = divmod(number, -(-length // size))
+        axes.append(slice(index * size, min((index + 1) * size, length)))
+    return tuple(reversed(axes))
 
 
 def encode_windows(

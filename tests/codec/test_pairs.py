@@ -7,6 +7,7 @@ import pytest
 from tiny import PAIR_HOP, SAMPLE_RATE, load_tiny_model, noise_clip, tiny_model_path
 
 from vqcodec.bitstream.channels import channels_of_planes
+from vqcodec.bitstream.sections import CRC_BYTES, size_of_section
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.codec.inspect import describe
 from vqcodec.errors import UsageError
@@ -101,6 +102,35 @@ def test_the_channels_of_a_missing_segment_are_silent(model):
     assert not decoded[:2, silent].any()
     assert decoded[2, silent].any()
     assert decoded[:2, : 100 * PAIR_HOP].any()
+
+
+def test_the_note_names_the_silent_channels(model):
+    stream = model.compress(noise_clip(1_000, channels=6), quality=5)
+    names = {
+        "channels 1 and 2": [0, 1],
+        "channel 3": [2],
+        "channel 4": [3],
+        "channels 5 and 6": [4, 5],
+    }
+    for plane, (named, silent) in enumerate(names.items()):
+        damaged = bytearray(stream)
+        damaged[place_of_segment(stream, plane)] ^= 1
+        found = model.decompress(bytes(damaged), salvage=True)
+        assert found.notes[0].text.endswith(f"({named})")
+        assert [n for n in range(6) if not found.waveform[n].any()] == silent
+
+
+def place_of_segment(stream, number):
+    """Where the checksum of a segment begins."""
+    stop = len(stream)
+    for section in reversed(parse_stream(stream).sections[number + 1 :]):
+        stop -= size_of_section(section)
+    return stop - CRC_BYTES
+
+
+def test_the_planes_of_a_bit_map_have_the_names_of_their_channels(model):
+    bit_map = model.bit_map_of(model.compress(noise_clip(1_000, channels=6)))
+    assert bit_map.names == ["channels 1 and 2", "channel 3", "channel 4", "channels 5 and 6"]
 
 
 def test_a_silent_channel_stays_silent(model):

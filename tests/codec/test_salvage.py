@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-from tiny import load_tiny_model, noise_clip, noise_picture, short_segments
+from tiny import SAMPLE_RATE, load_tiny_model, noise_clip, noise_picture, short_segments
 
-from vqcodec.bitstream.header import build_header
+from vqcodec.bitstream.fields import FieldReader
+from vqcodec.bitstream.header import AudioFacts, Header, build_header, parse_header
+from vqcodec.bitstream.limits import MAX_NUM_SAMPLES, MAX_NUM_SECTIONS
 from vqcodec.bitstream.sections import Section, Tag, build_section
 from vqcodec.bitstream.stream import parse_stream
+from vqcodec.codec import salvage
 from vqcodec.errors import CorruptStreamError, StreamError
 from vqcodec.signals.files import notes_of
 from vqcodec.signals.picture import Picture
@@ -85,6 +88,60 @@ def test_a_cut_sound_is_silent_from_there_on(speech, sound_stream, cut):
     assert found.waveform[0, 1000:9000].any()
     assert not found.waveform[0, -1000:].any()
     assert found.notes
+
+
+def claiming(model, num_samples):
+    """A stream of few bytes with one whole segment, cut after it; the header claims more."""
+    facts = AudioFacts(num_samples=num_samples, sample_rate=1_000, num_channels=1, downmixed=False)
+    header = Header(fingerprint=bytes.fromhex(model.fingerprint), rate=100, facts=facts)
+    return build_header(header) + build_section(Section(Tag.SEGMENT, b"\x01\x02"), last=False)
+
+
+def test_only_a_few_of_many_missing_segments_are_named(speech, monkeypatch):
+    modality, named = speech.parts.modality, []
+    find_place = type(modality).name_of_place
+
+    def name_of_place(self, facts, plane, place):
+        named.append(place)
+        return find_place(self, facts, plane, place)
+
+    monkeypatch.setattr(type(modality), "name_of_place", name_of_place)
+    stream = claiming(speech, 10**7)
+    assert len(stream) < 35
+    (note,) = speech.open(stream, salvage=True).notes
+    num_segments = modality.num_segments(parse_header(FieldReader(stream)).facts)
+    assert num_segments > 1000
+    assert note.text.startswith(f"{num_segments - 1} of {num_segments} segments")
+    assert note.text.endswith(f" and {num_segments - 6} more")
+    assert len(named) == 5
+
+
+def test_neighbouring_missing_segments_are_one_silence(speech):
+    stream = claiming(speech, 10**6)
+    found = speech.open(stream, salvage=True)
+    geometry = speech.parts.modality.geometry
+    first = geometry.segment * geometry.step * 1_000 // SAMPLE_RATE
+    assert [list(each) for each in found.silences] == [[range(first, 10**6)]]
+
+
+def test_missing_segments_of_several_channels_are_each_silent(speech):
+    geometry = speech.parts.modality.geometry
+    length = geometry.segment * geometry.step
+    clip = noise_clip(3 * length - 1000, channels=2)
+    sound = speech.open(speech.compress(clip, separate_channels=True))
+    silences = speech.parts.modality.with_gaps(sound, {0, 2, 3, 4}, ()).silences
+    first, last = range(length), range(2 * length, 3 * length - 1000)
+    assert [list(each) for each in silences] == [[first, last], [range(2 * length)]]
+    assert not any(speech.parts.modality.with_gaps(sound, (), ()).silences)
+
+
+def test_more_segments_than_the_format_has_are_refused_at_once(speech, monkeypatch):
+    def place_segments(pieces, num_segments):
+        raise AssertionError(num_segments)
+
+    monkeypatch.setattr(salvage, "place_segments", place_segments)
+    with pytest.raises(CorruptStreamError, match=f"more than the {MAX_NUM_SECTIONS} sections"):
+        speech.open(claiming(speech, MAX_NUM_SAMPLES), salvage=True)
 
 
 def test_lost_bytes_are_counted_as_the_segments_that_they_held(speech, sound_stream):

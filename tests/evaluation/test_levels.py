@@ -99,5 +99,6 @@ def test_records_of_a_model_have_its_levels(image_model, tmp_path):
         write_signal(noise_picture(40, 24), file, "PNG")
     result = measure(path, image_model, 5)
     assert len(result.level_bits) == 3
-    assert 0 <= 8 * result.payload_bytes - sum(result.level_bits) < 24
+    # The range coder may also end a little below the sum.
+    assert abs(8 * result.payload_bytes - sum(result.level_bits)) < 24
     assert result.overhead_bytes + result.payload_bytes == result.size_bytes

@@ -49,6 +49,21 @@ def test_segments_side_by_side_are_coded_as_one_at_a_time(case):
     assert all(map(np.array_equal, decoded, segments[::-1]))
 
 
+def test_ordinary_indices_are_valid_and_of_few_bits(case):
+    for rate in case.rates:
+        for grid in case.grids:
+            others = case.indices(rate, grid)
+            indices = case.prior.ordinary(others.shape, rate)
+            assert indices.shape == others.shape
+            (payload,) = case.prior.compress([indices], rate)
+            assert np.array_equal(
+                case.prior.decompress([payload], [indices.shape], rate)[0], indices
+            )
+            if case.table["kind"] != "frames":  # the others take what is likeliest
+                costs, of_others = case.prior.bits_of([indices, others], rate)
+                assert costs.sum() <= of_others.sum()
+
+
 def test_the_bits_of_indices_add_up_to_their_payload(case):
     for rate in case.rates:
         segments = [case.indices(rate, grid) for grid in case.grids]

@@ -33,6 +33,11 @@ def test_indices_come_back(prior):
     assert payloads[2] == b""
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_ordinary_indices_are_in_the_middle(prior, shape):
+    assert np.array_equal(prior.ordinary(shape, 0), np.full(shape, 4))
+
+
 def test_real_numbers_are_rounded(prior):
     targets = np.array([[-3.0, 0.4, 0.6], [6.4, 6.6, 99.0], [1, 2, 3]])
     (chosen,) = prior.choose([targets], 0)

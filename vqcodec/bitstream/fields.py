@@ -60,7 +60,10 @@ class FieldReader:
         """
         value = shift = 0
         while True:
-            group = self.parse_integer(name, 1)
+            if self.at_end:
+                raise TruncatedStreamError(f"{name}: 0 bytes are left, needed 1")
+            group = self.data[self.position]
+            self.position += 1
             value |= (group & 0x7F) << shift
             shift += 7
             if value > most:

@@ -9,15 +9,13 @@ from typing import TypeGuard
 from vqcodec.bitstream.fields import FieldReader
 from vqcodec.bitstream.header import MAGIC, VERSION, Header, parse_header
 from vqcodec.bitstream.limits import MAX_NUM_SECTIONS, MAX_SECTION_BYTES
-from vqcodec.bitstream.sections import Section, Tag, parse_section
+from vqcodec.bitstream.sections import CRC_BYTES, KNOWN_TAGS, LAST, Section, Tag, parse_section
 from vqcodec.errors import CorruptStreamError, StreamError
 
-_LAST = 0x40
-_CRC_BYTES = 4
-_TAG = re.compile(b"[%s]" % b"".join(re.escape(bytes([tag, tag | _LAST])) for tag in Tag))
+_TAG_BYTE = re.compile(b"[%s]" % b"".join(re.escape(bytes([tag, tag | LAST])) for tag in Tag))
 MAX_HEADER_BYTES = 22
 _LONGEST = 1 << 16  # bytes of a section that is searched for, unless others are longer
-_MOST_CHECKED = 1 << 31  # bytes, before a search gives up
+_MOST_CHECKED = 1 << 31  # bytes that are no section, before all that is left counts as damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +90,19 @@ def salvage_sections(data: bytes) -> Salvaged:
         StreamError: more than one byte of the header is damaged.
     """
     header, position, is_repaired = salvage_header(data)
-    last = False
+    search, last, longest = _Search(data), False, 0
     pieces: list[Section | Gap] = []
     while not last and len(pieces) < MAX_NUM_SECTIONS:
-        found = _section_at(data, position)
+        found = search.section_at(position)
         if found is not None:
             section, last, position = found
             pieces.append(section)
+            longest = max(longest, len(section.body))
             continue
-        longest = max(
-            (len(piece.body) for piece in pieces if isinstance(piece, Section)), default=0
-        )
-        tag, stop = _framed(data, position)
-        if stop is None or (stop < len(data) and _section_at(data, stop) is None):
-            tag, stop = None, _next_section(data, position + 1, max(_LONGEST, 4 * longest))
-        at_end = stop is None or (stop == len(data) and not data[position] & _LAST)
+        tag, stop = search.framed(position)
+        if stop is None or (stop < len(data) and search.section_at(stop) is None):
+            tag, stop = None, search.next_section(position + 1, max(_LONGEST, 4 * longest))
+        at_end = stop is None or (stop == len(data) and not data[position] & LAST)
         stop = len(data) if stop is None else stop
         pieces.append(Gap(stop - position, tag, at_end))
         position, last = stop, stop == len(data)
@@ -126,18 +122,18 @@ def place_segments(pieces: Sequence[Section | Gap], num_segments: int) -> list[b
     if spare < 0:
         raise CorruptStreamError(f"stream: more than the {num_segments} segments needed")
     usual = sum(map(len, found)) / len(found) + 6 if found else 1.0
-    open_gaps = [
+    open_gaps = {
         n for n, piece in enumerate(pieces) if isinstance(piece, Gap) and piece.tag is None
-    ]
+    }
     if not open_gaps:  # what looks like another section, or the end
-        open_gaps = [n for n, piece in enumerate(pieces) if not _is_segment(piece)] or [len(pieces)]
-        open_gaps = open_gaps[-1:]
+        others = [n for n, piece in enumerate(pieces) if not _is_segment(piece)]
+        open_gaps = {others[-1] if others else len(pieces)}
+    last_gap = max(open_gaps)
     result: list[bytes | None] = []
     for number, piece in enumerate([*pieces, None]):
         if number in open_gaps:
-            is_last = number == open_gaps[-1]
             size = piece.num_bytes if isinstance(piece, Gap) else 0
-            held = spare if is_last else min(spare, max(1, round(size / usual)))
+            held = spare if number == last_gap else min(spare, max(1, round(size / usual)))
             result += [None] * held
             spare -= held
         if piece is not None and _is_segment(piece):
@@ -155,40 +151,48 @@ def _is_lost_segment(piece: Section | Gap) -> bool:
     return isinstance(piece, Gap) and piece.tag == Tag.SEGMENT
 
 
-def _section_at(data: bytes, position: int) -> tuple[Section, bool, int] | None:
-    """Return the section at a position, whether it is the last, and where it ends, if intact."""
-    reader = FieldReader(data)
-    reader.position = position
-    try:
-        section, last = parse_section(reader)
-    except StreamError:
-        return None
-    return section, last, reader.position
+class _Search:
+    """Finds the intact sections of a damaged stream.
 
+    All bytes count that were checked and are no section, so that the time does not grow with the
+    number of gaps.
+    """
 
-def _framed(data: bytes, position: int) -> tuple[int | None, int | None]:
-    """Return which section a damaged one says that it is, and where it says that it ends."""
-    reader = FieldReader(data)
-    reader.position = position
-    try:
-        tag = reader.parse_integer("tag", 1) & ~_LAST
-        length = reader.parse_varint("length", MAX_SECTION_BYTES)
-    except StreamError:
-        return None, None
-    stop = reader.position + length + _CRC_BYTES
-    return (tag if tag in set(Tag) else None), (stop if stop <= len(data) else None)
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._left = _MOST_CHECKED  # bytes that may be checked in vain
 
-
-def _next_section(data: bytes, start: int, longest: int) -> int | None:
-    """Return where the next intact section begins; None if there is none."""
-    checked = 0
-    for match in _TAG.finditer(data, start):
-        _, stop = _framed(data, match.start())
-        if stop is None or stop - match.start() > longest:
-            continue
-        checked += stop - match.start()
-        if checked > _MOST_CHECKED:
+    def section_at(self, position: int) -> tuple[Section, bool, int] | None:
+        """Return the section at a position, whether it is the last, its end; None if damaged."""
+        reader = FieldReader(self._data)
+        reader.position = position
+        try:
+            section, last = parse_section(reader)
+        except StreamError:
+            self._left -= reader.position - position
             return None
-        if _section_at(data, match.start()) is not None:
-            return match.start()
-    return None
+        return section, last, reader.position
+
+    def framed(self, position: int) -> tuple[int | None, int | None]:
+        """Return which section a damaged one says that it is, and where it says that it ends."""
+        reader = FieldReader(self._data)
+        reader.position = position
+        try:
+            tag = reader.parse_integer("tag", 1) & ~LAST
+            length = reader.parse_varint("length", MAX_SECTION_BYTES)
+        except StreamError:
+            return None, None
+        stop = reader.position + length + CRC_BYTES
+        return (tag if tag in KNOWN_TAGS else None), (stop if stop <= len(self._data) else None)
+
+    def next_section(self, start: int, longest: int) -> int | None:
+        """Return where the next intact section begins; None if there is none, or no time left."""
+        for match in _TAG_BYTE.finditer(self._data, start):
+            if self._left < 0:
+                return None
+            _, stop = self.framed(match.start())
+            if stop is None or stop - match.start() > longest:
+                continue
+            if self.section_at(match.start()) is not None:
+                return match.start()
+        return None

@@ -11,7 +11,7 @@ from vqcodec.errors import CorruptStreamError, InputError, UnsupportedStreamErro
 CRC_BYTES = 4
 
 OPTIONAL = 0x80  # a reader ignores unknown tags with this bit
-_LAST = 0x40  # not part of the tag: marks the last section of the stream
+LAST = 0x40  # not part of the tag: marks the last section of the stream
 
 
 class Tag(IntEnum):
@@ -29,7 +29,7 @@ class Tag(IntEnum):
     TAGS = OPTIONAL | 10
 
 
-_KNOWN_TAGS = frozenset(Tag)
+KNOWN_TAGS = frozenset(Tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Section:
     body: bytes
 
     def __post_init__(self) -> None:
-        assert 0 <= self.tag <= 0xFF and not self.tag & _LAST
+        assert 0 <= self.tag <= 0xFF and not self.tag & LAST
         if len(self.body) > MAX_SECTION_BYTES:
             raise InputError(
                 f"section: {len(self.body)} bytes, more than the {MAX_SECTION_BYTES} of the format"
@@ -53,7 +53,7 @@ class Section:
 
 def build_section(section: Section, *, last: bool) -> bytes:
     """Return the section's bytes, CRC included."""
-    tag_byte = section.tag | _LAST * last
+    tag_byte = section.tag | LAST * last
     data = bytes([tag_byte]) + build_varint(len(section.body)) + section.body
     return data + _crc(data)
 
@@ -79,10 +79,10 @@ def parse_section(reader: FieldReader) -> tuple[Section, bool]:
     crc = _crc(memoryview(reader.data)[start : reader.position])
     if reader.parse_bytes("section: CRC", CRC_BYTES) != crc:
         raise CorruptStreamError(f"section: damaged at byte {start}, its CRC does not match")
-    tag = tag_byte & ~_LAST
-    if not tag & OPTIONAL and tag not in _KNOWN_TAGS:
+    tag = tag_byte & ~LAST
+    if not tag & OPTIONAL and tag not in KNOWN_TAGS:
         raise UnsupportedStreamError(f"section: unknown tag {tag} at byte {start}")
-    return Section(tag, body), bool(tag_byte & _LAST)
+    return Section(tag, body), bool(tag_byte & LAST)
 
 
 def _crc(data: bytes | memoryview) -> bytes:

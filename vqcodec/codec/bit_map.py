@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.codec.decompress import open_stream, require_holdable
+from vqcodec.codec.decompress import require_holdable
+from vqcodec.codec.opening import open_stream
 from vqcodec.codec.parts import Parts
 from vqcodec.codec.segments import SegmentRows
 
@@ -18,12 +19,14 @@ class BitMap:
     """The bits of the indices at each position.
 
     Attributes:
-        planes: bits, [h, w] for a picture, [F] for each coded channel of a sound; empty for a sound
-            without samples.
+        planes: bits, [h, w] for a picture, [F] for each plane of a sound; empty for a sound without
+            samples.
+        names: which channels each plane has, for people.
         step: the distance between positions, in pixels or in seconds.
     """
 
     planes: list[NDArray[np.float64]]
+    names: list[str]
     step: float
 
     @property
@@ -44,11 +47,12 @@ def measure_bit_map(data: bytes, parts: Parts) -> BitMap:
     header, step = stream.header, modality.position_size
     grid = modality.grid(header.facts)
     if not all(grid):
-        return BitMap(planes=[], step=step)
+        return BitMap(planes=[], names=[], step=step)
     rows = SegmentRows(stream, parts)
     require_holdable(rows.num_planes * math.prod(grid))
     planes = np.empty((rows.num_planes, *grid))
     for batch in rows.batches():
         bits = parts.prior.bits_of(rows.decode(batch), header.rate)
         planes[(slice(None), *rows.place(batch))] = rows.join(bits, batch).sum(axis=1)
-    return BitMap(planes=list(planes), step=step)
+    names = [modality.name_of_plane(header.facts, number) for number in range(len(planes))]
+    return BitMap(planes=list(planes), names=names, step=step)

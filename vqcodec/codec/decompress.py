@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from vqcodec.bitstream.header import Header
-from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.limits import MAX_HELD_VALUES
-from vqcodec.bitstream.stream import Stream, parse_stream
+from vqcodec.codec.opening import open_stream
 from vqcodec.codec.parts import Parts, Progress
+from vqcodec.codec.salvage import salvage_stream
 from vqcodec.codec.segments import IndexReader, SegmentRows
-from vqcodec.errors import CorruptStreamError, MissingModelError, UsageError
+from vqcodec.errors import UsageError
 from vqcodec.layout import Place, decode_windows, sizes, widened
 from vqcodec.modalities.base import Array, Facts
 from vqcodec.priors.base import Indices
@@ -50,8 +49,6 @@ def decompress_stream(
     """
     parts.networks.prepare("decoder")  # while the prior decodes
     if salvage:
-        from vqcodec.codec.salvage import salvage_stream  # here: it needs this module
-
         salvaged = salvage_stream(data, parts, level)
         stream, level, missing = salvaged.stream, salvaged.level, salvaged.missing
         notes = salvaged.notes
@@ -81,80 +78,6 @@ def decompress_stream(
 
     signal = parts.modality.restore(decode, header.facts, stream)
     return parts.modality.with_gaps(signal, missing, notes) if notes else signal
-
-
-def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
-    """Return a parsed stream that fits the model and has the right number of segments or levels.
-
-    A progressive stream has all its levels, or the levels up to `level`.
-
-    Raises:
-        UsageError: the level does not exist.
-        StreamError: the stream is damaged, or of a newer version.
-        MissingModelError: the stream needs another model.
-    """
-    if level is not None and level < 1:
-        raise UsageError(f"level: {level} is not 1 or more")
-    stream = parse_stream(data, level)
-    check_header(stream.header, parts, level)
-    check_sections(stream, parts, level)
-    return stream
-
-
-def check_header(header: Header, parts: Parts, level: int | None = None) -> int:
-    """Check that a header fits the model, and return how many levels its indices have.
-
-    Raises:
-        UsageError: there is no such level.
-        CorruptStreamError: the model does not have its rate.
-        MissingModelError: it was made with another model.
-    """
-    if header.fingerprint.hex() != parts.fingerprint or header.modality != parts.modality.wire_id:
-        raise MissingModelError(
-            f"stream: needs model {header.fingerprint.hex()}, not {parts.name} {parts.fingerprint}"
-        )
-    if not parts.quantizer.config.has_rate(header.rate):
-        raise CorruptStreamError(f"header: rate {header.rate}, which the model does not have")
-    num_levels = parts.prior.num_levels(parts.quantizer.config.codebooks_at(header.rate))
-    if level is not None and level > num_levels:
-        raise UsageError(f"level: {level}, but the stream has {num_levels}")
-    return num_levels
-
-
-def check_sections(stream: Stream, parts: Parts, level: int | None = None) -> None:
-    """Check that a stream, whose header fits the model, has as many segments or levels as needed.
-
-    Raises:
-        CorruptStreamError: it has not.
-    """
-    header, modality = stream.header, parts.modality
-    num_levels = parts.prior.num_levels(parts.quantizer.config.codebooks_at(header.rate))
-    grid, num_planes = modality.grid(header.facts), modality.num_planes(header.facts)
-    if not all(grid):
-        if stream.segments != (b"",):
-            raise CorruptStreamError("stream: data where the sound has no samples")
-        return
-    size = modality.geometry.segment
-    needed = num_planes * math.prod(-(-length // size) for length in grid)
-    # Check sizes before memory is allocated for the size in the header.
-    if stream.levels:
-        _check_levels(stream, needed, num_levels, level or num_levels)
-    elif len(stream.segments) != needed:
-        raise CorruptStreamError(f"stream: {len(stream.segments)} segments, needed {needed}")
-
-
-def _check_levels(stream: Stream, num_segments: int, num_levels: int, num_wanted: int) -> None:
-    """Check that a stream may be progressive, and has the wanted number of levels.
-
-    Raises:
-        CorruptStreamError: the model has a single level, or the levels are wrong.
-    """
-    if num_levels == 1 or stream.segments:
-        raise CorruptStreamError("stream: levels where segments are needed")
-    if len(stream.levels) != num_wanted:
-        raise CorruptStreamError(f"stream: {len(stream.levels)} levels, needed {num_wanted}")
-    for body in stream.levels:
-        parse_level(body, num_segments)
 
 
 def load_into_memory(signal: LazySignal) -> Signal:

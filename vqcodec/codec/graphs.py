@@ -73,7 +73,8 @@ class Networks:
     def prepare(self, name: str) -> None:
         """Make a graph's session in a background thread, while the caller does other work."""
         if name in self._graphs and (name, num_threads()) not in self._sessions:
-            Thread(target=self._prepare, args=(name,), daemon=True).start()
+            # No daemon: a process that ends while ONNX Runtime returns from native code is aborted.
+            Thread(target=self._prepare, args=(name,)).start()
 
     def _prepare(self, name: str) -> None:
         with suppress(ModelFileError):  # the same error is raised when the graph is used

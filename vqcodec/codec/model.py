@@ -198,7 +198,7 @@ class Model:
         return decode_indices(self.parts, indices, self.rate_of(quality))
 
     def indices_of(self, stream: bytes, *, level: int | None = None) -> list[NDArray[np.int64]]:
-        """Return the indices [K', ...] of each coded channel in a stream, exact on every machine.
+        """Return the indices [K', ...] of each plane in a stream, exact on every machine.
 
         With `level`, indices of later levels are the most likely ones.
 

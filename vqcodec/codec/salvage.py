@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vqcodec.bitstream.header import AudioFacts
+from vqcodec.bitstream.limits import MAX_NUM_SECTIONS
 from vqcodec.bitstream.salvage import (
     Gap,
     Salvaged,
@@ -16,11 +15,9 @@ from vqcodec.bitstream.salvage import (
 )
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream
-from vqcodec.codec.decompress import check_header, check_sections, open_stream
+from vqcodec.codec.opening import check_header, check_sections, open_stream
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import CorruptStreamError, StreamError, UnsupportedStreamError
-from vqcodec.layout import pieces as pieces_of
-from vqcodec.modalities.base import Facts
 from vqcodec.notes import Note, NoteCode
 
 _MOST_PLACES = 5  # are named in a note
@@ -67,7 +64,7 @@ def salvage_stream(data: bytes, parts: Parts, level: int | None = None) -> Salva
             found = _with_levels(salvaged, others, num_levels, level)
         else:
             found = _with_segments(salvaged, others, parts, error)
-        check_sections(found.stream, parts, found.level)
+        check_sections(found.stream, parts, found.level or num_levels, num_levels)
         return found
 
 
@@ -97,10 +94,14 @@ def _with_segments(
 ) -> SalvagedStream:
     """Return the stream with all segments that are whole."""
     facts, modality = salvaged.header.facts, parts.modality
-    grid, size = modality.grid(facts), modality.geometry.segment
-    if not all(grid):
+    num_segments = modality.num_segments(facts)
+    if not num_segments:
         raise error
-    num_segments = modality.num_planes(facts) * math.prod(-(-length // size) for length in grid)
+    if len(others) + num_segments > MAX_NUM_SECTIONS:  # before memory is allocated for them
+        raise CorruptStreamError(
+            f"stream: needs {num_segments} segments, more than the {MAX_NUM_SECTIONS} sections of "
+            "the format"
+        )
     present = sum(isinstance(piece, Section) for piece in salvaged.pieces) - len(others)
     if not present:
         raise CorruptStreamError("stream: no segment is whole, and nothing can be restored")
@@ -108,15 +109,16 @@ def _with_segments(
     missing = frozenset(number for number, payload in enumerate(payloads) if payload is None)
     notes = []
     if missing:
-        where = [_place_of(number, parts, facts) for number in sorted(missing)]
-        more = f" and {len(where) - _MOST_PLACES} more" if len(where) > _MOST_PLACES else ""
-        filled = "silent" if isinstance(facts, AudioFacts) else "without detail"
+        named = sorted(missing)[:_MOST_PLACES]
+        places = ", ".join(modality.name_of_segment(facts, number) for number in named)
+        more = f" and {len(missing) - len(named)} more" if len(missing) > len(named) else ""
         text = (
             f"{len(missing)} of {num_segments} segments are damaged: "
-            f"{filled} at {', '.join(where[:_MOST_PLACES])}{more}"
+            f"{modality.gaps_are} at {places}{more}"
         )
         notes.append(Note(NoteCode.DAMAGED, text))
-    segments = [Section(Tag.SEGMENT, payload or b"") for payload in payloads]
+    empty = Section(Tag.SEGMENT, b"")
+    segments = [Section(Tag.SEGMENT, payload) if payload else empty for payload in payloads]
     stream = Stream(salvaged.header, (*others, *segments))
     return SalvagedStream(stream, None, missing, (*notes, *_notes_of_others(salvaged)))
 
@@ -138,24 +140,3 @@ def _notes_of_others(salvaged: Salvaged) -> list[Note]:
 
 def _name_of(tag: int) -> str:
     return Tag(tag).name.lower().replace("_", " ")
-
-
-def _place_of(number: int, parts: Parts, facts: Facts) -> str:
-    """Return where a segment lies, for people."""
-    modality = parts.modality
-    grid, size = modality.grid(facts), modality.geometry.segment
-    places = list(pieces_of(grid, size))
-    plane, place = number // len(places), places[number % len(places)]
-    unit = modality.position_size
-    if isinstance(facts, AudioFacts):
-        end = facts.num_samples / facts.sample_rate
-        start, stop = place[0].start * unit, min(end, place[0].stop * unit)
-        channel = f" (channel {plane + 1})" if modality.num_planes(facts) > 1 else ""
-        return f"{start:.1f} … {stop:.1f} s{channel}"
-    rows, columns = place
-    sizes = facts.height, facts.width
-    (top, bottom), (left, right) = (
-        (int(axis.start * unit), min(length, int(axis.stop * unit)))
-        for axis, length in zip((rows, columns), sizes, strict=True)
-    )
-    return f"x {left} … {right - 1}, y {top} … {bottom - 1}"

@@ -17,7 +17,6 @@ from vqcodec.codec.parts import Parts
 from vqcodec.cores import num_threads
 from vqcodec.layout import Place, pieces, sizes, spans, whole
 from vqcodec.priors.base import Indices, Shape
-from vqcodec.priors.grid import GridPrior
 
 # Coded side by side, if each thread has a segment: 5 minutes of speech, 20 s of stereo music.
 INDICES_AT_A_TIME = 1 << 21
@@ -43,8 +42,8 @@ def join_segments(
 class SegmentRows:
     """The segments of a stream in rows; a row's segments start at one position of the first axis.
 
-    A row of a sound has one segment for each coded channel. All segments of a batch of rows are
-    decoded side by side.
+    A row of a sound has one segment for each plane. All segments of a batch of rows are decoded
+    side by side.
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class SegmentRows:
         """
         modality, header = parts.modality, stream.header
         self.prior, self.rate, self.missing = parts.prior, header.rate, missing
-        self.codebook_sizes = parts.quantizer.codebook_sizes
         self.num_codebooks = parts.quantizer.config.codebooks_at(self.rate)
         is_last = level == parts.prior.num_levels(self.num_codebooks)
         self.level = None if is_last else level
@@ -108,17 +106,12 @@ class SegmentRows:
         shapes *= self.num_planes
         if self.missing:
             return [
-                self._fill(shape) if number in self.missing else self._decode([number], [shape])[0]
+                self.prior.ordinary(shape, self.rate)
+                if number in self.missing
+                else self._decode([number], [shape])[0]
                 for number, shape in zip(numbers, shapes, strict=True)
             ]
         return self._decode(numbers, shapes)
-
-    def _fill(self, shape: Shape) -> Indices:
-        """Return indices in place of those that are missing: the likeliest, or the middle ones."""
-        if isinstance(self.prior, GridPrior):
-            return self.prior.code_levels([[]], [shape], self.rate)[0]
-        middle = np.array(self.codebook_sizes[: shape[0]]) // 2
-        return np.broadcast_to(middle.reshape(-1, *[1] * (len(shape) - 1)), shape).copy()
 
     def _decode(self, numbers: Sequence[int], shapes: Sequence[Shape]) -> list[Indices]:
         """Return the indices of some segments."""

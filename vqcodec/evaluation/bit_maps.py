@@ -44,7 +44,7 @@ def bits_by_row(bit_map: BitMap) -> list[float]:
 
 
 def bits_by_second(bit_map: BitMap, facts: AudioFacts) -> list[list[float]]:
-    """Return the bits of each second of each coded channel; the last second may be incomplete."""
+    """Return the bits of each second of each plane; the last second may be incomplete."""
     edges_s = np.arange(math.ceil(facts.num_samples / facts.sample_rate) + 1)
     return [
         [float(bits) for bits in _bits_between(plane, edges_s / bit_map.step)]
@@ -100,7 +100,7 @@ def _coloured(shares: Image.Image) -> Image.Image:
 
 
 def _draw_timeline(bit_map: BitMap, facts: AudioFacts) -> Image.Image:
-    """Return the bit rate over time, one plot for each coded channel, all on the same scale."""
+    """Return the bit rate over time, one plot for each plane, all on the same scale."""
     duration_s = facts.num_samples / facts.sample_rate
     edges = np.linspace(0, duration_s, _PLOT_WIDTH + 1) / bit_map.step
     column_s = max(duration_s, 1e-9) / _PLOT_WIDTH
@@ -113,14 +113,14 @@ def _draw_timeline(bit_map: BitMap, facts: AudioFacts) -> Image.Image:
     for number, rate in enumerate(rates or [np.zeros(_PLOT_WIDTH)]):
         title = f"mean {rate.mean():.0f} bit/s"
         if len(rates) > 1:
-            title = f"channel {number + 1}, {title}"
+            title = f"{bit_map.names[number]}, {title}"
         plot = _Plot(canvas, top=number * panel + _ABOVE, highest=ticks[-1], duration_s=duration_s)
         plot.draw(rate, title, ticks, times_s)
     return canvas
 
 
 class _Plot:
-    """The plot of one channel on the canvas."""
+    """The plot of one plane on the canvas."""
 
     def __init__(self, canvas: Image.Image, *, top: int, highest: float, duration_s: float) -> None:
         self.draw_on, self.font = ImageDraw.Draw(canvas), ImageFont.load_default(_FONT_SIZE)

@@ -109,6 +109,10 @@ class _IndexKeeper(Prior):
         """Call the prior."""
         return self._prior.fill(known, rate, generator, temperature, num_sweeps)
 
+    def ordinary(self, shape: Shape, rate: int) -> Indices:
+        """Call the prior."""
+        return self._prior.ordinary(shape, rate)
+
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
         """Call the prior."""
         return self._prior.bits_of(segments, rate)

@@ -16,7 +16,7 @@ from vqcodec.bitstream.sections import Section
 from vqcodec.bitstream.stream import Stream
 from vqcodec.config import build_config
 from vqcodec.errors import UsageError
-from vqcodec.layout import Geometry, Place
+from vqcodec.layout import Geometry, Place, num_pieces, piece_at
 from vqcodec.notes import Note
 from vqcodec.registry import Registry, imported
 from vqcodec.signals.files import LazySignal
@@ -56,6 +56,7 @@ class Modality(ABC, Generic[Config]):
     wire_id: ClassVar[HeaderModality]  # the number in streams
     num_axes: ClassVar[int]  # of the grid of indices: 1 for sounds, 2 for pictures
     default_model: ClassVar[str]  # its name
+    gaps_are: ClassVar[str]  # what `with_gaps` makes of missing segments, for people
     networks: ClassVar[Registry]  # a table without "kind" means the default
 
     def __init__(self, config: Config) -> None:
@@ -120,11 +121,32 @@ class Modality(ABC, Generic[Config]):
 
     @abstractmethod
     def num_planes(self, facts: Facts) -> int:
-        """Return P, the number of planes: 1 for a picture, one per coded channel of a sound."""
+        """Return P, the number of planes: 1 for a picture, one or more for a sound.
+
+        A plane of a sound has one coded channel, or two for models that code pairs of channels.
+        """
 
     @abstractmethod
     def grid(self, facts: Facts) -> tuple[int, ...]:
         """Return the size of a plane's grid: (rows, columns), or (frames,)."""
+
+    def num_segments(self, facts: Facts) -> int:
+        """Return the number of segments of all planes; 0 for a sound without samples."""
+        return self.num_planes(facts) * num_pieces(self.grid(facts), self.geometry.segment)
+
+    def name_of_segment(self, facts: Facts, number: int) -> str:
+        """Return where a segment lies in the signal, for people."""
+        grid, size = self.grid(facts), self.geometry.segment
+        plane, piece = divmod(number, num_pieces(grid, size))
+        return self.name_of_place(facts, plane, piece_at(grid, size, piece))
+
+    @abstractmethod
+    def name_of_place(self, facts: Facts, plane: int, place: Place) -> str:
+        """Return where a place of a plane's grid lies in the signal, for people."""
+
+    @abstractmethod
+    def name_of_plane(self, facts: Facts, plane: int) -> str:
+        """Return which channels of the signal a plane has, for people."""
 
     @abstractmethod
     def facts_of_size(self, size: tuple[int, ...]) -> Facts:

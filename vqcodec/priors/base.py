@@ -88,6 +88,10 @@ class Prior(ABC):
         """
         return self.code([own for (own,) in coders], shapes, rate, indices)
 
+    @abstractmethod
+    def ordinary(self, shape: Shape, rate: int) -> Indices:
+        """Return indices [K', ...] to stand for a segment that is lost."""
+
     def choose(self, targets: Sequence[Targets], rate: int) -> list[Indices]:
         """Return the indices that `compress` codes for each segment's targets."""
         coders = [_Repeater() for _ in targets]

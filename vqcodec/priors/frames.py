@@ -99,6 +99,10 @@ class FramesPrior(LearntPrior):
             drawn = self._code_in_turn([sampler], [part.shape], rate, [part])[0]
         return np.concatenate([known[:, :first], drawn, known[:, first + part.shape[1] :]], axis=1)
 
+    def ordinary(self, shape: Shape, rate: int) -> Indices:  # noqa: ARG002
+        """Return the middle index everywhere."""
+        return np.full(shape, self.features.shape[1] // 2)
+
     @property
     def num_frames_seen(self) -> int:
         """How many frames before a frame its prediction depends on."""

@@ -168,6 +168,10 @@ class GridPrior(LearntPrior):
                 known.shape, rate, draw, self.num_groups(len(known)), num_sweeps=num_sweeps
             )
 
+    def ordinary(self, shape: Shape, rate: int) -> Indices:
+        """Return the likeliest indices [K', ...], each given those before it."""
+        return self.code_levels([[]], [shape], rate)[0]
+
     def coding_of(self, number: int) -> LogisticCoding | CategoricalCoding:  # noqa: ARG002
         """Return how the indices of a group are coded."""
         return self.coding

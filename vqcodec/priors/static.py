@@ -56,6 +56,10 @@ class StaticPrior(Prior):
         drawn = self.code([SymbolSampler(generator, temperature)], [known.shape], rate)[0]
         return np.where(known == UNKNOWN, drawn, known)
 
+    def ordinary(self, shape: Shape, rate: int) -> Indices:  # noqa: ARG002
+        """Return the middle index everywhere."""
+        return np.full(shape, self.tables.freqs.shape[1] // 2)
+
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:  # noqa: ARG002
         """Return the bits of each index of segments [K', ...]."""
         bits = bits_of_freqs(self.tables.freqs)  # [K or 1, N]

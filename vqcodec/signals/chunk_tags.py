@@ -60,7 +60,7 @@ def read_chunk_tags(
         elif name in (b"id3 ", b"ID3 "):
             found.merge(parse_id3(read_at(file, position + 8, min(size, _LARGEST))))
         elif name in _OTHERS:
-            found.others.append(_OTHERS[name])
+            found.leave_out(_OTHERS[name])
         elif all_texts:
             _take_texts(found, name, read_at(file, position + 8, min(size, _LARGEST)))
         if position + 8 + size > length:

@@ -150,7 +150,7 @@ class ContainerSound:
 
         av.logging.set_level(av.logging.PANIC)
         self._file.seek(0)
-        held: list[Waveform] = []
+        held, num_held = list[Waveform](), 0  # and their samples
         try:
             with av.open(
                 self._file, mode="r", format=self._format, metadata_errors="ignore"
@@ -171,9 +171,10 @@ class ContainerSound:
                         if len(samples) != self.num_channels:
                             raise InputError("damaged: its number of channels changes")
                         held.append(samples)
-                        if sum(part.shape[1] for part in held) >= BLOCK:
+                        num_held += samples.shape[1]
+                        if num_held >= BLOCK:
                             yield np.concatenate(held, axis=1)
-                            held = []
+                            held, num_held = [], 0
         except (av.FFmpegError, ValueError, EOFError) as error:
             reason = getattr(error, "strerror", None) or str(error) or "damaged"
             raise InputError(f"cannot be read as a sound: {reason}") from error
@@ -240,7 +241,8 @@ class ContainerSound:
             for stream in container.streams
             if stream.disposition & av.stream.Disposition.attached_pic
         ]
-        self.tags.others += ["picture"] * bool(pictures)
+        if pictures:
+            self.tags.leave_out("picture")
         others = len(container.streams) - 1 - len(pictures)
         if others:
             text = f"{others} streams other than the first sound are left out"

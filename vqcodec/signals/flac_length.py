@@ -133,7 +133,7 @@ def _read_metadata(file: BinaryIO, start: int) -> tuple[bytes, int, FoundTags]:
         elif kind == _COMMENTS:
             tags.merge(parse_comments(read_at(file, position + 4, size)))
         elif kind == _PICTURE:
-            tags.others.append("picture")
+            tags.leave_out("picture")
         position += 4 + size
     if len(info) < _STREAMINFO_BYTES:
         raise InputError("cannot be read as a sound: no FLAC header")

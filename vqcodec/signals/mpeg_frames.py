@@ -163,6 +163,7 @@ class _Scanner:
         self.result = MpegScan()
         self._format: FrameFormat | None = None  # of the frame before
         self._gap = 0  # unknown bytes since the last frame
+        self._latest = start  # position of the last frame
 
     def run(self, position: int) -> MpegScan:
         """Return all frames from a position to the end."""
@@ -215,7 +216,7 @@ class _Scanner:
             self.result.skipped += self._gap
         else:
             self.result.leading = self._gap
-        self._gap = 0
+        self._gap, self._latest = 0, position
         at = position - self._base
         tag = parse_length_tag(self._data[at : at + size], format)
         if tag is not None or format != self._format:
@@ -231,13 +232,22 @@ class _Scanner:
             items = 0
             if is_ape_footer(self._data, at):
                 items = max(0, int.from_bytes(self._data[at + 12 : at + 16], "little") - size)
-                self._gap = max(0, self._gap - items)
-            self.result.tags.append((max(0, start - items), start + size))
+            self._add_tag(start - items, start, start + size)
             return size
         following = _FRAME_OR_TAG.search(self._data, at + 1)
         stop = following.start() if following else max(at + 1, len(self._data) - 8)
         self._gap += len(self._data[at:stop].strip(b"\0"))
         return stop - at
+
+    def _add_tag(self, items: int, start: int, stop: int) -> None:
+        """Add a tag whose items begin before it; tags do not overlap, so that each is read once."""
+        tags = self.result.tags
+        if items < self._latest:  # a footer with a wrong size
+            items = start
+        self._gap = max(0, self._gap - (start - items))
+        while tags and tags[-1][0] >= items:  # what looks like a tag within the items
+            tags.pop()
+        tags.append((max(items, tags[-1][1] if tags else 0), stop))
 
 
 def parse_length_tag(frame: bytes, format: FrameFormat) -> LengthTag | None:

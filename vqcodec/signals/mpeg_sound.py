@@ -94,7 +94,8 @@ def _notes_of(scan: MpegScan, read: list[MpegStream]) -> list[Note]:
             )
     if scan.cut and not notes:
         notes.append(Note(NoteCode.ENDS_EARLY, "ends early: its last MPEG frame is cut off"))
-    left_out = [stream for stream in scan.streams if not any(stream is other for other in read)]
+    kept = {id(stream) for stream in read}
+    left_out = [stream for stream in scan.streams if id(stream) not in kept]
     for stream in left_out:
         format = stream.format
         seconds = stream.num_frames * format.num_samples / format.sample_rate

@@ -40,10 +40,11 @@ def tags_of_stream(file: BinaryIO, parts: Sequence[Part], kind: str) -> FoundTag
     """Return the tags in the second packet of a Vorbis or Opus stream."""
     packets = packets_of(file, parts)
     next(packets, None)
-    data, left = b"", _MOST_COMMENT_BYTES
+    pieces, left = list[bytes](), _MOST_COMMENT_BYTES
     for start, stop in next(packets, []):
-        data += read_at(file, start, min(stop - start, left))
-        left = _MOST_COMMENT_BYTES - len(data)
+        pieces.append(read_at(file, start, min(stop - start, left)))
+        left -= len(pieces[-1])
+    data = b"".join(pieces)
     magic = _COMMENT_MAGIC.get(kind, b"")
     return parse_comments(data[len(magic) :]) if magic and data.startswith(magic) else FoundTags()
 

@@ -63,11 +63,15 @@ class FoundTags:
 
     Attributes:
         values: can be kept.
-        others: names of what cannot be kept, as pictures.
+        others: names of what cannot be kept, as pictures: as many as a note tells.
     """
 
     values: list[tuple[str, str]] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    _known: set[tuple[str, str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._known = set(self.values)
 
     def add(self, name: str, value: str) -> None:
         """Add a tag, unless it is of an encoder, empty or there already."""
@@ -77,15 +81,22 @@ class FoundTags:
         if not value or name in _OF_ENCODERS or not is_name(name):
             return
         if len(self.values) >= _MOST_TAGS or len(value) > _LONGEST_VALUE:
-            self.others.append(name.lower())
-        elif (name, value) not in self.values:
+            self.leave_out(name.lower())
+        elif (name, value) not in self._known:
+            self._known.add((name, value))
             self.values.append((name, value))
+
+    def leave_out(self, name: str) -> None:
+        """Add the name of what cannot be kept."""
+        if len(self.others) < _MOST_NAMED and name not in self.others:
+            self.others.append(name)
 
     def merge(self, other: FoundTags) -> None:
         """Add the tags of another part of the file."""
         for name, value in other.values:
             self.add(name, value)
-        self.others += other.others
+        for name in other.others:
+            self.leave_out(name)
 
     def merge_missing(self, other: FoundTags) -> None:
         """Add the tags of names that are not there yet: ID3v1 cuts off what is long."""
@@ -130,9 +141,9 @@ def parse_comments(block: bytes) -> FoundTags:
             break
         text = name.decode("ascii", "replace")
         if text.upper() == "METADATA_BLOCK_PICTURE":
-            found.others.append("picture")
+            found.leave_out("picture")
         elif len(comment) < size:  # the block was cut off
-            found.others.append(text.lower())
+            found.leave_out(text.lower())
         else:
             found.add(text, value.decode("utf-8", "replace"))
         position += 4 + size
@@ -166,7 +177,7 @@ def parse_id3(tag: bytes) -> FoundTags:
 
 def _add_id3_frame(found: FoundTags, key: str, content: bytes) -> None:
     if key == "APIC":
-        found.others.append("picture")
+        found.leave_out("picture")
     elif key in ("COMM", "USLT"):  # encoding, language, description, text
         *_, text = _id3_texts(content[:1] + content[4:])
         found.add(_ID3_NAMES[key], text)
@@ -178,7 +189,7 @@ def _add_id3_frame(found: FoundTags, key: str, content: bytes) -> None:
         for value in _id3_texts(content):
             found.add(_ID3_NAMES.get(key, key), value)
     else:
-        found.others.append(key)
+        found.leave_out(key)
 
 
 def _id3_texts(content: bytes) -> list[str]:
@@ -228,7 +239,7 @@ def parse_ape(tag: bytes) -> FoundTags:
         content = tag[end + 1 : end + 1 + size]
         position = end + 1 + size
         if flags >> 1 & 3 != _APE_IS_TEXT or len(content) < size:
-            found.others.append("picture" if name.startswith("COVER ART") else name.lower())
+            found.leave_out("picture" if name.startswith("COVER ART") else name.lower())
             continue
         for value in content.decode("utf-8", "replace").split("\0"):
             found.add(_APE_NAMES.get(name, name), value)
@@ -238,7 +249,7 @@ def parse_ape(tag: bytes) -> FoundTags:
 def build_id3(tags: Tags) -> bytes:
     """Return tags as an ID3v2.4 tag in UTF-8; nothing if there are none."""
     keys = {name: key for key, name in _ID3_NAMES.items() if key not in ("TYER", "TENC")}
-    frames = b""
+    frames = list[bytes]()
     for name, value in tags:
         key, text = keys.get(name, "TXXX"), value.encode()
         if key in ("COMM", "USLT"):
@@ -247,8 +258,9 @@ def build_id3(tags: Tags) -> bytes:
             content = b"\3" + name.encode() + b"\0" + text
         else:
             content = b"\3" + text
-        frames += key.encode() + _as_syncsafe(len(content)) + b"\0\0" + content
-    return b"ID3\4\0\0" + _as_syncsafe(len(frames)) + frames if frames else b""
+        frames.append(key.encode() + _as_syncsafe(len(content)) + b"\0\0" + content)
+    body = b"".join(frames)
+    return b"ID3\4\0\0" + _as_syncsafe(len(body)) + body if body else b""
 
 
 def _as_syncsafe(value: int) -> bytes:
@@ -257,7 +269,7 @@ def _as_syncsafe(value: int) -> bytes:
 
 def joined(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return one text for each name; several values are joined."""
-    texts: dict[str, str] = {}
+    texts: dict[str, list[str]] = {}
     for name, value in tags:
-        texts[name] = f"{texts[name]}; {value}" if name in texts else value
-    return texts
+        texts.setdefault(name, []).append(value)
+    return {name: "; ".join(values) for name, values in texts.items()}

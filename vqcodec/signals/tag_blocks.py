@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
 
 from vqcodec.signals.sound_tags import FoundTags, parse_ape, parse_id3, parse_id3_v1
 from vqcodec.signals.views import read_at
 
-_WINDOW = 1 << 16  # bytes at a time
+_WINDOW = 1 << 16  # the most bytes at a time
 _MOST_TAG_BYTES = 1 << 22  # of a tag that is parsed
 _ID3_V1_BYTES, _ENHANCED_BYTES = 128, 227
 _HAS_FOOTER = 0x10  # of ID3v2.4: 10 more bytes after the tag
 _APE_BYTES = 32  # of a header or footer
 _IS_APE_HEADER = 0x20  # otherwise the footer, after the items
-_LYRICS, _LYRICS_ENDS = b"LYRICSBEGIN", (b"LYRICS200", b"LYRICSEND")
+_LYRICS = b"LYRICSBEGIN"
+_LYRICS_WORD = re.compile(rb"LYRICS(?:BEGIN|200|END)")  # a text may not contain any of them
 STARTS = (b"ID3", b"TAG", b"APETAGEX", _LYRICS)
 
 Range = tuple[int, int]  # start and stop in a file
@@ -32,7 +34,8 @@ def tag_size(data: bytes, at: int = 0) -> int:
         items = int.from_bytes(data[at + 12 : at + 16], "little")
         return _APE_BYTES + (items if data[at + 23] & _IS_APE_HEADER else 0)
     if data.startswith(_LYRICS, at):
-        return next((n + 9 - at for end in _LYRICS_ENDS if (n := data.find(end, at)) > 0), 0)
+        end = _LYRICS_WORD.search(data, at + len(_LYRICS))
+        return end.end() - at if end is not None and end[0] != _LYRICS else 0
     return 0
 
 
@@ -44,14 +47,17 @@ def is_ape_footer(data: bytes, at: int) -> bool:
 def find_tags(file: BinaryIO, position: int, stop: int) -> tuple[list[Range], int]:
     """Return the tags from a position on, and the position after them and after zeros."""
     found: list[Range] = []
+    wanted = _APE_BYTES  # more only for what is longer, so that many small tags are read once
     while position < stop:
-        data = read_at(file, position, min(_WINDOW, stop - position))
+        data = read_at(file, position, min(wanted, stop - position))
         zeros = len(data) - len(data.lstrip(b"\0"))
         size = 0 if zeros else min(tag_size(data), stop - position)
         if size:
             found.append((position, position + size))
-        if not zeros and not size:
+        elif not zeros and not (data.startswith(_LYRICS) and len(data) == wanted < _WINDOW):
             break
+        is_longer = zeros == len(data) or not (zeros or size)
+        wanted = min(2 * wanted, _WINDOW) if is_longer else _APE_BYTES
         position += zeros + size
     return found, position
 
@@ -66,7 +72,7 @@ def read_tags(file: BinaryIO, ranges: list[Range]) -> FoundTags:
         elif data.startswith(b"TAG"):
             short.merge(parse_id3_v1(data))
         elif data.startswith(_LYRICS):
-            found.others.append("lyrics")
+            found.leave_out("lyrics")
         else:
             found.merge(parse_ape(data))
     found.merge_missing(short)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.bitstream.header import AudioFacts
-from vqcodec.bitstream.quiet import Passage, Stretches
+from vqcodec.bitstream.quiet import Passages, Stretches
 from vqcodec.bitstream.tags import Tags
 from vqcodec.layout import Place
 from vqcodec.modalities.audio.quiet import amplify, apply_silences
@@ -28,7 +28,8 @@ class DecodedSound:
 
     Attributes:
         modality: of the model.
-        decode: takes a place of the grid of frames; yields the decoded planes [P, 1, n], in order.
+        decode: takes a place of the grid of frames; yields the decoded planes [P, 1 or 2, n], in
+            order.
         facts: of the whole sound.
         samples: the part, in samples at the sound's own rate.
         gain: the power of two by which the sound was louder when it was coded.
@@ -43,7 +44,7 @@ class DecodedSound:
     facts: AudioFacts
     samples: range
     gain: int = 0
-    passages: tuple[Passage, ...] = ()
+    passages: Passages = field(default_factory=Passages)
     silences: tuple[Stretches, ...] = ()
     notes: tuple[Note, ...] = ()
     tags: Tags = ()

@@ -11,6 +11,7 @@ from vqcodec.bitstream.channels import channels_of_planes
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.bitstream.quiet import (
+    Stretches,
     build_gain,
     build_passages,
     build_silence,
@@ -48,6 +49,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
     wire_id = HeaderModality.AUDIO
     num_axes = 1
     default_model = "speech"
+    gaps_are = "silent"
     networks = NETWORKS
 
     @classmethod
@@ -129,6 +131,20 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
             return tuple((number,) for number in range(num_coded))
         return channels_of_planes(num_coded)
 
+    def name_of_plane(self, facts: Facts, plane: int) -> str:
+        """Return "channel 3", or "channels 1 and 2" for a pair."""
+        assert isinstance(facts, AudioFacts)
+        numbers = [str(channel + 1) for channel in self.channels_of_planes(facts)[plane]]
+        return f"channel{'s' * (len(numbers) > 1)} {' and '.join(numbers)}"
+
+    def name_of_place(self, facts: Facts, plane: int, place: Place) -> str:
+        """Return the seconds, and the channels if there are several planes."""
+        assert isinstance(facts, AudioFacts)
+        end, unit = facts.num_samples / facts.sample_rate, self.position_size
+        start, stop = (min(end, frame * unit) for frame in (place[0].start, place[0].stop))
+        channels = f" ({self.name_of_plane(facts, plane)})" if self.num_planes(facts) > 1 else ""
+        return f"{start:.1f} … {stop:.1f} s{channels}"
+
     def model_samples(self, facts: AudioFacts) -> int:
         """Return the number of samples per channel at the model's sample rate."""
         return -(-facts.num_samples * self.config.sample_rate // facts.sample_rate)
@@ -208,7 +224,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
             facts,
             whole,
             gain=0 if gain is None else parse_gain(gain),
-            passages=() if passages is None else parse_passages(passages, facts.num_samples),
+            passages=parse_passages(passages or b"", facts.num_samples),
             tags=() if tags is None else parse_tags(tags),
             silences=()
             if silence is None
@@ -224,18 +240,25 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         channels, size = self.channels_of_planes(facts), self.geometry.segment
         num_rows = -(-self.grid(facts)[0] // size)
         length = size * self.geometry.step
-        silences = [list(each) for each in signal.silences] or [
-            [] for _ in range(num_coded_channels(facts))
-        ]
-        for number in missing:
+        num_coded = num_coded_channels(facts)
+        lost: list[list[range]] = [[] for _ in range(num_coded)]
+        numbers = np.sort(np.fromiter(missing, np.int64, len(missing)))
+        # Neighbours in a plane are one stretch, so that the time depends on the number of gaps.
+        firsts = np.flatnonzero((np.diff(numbers, prepend=-2) > 1) | (numbers % num_rows == 0))
+        runs = zip(
+            numbers[firsts].tolist(), np.diff(firsts, append=len(numbers)).tolist(), strict=True
+        )
+        for number, count in runs:
             plane, row = divmod(number, num_rows)
             start, stop = (
                 min(facts.num_samples, place * length * facts.sample_rate // rate)
-                for place in (row, row + 1)
+                for place in (row, row + count)
             )
             for channel in channels[plane]:
-                silences[channel].append(range(start, stop))
-        return replace(signal, silences=tuple(tuple(each) for each in silences), notes=tuple(notes))
+                lost[channel].append(range(start, stop))
+        known = signal.silences or (Stretches(),) * num_coded
+        silences = tuple(each.united(more) for each, more in zip(known, lost, strict=True))
+        return replace(signal, silences=silences, notes=tuple(notes))
 
     def part(self, signal: LazySignal, start_s: float, duration_s: float | None) -> DecodedSound:
         """Return the part from start_s on, of duration_s or up to the end.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.bitstream.quiet import MAX_GAIN, Passage, Stretches
+from vqcodec.bitstream.quiet import MAX_GAIN, Passage, Passages, Stretches
 from vqcodec.signals.sound import Sound, Waveform
 
 _SHORTEST_S = 0.05  # silence that is worth its bytes
@@ -37,7 +37,7 @@ class Quietness:
 
     silences: tuple[Stretches, ...]
     gain: int
-    passages: tuple[Passage, ...] = ()
+    passages: Passages = field(default_factory=Passages)
 
 
 def find_quietness(sound: Sound, num_planes: int, mix: Mix) -> Quietness:
@@ -109,29 +109,29 @@ class _PassageFinder:
             runs.add(self._position, self._position + size, peak)
         self._position += size
 
-    def finish(self, gain: int) -> tuple[Passage, ...]:
+    def finish(self, gain: int) -> Passages:
         """Return all passages, for a sound that is coded 2^gain times as loud."""
         if len(self._rest):
             self._add_window(float(self._rest.max()), len(self._rest))
         passages: list[Passage] = []
         for runs in self._levels:  # the quietest first
             runs.end(self._position)
+            quieter = Passages(passages)
             for run, peak in runs.found:
                 own = _gain_of(peak) - gain
-                for piece in _without(run, passages):
+                for piece in _without(run, quieter.within(run.start, run.stop)):
                     if own >= _LEAST_GAIN and len(piece) >= self._shortest:
                         passages.append(Passage(piece.start, piece.stop, own))
-                passages.sort(key=lambda passage: passage.start)
-        return tuple(passages)
+            passages.sort(key=lambda passage: passage.start)
+        return Passages(passages)
 
 
-def _without(run: range, passages: Sequence[Passage]) -> list[range]:
-    """Return what is left of a run beside passages in order."""
+def _without(run: range, passages: Iterable[Passage]) -> list[range]:
+    """Return what is left of a run beside passages within it, which are in order."""
     pieces, start = [], run.start
     for passage in passages:
-        if passage.stop > run.start and passage.start < run.stop:
-            pieces.append(range(start, passage.start))
-            start = passage.stop
+        pieces.append(range(start, passage.start))
+        start = passage.stop
     return [*pieces, range(start, run.stop)]
 
 
@@ -141,7 +141,7 @@ class _SilenceFinder:
     def __init__(self, shortest: int) -> None:
         self._shortest = shortest
         self._position, self._start = 0, 0  # of the next sample; of the zeros before it
-        self._found: list[range] = []
+        self._found = Stretches()
 
     def add(self, samples: Waveform) -> None:
         """Take the next samples [n]."""
@@ -149,15 +149,15 @@ class _SilenceFinder:
         if len(sounding):
             starts = np.concatenate([[self._start], sounding[:-1] + 1])
             for index in np.flatnonzero(sounding - starts >= self._shortest):
-                self._found.append(range(int(starts[index]), int(sounding[index])))
+                self._found.append(int(starts[index]), int(sounding[index]))
             self._start = int(sounding[-1]) + 1
         self._position += len(samples)
 
     def finish(self) -> Stretches:
         """Return all stretches."""
         if self._position - self._start >= self._shortest:
-            self._found.append(range(self._start, self._position))
-        return tuple(self._found)
+            self._found.append(self._start, self._position)
+        return self._found
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -166,7 +166,7 @@ class AmplifiedSound:
 
     sound: Sound
     gain: int
-    passages: tuple[Passage, ...] = ()
+    passages: Passages = field(default_factory=Passages)
 
     @property
     def sample_rate(self) -> int:
@@ -193,7 +193,7 @@ class AmplifiedSound:
 
 
 def amplify(
-    block: Waveform, first: int, passages: Sequence[Passage], sample_rate: int, sign: int
+    block: Waveform, first: int, passages: Passages, sample_rate: int, sign: int
 ) -> Waveform:
     """Return samples [P, n] with passages 2^gain times as loud, or as quiet if `sign` is -1.
 
@@ -206,10 +206,8 @@ def amplify(
     """
     ramp = round(_GAIN_RAMP_S * sample_rate)
     stop, result = first + block.shape[1], block
-    for passage in passages:
+    for passage in passages.within(first, stop):
         begin, end = max(first, passage.start), min(stop, passage.stop)
-        if begin >= end:
-            continue
         if result is block:
             result = block.copy()
         samples = np.arange(begin, end)
@@ -235,10 +233,8 @@ def apply_silences(
     stop = first + block.shape[1]
     result = block
     for plane, stretches in enumerate(silences):
-        for stretch in stretches:
+        for stretch in stretches.within(first - ramp, stop + ramp):
             begin, end = max(first, stretch.start - ramp), min(stop, stretch.stop + ramp)
-            if begin >= end:
-                continue
             if result is block:
                 result = block.copy()
             samples = np.arange(begin, end)

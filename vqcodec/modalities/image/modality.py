@@ -30,6 +30,7 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
     wire_id = HeaderModality.IMAGE
     num_axes = 2
     default_model = "image"
+    gaps_are = "without detail"
     networks = NETWORKS
 
     @property
@@ -57,6 +58,20 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
         assert isinstance(facts, ImageFacts)
         step = self.geometry.step
         return -(-facts.height // step), -(-facts.width // step)
+
+    def name_of_plane(self, facts: Facts, plane: int) -> str:  # noqa: ARG002
+        """Return that the single plane has all colours."""
+        return "all colours"
+
+    def name_of_place(self, facts: Facts, plane: int, place: Place) -> str:  # noqa: ARG002
+        """Return the columns and rows of pixels."""
+        assert isinstance(facts, ImageFacts)
+        step = self.geometry.step
+        (top, bottom), (left, right) = (
+            (axis.start * step, min(length, axis.stop * step))
+            for axis, length in zip(place, (facts.height, facts.width), strict=True)
+        )
+        return f"x {left} … {right - 1}, y {top} … {bottom - 1}"
 
     def facts_of_size(self, size: tuple[int, ...]) -> ImageFacts:
         """Return the facts of a picture of (height, width) pixels."""
