@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.bitstream.header import AudioFacts
 from vqcodec.codec.compress import encode_stripes
 from vqcodec.codec.decompress import synthesise
 from vqcodec.codec.parts import Parts
 from vqcodec.codec.segments import join_segments, split_segments
 from vqcodec.errors import UsageError
-from vqcodec.notes import Note, NoteCode
 from vqcodec.priors.base import Indices
 from vqcodec.signals.files import LazySignal, Signal
-from vqcodec.signals.measures import MeasuredSound
-from vqcodec.signals.picture import Picture
-
-
-def measured_in_one_plane(parts: Parts, signal: LazySignal) -> LazySignal:
-    """Return a signal whose `notes`, once it is read, tell what its indices leave out."""
-    if not isinstance(signal, Picture):
-        facts = parts.modality.facts_of_one_plane(signal)
-        assert isinstance(facts, AudioFacts)
-        band_hz = parts.modality.band_hz
-        return MeasuredSound(signal, band_hz=band_hz, mixed_down=facts.downmixed)
-    if signal.alpha is None:
-        return signal
-    note = Note(NoteCode.OPACITY_DROPPED, "its transparency is left out")
-    return replace(signal, alpha=None, notes=(*signal.notes, note))
 
 
 def encode_signal(parts: Parts, signal: LazySignal, rate: int) -> Indices:

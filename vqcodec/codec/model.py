@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.codec import bit_map, complete, compress, decompress
-from vqcodec.codec.indices import decode_indices, encode_signal, measured_in_one_plane
+from vqcodec.codec.indices import decode_indices, encode_signal
 from vqcodec.codec.parts import Parts, Progress
 from vqcodec.codec.search import rate_of
 from vqcodec.priors.base import UNKNOWN, Prior
@@ -185,7 +185,7 @@ class Model:
         Raises:
             UsageError: the signal has another modality.
         """
-        return measured_in_one_plane(self.parts, signal)
+        return self.parts.modality.measured(signal)
 
     def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
         """Return the signal of indices, [K', h, w] or [K', F]; a sound has one channel.

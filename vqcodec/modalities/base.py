@@ -120,6 +120,14 @@ class Modality(ABC, Generic[Config]):
         return self.facts(signal, separate_channels=False)
 
     @abstractmethod
+    def measured(self, signal: LazySignal) -> LazySignal:
+        """Return a signal whose `notes` tell what one plane leaves out, once it has been read.
+
+        Raises:
+            UsageError: the signal has another modality.
+        """
+
+    @abstractmethod
     def num_planes(self, facts: Facts) -> int:
         """Return P, the number of planes: 1 for a picture, one or more for a sound.
 

@@ -32,6 +32,7 @@ from vqcodec.modalities.audio.voices import mel_energies
 from vqcodec.modalities.base import Array, Decode, Facts, Modality, ModelChoice
 from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal
+from vqcodec.signals.measures import MeasuredSound
 from vqcodec.signals.resampling import resample, resample_blocks
 from vqcodec.signals.sound import ForwardReader, Sound, Waveform, tags_of
 
@@ -109,6 +110,12 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         """Return the facts of a sound in one plane: one channel, or the two that are a pair."""
         facts = self.facts(signal, separate_channels=False)
         return facts if self.num_planes(facts) == 1 else replace(facts, downmixed=True)
+
+    def measured(self, signal: LazySignal) -> MeasuredSound:
+        """Return the sound with notes on its mix-down and on what lies above the band."""
+        mixed_down = self.facts_of_one_plane(signal).downmixed
+        assert isinstance(signal, Sound)
+        return MeasuredSound(signal, band_hz=self.band_hz, mixed_down=mixed_down)
 
     def num_planes(self, facts: Facts) -> int:
         """Return the number of planes of coded channels."""

@@ -15,7 +15,7 @@ from vqcodec.errors import UsageError
 from vqcodec.layout import Place, sizes, whole
 from vqcodec.modalities.base import Array, Decode, Facts, Modality
 from vqcodec.modalities.image.config import NETWORKS, PaperImageConfig, PatchesConfig
-from vqcodec.notes import Note
+from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import decode_alpha, encode_alpha
@@ -48,6 +48,15 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
         if not isinstance(signal, Picture):
             raise UsageError("this model is for pictures, and the input is a sound")
         return ImageFacts(width=signal.width, height=signal.height, grey=signal.grey)
+
+    def measured(self, signal: LazySignal) -> Picture:
+        """Return the picture without its transparency, which no index holds, with a note on it."""
+        self.facts(signal, separate_channels=False)
+        assert isinstance(signal, Picture)
+        if signal.alpha is None:
+            return signal
+        note = Note(NoteCode.OPACITY_DROPPED, "its transparency is left out")
+        return replace(signal, alpha=None, notes=(*signal.notes, note))
 
     def num_planes(self, facts: Facts) -> int:  # noqa: ARG002
         """Return 1: the networks take all colours together."""
