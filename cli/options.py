@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from vqcodec.errors import UsageError, VqcodecError
+from vqcodec.errors import UsageError
 from vqcodec.rate import DEFAULT_QUALITY
 
 
@@ -18,13 +18,9 @@ def _model_names() -> list[str]:
     """Return the names of installed models, for shell completion."""
     from vqcodec.codec.zoo import list_models
 
-    try:
-        return [card.name for card in list_models()]
-    except VqcodecError:
-        return []
+    return [card.name for card in list_models()]
 
 
-Inputs = Annotated[list[str], typer.Argument(metavar="INPUT", help="Files; - is stdin.")]
 Sources = Annotated[
     list[str],
     typer.Argument(

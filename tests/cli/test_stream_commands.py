@@ -132,5 +132,21 @@ def test_verify_goes_on_after_damage_and_fails_with_its_code(vqc, photo_stream, 
     assert files[1]["size_bytes"] == voice_stream.stat().st_size
 
 
+@pytest.mark.parametrize("inputs", [["."], ["*.vqc"], ["@list"]])
+def test_verify_takes_folders_patterns_and_lists(vqc, photo, photo_stream, voice_stream, inputs):
+    names = [photo_stream.name, voice_stream.name]
+    photo.with_name("list").write_text("\n".join(names))
+    outcome = vqc("verify", *inputs)
+    assert outcome.exit_code == 0
+    assert outcome.stdout.decode() == "".join(f"{name}: ok\n" for name in names)
+    others = "2 other files left out\n"  # the picture and the list
+    assert outcome.stderr == (others if inputs == ["."] else "")
+
+
+def test_verify_refuses_a_folder_without_streams(vqc, photo):
+    outcome = vqc("verify", ".")
+    assert (outcome.exit_code, outcome.stderr) == (3, "vqcodec: .: no file in it ends in .vqc\n")
+
+
 def test_verify_reads_a_pipe(vqc, photo_stream):
     assert vqc("verify", "-", stdin=photo_stream.read_bytes()).stdout == b"stdin: ok\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -71,17 +71,22 @@ def read_card(path: Path) -> ModelCard:
     )
 
 
-def list_models() -> list[ModelCard]:
-    """Return the cards of all models on the search path; duplicates are left out.
+def list_models(on_damage: Callable[[ModelFileError], None] | None = None) -> list[ModelCard]:
+    """Return the cards of all intact models on the search path; duplicates are left out.
 
     If several models share a name, use the fingerprint to load a later one.
 
-    Raises:
-        ModelFileError: a model file is damaged.
+    Args:
+        on_damage: is told of every file that is damaged, or is not a model.
     """
     cards: dict[tuple[str, str], ModelCard] = {}
     for path in _installed():
-        card = read_card(path)
+        try:
+            card = read_card(path)
+        except ModelFileError as error:  # other models in the folder may be intact
+            if on_damage is not None:
+                on_damage(error)
+            continue
         cards.setdefault((card.name, card.fingerprint), card)
     return list(cards.values())
 
