@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vqcodec.errors import UsageError
+from vqcodec.numbers import plain
 
 from .console import Record, display_name, naming, write_json, write_line
 from .hints import read_stream
@@ -125,6 +126,6 @@ def _lines(record: Mapping[str, object]) -> Iterable[str]:
             yield f"{name}:"
             yield from (f"  {', '.join(_lines(item))}" for item in value)
         elif isinstance(value, float):
-            yield f"{name}: {value:.6g}"
+            yield f"{name}: {plain(value)}"
         else:
             yield f"{name}: {'unknown' if value is None else value}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from vqcodec.numbers import counted
+
 from .attempt import Attempt, Done, Report
 from .console import Record, complain, note, write_json, write_line
 from .hints import read_stream
@@ -31,7 +33,7 @@ def verify(*, inputs: Sources, quiet: Quiet = False, as_json: Json = False) -> N
         elif not quiet and not as_json:
             write_line(f"{record['input']}: ok")
     if num_others := found.num_other_files:
-        note(f"{num_others} other file{'s' * (num_others > 1)} left out", quiet=quiet)
+        note(f"{counted(num_others, 'other file')} left out", quiet=quiet)
     if as_json:
         write_json({"files": records, "num_other_files": num_others})
     if exit_code:

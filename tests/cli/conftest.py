@@ -23,7 +23,7 @@ import vqcodec.codec.inspect  # keeps the real search for models, whatever test 
 from vqcodec.bitstream.header import AudioFacts, Header, ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
-from vqcodec.errors import MissingModelError, ModelFileError, UsageError
+from vqcodec.errors import MissingModelError, ModelFileError, TargetSizeError, UsageError
 from vqcodec.modalities.base import ModelChoice
 from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal, Signal
@@ -239,7 +239,7 @@ def compress_to_goal(
         stream = model.compress(signal, quality=tried, **options)
         if len(stream) <= size_bytes:
             return stream
-    raise UsageError(f"{size_bytes} bytes are too few")
+    raise TargetSizeError(f"{size_bytes} bytes are too few", len(stream))
 
 
 @pytest.fixture(autouse=True)

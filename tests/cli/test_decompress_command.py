@@ -187,3 +187,15 @@ def test_strict_refuses_what_was_salvaged(vqc, zoo, voice_stream, tmp_path):
     assert vqc("decompress", "--salvage", "--strict", voice_stream).exit_code == 3
     assert not list(tmp_path.glob("*.wav"))
     assert vqc("decompress", "--salvage", voice_stream).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--start", "nan"], "--start nan: not a number of seconds, 0 or more"),
+        (["--duration", "0"], "--duration 0: not above 0 and up to 1000000000 s"),
+    ],
+)
+def test_of_a_wrong_part_the_wrong_number_is_named(vqc, zoo, voice_stream, options, message):
+    outcome = vqc("decompress", voice_stream, *options)
+    assert (outcome.exit_code, outcome.stderr) == (2, f"vqcodec: {message}\n")
