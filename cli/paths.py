@@ -210,7 +210,10 @@ def open_target(name: str, *, force: bool, keep_equal: bool = False) -> Iterator
             yield file
         return
     if name == STDIO or kind_of(name) is Kind.SPECIAL:
-        with naming_failures(name), tempfile.TemporaryFile() as spool:
+        with (
+            naming_failures("stdout" if name == STDIO else name),
+            tempfile.TemporaryFile() as spool,
+        ):
             yield spool
             spool.seek(0)
             _send(name, spool)

@@ -114,6 +114,14 @@ def test_info_names_what_it_cannot_read(vqc, photo_stream):
     assert vqc("info", "missing.vqc").exit_code == 3
 
 
+def test_info_as_json_has_a_record_of_a_failure(vqc, photo_stream):
+    assert vqc("info", "--json", photo_stream).json["ok"] is True
+    outcome = vqc("info", "--json", "missing.vqc")
+    message = "missing.vqc: No such file or directory"
+    assert outcome.json == {"input": "missing.vqc", "ok": False, "error": message, "exit_code": 3}
+    assert (outcome.exit_code, outcome.stderr) == (3, f"vqcodec: {message}\n")
+
+
 def test_verify_says_ok_for_each_intact_file(vqc, photo_stream, voice_stream):
     outcome = vqc("verify", photo_stream, voice_stream)
     assert outcome.exit_code == 0

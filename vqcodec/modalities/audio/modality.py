@@ -29,7 +29,14 @@ from vqcodec.modalities.audio.config import NETWORKS, BlocksConfig, MdctConfig, 
 from vqcodec.modalities.audio.decoded import DecodedSound
 from vqcodec.modalities.audio.quiet import AmplifiedSound, find_quietness
 from vqcodec.modalities.audio.voices import mel_energies
-from vqcodec.modalities.base import Array, Decode, Facts, Modality, ModelChoice
+from vqcodec.modalities.base import (
+    Array,
+    Decode,
+    Facts,
+    Modality,
+    ModelChoice,
+    unfit_signal,
+)
 from vqcodec.notes import Note
 from vqcodec.numbers import plain
 from vqcodec.signals.files import LazySignal
@@ -98,7 +105,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         A model for pairs of channels never mixes them down.
         """
         if not isinstance(signal, Sound):
-            raise UsageError("this model is for sounds, and the input is a picture")
+            raise unfit_signal(signal, "sounds")
         return AudioFacts(
             num_samples=signal.num_samples,
             sample_rate=signal.sample_rate,
