@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -128,6 +131,15 @@ def test_the_quality_of_a_rate_gives_that_rate(name, rate):
     quantizer, _ = twins(name)
     assert quality is not None
     assert quantizer.config.rate_of(quality) == rate
+
+
+def test_the_quality_of_a_rate_is_told_without_numpy():
+    script = (
+        "import sys; from vqcodec.quantizers import QUANTIZERS, quality_of\n"
+        f"for table in {list(TABLES.values())!r}: quality_of(table, 0)\n"
+        "sys.exit('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_a_rate_that_no_quality_gives_has_none():

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vqcodec.config import build_config
-from vqcodec.quantizers.base import Quantizer, QuantizerConfig, Tensors
 from vqcodec.registry import Kind, Registry, imported
+
+if TYPE_CHECKING:
+    from vqcodec.quantizers.base import Quantizer, Tensors
+    from vqcodec.quantizers.configs import QuantizerConfig
 
 QUANTIZERS = Registry(
     "quantizer.kind",
     {
         "finite_scalar": Kind(
-            config="vqcodec.quantizers.finite_scalar:FiniteScalarConfig",
+            config="vqcodec.quantizers.configs:FiniteScalarConfig",
             runtime="vqcodec.quantizers.finite_scalar:FiniteScalarQuantizer",
             training="vqcodec.networks.quantizers.finite_scalar:FiniteScalarModule",
         ),
         "lattice": Kind(
-            config="vqcodec.quantizers.lattice:LatticeConfig",
+            config="vqcodec.quantizers.configs:LatticeConfig",
             runtime="vqcodec.quantizers.lattice:LatticeQuantizer",
             training="vqcodec.networks.quantizers.lattice:LatticeModule",
         ),
         "residual": Kind(
-            config="vqcodec.quantizers.residual:ResidualConfig",
+            config="vqcodec.quantizers.configs:ResidualConfig",
             runtime="vqcodec.quantizers.residual:ResidualQuantizer",
             training="vqcodec.networks.quantizers.residual:ResidualModule",
         ),
