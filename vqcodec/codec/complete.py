@@ -44,6 +44,7 @@ def unknown_at(parts: Parts, signal: LazySignal, mask: NDArray[np.bool_]) -> Unk
     Raises:
         UsageError: the signal is no picture, or the mask has another size.
     """
+    parts.modality.facts_of_one_plane(signal)  # refuses what is no signal
     if not isinstance(signal, Picture):
         raise UsageError("a mask is for pictures, and the input is a sound")
     if mask.shape != (signal.height, signal.width):
