@@ -10,6 +10,7 @@ import typer
 
 from vqcodec.errors import MissingCodecError, NoGainError, UsageError
 from vqcodec.files import replacing
+from vqcodec.numbers import plain
 
 from .console import Record, complain, note, write_json, write_line, write_table
 from .options import Force, Json, Quiet, Seed, SkipBad, require_torch
@@ -69,7 +70,7 @@ def adapt(
     if output.suffix != SUFFIX:
         raise UsageError(f"-o {output}: the name of a model file ends in {SUFFIX}")
     if not 0 < minutes <= 10_000:
-        raise UsageError(f"--minutes {minutes:g}: not above 0 and at most 10000")
+        raise UsageError(f"--minutes {plain(minutes)}: not above 0 and at most 10000")
     check_target(str(output), force=force)
     from vqcodec.training.adapt.command import adapt_model
     from vqcodec.training.adapt.model import write_fitted

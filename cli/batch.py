@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from vqcodec.errors import UsageError, VqcodecError
+from vqcodec.numbers import counted
 from vqcodec.url_schemes import IN_PROCESS
 from vqcodec.urls import is_url, scheme_of
 
@@ -209,7 +210,7 @@ class Batch:
             parts += [f"{num_existing} existed already"] if num_existing else []
             parts += [f"{num_failed} failed"] if num_failed else []
             if num_others := self.found.num_other_files:
-                parts.append(f"{num_others} other file{'s' * (num_others > 1)} left out")
+                parts.append(f"{counted(num_others, 'other file')} left out")
             note(", ".join(parts), quiet=self.quiet)
         if self.as_json:
             write_json(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqcodec.errors import UsageError
+from vqcodec.errors import TargetSizeError, UsageError, VqcodecError
 from vqcodec.files import is_file
+from vqcodec.numbers import plain
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
 from .attempt import Done, Report
@@ -41,7 +42,7 @@ from .options import (
     require_cpu,
 )
 from .outputs import Outputs, Source, find_sources
-from .paths import STDIO, STREAM_SUFFIX, open_source
+from .paths import STDIO, STREAM_SUFFIX, Kind, kind_of, open_source
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
@@ -87,7 +88,8 @@ def compress(
     keep_metadata: Annotated[
         bool,
         typer.Option(
-            "--keep-metadata", help="For pictures: keep EXIF and XMP, which may name the place."
+            "--keep-metadata",
+            help="Keep tags of sounds, and EXIF and XMP of pictures, which may name the place.",
         ),
     ] = False,
     frame: Frame = 0,
@@ -141,9 +143,17 @@ def compress(
 
 
 def _suffix_of(source: Source) -> str | None:
-    """Return how the result's name ends; None for a stream, which the work will refuse."""
-    looks_coded = Path(source.name).suffix == STREAM_SUFFIX
-    return None if looks_coded and is_stream(source.name) else STREAM_SUFFIX
+    """Return how the result's name ends; None for what the work will refuse.
+
+    That is a stream, or a file that is not there and is called like one.
+    """
+    if Path(source.name).suffix != STREAM_SUFFIX:
+        return STREAM_SUFFIX
+    try:
+        refused = kind_of(source.name) is Kind.NOTHING or is_stream(source.name)
+    except VqcodecError:  # the work will meet it again, and report it
+        refused = True
+    return None if refused else STREAM_SUFFIX
 
 
 def _suffixes(inputs: Sequence[str]) -> Collection[str]:
@@ -191,10 +201,14 @@ class _Compression:
         with self.outputs.open(target, source) as file:
             file.write(stream)
         rate = _rate(signal, len(stream))
-        words = ", ".join(f"{value:.4g} {unit.replace('_', ' ')}" for unit, value in rate.items())
+        words = "".join(
+            f", {plain(value, 4)} {unit.replace('_', ' ')}"
+            for unit, value in rate.items()
+            if value is not None
+        )
         lines = [
             *note_lines(notes, name),
-            f"{name} -> {target}: {len(stream)} bytes, {words}",
+            f"{name} -> {target}: {len(stream)} bytes{words}",
         ]
         record = {
             "output": target,
@@ -251,16 +265,19 @@ class _Compression:
     ) -> bytes:
         from vqcodec.codec.search import compress_to_goal
 
-        return compress_to_goal(
-            model.parts,
-            signal,
-            quality=self.goal.quality,
-            size_bytes=limit_bytes,
-            psnr_db=self.goal.psnr_db,
-            separate_channels=self.stereo,
-            progressive=self.progressive,
-            progress=report,
-        )
+        try:
+            return compress_to_goal(
+                model.parts,
+                signal,
+                quality=self.goal.quality,
+                size_bytes=limit_bytes,
+                psnr_db=self.goal.psnr_db,
+                separate_channels=self.stereo,
+                progressive=self.progressive,
+                progress=report,
+            )
+        except TargetSizeError as error:
+            raise UsageError(self.goal.refusal(signal, error.least_bytes)) from error
 
 
 def _notes_of_result(size_bytes: int, input_bytes: int, target: str) -> Iterator[Note]:
@@ -276,11 +293,11 @@ def _notes_of_result(size_bytes: int, input_bytes: int, target: str) -> Iterator
         yield Note(NoteCode.MISNAMED, f"{target} is a stream, though its name ends in {suffix}")
 
 
-def _rate(signal: LazySignal, size_bytes: int) -> dict[str, float]:
-    """Return the stream's mean rate under the name of its unit."""
+def _rate(signal: LazySignal, size_bytes: int) -> dict[str, float | None]:
+    """Return the stream's mean rate under the name of its unit; None for an empty sound."""
     from vqcodec.signals.picture import Picture
 
     if isinstance(signal, Picture):
         return {"bits_per_pixel": bits_per_pixel(size_bytes, signal.width, signal.height)}
     duration_s = signal.num_samples / signal.sample_rate
-    return {"bits_per_second": bits_per_second(size_bytes, duration_s)}
+    return {"bits_per_second": bits_per_second(size_bytes, duration_s) if duration_s else None}

@@ -224,26 +224,3 @@ def note_records(notes: Iterable[Note]) -> list[Record]:
 def note_lines(notes: Iterable[Note], name: str) -> list[str]:
     """Return the lines on stderr for the notes of an input; quiet ones have none."""
     return [f"{name}: {note.text}" for note in notes if not note.quiet]
-
-
-def for_each(sources: Sequence[str], work: Callable[[str], Record], *, as_json: bool) -> None:
-    """Call `work` on every input; after a failure, report the error and go on.
-
-    With `as_json`, print {"files": [...]} at the end, with one record per input: "ok" is true or
-    false, and a failed input has an "error". Exit with the code of the first failure.
-    """
-    records: list[Record] = []
-    exit_code = 0
-    for source in sources:
-        try:
-            with naming(source):
-                outcome = {"ok": True, **work(source)}
-        except VqcodecError as error:
-            complain(str(error))
-            outcome = {"ok": False, "error": str(error), "exit_code": error.exit_code}
-            exit_code = exit_code or error.exit_code
-        records.append({"input": display_name(source), **outcome})
-    if as_json:
-        write_json({"files": records})
-    if exit_code:
-        raise typer.Exit(exit_code)

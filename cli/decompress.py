@@ -11,6 +11,7 @@ import typer
 
 from vqcodec.errors import UsageError, VqcodecError
 from vqcodec.files import is_file
+from vqcodec.numbers import plain
 
 from .attempt import Done, Report
 from .batch import Batch
@@ -33,7 +34,6 @@ from .options import (
     Sources,
     Strict,
     require_cpu,
-    require_within,
 )
 from .outputs import Outputs, Source, digest_of, find_sources
 from .paths import STDIO, STREAM_SUFFIX, check_space, choose_format, open_source
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from vqcodec.signals.sound import Sound
 
 _HEADER_BYTES = 64  # more than a header has
+_LONGEST_S = 1e9
 
 
 def decompress(
@@ -87,8 +88,11 @@ def decompress(
     --speaker takes some seconds of anybody's voice, and speaks the words with that voice.
     """
     require_cpu(ray, device)
-    if duration is not None:
-        require_within("--duration", duration, 1e-6, 1e9)
+    if not start >= 0:  # also if it is no number
+        raise UsageError(f"--start {plain(start)}: not a number of seconds, 0 or more")
+    if duration is not None and not 0 < duration <= _LONGEST_S:
+        longest = plain(_LONGEST_S)
+        raise UsageError(f"--duration {plain(duration)}: not above 0 and up to {longest} s")
     found = find_sources(inputs, {STREAM_SUFFIX}, left_out=output)
     outputs = Outputs(output, found.sources, force=force, skip_existing=skip_existing)
     work = _Decompression(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vqcodec.errors import InputError
 from vqcodec.files import find_files
+from vqcodec.numbers import counted
 
 from .console import complain, progress_of_many
 
@@ -50,7 +51,7 @@ def readable_files(files: Files, reading: ReadOptions, *, skip_bad: bool, quiet:
                 show(num_bad + sum(map(len, readable.values())), path.name)
     if num_bad and not skip_bad:
         hint = "; --skip-bad goes on without them"
-        raise InputError(f"{num_bad} of {num_files} inputs cannot be read{hint}")
+        raise InputError(f"{num_bad} of {counted(num_files, 'input')} cannot be read{hint}")
     if num_bad == num_files:
-        raise InputError(f"none of {num_files} inputs can be read")
+        raise InputError(f"none of {counted(num_files, 'input')} can be read")
     return readable

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vqcodec.errors import UsageError
+from vqcodec.numbers import plain
 
 from .options import parse_amount, parse_size, require_quality, require_within
 
@@ -51,7 +53,7 @@ class Goal:
         if bitrate is not None:
             return cls(bits_per_second=parse_amount("--bitrate", bitrate))
         if bpp is not None:
-            return cls(bits_per_pixel=parse_amount("--bpp", bpp))
+            return cls(bits_per_pixel=parse_amount("--bpp", bpp, "0.25 or 1.5"))
         if size is not None:
             return cls(size_bytes=parse_size("--size", size))
         if psnr is not None:
@@ -77,3 +79,21 @@ class Goal:
         if self.psnr_db is not None and not isinstance(signal, Picture):
             raise UsageError("--psnr is for pictures; for a sound use --quality or --bitrate")
         return None if self.size_bytes is None else int(self.size_bytes)
+
+    def refusal(self, signal: LazySignal, least_bytes: int) -> str:
+        """Return why no stream of this signal keeps the limit, in the unit of the option.
+
+        The rate that it names is one that can be met.
+        """
+        from vqcodec.signals.picture import Picture
+
+        least, wanted, unit = float(least_bytes), self.size_bytes, "bytes"
+        if self.bits_per_second is not None and not isinstance(signal, Picture):
+            if signal.num_samples:
+                least = math.ceil(8 * least_bytes * signal.sample_rate / signal.num_samples)
+                wanted, unit = self.bits_per_second, "bit/s"
+        elif self.bits_per_pixel is not None and isinstance(signal, Picture):
+            num_pixels = signal.width * signal.height
+            least = math.ceil(8e4 * least_bytes / num_pixels) / 1e4
+            wanted, unit = self.bits_per_pixel, "bits per pixel"
+        return f"the lowest quality takes {plain(least, 12)} {unit}, not {plain(wanted or 0, 12)}"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vqcodec.errors import UsageError
+from vqcodec.numbers import plain
 
-from .console import Record, display_name, naming, write_json, write_line
+from .attempt import Attempt, Done, Report
+from .console import Record, complain, write_json, write_line
 from .hints import read_stream
 from .models import load_model
 from .options import Device, Force, Json
+from .outputs import Source
 from .paths import STDIO, check_target, open_target
 
 if TYPE_CHECKING:
@@ -45,24 +48,41 @@ def info(
         if bits == STDIO or Path(bits).suffix.lower() != BITS_SUFFIX:
             raise UsageError(f"--bits {bits}: the drawing is written to a file as {BITS_SUFFIX}")
         check_target(bits, force=force)
-    stream = read_stream(source)
-    with naming(source):
-        record: Record = {"input": display_name(source), **describe(stream)}
+
+    def facts_of(source: Source, _report: Report) -> Done:
+        stream = read_stream(source.name)
+        record: Record = describe(stream)
         if bits is not None:
             model = load_model(str(record["fingerprint"]), device)
             record |= _draw_bits(stream, model, bits, force=force, with_numbers=as_json)
         if indices:
             model = load_model(str(record["fingerprint"]), device)
-            planes = [plane.tolist() for plane in model.indices_of(stream)]  # [plane][codebook]
-            record["indices"] = planes
+            record["indices"] = [plane.tolist() for plane in model.indices_of(stream)]
+        return Done(record)
+
+    record = Attempt(facts_of)(Source(source)).record
+    if not record["ok"]:
+        complain(str(record["error"]))
     if as_json:
         write_json(record)
-    elif indices:
-        for row in (row for plane in planes for row in plane):
-            write_line(" ".join(map(str, _flat(row))))
-    else:
-        for line in _lines({**record, "sections": _summarised(record["sections"])}):
+    elif record["ok"]:
+        for line in _rows(record["indices"]) if indices else _lines_of(record):
             write_line(line)
+    if not record["ok"]:
+        raise typer.Exit(int(str(record["exit_code"])))
+
+
+def _rows(planes: object) -> Iterator[str]:
+    """Yield the indices [plane][codebook]... of a stream, one line per codebook."""
+    assert isinstance(planes, list)
+    for row in itertools.chain(*planes):
+        yield " ".join(map(str, _flat(row)))
+
+
+def _lines_of(record: Record) -> Iterable[str]:
+    """Return the lines for people about a stream."""
+    shown = {key: value for key, value in record.items() if key != "ok"}
+    return _lines({**shown, "sections": _summarised(record["sections"])})
 
 
 def _draw_bits(
@@ -125,6 +145,6 @@ def _lines(record: Mapping[str, object]) -> Iterable[str]:
             yield f"{name}:"
             yield from (f"  {', '.join(_lines(item))}" for item in value)
         elif isinstance(value, float):
-            yield f"{name}: {value:.6g}"
+            yield f"{name}: {plain(value)}"
         else:
             yield f"{name}: {'unknown' if value is None else value}"

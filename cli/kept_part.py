@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from vqcodec.errors import UsageError
+from vqcodec.files import is_file
 
 from .console import display_name
 from .options import require_within
@@ -94,6 +95,11 @@ def _mask(text: str, picture: Picture) -> NDArray[np.bool_]:
     if match is None:
         if text == STDIO:
             raise UsageError("--mask -: give a rectangle or the name of a file")
+        if "," in text and not is_file(text):
+            raise UsageError(
+                f"--mask {text}: no such file; a rectangle is four whole numbers of 0 or more, "
+                "LEFT,TOP,WIDTH,HEIGHT"
+            )
         drawn = _read(text)
         values = _picture(drawn, "--mask FILE").to_rgb()
         if values.shape[:2] != hole.shape:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import vqcodec
 
-from .console import write_json, write_line, write_table
+from .console import complain, write_json, write_line, write_table
 from .options import Json
 
 if TYPE_CHECKING:
@@ -21,9 +21,12 @@ def models(*, as_json: Json = False) -> None:
     """List the installed models."""
     from vqcodec.codec.zoo import list_models
 
-    cards = list_models()
+    damage: list[str] = []
+    cards = list_models(on_damage=lambda error: damage.append(str(error)))
+    for text in damage:
+        complain(text)
     if as_json:
-        write_json({"models": [_record(card) for card in cards]})
+        write_json({"models": [_record(card) for card in cards], "damaged": damage})
     elif cards:
         rows = [[c.name, c.modality, c.fingerprint, c.size_bytes, c.path] for c in cards]
         write_table(["name", "modality", "fingerprint", "bytes", "file"], rows)

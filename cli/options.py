@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from vqcodec.errors import UsageError, VqcodecError
+from vqcodec.errors import UsageError
+from vqcodec.numbers import plain
 from vqcodec.rate import DEFAULT_QUALITY
 
 
@@ -18,13 +19,9 @@ def _model_names() -> list[str]:
     """Return the names of installed models, for shell completion."""
     from vqcodec.codec.zoo import list_models
 
-    try:
-        return [card.name for card in list_models()]
-    except VqcodecError:
-        return []
+    return [card.name for card in list_models()]
 
 
-Inputs = Annotated[list[str], typer.Argument(metavar="INPUT", help="Files; - is stdin.")]
 Sources = Annotated[
     list[str],
     typer.Argument(
@@ -130,13 +127,18 @@ def with_address_of_ray(arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def parse_amount(option: str, text: str) -> float:
-    """Return the number above zero that `text` writes, as 3000, 3k or 1.5M.
+def parse_amount(option: str, text: str, examples: str = "3000, 3k or 1.5M") -> float:
+    """Return the number above zero that `text` writes, as 0.25, 3000, 3k or 1.5M.
+
+    Args:
+        option: for messages.
+        text: its value.
+        examples: of values of this option.
 
     Raises:
         UsageError: it is not such a number.
     """
-    return _parse(option, text, _FACTORS, "not a number above 0 like 3000, 3k or 1.5M")
+    return _parse(option, text, _FACTORS, f"not a number above 0 like {examples}")
 
 
 def parse_size(option: str, text: str) -> float:
@@ -160,7 +162,7 @@ def _parse(option: str, text: str, factors: Mapping[str, int], hint: str) -> flo
 def require_within(option: str, value: float, low: float, high: float) -> float:
     """Return the value; raise UsageError unless low <= value <= high (which NaN never is)."""
     if not low <= value <= high:
-        raise UsageError(f"{option} {value:g}: not from {low:g} to {high:g}")
+        raise UsageError(f"{option} {plain(value)}: not from {plain(low)} to {plain(high)}")
     return value
 
 

@@ -40,7 +40,15 @@ def read_source(name: str) -> bytes:
         _refuse_terminal()
         return sys.stdin.buffer.read()
     except OSError as error:
-        raise InputError(f"{name}: {error.strerror}") from error
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: OSError) -> InputError:
+    """Return the error for an input that cannot be opened or read."""
+    hint = ""
+    if isinstance(error, FileNotFoundError) and name.startswith("-"):
+        hint = "; all that follows -- is the name of a file, so options go before it"
+    return InputError(f"{name}: {error.strerror}{hint}")
 
 
 def _refuse_terminal() -> None:
@@ -71,7 +79,7 @@ def open_source(name: str) -> BinaryIO:
         with file:
             return _spooled(file)
     except OSError as error:
-        raise InputError(f"{name}: {error.strerror}") from error
+        raise _unreadable(name, error) from error
 
 
 def _spooled(file: BinaryIO) -> BinaryIO:
@@ -161,8 +169,17 @@ def check_target(name: str, *, force: bool) -> None:
     if is_url(name):
         return
     if kind is Kind.NOTHING and (name.endswith("/") or not is_folder(final_path(name).parent)):
-        folder = shlex.quote(name if name.endswith("/") else str(Path(name).parent))
+        folder = shlex.quote(name if name.endswith("/") else _missing_parent(name))
         raise OutputError(f"{name}: no such folder; make it with: mkdir -p {folder}")
+
+
+def _missing_parent(name: str) -> str:
+    """Return the folder that a target needs; of a link, the one that it points into."""
+    parent = Path(name).parent
+    if not is_folder(parent):
+        return str(parent)
+    needed, here = final_path(name).parent, final_path(".")
+    return str(needed.relative_to(here) if needed.is_relative_to(here) else needed)
 
 
 @contextmanager
@@ -193,7 +210,10 @@ def open_target(name: str, *, force: bool, keep_equal: bool = False) -> Iterator
             yield file
         return
     if name == STDIO or kind_of(name) is Kind.SPECIAL:
-        with naming_failures(name), tempfile.TemporaryFile() as spool:
+        with (
+            naming_failures("stdout" if name == STDIO else name),
+            tempfile.TemporaryFile() as spool,
+        ):
             yield spool
             spool.seek(0)
             _send(name, spool)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vqcodec.errors import InputError, UsageError, VqcodecError
+from vqcodec.numbers import counted
 from vqcodec.urls import relative_parts
 
 from .console import (
@@ -188,9 +189,14 @@ class _Work:
             try:
                 of_file: list[Note] = []
                 with naming(path), open_source(path) as file:
-                    yield encode_file(
-                        file, model, quality=self.quality, name=name, on_note=of_file.append
+                    made = encode_file(
+                        file,
+                        model,
+                        quality=self.quality,
+                        name=display_name(path),
+                        on_note=of_file.append,
                     )
+                    yield replace(made, file=name)
                 notes += [(display_name(path), each) for each in of_file]
             except VqcodecError as error:
                 failures.append(_Failure(display_name(path), str(error), error.exit_code))
@@ -253,9 +259,11 @@ def _conclude(
     failures = [failure for written in records for failure in written.failures]
     num_files = sum(written.num_files for written in records)
     num_tokens = sum(written.num_tokens for written in records)
-    parts = [f"{num_files} files, {num_tokens} tokens, {len(records)} of {len(shards)} shards"]
-    parts += [f"{len(kept)} shards were complete"] if kept else []
-    parts += [f"{len(failures)} files failed"] if failures else []
+    num_written = sum(written.num_files > 0 for written in records)
+    parts = [counted(num_files, "file"), counted(num_tokens, "token")]
+    parts += [f"{num_written} of {counted(len(shards), 'shard')}"]
+    parts += [f"{counted(len(kept), 'complete shard')} kept"] if kept else []
+    parts += [f"{counted(len(failures), 'file')} failed"] if failures else []
     note(", ".join(parts), quiet=quiet)
     if as_json:
         result: Record = {

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-from .console import Record, display_name, for_each, write_line
+import typer
+
+from vqcodec.numbers import counted
+
+from .attempt import Attempt, Done, Report
+from .console import Record, complain, note, write_json, write_line
 from .hints import read_stream
-from .options import Inputs, Json, Quiet
+from .options import Json, Quiet, Sources
+from .outputs import Source, find_sources
+from .paths import STREAM_SUFFIX
 
 
-def verify(*, inputs: Inputs, quiet: Quiet = False, as_json: Json = False) -> None:
-    """Check that streams are complete and undamaged.
+def verify(*, inputs: Sources, quiet: Quiet = False, as_json: Json = False) -> None:
+    """Check that streams are complete and undamaged; of a folder, all streams in it.
 
     Only checksums are compared; nothing is decoded.
     """
+    found = find_sources(inputs, {STREAM_SUFFIX}, left_out=None)
+    attempt = Attempt(_verify_input)
+    records: list[Record] = []
+    exit_code = 0
+    for source in found.sources:
+        record = attempt(source).record
+        if as_json:
+            records.append(record)
+        if not record["ok"]:
+            complain(str(record["error"]))
+            exit_code = exit_code or int(str(record["exit_code"]))
+        elif not quiet and not as_json:
+            write_line(f"{record['input']}: ok")
+    if num_others := found.num_other_files:
+        note(f"{counted(num_others, 'other file')} left out", quiet=quiet)
+    if as_json:
+        write_json({"files": records, "num_other_files": num_others})
+    if exit_code:
+        raise typer.Exit(exit_code)
+
+
+def _verify_input(source: Source, _report: Report) -> Done:
+    """Check one stream."""
     from vqcodec.codec.inspect import verify as verify_stream
 
-    def verify_input(source: str) -> Record:
-        stream = read_stream(source)
-        verify_stream(stream)
-        if not quiet and not as_json:
-            write_line(f"{display_name(source)}: ok")
-        return {"size_bytes": len(stream)}
-
-    for_each(inputs, verify_input, as_json=as_json)
+    stream = read_stream(source.name)
+    verify_stream(stream)
+    return Done({"size_bytes": len(stream)})

@@ -37,6 +37,15 @@ def mode_of(name):
     return stat.S_IMODE(Path(name).stat().st_mode)
 
 
+def test_an_output_error_in_the_block_is_given_the_name_once(tmp_path):
+    path = tmp_path / "a.png"
+    for message in ("cannot be written as PNG", f"{path}: cannot be written as PNG"):
+        with pytest.raises(OutputError) as caught, writing(path, overwrite=False):
+            raise OutputError(message)
+        assert str(caught.value) == f"{path}: cannot be written as PNG"
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_new_file_appears_when_it_is_complete(overwrite):
     with writing("a.vqc", overwrite=overwrite) as file:

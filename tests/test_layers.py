@@ -17,7 +17,7 @@ from vqcodec.signals.files import write_signal
 ROOT = Path(__file__).parents[1]
 
 # For each part: the other parts that it may import.
-ONE = {"errors", "notes", "registry", "config", "rate", "files", "cores", "pool"}
+ONE = {"errors", "notes", "registry", "config", "rate", "numbers", "files", "cores", "pool"}
 ONE |= {"urls", "url_schemes", "storage", "cluster"}
 TWO = ONE | {"entropy", "bitstream"}
 THREE = TWO | {"signals", "layout"}

@@ -19,9 +19,7 @@ from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors.config import FramesPriorConfig, GridPriorConfig
 from vqcodec.priors.static import count_indices
-from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
-from vqcodec.quantizers.lattice import LatticeConfig
-from vqcodec.quantizers.residual import ResidualConfig
+from vqcodec.quantizers.configs import FiniteScalarConfig, LatticeConfig, ResidualConfig
 from vqcodec.training.export import save_model
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -11,6 +11,18 @@ class UsageError(VqcodecError):
     """An option or an argument has a wrong type or value."""
 
 
+class TargetSizeError(UsageError):
+    """The smallest stream of a signal is larger than was asked for.
+
+    Attributes:
+        least_bytes: its size; 0 if it is not known.
+    """
+
+    def __init__(self, message: str, least_bytes: int = 0) -> None:
+        super().__init__(message)
+        self.least_bytes = least_bytes
+
+
 class MissingCodecError(UsageError):
     """A codec for comparison is not installed; the message says how to install it."""
 

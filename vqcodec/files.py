@@ -83,9 +83,16 @@ def write_text(name: str | Path, text: str, *, overwrite: bool) -> None:
 
 @contextmanager
 def naming_failures(name: str | Path) -> Iterator[None]:
-    """Turn an OSError in the block into an OutputError that begins with the name."""
+    """Turn an OSError in the block into an OutputError that begins with the name.
+
+    An OutputError without the name is given it.
+    """
     try:
         yield
+    except OutputError as error:
+        if str(error).startswith(f"{name}:"):
+            raise
+        raise OutputError(f"{name}: {error}") from error
     except OSError as error:
         raise OutputError(f"{name}: {error.strerror or error}") from error
 

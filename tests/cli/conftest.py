@@ -23,7 +23,7 @@ import vqcodec.codec.inspect  # keeps the real search for models, whatever test 
 from vqcodec.bitstream.header import AudioFacts, Header, ImageFacts
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
-from vqcodec.errors import MissingModelError, UsageError
+from vqcodec.errors import MissingModelError, ModelFileError, TargetSizeError, UsageError
 from vqcodec.modalities.base import ModelChoice
 from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal, Signal
@@ -172,6 +172,7 @@ class Zoo:
         self.image = FakeModel("image", "image", "0a0b0c0d")
         self.speech = FakeModel("speech", "audio", "01020304")
         self.installed = [self.image, self.speech]
+        self.damage: list[str] = []  # errors of files that are no models
         self.note: Note | None = None  # on the choice of a model
 
     def load(self, name: str) -> FakeModel:
@@ -183,7 +184,12 @@ class Zoo:
     def find_card(self, name: str) -> SimpleNamespace:
         return card_of(self.load(name))
 
-    def list_cards(self) -> list[SimpleNamespace]:
+    def list_cards(
+        self, on_damage: Callable[[ModelFileError], None] | None = None
+    ) -> list[SimpleNamespace]:
+        if on_damage is not None:
+            for text in self.damage:
+                on_damage(ModelFileError(text))
         return [card_of(model) for model in self.installed]
 
 
@@ -233,7 +239,7 @@ def compress_to_goal(
         stream = model.compress(signal, quality=tried, **options)
         if len(stream) <= size_bytes:
             return stream
-    raise UsageError(f"{size_bytes} bytes are too few")
+    raise TargetSizeError(f"{size_bytes} bytes are too few", len(stream))
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """`vqcodec compress`."""
 
 import hashlib
+import re
 import sys
 
 import numpy as np
@@ -220,3 +221,46 @@ def test_a_damaged_sound_is_reported_and_leaves_no_file(vqc, zoo, tmp_path):
 def test_a_sound_comes_through_a_pipe(vqc, zoo, voice):
     outcome = vqc("compress", "-", stdin=voice.read_bytes())
     assert parse_stream(outcome.stdout).header.facts.num_samples == 4000
+
+
+@pytest.mark.parametrize(
+    ("option", "wanted", "unit"),
+    [
+        ("--bitrate", "100", "bit/s"),
+        ("--bpp", "0.5", "bits per pixel"),
+        ("--size", "10", "bytes"),
+    ],
+)
+def test_a_limit_that_is_too_low_is_refused_in_its_own_unit(
+    vqc, zoo, photo, voice, option, wanted, unit
+):
+    path = voice if option == "--bitrate" else photo
+    outcome = vqc("compress", option, wanted, path)
+    assert outcome.exit_code == 2
+    start, end = f"vqcodec: {path}: the lowest quality takes ", f" {unit}, not {wanted}\n"
+    assert outcome.stderr.startswith(start)
+    assert outcome.stderr.endswith(end)
+    least = outcome.stderr.removeprefix(start).removesuffix(end)
+    assert vqc("compress", option, least, path).exit_code == 0
+
+
+def test_rates_have_no_exponent(vqc, zoo, voice):
+    outcome = vqc("compress", "--quality", "10", voice)
+    assert "e+" not in outcome.stderr
+    assert re.search(r"bytes, \d{5} bits per second\n", outcome.stderr)
+
+
+def test_an_empty_sound_has_no_rate(vqc, zoo, tmp_path):
+    with (tmp_path / "empty.wav").open("wb") as file:
+        write_clip(AudioClip(np.zeros((1, 0), np.float32), 16_000), file, "WAV")
+    outcome = vqc("compress", "--json", "empty.wav")
+    assert outcome.json["files"][0]["bits_per_second"] is None
+    assert "bits per second" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "examples"), [("--bpp", "0.25 or 1.5"), ("--bitrate", "3000, 3k or 1.5M")]
+)
+def test_a_limit_of_0_is_refused_with_fitting_examples(vqc, zoo, photo, option, examples):
+    outcome = vqc("compress", option, "0", photo)
+    assert outcome.stderr == f"vqcodec: {option} 0: not a number above 0 like {examples}\n"

@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 from vqcodec.cli import console
 
-from vqcodec.errors import CorruptStreamError, InputError, OutputError
+from vqcodec.errors import CorruptStreamError, OutputError
 
 
 def test_json_has_no_number_that_is_not_finite(capsys):
@@ -64,32 +63,6 @@ def test_an_error_is_given_the_name_of_its_input_once(source, name):
         console.naming(source),
     ):
         raise CorruptStreamError("header: damaged")
-
-
-def test_one_failing_input_does_not_stop_the_others(capsys):
-    def work(source):
-        if source == "b":
-            raise CorruptStreamError("damaged")
-        if source == "c":
-            raise InputError("c: missing")
-        return {"size_bytes": 3}
-
-    with pytest.raises(typer.Exit) as stop:
-        console.for_each(["a", "b", "c", "d"], work, as_json=True)
-    captured = capsys.readouterr()
-    assert stop.value.exit_code == CorruptStreamError.exit_code
-    assert json.loads(captured.out)["files"] == [
-        {"input": "a", "ok": True, "size_bytes": 3},
-        {"input": "b", "ok": False, "error": "b: damaged", "exit_code": 4},
-        {"input": "c", "ok": False, "error": "c: missing", "exit_code": 3},
-        {"input": "d", "ok": True, "size_bytes": 3},
-    ]
-    assert captured.err == "vqcodec: b: damaged\nvqcodec: c: missing\n"
-
-
-def test_inputs_that_succeed_leave_the_exit_code_alone(capsys):
-    console.for_each(["a"], lambda _: {}, as_json=False)
-    assert capsys.readouterr() == ("", "")
 
 
 class Drop(io.RawIOBase):

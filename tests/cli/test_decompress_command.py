@@ -11,7 +11,7 @@ from PIL import ImageCms
 from vqcodec.bitstream.header import AudioFacts, Header
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
-from vqcodec.errors import CorruptStreamError
+from vqcodec.errors import CorruptStreamError, OutputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import read_picture
@@ -187,3 +187,27 @@ def test_strict_refuses_what_was_salvaged(vqc, zoo, voice_stream, tmp_path):
     assert vqc("decompress", "--salvage", "--strict", voice_stream).exit_code == 3
     assert not list(tmp_path.glob("*.wav"))
     assert vqc("decompress", "--salvage", voice_stream).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--start", "nan"], "--start nan: not a number of seconds, 0 or more"),
+        (["--duration", "0"], "--duration 0: not above 0 and up to 1000000000 s"),
+    ],
+)
+def test_of_a_wrong_part_the_wrong_number_is_named(vqc, zoo, voice_stream, options, message):
+    outcome = vqc("decompress", voice_stream, *options)
+    assert (outcome.exit_code, outcome.stderr) == (2, f"vqcodec: {message}\n")
+
+
+@pytest.mark.parametrize("output", ["out.png", "-"])
+def test_a_result_that_cannot_be_written_is_named(vqc, zoo, monkeypatch, photo_stream, output):
+    def fail(*_):
+        raise OutputError("the picture cannot be written as PNG: No space left on device")
+
+    monkeypatch.setattr("vqcodec.signals.files.write_signal", fail)
+    outcome = vqc("decompress", photo_stream, "-o", output)
+    name = "stdout" if output == "-" else output
+    assert outcome.exit_code == 6
+    assert f"{name}: the picture cannot be written as PNG: No space left" in outcome.stderr

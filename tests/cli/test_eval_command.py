@@ -31,7 +31,7 @@ def test_means_are_a_table_on_stdout(vqc, zoo, photo, tmp_path):
     assert "size_bytes" in header
     assert "| image | 1 |" in first
     assert "| image | 2.5 |" in second
-    assert "mean of 1 files" in second
+    assert "mean of 1 file" in second
 
 
 def test_each_kind_of_file_goes_to_its_model(vqc, zoo, photo, voice, tmp_path):
@@ -74,7 +74,7 @@ def test_records_are_written_by_suffix(vqc, zoo, photo, tmp_path):
     assert [row["quality"] for row in rows] == ["1.0", "2.0"]
     table = (tmp_path / "records.md").read_text()
     assert table.count("photo.png") == 2
-    assert table.count("mean of 1 files") == 2
+    assert table.count("mean of 1 file") == 2
     assert vqc("eval", photo, "-o", "records.md").exit_code == 6
     assert vqc("eval", photo, "-f", "-o", "records.md").exit_code == 0
 

@@ -90,3 +90,19 @@ def test_a_size_that_is_none_is_explained(vqc, zoo, photo):
     outcome = vqc("compress", photo, "--size", "2kb")
     assert outcome.exit_code == 2
     assert "--size 2kb: not a number of bytes above 0 like 20000, 20kB" in outcome.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["-f"]])
+def test_a_stream_to_compress_that_is_not_there_is_called_missing(vqc, zoo, options):
+    outcome = vqc("compress", "nix.vqc", *options)
+    assert outcome.exit_code == 3
+    assert outcome.stderr == "vqcodec: nix.vqc: No such file or directory\n"
+
+
+def test_an_option_after_two_dashes_is_told_to_be_a_file_name(vqc, zoo, photo):
+    outcome = vqc("compress", "--", photo.name, "-o", "dash.vqc")
+    assert outcome.exit_code == 3
+    assert (
+        "-o: No such file or directory; all that follows -- is the name of a file" in outcome.stderr
+    )
+    assert "dash.vqc: No such file or directory\n" in outcome.stderr

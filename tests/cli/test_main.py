@@ -77,7 +77,7 @@ def test_wrong_usage_ends_with_exit_code_2(vqc, arguments):
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_an_error_becomes_one_line_and_its_exit_code(vqc, stand_in, error):
-    def fail():
+    def fail(**_):
         raise error("what happened")
 
     stand_in("vqcodec.codec.zoo", list_models=fail)
@@ -88,7 +88,7 @@ def test_an_error_becomes_one_line_and_its_exit_code(vqc, stand_in, error):
 
 
 def test_a_bug_shows_its_traceback(vqc, stand_in):
-    stand_in("vqcodec.codec.zoo", list_models=lambda: 1 // 0)
+    stand_in("vqcodec.codec.zoo", list_models=lambda **_: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         vqc("models")
 
@@ -104,7 +104,7 @@ def test_a_bug_ends_with_exit_code_1(tmp_path):
 
 
 def test_an_interruption_ends_with_exit_code_130_and_no_traceback(vqc, stand_in):
-    def interrupt():
+    def interrupt(**_):
         raise KeyboardInterrupt
 
     stand_in("vqcodec.codec.zoo", list_models=interrupt)

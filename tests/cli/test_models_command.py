@@ -29,7 +29,16 @@ def test_models_as_json_carry_their_summaries(vqc, zoo):
 def test_without_models_the_user_learns_where_to_put_them(vqc, zoo):
     zoo.installed.clear()
     assert b"VQCODEC_MODELS" in vqc("models").stdout
-    assert vqc("models", "--json").json == {"models": []}
+    assert vqc("models", "--json").json == {"models": [], "damaged": []}
+
+
+def test_a_bad_file_is_named_and_the_other_models_are_listed(vqc, zoo):
+    zoo.damage.append("models/bad.safetensors: not a model file")
+    outcome = vqc("models")
+    assert outcome.exit_code == 0
+    assert len(outcome.stdout.splitlines()) == 3
+    assert outcome.stderr == "vqcodec: models/bad.safetensors: not a model file\n"
+    assert vqc("models", "--json").json["damaged"] == zoo.damage
 
 
 def test_a_model_is_loaded_once(zoo, monkeypatch):

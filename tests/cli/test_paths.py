@@ -205,3 +205,10 @@ def test_much_goes_through_stdout_in_order(capfdbinary):
     with open_target("-", force=False) as file:
         file.write(data)
     assert capfdbinary.readouterr().out == data
+
+
+def test_of_a_link_into_a_missing_folder_that_folder_is_named(vqc, zoo, photo):
+    Path("dangling.vqc").symlink_to("nowhere/x.vqc")
+    outcome = vqc("compress", photo, "-f", "-o", "dangling.vqc")
+    assert outcome.exit_code == 6
+    assert outcome.stderr.endswith("dangling.vqc: no such folder; make it with: mkdir -p nowhere\n")

@@ -142,6 +142,11 @@ def test_a_picture_marks_a_hole_in_white(vqc, zoo, photo, tmp_path):
         (["--from", "photo.png", "--mask", "small.png"], "1 x 1 pixels, needed"),
         (["--from", "photo.png", "--mask", "voice.wav"], "is for pictures"),
         (["--from", "photo.png", "--mask", "-"], "--mask -"),
+        (
+            ["--from", "photo.png", "--mask", "1,2"],
+            "a rectangle is four whole numbers of 0 or more",
+        ),
+        (["--from", "photo.png", "--mask=-5,0,10,10"], "a rectangle is four whole numbers"),
         (["--from", "photo.png", "--width", "8"], "leave out --duration"),
         (["--from", "voice.wav", "--mask", "0,0,1,1"], "is for pictures"),
         (["--from", "voice.wav", "--duration", "1"], "leave out --duration"),

@@ -114,6 +114,14 @@ def test_info_names_what_it_cannot_read(vqc, photo_stream):
     assert vqc("info", "missing.vqc").exit_code == 3
 
 
+def test_info_as_json_has_a_record_of_a_failure(vqc, photo_stream):
+    assert vqc("info", "--json", photo_stream).json["ok"] is True
+    outcome = vqc("info", "--json", "missing.vqc")
+    message = "missing.vqc: No such file or directory"
+    assert outcome.json == {"input": "missing.vqc", "ok": False, "error": message, "exit_code": 3}
+    assert (outcome.exit_code, outcome.stderr) == (3, f"vqcodec: {message}\n")
+
+
 def test_verify_says_ok_for_each_intact_file(vqc, photo_stream, voice_stream):
     outcome = vqc("verify", photo_stream, voice_stream)
     assert outcome.exit_code == 0
@@ -130,6 +138,22 @@ def test_verify_goes_on_after_damage_and_fails_with_its_code(vqc, photo_stream, 
     assert [file["ok"] for file in files] == [False, True]
     assert files[0]["exit_code"] == 4
     assert files[1]["size_bytes"] == voice_stream.stat().st_size
+
+
+@pytest.mark.parametrize("inputs", [["."], ["*.vqc"], ["@list"]])
+def test_verify_takes_folders_patterns_and_lists(vqc, photo, photo_stream, voice_stream, inputs):
+    names = [photo_stream.name, voice_stream.name]
+    photo.with_name("list").write_text("\n".join(names))
+    outcome = vqc("verify", *inputs)
+    assert outcome.exit_code == 0
+    assert outcome.stdout.decode() == "".join(f"{name}: ok\n" for name in names)
+    others = "2 other files left out\n"  # the picture and the list
+    assert outcome.stderr == (others if inputs == ["."] else "")
+
+
+def test_verify_refuses_a_folder_without_streams(vqc, photo):
+    outcome = vqc("verify", ".")
+    assert (outcome.exit_code, outcome.stderr) == (3, "vqcodec: .: no file in it ends in .vqc\n")
 
 
 def test_verify_reads_a_pipe(vqc, photo_stream):

@@ -87,6 +87,17 @@ def test_transparency_that_tokens_leave_out_is_noted(vqc, tmp_path):
     assert "a.png: its transparency is left out" in outcome.stderr
 
 
+def test_a_bad_file_alone_is_named_once_and_makes_no_shard(vqc, sounds, tmp_path):
+    path = sounds / "a.wav"
+    path.write_bytes(b"RIFF nothing")
+    outcome = vqc("tokens", str(path), "-o", str(tmp_path / "x.tar"), *MODEL)
+    assert outcome.exit_code == 3
+    error, summary = outcome.stderr.splitlines()
+    assert error.startswith(f"vqcodec: {path}: ")
+    assert error.count("a.wav") == 1
+    assert summary == "0 files, 0 tokens, 0 of 1 shard, 1 file failed"
+
+
 @pytest.mark.parametrize(
     "options", [["-o", "x.npz"], ["-o", "x.tar", "--resume", "-f"], ["-", "-o", "x.tar"]]
 )

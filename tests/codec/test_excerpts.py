@@ -85,9 +85,18 @@ def test_only_the_segments_around_an_excerpt_are_decoded(
     assert sum(shape[1] for shape in decoded) == num_frames
 
 
-@pytest.mark.parametrize(("start_s", "duration_s"), [(-1, None), (0, 0), (float("nan"), 1)])
-def test_invalid_excerpts_are_refused(model, long_sound, start_s, duration_s):
-    with pytest.raises(UsageError, match="excerpt"):
+@pytest.mark.parametrize(
+    ("start_s", "duration_s", "wrong"),
+    [
+        (-1, None, "a start at -1 s is not"),
+        (0, 0, "a duration of 0 s is not"),
+        (float("nan"), 1, "a start at nan s is not"),
+    ],
+)
+def test_of_an_invalid_excerpt_the_wrong_number_is_named(
+    model, long_sound, start_s, duration_s, wrong
+):
+    with pytest.raises(UsageError, match=f"^{wrong}"):
         excerpt(model, long_sound[0], start_s=start_s, duration_s=duration_s)
 
 

@@ -138,3 +138,15 @@ def test_rates_increase_with_quality(model):
     assert rates == sorted(rates)
     assert all(0 <= rate <= 255 for rate in rates)
     assert model.parts.quantizer.config.codebooks_at(rates[-1]) == len(some_indices(model, 10))
+
+
+def test_a_wrong_duration_is_told_what_is_right(audio_model):
+    with pytest.raises(UsageError, match="a duration of 0 s is not above 0 and up to 3600 s"):
+        audio_model.sample(seed=0, duration_s=0.0)
+
+
+@pytest.mark.parametrize("work", ["compress", "encode", "complete"])
+def test_what_is_no_signal_is_told_what_is_needed(model, work):
+    settings = {"seed": 0} if work == "complete" else {}
+    with pytest.raises(UsageError, match=r"signal: str, needed a Picture or an AudioClip"):
+        getattr(model, work)("giraffe.png", **settings)

@@ -6,7 +6,7 @@ import pytest
 from tiny import noise_clip, noise_picture
 
 from vqcodec.codec.search import compress_to_psnr, compress_to_target
-from vqcodec.errors import UsageError
+from vqcodec.errors import TargetSizeError, UsageError
 from vqcodec.signals.picture import psnr
 
 
@@ -35,8 +35,11 @@ def test_a_large_size_target_gives_the_highest_quality(model, signal):
 
 def test_a_size_target_too_small_is_refused_with_the_smallest_size(model, signal):
     least = len(model.compress(signal, quality=1))
-    with pytest.raises(UsageError, match=f"lowest quality takes {least} bytes, not 20"):
+    with pytest.raises(
+        TargetSizeError, match=f"lowest quality takes {least} bytes, not 20"
+    ) as caught:
         compress_to_target(model.parts, signal, size_bytes=20)
+    assert caught.value.least_bytes == least
 
 
 def test_channels_are_coded_separately_on_request(audio_model):

@@ -88,8 +88,11 @@ def test_a_copy_is_listed_once(folder, tiny_folder):
 
 def test_a_damaged_file_is_reported_and_other_models_are_found(folder, image_model, picture):
     (folder / "broken.safetensors").write_bytes(b"\x10")
-    with pytest.raises(ModelFileError, match=r"broken\.safetensors"):
-        zoo.list_models()
+    damage = []
+    assert len(zoo.list_models(on_damage=damage.append)) == len(TABLES)
+    assert [str(error).partition(": ")[0] for error in damage] == [
+        str(folder / "broken.safetensors")
+    ]
     assert zoo.find_model("image").name == "image"
     stream = image_model.compress(picture)
     assert describe(stream)["model"] == "image"
@@ -104,6 +107,22 @@ def test_a_path_without_a_model_is_refused(tmp_path):
     path.write_bytes(b"text")
     with pytest.raises(ModelFileError):
         zoo.load_model(str(path))
+
+
+@pytest.mark.parametrize("name", ["none.safetensors", "./none.safetensors", "none/image"])
+def test_a_path_that_is_not_there_is_called_missing(name):
+    with pytest.raises(MissingModelError, match=f"^model {name}: no such file$"):
+        zoo.find_model(name)
+
+
+def test_a_file_of_another_kind_is_no_model(monkeypatch, tmp_path):
+    (tmp_path / "plain.png").write_bytes(b"\x89PNG\r\n\x1a\n of a picture")
+    monkeypatch.chdir(tmp_path)
+    for name in ("plain.png", str(tmp_path / "plain.png")):
+        with pytest.raises(ModelFileError, match=r"plain\.png: not a model file"):
+            zoo.find_model(name)
+    with pytest.raises(MissingModelError, match="is a folder"):
+        zoo.find_model(str(tmp_path))
 
 
 def test_each_modality_has_a_default_model():
@@ -190,6 +209,7 @@ def test_a_picture_is_described(folder, image_model):
         "fingerprint": image_model.fingerprint,
         "model": "image",
         "rate": image_model.rate_of(5),
+        "quality": 5.0,
         "progressive": False,
         "size_bytes": len(stream),
         "payload_bytes": payload,

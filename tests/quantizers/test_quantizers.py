@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from vqcodec.errors import ConfigError, ModelFileError
 from vqcodec.networks.quantizers import QuantizerModule, build_quantizer_module
-from vqcodec.quantizers import QUANTIZERS, build_quantizer
+from vqcodec.quantizers import QUANTIZERS, build_quantizer, quality_of
 from vqcodec.quantizers.base import Quantizer
 
 TABLES = {
@@ -111,3 +114,33 @@ def test_tensors_that_do_not_fit_are_refused(name, tensor, change):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ConfigError, match=r"quantizer\.kind"):
         build_quantizer({"kind": "nonsense"}, {})
+
+
+@pytest.mark.parametrize("quality", [1.0, 5.0, 5.1, 7.3, 10.0])
+def test_the_quality_of_a_rate_is_told_with_few_decimals(quality):
+    quantizer, _ = twins("lattice")
+    assert quality_of(TABLES["lattice"], quantizer.config.rate_of(quality)) == quality
+
+
+@pytest.mark.parametrize(("name", "rate"), CASES)
+def test_the_quality_of_a_rate_gives_that_rate(name, rate):
+    quality = quality_of(TABLES[name], rate)
+    if name in ("finite_scalar", "one codebook"):
+        assert quality is None  # all qualities are the same
+        return
+    quantizer, _ = twins(name)
+    assert quality is not None
+    assert quantizer.config.rate_of(quality) == rate
+
+
+def test_the_quality_of_a_rate_is_told_without_numpy():
+    script = (
+        "import sys; from vqcodec.quantizers import QUANTIZERS, quality_of\n"
+        f"for table in {list(TABLES.values())!r}: quality_of(table, 0)\n"
+        "sys.exit('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_rate_that_no_quality_gives_has_none():
+    assert quality_of(TABLES["residual"], 0) is None

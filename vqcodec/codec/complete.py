@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vqcodec.codec.decompress import synthesise
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import UsageError
+from vqcodec.numbers import plain
 from vqcodec.priors.base import UNKNOWN, Indices
 from vqcodec.signals.files import LazySignal, Signal
 from vqcodec.signals.picture import Picture
@@ -43,6 +44,7 @@ def unknown_at(parts: Parts, signal: LazySignal, mask: NDArray[np.bool_]) -> Unk
     Raises:
         UsageError: the signal is no picture, or the mask has another size.
     """
+    parts.modality.facts_of_one_plane(signal)  # refuses what is no signal
     if not isinstance(signal, Picture):
         raise UsageError("a mask is for pictures, and the input is a sound")
     if mask.shape != (signal.height, signal.width):
@@ -112,7 +114,7 @@ def check_duration(duration_s: float) -> None:
         UsageError: see above.
     """
     if not 0 < duration_s <= 3600:
-        raise UsageError(f"a duration of {duration_s} s is not within 0 … 3600 s")
+        raise UsageError(f"a duration of {plain(duration_s)} s is not above 0 and up to 3600 s")
 
 
 def check_picture_size(width: int, height: int) -> None:

@@ -10,7 +10,8 @@ from vqcodec.bitstream.sections import Tag, size_of_section
 from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.model_file import read_facts
 from vqcodec.codec.zoo import find_model
-from vqcodec.errors import MissingModelError, ModelFileError
+from vqcodec.errors import ConfigError, MissingModelError, ModelFileError
+from vqcodec.quantizers import quality_of
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def describe(stream: bytes) -> dict[str, object]:
         "fingerprint": fingerprint,
         "model": card.name if card else None,
         "rate": header.rate,
+        "quality": _quality(header.rate, card),
         "size_bytes": len(stream),
         "payload_bytes": payload,
         "side_bytes": side,
@@ -94,6 +96,16 @@ def _installed(fingerprint: str) -> ModelCard | None:
     try:
         return find_model(fingerprint)
     except (MissingModelError, ModelFileError):
+        return None
+
+
+def _quality(rate: int, card: ModelCard | None) -> float | None:
+    """Return the quality of a rate byte, if the model is installed and has several."""
+    if card is None:
+        return None
+    try:
+        return quality_of(read_facts(card.path)["tables"]["quantizer"], rate)
+    except (ConfigError, ModelFileError, LookupError, TypeError, ValueError):
         return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from vqcodec.codec.compress import compress_signal
 from vqcodec.codec.decompress import decompress_stream
 from vqcodec.codec.parts import Parts, Progress
-from vqcodec.errors import UsageError
+from vqcodec.errors import TargetSizeError, UsageError
 from vqcodec.rate import DEFAULT_QUALITY
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.picture import Picture, psnr
@@ -81,7 +81,7 @@ def compress_to_target(
     """Return the stream at the highest rate whose size is at most `size_bytes`.
 
     Raises:
-        UsageError: the stream of the lowest quality is larger.
+        TargetSizeError: the stream of the lowest quality is larger.
     """
 
     def attempt(rate: int) -> tuple[bytes, bool]:
@@ -93,8 +93,9 @@ def compress_to_target(
     best, too_large = _search(parts, attempt, progress)
     if best is None:
         assert too_large is not None
-        raise UsageError(
-            f"target: the lowest quality takes {len(too_large)} bytes, not {size_bytes}"
+        raise TargetSizeError(
+            f"target: the lowest quality takes {len(too_large)} bytes, not {size_bytes}",
+            len(too_large),
         )
     return best
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vqcodec import storage
 from vqcodec.codec.model_file import SUFFIX, read_facts
 from vqcodec.errors import MissingModelError, ModelFileError
-from vqcodec.files import is_file
+from vqcodec.files import is_file, is_folder
 from vqcodec.modalities import MODALITIES
 from vqcodec.registry import imported
 from vqcodec.urls import is_url, local_name
@@ -71,17 +71,22 @@ def read_card(path: Path) -> ModelCard:
     )
 
 
-def list_models() -> list[ModelCard]:
-    """Return the cards of all models on the search path; duplicates are left out.
+def list_models(on_damage: Callable[[ModelFileError], None] | None = None) -> list[ModelCard]:
+    """Return the cards of all intact models on the search path; duplicates are left out.
 
     If several models share a name, use the fingerprint to load a later one.
 
-    Raises:
-        ModelFileError: a model file is damaged.
+    Args:
+        on_damage: is told of every file that is damaged, or is not a model.
     """
     cards: dict[tuple[str, str], ModelCard] = {}
     for path in _installed():
-        card = read_card(path)
+        try:
+            card = read_card(path)
+        except ModelFileError as error:  # other models in the folder may be intact
+            if on_damage is not None:
+                on_damage(error)
+            continue
         cards.setdefault((card.name, card.fingerprint), card)
     return list(cards.values())
 
@@ -125,20 +130,27 @@ def find_model(name: str) -> ModelCard:
 
     Raises:
         MissingModelError: no such model is installed.
-        ModelFileError: the model's file is damaged, or no file matches and one is damaged.
+        ModelFileError: the model's file is damaged, or is no model; or no file matches and one is
+            damaged.
     """
     path = Path(name)
     if path.suffix == SUFFIX and is_file(path):
         return read_card(path)
     damage: ModelFileError | None = None
-    for path in _installed():
+    for installed in _installed():
         try:
-            card = read_card(path)
+            card = read_card(installed)
         except ModelFileError as error:  # other models in the folder may be intact
             damage = damage or error
             continue
         if name in (card.name, card.fingerprint):
             return card
+    names_path = path.suffix == SUFFIX or "/" in name or os.sep in name
+    if is_file(path) and (names_path or path.suffix):
+        return read_card(path)
+    if names_path:
+        reason = "is a folder" if is_folder(path) else "no such file"
+        raise MissingModelError(f"model {name}: {reason}")
     if damage is not None:
         raise damage
     raise MissingModelError(f"model {name!r} is not installed; see 'vqcodec models'")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from vqcodec.errors import UsageError
+from vqcodec.numbers import counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +71,7 @@ def mean_record(records: Sequence[Record]) -> Record:
     ((codec, quality),) = settings
     metrics = dict.fromkeys(name for record in records for name in record.metrics)
     return Record(
-        file=f"mean of {len(records)} files",
+        file=f"mean of {counted(len(records), 'file')}",
         codec=codec,
         quality=quality,
         size_bytes=sum(record.size_bytes for record in records) / len(records),

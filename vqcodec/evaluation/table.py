@@ -12,6 +12,7 @@ from vqcodec.errors import InputError
 from vqcodec.evaluation.curves import missing_fits, rate_gaps
 from vqcodec.evaluation.parts import level_names, levels_of, part_sizes
 from vqcodec.evaluation.record import Record
+from vqcodec.numbers import plain
 
 Cell = str | float | None
 
@@ -132,4 +133,4 @@ def _format(cell: Cell) -> str:
         return "-"
     if isinstance(cell, str):
         return cell.replace("|", r"\|")
-    return f"{cell:.0f}" if abs(cell) >= 1000 else f"{cell:.4g}"
+    return plain(cell, 4)

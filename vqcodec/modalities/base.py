@@ -20,6 +20,8 @@ from vqcodec.layout import Geometry, Place, num_pieces, piece_at
 from vqcodec.notes import Note
 from vqcodec.registry import Registry, imported
 from vqcodec.signals.files import LazySignal
+from vqcodec.signals.picture import Picture
+from vqcodec.signals.sound import Sound
 
 Facts = AudioFacts | ImageFacts
 Array = NDArray[np.float32]
@@ -213,3 +215,14 @@ class Modality(ABC, Generic[Config]):
             UsageError: the model takes no speaker, or the recording is too short or not a sound.
         """
         raise UsageError("this model has no voices: it takes no speaker")
+
+
+def unfit_signal(signal: object, wanted: str) -> UsageError:
+    """Return the error for what is no signal of a modality, which is for `wanted` ones."""
+    if not isinstance(signal, Picture | Sound):
+        return UsageError(
+            f"signal: {type(signal).__qualname__}, needed a Picture or an AudioClip, which "
+            "vqcodec.read returns"
+        )
+    kind = "a picture" if isinstance(signal, Picture) else "a sound"
+    return UsageError(f"this model is for {wanted}, and the input is {kind}")

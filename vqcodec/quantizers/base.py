@@ -4,47 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.errors import ModelFileError
+from vqcodec.quantizers.configs import QuantizerConfig
 
 Tensors = Mapping[str, NDArray[Any]]
 Latents = NDArray[np.float32]  # [P, D, ...]
 Indices = NDArray[np.int64]  # [P, K', ...]
-
-
-class QuantizerConfig(Protocol):
-    """The [quantizer] table of a recipe.
-
-    A rate, 0 … 255, is the stream's byte that sets the precision of quantization.
-    """
-
-    @property
-    def dim(self) -> int:
-        """D, the channels of the latents."""
-
-    @property
-    def codebook_sizes(self) -> tuple[int, ...]:
-        """The number of entries of each of the K codebooks."""
-
-    def rate_of(self, quality: float) -> int:
-        """Return the rate byte for a quality, 1 … 10."""
-
-    def rate_fraction(self, rate: Any) -> Any:
-        """Return rates as fractions, from the coarsest (0) to the finest (1).
-
-        Args:
-            rate: a number, an array or a tensor of floats; the result has the same type.
-        """
-
-    def has_rate(self, rate: int) -> bool:
-        """Return whether this rate byte is valid."""
-
-    def codebooks_at(self, rate: int) -> int:
-        """Return K', the number of codebooks in use at this rate."""
 
 
 class Quantizer(ABC):

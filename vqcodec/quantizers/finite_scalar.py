@@ -2,59 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from vqcodec.errors import ConfigError
 from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors
-
-LARGEST_CODEBOOK = 4096
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FiniteScalarConfig:
-    """The number of values of each latent channel."""
-
-    levels: tuple[int, ...] = (7, 5, 5, 5)  # odd, so that zero is one of the values
-
-    def __post_init__(self) -> None:
-        for level in self.levels:
-            if level < 3 or level % 2 == 0:
-                raise ConfigError(f"quantizer.levels: {level} is not an odd number above 2")
-        if not self.levels or math.prod(self.levels) > LARGEST_CODEBOOK:
-            raise ConfigError(
-                f"quantizer.levels: {list(self.levels)} make {math.prod(self.levels)} "
-                f"combinations, not 3 … {LARGEST_CODEBOOK}"
-            )
-
-    @property
-    def dim(self) -> int:
-        """D, the channels of the latents."""
-        return len(self.levels)
-
-    @property
-    def codebook_sizes(self) -> tuple[int, ...]:
-        """One codebook, with an entry for every combination of the channels' values."""
-        return (math.prod(self.levels),)
-
-    def rate_of(self, quality: float) -> int:  # noqa: ARG002
-        """Return 0, the only rate."""
-        return 0
-
-    def rate_fraction(self, rate: Any) -> Any:
-        """Return zeros: there is only one rate."""
-        return rate * 0.0
-
-    def has_rate(self, rate: int) -> bool:  # noqa: ARG002
-        """Return True: all rate bytes mean the same."""
-        return True
-
-    def codebooks_at(self, rate: int) -> int:  # noqa: ARG002
-        """Return 1."""
-        return 1
+from vqcodec.quantizers.configs import FiniteScalarConfig
 
 
 class FiniteScalarQuantizer(Quantizer):

@@ -2,57 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.config import check_positive, check_range
 from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors, fetch
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LatticeConfig:
-    """The number of channels, the range of indices and the initial step sizes."""
-
-    dim: int = 192
-    limit: int = 255  # indices are -limit … limit
-    num_knots: int = 8  # rates at which steps are learnt; others are interpolated
-    coarsest_step: float = 2.5  # step at rate 0 before training, in units of the signal
-    finest_step: float = 0.16  # the same at rate 255
-    learn_steps: bool = True  # whether training changes the steps
-    num_integers: int = 0  # first channels, whose latents are integers: their step is always 1
-    rounding: float = 0.5  # the least fraction of a step that is rounded away from zero
-
-    def __post_init__(self) -> None:
-        check_range(self, "quantizer", 1, 4096, "dim")
-        check_range(self, "quantizer", 1, 255, "limit")
-        check_range(self, "quantizer", 0, self.dim, "num_integers")
-        check_range(self, "quantizer", 2, 256, "num_knots")
-        check_range(self, "quantizer", 0.5, 0.99, "rounding")
-        check_positive(self, "quantizer", "coarsest_step", "finest_step")
-
-    @property
-    def codebook_sizes(self) -> tuple[int, ...]:
-        """One codebook of evenly spaced entries for each channel."""
-        return (2 * self.limit + 1,) * self.dim
-
-    def rate_of(self, quality: float) -> int:
-        """Return the rate byte, 0 … 255, of a quality 1 … 10."""
-        return round((quality - 1) / 9 * 255)
-
-    def rate_fraction(self, rate: Any) -> Any:
-        """Return rates as fractions, 0 … 1."""
-        return rate / 255
-
-    def has_rate(self, rate: int) -> bool:  # noqa: ARG002
-        """Return True: every byte is a rate."""
-        return True
-
-    def codebooks_at(self, rate: int) -> int:  # noqa: ARG002
-        """Return D: all channels are coded at every rate."""
-        return self.dim
+from vqcodec.quantizers.configs import LatticeConfig
 
 
 class LatticeQuantizer(Quantizer):

@@ -2,58 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.config import check_least, check_range
 from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors, fetch
+from vqcodec.quantizers.configs import ResidualConfig
 
-Update = Literal["average", "gradient"]
 _VECTORS_AT_ONCE = 1 << 14  # compared with all entries at a time, to bound memory
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResidualConfig:
-    """The number and size of codebooks, and their training."""
-
-    dim: int
-    num_codebooks: int = 1
-    codebook_size: int = 512
-    update: Update = "average"
-    decay: float = 0.99
-    commitment: float = 0.25  # beta of the VQ-VAE paper
-    full_share: float = 0.25  # of items trained with all codebooks; the others use fewer
-
-    def __post_init__(self) -> None:
-        check_range(self, "quantizer", 1, 64, "num_codebooks")
-        check_range(self, "quantizer", 2, 4096, "codebook_size")
-        check_range(self, "quantizer", 1, 4096, "dim")
-        check_range(self, "quantizer", 0, 1, "decay", "full_share")
-        check_least(self, "quantizer", 0, "commitment")
-
-    @property
-    def codebook_sizes(self) -> tuple[int, ...]:
-        """All codebooks have the same size."""
-        return (self.codebook_size,) * self.num_codebooks
-
-    def rate_of(self, quality: float) -> int:
-        """Return the number of codebooks, 1 … K, in proportion to the quality, 1 … 10."""
-        return max(1, min(self.num_codebooks, round(quality / 10 * self.num_codebooks)))
-
-    def rate_fraction(self, rate: Any) -> Any:
-        """Return numbers of codebooks as fractions of K."""
-        return rate / self.num_codebooks
-
-    def has_rate(self, rate: int) -> bool:
-        """Return whether a rate byte is a number of codebooks, 1 … K."""
-        return 1 <= rate <= self.num_codebooks
-
-    def codebooks_at(self, rate: int) -> int:
-        """Return the number of codebooks in use, which is the rate."""
-        return rate
 
 
 class ResidualQuantizer(Quantizer):

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from vqcodec.errors import InputError
 from vqcodec.notes import printable
+from vqcodec.numbers import counted
 from vqcodec.training.loading import map_in_threads
 
 Content = TypeVar("Content")
@@ -63,7 +64,7 @@ class InputReader:
         """
         if self.bad and not skip_bad:
             raise InputError(
-                f"{len(self.bad)} of {len(self._tried)} inputs cannot be read; "
+                f"{len(self.bad)} of {counted(len(self._tried), 'input')} cannot be read; "
                 "--skip-bad goes on without them"
             )
 

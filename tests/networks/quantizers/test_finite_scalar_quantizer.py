@@ -10,7 +10,7 @@ import torch
 from vqcodec.errors import ConfigError
 from vqcodec.networks.quantizers import build_quantizer_module
 from vqcodec.networks.quantizers.finite_scalar import FiniteScalarModule
-from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
+from vqcodec.quantizers.configs import FiniteScalarConfig
 
 LEVELS = (7, 3, 5)
 RATE = torch.zeros(1, dtype=torch.int64)

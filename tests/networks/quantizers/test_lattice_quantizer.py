@@ -8,7 +8,8 @@ import torch
 from vqcodec.errors import ConfigError
 from vqcodec.networks.quantizers import build_quantizer_module
 from vqcodec.networks.quantizers.lattice import LatticeModule
-from vqcodec.quantizers.lattice import LatticeConfig, LatticeQuantizer
+from vqcodec.quantizers.configs import LatticeConfig
+from vqcodec.quantizers.lattice import LatticeQuantizer
 
 LIMIT = 15
 

@@ -29,8 +29,16 @@ from vqcodec.modalities.audio.config import NETWORKS, BlocksConfig, MdctConfig, 
 from vqcodec.modalities.audio.decoded import DecodedSound
 from vqcodec.modalities.audio.quiet import AmplifiedSound, find_quietness
 from vqcodec.modalities.audio.voices import mel_energies
-from vqcodec.modalities.base import Array, Decode, Facts, Modality, ModelChoice
+from vqcodec.modalities.base import (
+    Array,
+    Decode,
+    Facts,
+    Modality,
+    ModelChoice,
+    unfit_signal,
+)
 from vqcodec.notes import Note
+from vqcodec.numbers import plain
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.measures import MeasuredSound
 from vqcodec.signals.resampling import resample, resample_blocks
@@ -98,7 +106,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         A model for pairs of channels never mixes them down.
         """
         if not isinstance(signal, Sound):
-            raise UsageError("this model is for sounds, and the input is a picture")
+            raise unfit_signal(signal, "sounds")
         return AudioFacts(
             num_samples=signal.num_samples,
             sample_rate=signal.sample_rate,
@@ -274,15 +282,16 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
             UsageError: the sound ends before start_s, or a number is out of range.
         """
         assert isinstance(signal, DecodedSound)
-        if not (start_s >= 0 and (duration_s is None or duration_s > 0)):
-            raise UsageError(
-                f"excerpt: start {start_s} s and duration {duration_s} s, needed a start of 0 or "
-                "more and a duration above 0"
-            )
+        if not start_s >= 0:
+            raise UsageError(f"a start at {plain(start_s)} s is not 0 s or more")
+        if duration_s is not None and not duration_s > 0:
+            raise UsageError(f"a duration of {plain(duration_s)} s is not above 0 s")
         rate, stop = signal.sample_rate, signal.num_samples
         first = round(min(start_s * rate, stop))
         if first >= stop:
-            raise UsageError(f"a start at {start_s:g} s, but the sound is {stop / rate:g} s long")
+            raise UsageError(
+                f"a start at {plain(start_s)} s, but the sound is {plain(stop / rate)} s long"
+            )
         if duration_s is not None:
             stop = min(stop, first + max(1, round(duration_s * rate)))
         return signal.part(range(first, stop))

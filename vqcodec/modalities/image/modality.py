@@ -11,9 +11,8 @@ from vqcodec.bitstream.header import ImageFacts
 from vqcodec.bitstream.header import Modality as HeaderModality
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream
-from vqcodec.errors import UsageError
 from vqcodec.layout import Place, sizes, whole
-from vqcodec.modalities.base import Array, Decode, Facts, Modality
+from vqcodec.modalities.base import Array, Decode, Facts, Modality, unfit_signal
 from vqcodec.modalities.image.config import NETWORKS, PaperImageConfig, PatchesConfig
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.files import LazySignal
@@ -46,7 +45,7 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> ImageFacts:  # noqa: ARG002
         """Return the size of a picture."""
         if not isinstance(signal, Picture):
-            raise UsageError("this model is for pictures, and the input is a sound")
+            raise unfit_signal(signal, "pictures")
         return ImageFacts(width=signal.width, height=signal.height, grey=signal.grey)
 
     def measured(self, signal: LazySignal) -> Picture:

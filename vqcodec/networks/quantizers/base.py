@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from vqcodec.quantizers.base import QuantizerConfig
+from vqcodec.quantizers.configs import QuantizerConfig
 
 
 @dataclass(frozen=True)

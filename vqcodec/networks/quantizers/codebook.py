@@ -13,7 +13,7 @@ from vqcodec.networks.processes import (
     process_rank,
     sum_over_processes,
 )
-from vqcodec.quantizers.residual import Update
+from vqcodec.quantizers.configs import Update
 
 VECTORS_AT_ONCE = 1 << 16  # compared with all entries; bounds the memory
 # As fractions of the mean usage: an entry below the first is dead; a revived one gets the second.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vqcodec.networks.quantizers.base import Quantized, QuantizerModule
 from vqcodec.networks.quantizers.codebook import soft_choices
-from vqcodec.quantizers.finite_scalar import FiniteScalarConfig
+from vqcodec.quantizers.configs import FiniteScalarConfig
 
 LARGEST_CODEBOOK = 4096
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vqcodec.networks.quantizers.base import Quantized, QuantizerModule
 from vqcodec.networks.residual import interpolate_knots
-from vqcodec.quantizers.lattice import LatticeConfig
+from vqcodec.quantizers.configs import LatticeConfig
 
 
 class LatticeModule(QuantizerModule):

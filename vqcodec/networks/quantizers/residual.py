@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vqcodec.networks.quantizers.base import Quantized, QuantizerModule
 from vqcodec.networks.quantizers.codebook import Codebook
-from vqcodec.quantizers.residual import ResidualConfig
+from vqcodec.quantizers.configs import ResidualConfig
 
 START_VECTORS = 64  # for each entry, of the batch that initialises codebooks
 

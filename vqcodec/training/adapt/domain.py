@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vqcodec.errors import UsageError
+from vqcodec.numbers import counted
 
 FEWEST_FILES = 3
 JUDGED_SHARE, STOPPING_SHARE = 0.1, 0.05
@@ -37,7 +38,7 @@ def split_domain(files: Sequence[Path], seed: int) -> Domain:
     """
     if len(files) < FEWEST_FILES:
         raise UsageError(
-            f"train adapt: {len(files)} files, but {FEWEST_FILES} is the least: "
+            f"train adapt: {counted(len(files), 'file')}, but {FEWEST_FILES} is the least: "
             "one to train on, one to stop by and one to judge by"
         )
     ordered = sorted(files, key=lambda path: (_place(path, seed), path))

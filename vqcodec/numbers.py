@@ -1,0 +1,26 @@
+"""Numbers in sentences for people: without an exponent, and nouns that fit their number."""
+
+from __future__ import annotations
+
+import math
+
+_MOST_PLACES = 15
+
+
+def plain(value: float, digits: int = 6) -> str:
+    """Return a number without an exponent, rounded to `digits` digits; whole ones are kept whole.
+
+    Zeros at its end are left out: 0.25, 63080, 0.000001.
+    """
+    if not math.isfinite(value):
+        return str(float(value))
+    if value == 0:
+        return "0"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    text = f"{value:.{min(max(places, 0), _MOST_PLACES)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, as "1 file" or "2 files"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
