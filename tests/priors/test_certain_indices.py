@@ -63,7 +63,7 @@ def test_chosen_indices_come_back_and_are_written_in_one_way(prior, rate, grid, 
 
 
 def test_certain_indices_take_no_symbol_and_are_the_likeliest(prior):
-    rate, targets = 128, any_targets((8, 8))
+    rate, targets = 128, any_targets((16, 16))
     counter = Counter()
     (indices,) = prior.code([counter], [targets.shape], rate, [targets])
     assert 0.2 * indices.size < counter.count < 0.8 * indices.size
