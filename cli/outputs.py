@@ -58,7 +58,8 @@ class Found:
 def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str | None) -> Found:
     """Return the named files, and the files with one of the suffixes in the named folders.
 
-    Folders are searched recursively, in order of names. Hidden files and folders are ignored.
+    Folders are searched recursively, in order of names. Hidden files and folders are ignored, and
+    linked folders are not searched. A link to a missing file is an input, so that it is told.
 
     Args:
         names: of files and folders, URLs, or patterns with wildcards; "-" is stdin, and "@NAME" a
@@ -87,7 +88,7 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
             file
             for file in inside
             if PurePosixPath(file.url).suffix.lower() in suffixes
-            and (is_url(file.url) or is_file(file.url))
+            and (is_url(file.url) or is_file(file.url) or _is_dangling(file.url))
         ]
         if not wanted:
             raise InputError(f"{name}: no file in it ends in {', '.join(sorted(suffixes))}")
@@ -116,7 +117,13 @@ def _search(name: str, left_out: str | None) -> tuple[str, list[Listed]] | None:
     return None
 
 
+def _is_dangling(path: str) -> bool:
+    return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114
+
+
 def _files_in(folder: str, left_out: str | None) -> Iterator[str]:
+    """Yield the paths of all files in a folder, and of the linked folders, without hidden ones."""
+
     def fail(error: OSError) -> None:
         raise InputError(f"{error.filename}: {error.strerror}") from error
 
@@ -127,7 +134,10 @@ def _files_in(folder: str, left_out: str | None) -> Iterator[str]:
             for name in folders
             if not name.startswith(".") and final_path(str(Path(parent, name))) != ignored
         )
-        yield from (str(Path(parent, name)) for name in sorted(files) if not name.startswith("."))
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in sorted([*files, *links]):
+            if not name.startswith("."):
+                yield str(Path(parent, name))
 
 
 MOST_CLASHES = 10  # are named

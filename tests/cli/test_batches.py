@@ -142,6 +142,21 @@ def test_what_exists_is_a_failure_for_each_file_without_that(vqc, zoo, tree):
     assert outcome.stderr.count("exists; -f overwrites it") == 3
 
 
+def test_links_in_a_folder_are_told(vqc, zoo, tree, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tree / "linked").symlink_to(tmp_path / "elsewhere")
+    before = vqc("compress", "in", "-o", "out", "--json").json
+    (tree / "gone.png").symlink_to("nowhere.png")
+    outcome = vqc("compress", "in", "-o", "out", "-f", "--json")
+    assert outcome.exit_code == 3
+    assert "in/gone.png: No such file or directory" in outcome.stderr
+    assert len(outcome.json["files"]) == len(before["files"]) + 1
+    (tree / "linked").unlink()
+    (tree / "gone.png").unlink()
+    after = vqc("compress", "in", "-o", "out", "-f", "--json").json
+    assert before["num_other_files"] == after["num_other_files"] + 1
+
+
 def test_two_inputs_that_would_become_one_are_reported_before_any_work(vqc, zoo, tree, tmp_path):
     vqcodec.write(tree / "a.jpg", noise_picture(8, 8))
     outcome = vqc("compress", "in", "-o", "out")

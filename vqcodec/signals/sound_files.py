@@ -49,6 +49,7 @@ _TAGS = {  # that libsndfile writes; MP3 holds all, by `build_id3`
 _INTEGERS_ABOVE = 100  # times full scale: no recording is so loud
 _PLAIN = {"WAV", "AIFF"}  # without compression
 _NEVER_EMPTY = {"FLAC", "MP3"}  # libsndfile writes unreadable files without samples
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _MAX_OGG_RATE = 192_000  # Hz; libsndfile's Vorbis writer crashes above 200,000
 _MAX_BYTES = (1 << 31) - (1 << 16)  # of samples; lengths in AIFF and WAV are 32-bit fields
 
@@ -251,6 +252,11 @@ def _check_format(clip: Sound, format: str) -> None:
         raise OutputError(f"{format} cannot hold an empty sound: choose WAV")
     if format == "OGG" and clip.sample_rate > _MAX_OGG_RATE:
         raise OutputError(f"OGG holds up to {_MAX_OGG_RATE} Hz, not {clip.sample_rate}: choose WAV")
+    if format == "MP3" and clip.num_channels > 2:
+        raise OutputError(f"MP3 holds one or two channels, not {clip.num_channels}: choose FLAC")
+    if format == "MP3" and clip.sample_rate not in _MP3_RATES:
+        rates = ", ".join(map(str, _MP3_RATES))
+        raise OutputError(f"MP3 holds {rates} Hz, not {clip.sample_rate}: choose FLAC")
     num_bytes = least_bytes(clip, format)
     if format == "AIFF" and num_bytes > _MAX_BYTES:
         raise OutputError(f"AIFF holds up to {_MAX_BYTES} bytes, not {num_bytes}: choose WAV")
