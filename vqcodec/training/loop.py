@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,7 @@ class TrainingLoop(ABC):
         compiled: whether torch.compile compiles the networks.
         report_every: steps from one report to the next.
         save_every: steps from one checkpoint to the next.
+        save_every_s: the same in seconds; whichever is less.
     """
 
     step: int
@@ -38,6 +40,7 @@ class TrainingLoop(ABC):
     compiled: bool
     report_every = 50
     save_every = 500
+    save_every_s = 300.0
 
     @abstractmethod
     def begin(self) -> None:
@@ -78,14 +81,16 @@ class TrainingLoop(ABC):
 
     def _train_until(self, last: int, is_stopped: Callable[[], bool]) -> None:
         """Make steps up to the last one, with reports and checkpoints."""
-        means = Means()
+        means, saved_s = Means(), time.monotonic()
         while self.step < last and not is_stopped():
             with uninterrupted():
                 means.add(self.train_step())
             if self.step % self.report_every == 0 or self.step == last:
                 self._report(means.take())
-            if self.step % self.save_every == 0:
+            is_due = time.monotonic() - saved_s >= self.save_every_s
+            if self.step % self.save_every == 0 or is_due:
                 self.save()
+                saved_s = time.monotonic()
             if self.step % (4 * self.save_every) == 0 or self.step == last:
                 self.report_held_out()
 
