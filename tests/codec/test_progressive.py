@@ -132,7 +132,7 @@ def test_every_cut_is_reported_with_the_intact_levels(model, size):
     whole_levels = [model.decompress(stream, level=n + 1) for n in range(len(ends(stream)))]
     for length in range(len(stream)):
         cut, num_whole = stream[:length], sum(end <= length for end in ends(stream))
-        message = f"'decompress --level {num_whole}' restores" if num_whole else "left, needed"
+        message = f"'decompress --level {num_whole}' restores" if num_whole else "cut off"
         with pytest.raises(TruncatedStreamError, match=message):
             model.decompress(cut)
         with pytest.raises(TruncatedStreamError, match=message):
