@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -193,9 +193,13 @@ class _Compression:
             self.outputs.check(target, source)
             self._check_options(signal, limit_bytes)
             model, reasons = self._model_for(signal)
-            signal = self._measured(signal, model)
+            signal = model.measured(signal, separate_channels=self.stereo)
             stream = self._stream(model, signal, limit_bytes, report)
-        notes = [*reasons, *notes_of(signal), *_notes_of_result(len(stream), num_bytes, target)]
+        notes = [
+            *reasons,
+            *_with_remedy(notes_of(signal)),
+            *_notes_of_result(len(stream), num_bytes, target),
+        ]
         if self.strict:
             refuse_notes(notes, name)
         with self.outputs.open(target, source) as file:
@@ -236,21 +240,6 @@ class _Compression:
         elif self.progressive:
             raise UsageError("--progressive is for pictures")
 
-    def _measured(self, signal: LazySignal, model: Model) -> LazySignal:
-        """Return a signal that notes what its model does not code, as it is read."""
-        from vqcodec.signals.measures import MeasuredSound
-        from vqcodec.signals.picture import Picture
-
-        if isinstance(signal, Picture):
-            return signal
-        mixed_down = model.mixes_down(signal.num_channels, separate_channels=self.stereo)
-        return MeasuredSound(
-            signal,
-            band_hz=model.band_hz,
-            mixed_down=mixed_down,
-            remedy="--stereo keeps them",
-        )
-
     def _model_for(self, signal: LazySignal) -> tuple[Model, list[Note]]:
         """Return the model that the user names or the signal needs, and the reason."""
         from vqcodec.codec.zoo import choose_model
@@ -278,6 +267,15 @@ class _Compression:
             )
         except TargetSizeError as error:
             raise UsageError(self.goal.refusal(signal, error.least_bytes)) from error
+
+
+def _with_remedy(notes: Sequence[Note]) -> Iterator[Note]:
+    """Yield notes; one on a mix-down ends in the option that keeps the channels."""
+    from vqcodec.notes import NoteCode
+
+    for each in notes:
+        mixed_down = each.code is NoteCode.MIXED_DOWN
+        yield replace(each, text=f"{each.text}; --stereo keeps them") if mixed_down else each
 
 
 def _notes_of_result(size_bytes: int, input_bytes: int, target: str) -> Iterator[Note]:

@@ -24,7 +24,7 @@ from vqcodec.urls import is_url, local_name
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
     from vqcodec.notes import Note
-    from vqcodec.signals.files import LazySignal, Signal
+    from vqcodec.signals.files import Signal
     from vqcodec.signals.options import ReadOptions
 
 
@@ -147,7 +147,6 @@ def compress(
     from vqcodec.codec.zoo import choose_model
     from vqcodec.signals.files import notes_of
     from vqcodec.signals.icc_profiles import refuse_huge_profile
-    from vqcodec.signals.measures import MeasuredSound
     from vqcodec.signals.picture import Picture
 
     with signal_of(signal, sample_rate, options) as found:
@@ -159,14 +158,9 @@ def compress(
             choice = choose_model(found)
             model, reasons = choice.name, [choice.note] if choice.note else []
         chosen = model_of(model)
-        measured: LazySignal
-        if isinstance(found, Picture):
-            measured = found
-            if size_bytes is not None:
-                refuse_huge_profile(found.icc_profile, size_bytes)
-        else:
-            mixed_down = chosen.mixes_down(found.num_channels, separate_channels=separate_channels)
-            measured = MeasuredSound(found, band_hz=chosen.band_hz, mixed_down=mixed_down)
+        if isinstance(found, Picture) and size_bytes is not None:
+            refuse_huge_profile(found.icc_profile, size_bytes)
+        measured = chosen.measured(found, separate_channels=separate_channels)
         stream = compress_to_goal(
             chosen.parts,
             measured,

@@ -27,6 +27,7 @@ from vqcodec.errors import MissingModelError, ModelFileError, TargetSizeError, U
 from vqcodec.modalities.base import ModelChoice
 from vqcodec.notes import Note
 from vqcodec.signals.files import LazySignal, Signal
+from vqcodec.signals.measures import MeasuredSound
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import write_picture
 from vqcodec.signals.sound import AudioClip, Sound
@@ -47,13 +48,6 @@ class FakeModel:
     def parts(self) -> FakeModel:
         """What the stand-ins of `vqcodec.codec.search` take."""
         return self
-
-    @property
-    def band_hz(self) -> float | None:
-        return 8000.0 if self.modality == "audio" else None
-
-    def mixes_down(self, num_channels: int, *, separate_channels: bool) -> bool:
-        return num_channels > 1 and not separate_channels
 
     @property
     def digest(self) -> str:
@@ -122,8 +116,11 @@ class FakeModel:
             return black(settings.get("width", 256), settings.get("height", 256))
         return silence(1, int(settings.get("duration_s", 3) * 16_000), 16_000)
 
-    def measured(self, signal: LazySignal) -> LazySignal:
-        return signal
+    def measured(self, signal: LazySignal, *, separate_channels: bool | None = None) -> LazySignal:
+        if isinstance(signal, Picture):
+            return signal
+        mixed_down = signal.num_channels > 1 and not separate_channels
+        return MeasuredSound(signal, band_hz=8000.0, mixed_down=mixed_down)
 
     def complete(self, signal: Signal, **settings: Any) -> Signal:
         if (self.modality == "image") != isinstance(signal, Picture):

@@ -104,6 +104,12 @@ def test_a_frame_is_chosen(vqc, zoo, tmp_path):
     assert (record["width"], record["height"]) == (50, 20)
 
 
+def test_a_sound_has_no_frame(vqc, zoo, voice):
+    outcome = vqc("compress", "--frame", "1", voice)
+    assert outcome.exit_code == 3
+    assert outcome.stderr == f"vqcodec: {voice}: is a sound, and has no frame 1\n"
+
+
 @pytest.fixture
 def with_large_profile(tmp_path):
     """A picture with a profile of 60 kB, most of it zeros."""

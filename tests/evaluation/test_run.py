@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from comparing import every_task
+from tiny import load_tiny_model
 
 import vqcodec
 from vqcodec.bitstream.header import Header, ImageFacts
@@ -247,3 +248,15 @@ def test_metrics_that_are_not_installed_are_named(monkeypatch):
     assert missing_metrics("image") == []
     monkeypatch.setattr(metrics, "find_spec", lambda name: None if name == "pesq" else object())
     assert missing_metrics("audio") == ["pesq_wb: pip install 'vqcodec[eval]'"]
+
+
+def test_notes_name_only_what_the_model_leaves_out(tmp_path, audio_model):
+    left, right = np.random.default_rng(0).normal(0, 0.1, (2, 16_000)).astype(np.float32)
+    path = tmp_path / "stereo.wav"
+    with path.open("wb") as file:
+        write_signal(AudioClip(np.stack([left, right]), 16_000), file, "WAV")
+
+    mono, pair = (measure(path, model, 5) for model in (audio_model, load_tiny_model("pairs")))
+
+    assert [note["code"] for note in mono.notes] == ["mixed-down"]
+    assert not pair.notes

@@ -46,15 +46,6 @@ class Model:
         """ "image" or "audio"."""
         return self.parts.modality.name
 
-    def mixes_down(self, num_channels: int, *, separate_channels: bool) -> bool:
-        """Return whether only the mean of a sound's channels is coded."""
-        return self.parts.modality.mixes_down(num_channels, separate_channels=separate_channels)
-
-    @property
-    def band_hz(self) -> float | None:
-        """The highest frequency that the model codes; None for pictures."""
-        return self.parts.modality.band_hz
-
     @property
     def prior(self) -> Prior:
         """The frozen prior."""
@@ -179,13 +170,20 @@ class Model:
         """
         return encode_signal(self.parts, signal, self.rate_of(quality))
 
-    def measured(self, signal: LazySignal) -> LazySignal:
-        """Return a signal whose `notes` tell what `encode` leaves out, once it has been read.
+    def measured(self, signal: LazySignal, *, separate_channels: bool | None = None) -> LazySignal:
+        """Return a signal whose `notes` tell what is left out of it, once it has been read.
+
+        Args:
+            signal: of the model's modality.
+            separate_channels: as `compress` takes it; None for what `encode` leaves out.
 
         Raises:
             UsageError: the signal has another modality.
         """
-        return self.parts.modality.measured(signal)
+        modality = self.parts.modality
+        if separate_channels is None:
+            return modality.measured_in_one_plane(signal)
+        return modality.measured(signal, separate_channels=separate_channels)
 
     def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
         """Return the signal of indices, [K', h, w] or [K', F]; a sound has one channel.

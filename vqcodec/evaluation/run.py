@@ -24,10 +24,9 @@ from vqcodec.notes import Note
 from vqcodec.pool import run_in_processes
 from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.signals.files import Signal, notes_of, open_signal, read_signal
-from vqcodec.signals.measures import SoundMeasure
 from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.picture import Picture
-from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound import AudioClip, Sound
 
 if TYPE_CHECKING:
     from vqcodec.evaluation.levels import LevelMeter
@@ -196,14 +195,13 @@ def try_codec(
 
 def _notes_on(signal: Signal, codec: Codec) -> list[Note]:
     """Return what the reader left out of a signal, and what a model does not code of it."""
-    notes = list(notes_of(signal))
-    if isinstance(signal, AudioClip) and is_model(codec):
-        mixed_down = signal.num_channels > 1
-        measured = SoundMeasure(signal.sample_rate, band_hz=codec.band_hz, mixed_down=mixed_down)
-        for block in signal.blocks():
-            measured.add(block)
-        notes += measured.notes()
-    return notes
+    if not is_model(codec):
+        return list(notes_of(signal))
+    measured = codec.measured(signal, separate_channels=False)
+    if isinstance(measured, Sound):
+        for _ in measured.blocks():
+            pass  # its notes are complete when it has been read
+    return list(notes_of(measured))
 
 
 def _level_meter(codec: Codec) -> LevelMeter | None:

@@ -94,15 +94,6 @@ class Modality(ABC, Generic[Config]):
     def num_plane_channels(self) -> int:
         """C, the channels of a plane: 3 for pictures, 1 or 2 for sounds."""
 
-    def mixes_down(self, num_channels: int, *, separate_channels: bool) -> bool:  # noqa: ARG002
-        """Return whether only the mean of a signal's channels is coded; never for pictures."""
-        return False
-
-    @property
-    def band_hz(self) -> float | None:
-        """The highest frequency that is coded; None for pictures."""
-        return None
-
     @abstractmethod
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> Facts:
         """Return the facts of a signal, as a header holds them.
@@ -122,7 +113,15 @@ class Modality(ABC, Generic[Config]):
         return self.facts(signal, separate_channels=False)
 
     @abstractmethod
-    def measured(self, signal: LazySignal) -> LazySignal:
+    def measured(self, signal: LazySignal, *, separate_channels: bool) -> LazySignal:
+        """Return a signal whose `notes` tell what a stream leaves out, once it has been read.
+
+        Raises:
+            UsageError: the signal has another modality.
+        """
+
+    @abstractmethod
+    def measured_in_one_plane(self, signal: LazySignal) -> LazySignal:
         """Return a signal whose `notes` tell what one plane leaves out, once it has been read.
 
         Raises:

@@ -73,8 +73,15 @@ def open_signal(file: BinaryIO, name: str, *, options: ReadOptions = DEFAULT) ->
         options: how to read.
 
     Raises:
-        InputError: the file is damaged, or neither a sound nor a picture.
+        InputError: the file is damaged, neither a sound nor a picture, or has no such frame.
     """
+    signal = _open(file, name, options)
+    if options.frame and not isinstance(signal, Picture):
+        raise InputError(f"{name}: is a sound, and has no frame {options.frame}")
+    return signal
+
+
+def _open(file: BinaryIO, name: str, options: ReadOptions) -> LazySignal:
     suffix = Path(name).suffix.lower()
     start = file.tell()
     magic = file.read(max(map(len, _PICTURES)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +22,9 @@ _SILENCE = 1e-10  # mean square: -100 dBFS
 class MeasuredSound:
     """A `Sound` that is measured as it is read, and says what its reader and the measure found."""
 
-    def __init__(
-        self, sound: Sound, *, band_hz: float | None, mixed_down: bool, remedy: str = ""
-    ) -> None:
-        """Take a sound, and what `SoundMeasure` takes.
-
-        The note on a mix-down ends in the remedy, which says how to keep the channels.
-        """
+    def __init__(self, sound: Sound, *, band_hz: float | None, mixed_down: bool) -> None:
+        """Take a sound, and what `SoundMeasure` takes."""
         self._sound, self._band_hz, self._mixed_down = sound, band_hz, mixed_down
-        self._remedy = remedy
         self._measure: SoundMeasure | None = None  # of the last reading
 
     @property
@@ -53,13 +46,6 @@ class MeasuredSound:
     def notes(self) -> tuple[Note, ...]:
         """What was left out or changed; complete once all blocks have been read."""
         measured = [] if self._measure is None else self._measure.notes()
-        if self._remedy:
-            measured = [
-                replace(note, text=f"{note.text}; {self._remedy}")
-                if note.code is NoteCode.MIXED_DOWN
-                else note
-                for note in measured
-            ]
         return (*getattr(self._sound, "notes", ()), *measured)
 
     @property

@@ -73,11 +73,6 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         return self.geometry.step / self.config.sample_rate
 
     @property
-    def band_hz(self) -> float:
-        """Half the model's rate, or less if its network leaves out the highest frequencies."""
-        return self.config.band_hz
-
-    @property
     def takes_voices(self) -> bool:
         """Whether the decoder supports voice conversion, to the voice of a recording."""
         return not isinstance(self.config, BlocksConfig) and self.config.voice_dim > 0
@@ -107,11 +102,12 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         """
         if not isinstance(signal, Sound):
             raise unfit_signal(signal, "sounds")
+        is_for_mono = self.config.num_channels == 1
         return AudioFacts(
             num_samples=signal.num_samples,
             sample_rate=signal.sample_rate,
             num_channels=signal.num_channels,
-            downmixed=self.mixes_down(signal.num_channels, separate_channels=separate_channels),
+            downmixed=is_for_mono and signal.num_channels > 1 and not separate_channels,
         )
 
     def facts_of_one_plane(self, signal: LazySignal) -> AudioFacts:
@@ -119,11 +115,17 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         facts = self.facts(signal, separate_channels=False)
         return facts if self.num_planes(facts) == 1 else replace(facts, downmixed=True)
 
-    def measured(self, signal: LazySignal) -> MeasuredSound:
+    def measured(self, signal: LazySignal, *, separate_channels: bool) -> MeasuredSound:
         """Return the sound with notes on its mix-down and on what lies above the band."""
-        mixed_down = self.facts_of_one_plane(signal).downmixed
+        return self._measured(signal, self.facts(signal, separate_channels=separate_channels))
+
+    def measured_in_one_plane(self, signal: LazySignal) -> MeasuredSound:
+        """Return the sound with notes on its mix-down and on what lies above the band."""
+        return self._measured(signal, self.facts_of_one_plane(signal))
+
+    def _measured(self, signal: LazySignal, facts: AudioFacts) -> MeasuredSound:
         assert isinstance(signal, Sound)
-        return MeasuredSound(signal, band_hz=self.band_hz, mixed_down=mixed_down)
+        return MeasuredSound(signal, band_hz=self.config.band_hz, mixed_down=facts.downmixed)
 
     def num_planes(self, facts: Facts) -> int:
         """Return the number of planes of coded channels."""
@@ -134,10 +136,6 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
     def num_plane_channels(self) -> int:
         """The channels of a plane."""
         return self.config.num_channels
-
-    def mixes_down(self, num_channels: int, *, separate_channels: bool) -> bool:
-        """Return whether only the mean of the channels is coded."""
-        return self.config.num_channels == 1 and num_channels > 1 and not separate_channels
 
     def channels_of_planes(self, facts: AudioFacts) -> tuple[tuple[int, ...], ...]:
         """Return the numbers of the coded channels of each plane, one or two."""

@@ -48,7 +48,13 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
             raise unfit_signal(signal, "pictures")
         return ImageFacts(width=signal.width, height=signal.height, grey=signal.grey)
 
-    def measured(self, signal: LazySignal) -> Picture:
+    def measured(self, signal: LazySignal, *, separate_channels: bool) -> Picture:
+        """Return the picture; its stream leaves nothing out."""
+        self.facts(signal, separate_channels=separate_channels)
+        assert isinstance(signal, Picture)
+        return signal
+
+    def measured_in_one_plane(self, signal: LazySignal) -> Picture:
         """Return the picture without its transparency, which no index holds, with a note on it."""
         self.facts(signal, separate_channels=False)
         assert isinstance(signal, Picture)
