@@ -45,19 +45,19 @@ class BlockTransform(nn.Module):
 
         choice [B, F] int64 is the number of each frame's split in `SPLITS`.
         """
-        of_splits = [
-            self._bins(fold(waveform, *self._rotations(choice, number)), number)
-            for number in range(len(SPLITS))
-        ]
-        return self._selected(of_splits, choice)
+        frames = waveform.reshape(*waveform.shape[:2], -1, self.hop_length)
+        folded = fold(frames, *self._rotations(choice))
+        frames = mirror(folded)  # their inner borders are not folded yet
+        split_bins = [self._bins(self._fold_inner(frames, n), n) for n in range(1, len(SPLITS))]
+        return self._selected([self._bins(folded, 0), *split_bins], choice)
 
     def synthesise(self, coefficients: Tensor, choice: Tensor) -> Tensor:
         """Return the waveform [B, C, F * hop] of coefficients [B, C, F, num_bins]."""
-        split_frames = [self._inner(coefficients, number) for number in range(1, len(SPLITS))]
+        split_frames = [self._unfold_inner(coefficients, n) for n in range(1, len(SPLITS))]
         # As if all frames were whole.
         folded = mirror(self._selected(split_frames, choice, first=1))
         folded = folded + self._selected([self._halves(coefficients, 0)], choice)
-        waveform = unfold(folded, *self._rotations(choice, 0))
+        waveform = unfold(folded, *self._rotations(choice))
         return waveform.reshape(*coefficients.shape[:2], -1)
 
     def analyse_alike(self, waveform: Tensor, number: int) -> Tensor:
@@ -66,35 +66,38 @@ class BlockTransform(nn.Module):
         The ends of the signal have an overlap with nothing.
         """
         half = self.hop_length // SPLITS[number] // 2
-        folded = fold(waveform, self.cosines[number, :half], self.sines[number, :half])
+        blocks = waveform.reshape(*waveform.shape[:2], -1, 2 * half)
+        folded = fold(blocks, self.cosines[number, :half], self.sines[number, :half])
         return self._bins(folded, number)
 
-    def _rotations(self, choice: Tensor, number: int) -> tuple[Tensor, Tensor]:
-        """Return cosines and sines [B, 1, M + 1, n] at the borders of all blocks of one split.
-
-        n is half the length of such a block. At the borders of frames, the neighbours count, too.
-        """
-        split = SPLITS[number]
-        half = self.hop_length // split // 2
+    def _rotations(self, choice: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines [B, 1, F + 1, hop / 2] at the borders of frames."""
         end = torch.zeros_like(choice[:, :1]) + len(SPLITS)
         shorter = torch.maximum(torch.cat([end, choice], 1), torch.cat([choice, end], 1))
-        cosine, sine = (
-            _between(table[:, :half][shorter], table[number, :half], split)[:, None]
-            for table in (self.cosines, self.sines)
-        )
-        return cosine, sine
+        return self.cosines[shorter][:, None], self.sines[shorter][:, None]
 
-    def _inner(self, coefficients: Tensor, number: int) -> Tensor:
-        """Return frames [B, C, F, hop] of one split, whose borders are still folded."""
-        split, shape = SPLITS[number], coefficients.shape[:3]
+    def _inner_rotations(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines [M + 1, n] at the borders in a frame; none at its ends."""
+        split = SPLITS[number]
         half = self.hop_length // split // 2
         cosine, sine = (
             torch.cat([table[-1:, :half], table[number, :half].expand(split - 1, -1)])
             for table in (self.cosines, self.sines)
         )
-        ends = torch.cat([cosine, cosine[:1]]), torch.cat([sine, sine[:1]])
-        blocks = self._halves(coefficients, number).reshape(*shape, split, 2 * half)
-        return unfold(blocks, *ends).reshape(*shape, self.hop_length)
+        return torch.cat([cosine, cosine[:1]]), torch.cat([sine, sine[:1]])
+
+    def _fold_inner(self, frames: Tensor, number: int) -> Tensor:
+        """Return folded blocks [B, C, F * M, 2 n] of one split of frames [B, C, F, hop]."""
+        split, length = SPLITS[number], self.hop_length // SPLITS[number]
+        blocks = frames.reshape(*frames.shape[:3], split, length)
+        folded = fold(blocks, *self._inner_rotations(number))
+        return folded.reshape(*frames.shape[:2], -1, length)
+
+    def _unfold_inner(self, coefficients: Tensor, number: int) -> Tensor:
+        """Return frames [B, C, F, hop] of one split, whose borders are still folded."""
+        shape = coefficients.shape[:3]
+        blocks = self._halves(coefficients, number).reshape(*shape, SPLITS[number], -1)
+        return unfold(blocks, *self._inner_rotations(number)).reshape(*shape, self.hop_length)
 
     def _selected(self, of_splits: list[Tensor], choice: Tensor, first: int = 0) -> Tensor:
         """Return the tensor [B, C, F, n] of each frame's choice, 0 for choices not given."""
@@ -131,30 +134,18 @@ def _angles(length: int, overlap: int) -> Tensor:
     )
 
 
-def _between(of_frames: Tensor, of_blocks: Tensor, split: int) -> Tensor:
-    """Return values [B, F * split + 1, n] of all borders.
-
-    They are of_frames [B, F + 1, n] at the borders of frames, and of_blocks [n] at the others.
-    """
-    batch, num_borders, half = of_frames.shape
-    inner = of_blocks.expand(batch, num_borders - 1, split - 1, half)
-    borders = torch.cat([of_frames[:, :-1, None], inner], 2).reshape(batch, -1, half)
-    return torch.cat([borders, of_frames[:, -1:]], 1)
-
-
-def fold(waveform: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Return waveform [B, C, M * 2 n] as folded blocks [B, C, M, 2 n].
+def fold(blocks: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Return blocks [..., M, 2 n] of samples as folded blocks.
 
     The n samples after a border are rotated with those before it, which are mirrored. A folded
     block has its first half, then its second half mirrored.
 
     Args:
-        waveform: [B, C, T].
-        cosine: of the angles of the M + 1 borders, broadcastable to [B, C, M + 1, n].
+        blocks: [..., M, 2 n].
+        cosine: of the angles of the M + 1 borders, broadcastable to [..., M + 1, n].
         sine: of the same.
     """
-    half = cosine.shape[-1]
-    blocks = waveform.reshape(*waveform.shape[:2], -1, 2 * half)
+    half = blocks.shape[-1] // 2
     empty = torch.zeros_like(blocks[..., :1, :half])
     after = torch.cat([blocks[..., :half], empty], -2)  # of each border
     before = torch.cat([empty, blocks[..., half:].flip(-1)], -2)
