@@ -224,10 +224,10 @@ def model_table(card: ModelCard, results: Results) -> str:
             ],
         }
     usual = {"image": "pictures", "audio": "voices"}[card.modality]
-    names = (f"{usual}-{card.name}", f"sounds-{card.name}", usual)
-    nothing: Result = {"means": []}
-    measured = next((results[name] for name in names if name in results), nothing)
-    own = [mean for mean in measured["means"] if mean["codec"] == card.name]
+    names = (f"{usual}-{card.name}", f"sounds-{card.name}", f"paper-{usual}", usual)
+    candidates = [results[name]["means"] for name in names if name in results]
+    of_model = ([mean for mean in means if mean["codec"] == card.name] for means in candidates)
+    own = next(filter(None, of_model), [])
     if own:
         for mean in (own[0], own[len(own) // 2], own[-1]):
             facts[f"scores at quality {mean['quality']:g}"] = _scores(mean)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,7 +97,7 @@ def tokens(
     if output.endswith(".parquet"):
         require_pyarrow()
     work = _Work(
-        model_name=model or _usual_model(files[0][0]),
+        model_name=model or _usual_model((name for name, _ in files), quiet=quiet),
         quality=require_quality(quality),
         device=device,
         overwrite=force or resume,
@@ -118,15 +118,28 @@ def _entry_name(source: Source) -> str:
         raise InputError(f"{source.name}: leads out of its folder") from error
 
 
-def _usual_model(name: str) -> str:
-    """Return the name of the usual model for a file."""
-    from vqcodec.codec.zoo import default_model_name
-    from vqcodec.signals.files import open_signal
-    from vqcodec.signals.picture import Picture
+def _usual_model(names: Iterable[str], *, quiet: bool) -> str:
+    """Return the model that `compress` takes for the first file that can be read; tell the reason.
 
-    with open_source(name) as file:
-        is_picture = isinstance(open_signal(file, name), Picture)
-    return default_model_name("image" if is_picture else "audio")
+    Raises:
+        InputError: none of the files can be read.
+    """
+    from vqcodec.codec.zoo import choose_model
+    from vqcodec.signals.files import open_signal
+
+    failures = []
+    for name in names:
+        try:
+            with naming(name), open_source(name) as file:
+                choice = choose_model(open_signal(file, display_name(name)))
+        except InputError as error:
+            failures.append(error)
+            continue
+        if choice.note:
+            for line in note_lines([choice.note], display_name(name)):
+                note(line, quiet=quiet)
+        return choice.name
+    raise failures[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,17 @@ def test_wrong_usage_is_refused(vqc, sounds, options):
     assert vqc("tokens", str(sounds), *options, *MODEL).exit_code == 2
 
 
-def test_the_usual_model_is_that_of_the_first_file(vqc, sounds, tmp_path):
-    outcome = vqc("tokens", str(sounds / "a.wav"), "-o", str(tmp_path / "x.tar"))
-    assert outcome.exit_code == 0
-    (tokens,) = read(tmp_path)
-    assert tokens.model == "speech"
+def test_the_usual_model_is_that_of_the_first_file_that_can_be_read(vqc, sounds, tmp_path):
+    (sounds / "a.wav").write_bytes(b"RIFF")
+    outcome = vqc("tokens", str(sounds), "-o", str(tmp_path / "x.tar"))
+    assert outcome.exit_code == 3  # of the bad file
+    assert f"{sounds / 'c.flac'}: too short or too quiet to tell" in outcome.stderr
+    assert {tokens.model for tokens in read(tmp_path)} == {"audio"}
+
+
+def test_without_any_file_that_can_be_read_there_is_no_model(vqc, sounds, tmp_path):
+    for path in sounds.rglob("*.*"):
+        path.write_bytes(b"RIFF")
+    outcome = vqc("tokens", str(sounds), "-o", str(tmp_path / "x.tar"))
+    assert outcome.exit_code == 3
+    assert outcome.stderr.startswith(f"vqcodec: {sounds / 'a.wav'}: ")
