@@ -1,7 +1,7 @@
 """Crops of restored pictures beside those of another codec at equal bytes, as one sheet.
 
-A row for each crop: the original, then for each quality the model and the other codec. Whole pictures
-are coded; the other codec's setting is the highest one whose file is not larger.
+A row for each crop: the original, then for each quality the model and the other codec. Whole
+pictures are coded; the other codec has the highest setting whose file is not larger.
 """
 
 from __future__ import annotations
