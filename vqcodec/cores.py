@@ -1,9 +1,14 @@
-"""Numbers of cores and threads."""
+"""Numbers of cores and threads, and what threads and forks share."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from threading import RLock
+from typing import Any
+
+_CAN_FORK = hasattr(os, "register_at_fork")  # not on Windows
 
 
 def num_threads() -> int:
@@ -17,3 +22,22 @@ def num_cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def lock_for_forks() -> Any:
+    """Return a reentrant lock that no other thread holds while the process is forked.
+
+    Otherwise a child would wait forever for a thread that exists in its parent only.
+    """
+    lock = RLock()
+    if _CAN_FORK:
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+    return lock
+
+
+def call_in_forks(function: Callable[[], object]) -> None:
+    """Call a function in every process that is forked from this one, before anything else."""
+    if _CAN_FORK:
+        os.register_at_fork(after_in_child=function)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
 from contextlib import suppress
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import onnxruntime
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from vqcodec.codec.graph_check import check_graph
 from vqcodec.codec.weights import SCALE, restore_weight
-from vqcodec.cores import num_threads
+from vqcodec.cores import call_in_forks, lock_for_forks, num_threads
 from vqcodec.errors import ModelFileError, UsageError
 
 Array = NDArray[np.float32]
@@ -21,6 +23,7 @@ Array = NDArray[np.float32]
 NULL_SPEAKER = "decoder.voice.nobody"  # the learnt null embedding [V]
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS_ONLY = 3  # the log level of ONNX Runtime
+_MAKING = lock_for_forks()  # of sessions: one is made at a time
 
 
 class Networks:
@@ -53,10 +56,10 @@ class Networks:
         taken |= {name + SCALE for name in taken if name + SCALE in weights}
         self.weights = {name: weights[name] for name in taken}
         self._sessions: dict[tuple[str, int], onnxruntime.InferenceSession] = {}
-        self._lock = Lock()
+        _ALL.add(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out sessions and lock: another process makes its own."""
+        """Leave out sessions: another process makes its own."""
         return {"graphs": self._graphs, "weights": self.weights, "device": self.device}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -125,16 +128,18 @@ class Networks:
         known = dict(zip(INPUTS[name], values, strict=False))
         try:
             outputs: list[NDArray[Any]] = session.run(None, {key: known[key] for key in inputs})
-        except (RuntimeError, ValueError, LookupError) as error:
+        except Exception as error:  # ONNX Runtime's exceptions have no other base class
             raise ModelFileError(f"model: its {name} does not run: {error}") from error
         return outputs
 
     def _session(self, name: str, threads: int) -> onnxruntime.InferenceSession:
         """Return the session of a graph for a thread count."""
-        with self._lock:
-            if (name, threads) not in self._sessions:
-                self._sessions[name, threads] = self._make_session(name, threads)
-            return self._sessions[name, threads]
+        key = (name, threads)
+        if key not in self._sessions:
+            with _MAKING:
+                if key not in self._sessions:
+                    self._sessions[key] = self._make_session(name, threads)
+        return self._sessions[key]
 
     def _make_session(self, name: str, threads: int) -> onnxruntime.InferenceSession:
         if name not in self._graphs:
@@ -154,6 +159,21 @@ class Networks:
         except Exception as error:  # ONNX Runtime's exceptions have no other base class
             raise ModelFileError(f"model: its {name} is not a graph that runs: {error}") from error
 
+
+_ALL: WeakSet[Networks] = WeakSet()
+
+
+def _leave_sessions_to_parent() -> None:
+    """Let a forked process make its own sessions: the threads of the old ones are not in it.
+
+    The old ones are never destroyed, because ONNX Runtime would wait for their threads forever.
+    """
+    for networks in _ALL:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(networks._sessions))
+        networks._sessions = {}
+
+
+call_in_forks(_leave_sessions_to_parent)
 
 # The inputs of each graph, in order.
 INPUTS = {

@@ -11,12 +11,12 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from threading import Lock, local
+from threading import local
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-from vqcodec.cores import num_threads
+from vqcodec.cores import call_in_forks, lock_for_forks, num_threads
 
 _LEAST_POSITIONS = 64  # of a thread; for fewer, waking it costs more than it saves
 _MOST_POSITIONS = 512  # of a block; the numbers of more leave the caches of a core
@@ -71,6 +71,11 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=max(1, num_threads()), thread_name_prefix="vqcodec")
 
 
+# A forked process has none of its parent's threads.
+call_in_forks(_pool_of_segments.cache_clear)
+call_in_forks(_pool.cache_clear)
+
+
 class _SingleThread:
     """Limits NumPy's matrix products to one thread while any context is open.
 
@@ -79,7 +84,7 @@ class _SingleThread:
     """
 
     def __init__(self) -> None:
-        self._lock, self._users, self._limit = Lock(), 0, ExitStack()
+        self._lock, self._users, self._limit = lock_for_forks(), 0, ExitStack()
 
     @contextmanager
     def __call__(self) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from vqcodec.cores import lock_for_forks
 from vqcodec.errors import InputError
 from vqcodec.signals import extra_formats
 from vqcodec.signals.picture_pixels import DAMAGE
@@ -27,7 +27,7 @@ FORMATS = (
 _BY_SUFFIX = {".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA"}  # no magic number
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # otherwise its errors go to stderr
-_LOCK = threading.RLock()  # Pillow's settings are global
+_LOCK = lock_for_forks()  # Pillow's settings are global
 
 
 @contextmanager
