@@ -70,15 +70,53 @@ def test_equal_entries_give_equal_files(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_cut_shard_is_refused(tmp_path, suffix):
-    path = Path(shard_of(tmp_path / f"x{suffix}", [tokens_of(np.ones((4, 700)))]).name)
+    entries = [tokens_of(np.ones((4, 70)), file=name) for name in "ab"]
+    shard = shard_of(tmp_path / f"x{suffix}", entries)
+    path = Path(shard.name)
     whole = path.read_bytes()
-    for length in {0, 1, 511, 512, 700, len(whole) // 3, len(whole) // 2}:
+    end = len(whole.rstrip(b"\0")) if suffix == ".tar" else len(whole)
+    for length in {0, 1, 511, 700, *range(512, end, 512), end // 3, end // 2, end - 1}:
         path.write_bytes(whole[:length])
-        try:
-            found = list(read(path))
-        except InputError:
-            continue
-        assert found == []  # a tar file may end after any member
+        with pytest.raises(InputError, match="damaged"):
+            list(read(path))
+        with pytest.raises(InputError, match="damaged"):
+            shard.is_complete("0a0b0c0d", 4)
+
+
+def test_no_entry_after_a_damaged_header_is_left_out(tmp_path):
+    path = Path(shard_of(tmp_path / "x.tar", [tokens_of([[1]]), tokens_of([[2]], file="b")]).name)
+    whole = path.read_bytes()
+    with tarfile.open(path) as archive:
+        starts = [member.offset for member in archive]
+    for start in starts[1:]:
+        damaged = bytearray(whole)
+        damaged[start + 5] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="a member cannot be read"):
+            list(read(path))
+    path.write_bytes(whole + whole)  # a reader stops at the first end mark
+    with pytest.raises(InputError, match="a member cannot be read"):
+        list(read(path))
+
+
+@pytest.mark.parametrize(
+    ("shape", "data"), [("(1099511627776,)", b""), ("(2, 1)", bytes(4))], ids=["huge", "transposed"]
+)
+def test_an_array_of_another_size_than_its_facts_is_refused(tmp_path, shape, data):
+    header = f"{{'descr': '<u2', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + data
+    facts = json.dumps(tokens_of([[0, 0]]).facts()).encode()
+    write_members(tmp_path / "x.tar", {"0.npy": array, "0.json": facts})
+    with pytest.raises(InputError, match=r"x\.tar: (an entry|not a shard)"):
+        list(read(tmp_path / "x.tar"))
+
+
+@pytest.mark.parametrize("facts", [[1], {"fingerprint": "0a0b0c0d", "rate": 4, "file": ["a"]}])
+def test_whether_a_shard_is_complete_is_told_of_any_facts(tmp_path, facts):
+    (shard,) = plan_shards([("a", "a")], str(tmp_path / "x.tar"), 1)
+    write_members(Path(shard.name), {"0.json": json.dumps(facts).encode()})
+    with pytest.raises((InputError, UsageError)):
+        shard.is_complete("0a0b0c0d", 4)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +202,14 @@ def test_a_shard_is_complete_with_all_its_files_of_the_model_at_the_rate(tmp_pat
             shard.is_complete(*other)
 
 
+def test_what_is_no_file_or_no_model_is_told(audio_model, sound):
+    with pytest.raises(UsageError, match="source: AudioClip, needed a path"):
+        encode_file(noise_clip(500), audio_model)
+    with pytest.raises(UsageError, match="model: str, needed one"):
+        encode_file(sound, "speech")
+    assert same(encode_file(f"file://{sound}", audio_model), encode_file(sound, audio_model))
+
+
 @pytest.fixture
 def sound(tmp_path):
     path = tmp_path / "sound.wav"
@@ -235,9 +281,9 @@ def test_a_dataset_gives_windows_that_a_loader_can_stack(tmp_path):
     assert dataset.file_of(2).file == "4"
     assert len(TokenDataset(tmp_path, frames=4, stride=1)) == 6 + 1
     assert [item.shape[1] for item in TokenDataset(tmp_path)] == [3, 9, 4]
-    for frames in (0, 10):
+    for frames, stride in ((0, None), (10, None), (None, 2)):
         with pytest.raises(UsageError):
-            TokenDataset(tmp_path, frames=frames)
+            TokenDataset(tmp_path, frames=frames, stride=stride)
 
 
 def test_a_dataset_has_one_model_and_one_rate(tmp_path):

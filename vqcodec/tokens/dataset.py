@@ -38,6 +38,8 @@ class TokenDataset:
             UsageError: the shards are of several models or rates, no file is as long as a window,
                 or there are windows and the files are pictures.
         """
+        if stride is not None and frames is None:
+            raise UsageError("tokens: a stride is for windows, which need frames")
         if (frames is not None and frames < 1) or (stride is not None and stride < 1):
             raise UsageError("tokens: a window and its stride have 1 frame or more")
         self.frames = frames

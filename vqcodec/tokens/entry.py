@@ -101,13 +101,14 @@ def build_tokens(facts: dict[str, Any], indices: NDArray[Any], where: str) -> To
         value = facts.get(name)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        if not (isinstance(value, kind) or (optional and value is None)) or value is True:
+        if not (isinstance(value, kind) or (optional and value is None)) or isinstance(value, bool):
             raise InputError(f"{where}: an entry whose {name} is {value!r:.40}")
         kept[name] = value
     shape, size = kept.pop("shape"), kept["codebook_size"]
     fits = (
         2 <= len(shape) <= MOST_AXES
         and all(isinstance(length, int) and 0 <= length <= MOST_INDICES for length in shape)
+        and (indices.ndim == 1 or list(indices.shape) == shape)
         and math.prod(shape) == indices.size
         and indices.dtype.kind == "u"
         and 2 <= size <= LARGEST_CODEBOOK

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from vqcodec import storage
 from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.codec.decompress import require_holdable, synthesise
 from vqcodec.codec.model import Model
@@ -18,6 +19,7 @@ from vqcodec.signals.files import Signal, notes_of, open_signal
 from vqcodec.signals.options import DEFAULT
 from vqcodec.signals.picture import Picture
 from vqcodec.tokens.entry import Tokens
+from vqcodec.urls import is_url, local_name
 
 
 def encode_file(
@@ -31,7 +33,7 @@ def encode_file(
     """Return the tokens of a picture or a sound; channels are mixed down as in `Model.encode`.
 
     Args:
-        source: a path, or a file that is open for reading and can seek.
+        source: a path, a URL, or a file that is open for reading and can seek.
         model: of the file's modality.
         quality: 1 … 10.
         name: of the file, for the entry and for messages; by default the last part of the path.
@@ -42,13 +44,18 @@ def encode_file(
         UsageError: it has another modality, or its indices do not fit into memory.
     """
     if isinstance(source, str | Path):
+        path = local_name(str(source))
         try:
-            with Path(source).open("rb") as file:
+            with storage.fetch(path) if is_url(path) else Path(path).open("rb") as file:
                 return encode_file(
-                    file, model, quality=quality, name=name or Path(source).name, on_note=on_note
+                    file, model, quality=quality, name=name or Path(path).name, on_note=on_note
                 )
         except OSError as error:
             raise InputError(f"{source}: {error.strerror or error}") from error
+    if not isinstance(model, Model):
+        raise UsageError(f"model: {type(model).__qualname__}, needed one from vqcodec.load")
+    if not hasattr(source, "read"):
+        raise UsageError(f"source: {type(source).__qualname__}, needed a path or a binary file")
     label = name or "file"
     opened = open_signal(source, label, options=DEFAULT)
     signal = model.measured(opened)

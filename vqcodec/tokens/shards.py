@@ -68,7 +68,12 @@ class Shard:
         names = {name for _, name in self.files}
         for own in facts:
             found = (own.get("fingerprint"), own.get("rate"))
-            if found != (fingerprint, rate) or own.get("file") not in names:
+            file_name = own.get("file")
+            if (
+                found != (fingerprint, rate)
+                or not isinstance(file_name, str)
+                or file_name not in names
+            ):
                 raise UsageError(
                     f"{self.name}: holds other files, or those of another model or quality; "
                     "-f overwrites it"

@@ -17,6 +17,7 @@ from vqcodec.tokens.entry import MOST_INDICES, Tokens, build_tokens
 
 MOST_JSON_BYTES = 1 << 20
 _NPY_HEADER = 1 << 16  # bytes, more than any has
+_DAMAGE = (tarfile.TarError, ValueError, EOFError, AttributeError, RecursionError)
 
 
 def write_tar(path: Path, entries: Iterable[tuple[str, Tokens]]) -> None:
@@ -56,11 +57,12 @@ def read_tar(file: BinaryIO, where: str) -> Iterator[Tokens]:
                     facts[key] = json.loads(_body(archive, member, MOST_JSON_BYTES))
                 if key in arrays and key in facts:
                     yield build_tokens(facts.pop(key), arrays.pop(key), where)
+            _require_end(archive, file)
             if arrays or facts:
                 raise InputError(f"{where}: an entry without its .npy or its .json")
     except OSError as error:
         raise InputError(f"{where}: {error.strerror or error}") from error
-    except (tarfile.TarError, ValueError, EOFError, AttributeError, RecursionError) as error:
+    except (*_DAMAGE, MemoryError) as error:  # an array claims any size
         raise InputError(f"{where}: not a shard of tokens, or damaged: {error}") from error
 
 
@@ -72,15 +74,37 @@ def read_tar_facts(file: BinaryIO, where: str) -> list[dict[str, object]]:
     """
     try:
         with tarfile.open(fileobj=file, mode="r:") as archive:
-            return [
+            facts = [
                 json.loads(_body(archive, member, MOST_JSON_BYTES))
                 for member in archive
                 if member.isfile() and member.name.endswith(".json")
             ]
+            _require_end(archive, file)
     except OSError as error:
         raise InputError(f"{where}: {error.strerror or error}") from error
-    except (tarfile.TarError, ValueError, EOFError, RecursionError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{where}: not a shard of tokens, or damaged: {error}") from error
+    if not all(isinstance(own, dict) for own in facts):
+        raise InputError(f"{where}: an entry whose facts are no JSON object")
+    return facts
+
+
+def _require_end(archive: tarfile.TarFile, file: BinaryIO) -> None:
+    """Check that an archive was read to its end mark, after which nothing follows.
+
+    For tarfile, an archive ends at the first damaged header, or where the file is cut off.
+
+    Raises:
+        ReadError: it ends elsewhere.
+    """
+    file.seek(archive.offset)
+    length = 0
+    while block := file.read(1 << 20):
+        if block.strip(b"\0"):
+            raise tarfile.ReadError("a member cannot be read")
+        length += len(block)
+    if length < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("cut off")
 
 
 def _body(archive: tarfile.TarFile, member: tarfile.TarInfo, most_bytes: int) -> bytes:
