@@ -144,6 +144,7 @@ def test_a_pillow_image_is_rotated_like_its_file(tmp_path):
         (np.zeros((4, 5), bool), "bool"),
         (np.full((4, 5), 255.0), "from 255 to 255: floats of a picture are from 0 to 1"),
         (np.full((4, 5), np.nan), "from nan"),
+        (np.ma.masked_equal(np.zeros((4, 5), np.uint8), 0), "a masked array"),
     ],
 )
 def test_an_invalid_picture_is_a_usage_error_that_names_valid_ones(value, message):
@@ -161,12 +162,66 @@ def test_an_invalid_picture_is_a_usage_error_that_names_valid_ones(value, messag
         (np.zeros(100), 1, "1 Hz"),
         (np.zeros(100), 44_100.5, "sample_rate: 44100.5"),
         (np.zeros(100), "high", "sample_rate: 'high'"),
+        (np.zeros(100), np.inf, "sample_rate: inf"),
         ("voice.wav", 16_000, "sample_rate: is for arrays"),
     ],
 )
 def test_an_invalid_sound_is_a_usage_error_that_names_valid_ones(value, sample_rate, message):
     with pytest.raises(UsageError, match=message):
         vqcodec.compress(value, sample_rate=sample_rate)
+
+
+def test_the_byte_order_of_an_array_does_not_matter():
+    levels = (noise_clip(500).waveform * 32767).astype(np.int16)
+    grey = np.arange(20, dtype=np.uint16).reshape(4, 5) * 3000
+    for array, options in ((levels, {"sample_rate": 16_000, "model": "speech"}), (grey, {})):
+        assert vqcodec.compress(array, **options) == vqcodec.compress(
+            array.astype(array.dtype.newbyteorder(">")), **options
+        )
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: AudioClip(np.zeros(5, np.float32), 16_000), "needed float32 of"),
+        (lambda: AudioClip(np.zeros((1, 5)), 16_000), "waveform: float64"),
+        (lambda: AudioClip([0.5], 16_000), "waveform: list"),
+        (lambda: AudioClip(np.zeros((1, 5), np.float32), 0.5), "sample_rate: 0.5"),
+        (lambda: Picture(np.zeros((3, 3), np.uint8)), "pixels: uint8 of shape"),
+        (lambda: Picture(np.zeros((3, 3, 3))), "pixels: float64"),
+        (lambda: Picture(np.zeros((3, 3, 3), np.uint8), np.zeros((3, 3))), "alpha: float64"),
+    ],
+)
+def test_a_signal_of_wrong_arrays_is_a_usage_error(build, message):
+    with pytest.raises(UsageError, match=message):
+        build()
+
+
+class OwnSound:
+    """A sound whose blocks are whatever a test gives."""
+
+    sample_rate, num_channels, num_samples = 16_000, 1, 5000
+
+    def __init__(self, blocks):
+        self.blocks = blocks
+
+
+def test_samples_that_are_no_sound_are_usage_errors():
+    model = vqcodec.load("speech")
+    ones = np.ones((1, 5000), np.float32)
+    once = iter([ones])
+    for blocks, message in (
+        (lambda: [ones * np.nan], "not finite numbers"),
+        (lambda: [ones * 32767], "up to 32767: they are from -1 to 1"),
+        (lambda: [ones.astype(np.float64)], "a block of float64"),
+        (lambda: [ones[:, :4000]], "5000 samples with blocks of 4000"),
+        (lambda: once, "5000 samples with blocks of 0; it is read several times"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            model.compress(OwnSound(blocks))
+    with pytest.raises(UsageError, match="not finite"):
+        vqcodec.write("a.wav", AudioClip(ones * np.nan, 16_000))
+    assert not Path("a.wav").exists()
 
 
 def test_rounding_errors_of_floats_are_clipped():
@@ -184,6 +239,10 @@ def test_arguments_are_neither_stored_nor_changed():
     ("options", "message"),
     [
         ({"quality": 0}, "quality"),
+        ({"quality": "5"}, "quality: '5' is not"),
+        ({"size_bytes": "4000"}, "size_bytes: '4000' is not a number"),
+        ({"psnr_db": np.nan}, "psnr_db: nan is not a number"),
+        ({"options": {"frame": 1}}, "options: a dict, needed a vqcodec.ReadOptions"),
         ({"quality": 5, "size_bytes": 100}, "quality and size_bytes: give only one"),
         ({"size_bytes": 1}, "bytes"),
         ({"psnr_db": 99}, "dB"),
@@ -268,6 +327,41 @@ def test_reading_takes_paths_and_files():
     for name, error in (("nowhere.png", InputError), (5, UsageError)):
         with pytest.raises(error, match=r"^(nowhere.png|source: an int)"):
             vqcodec.read(name)
+
+
+def test_a_file_is_read_from_its_position():
+    data, other = Path("photo.png").read_bytes(), Path("other.png")
+    vqcodec.write(other, noise_picture(8, 8, seed=1))
+    for name in ("photo.png", "voice.wav"):
+        file = io.BytesIO(other.read_bytes() + Path(name).read_bytes())
+        file.seek(other.stat().st_size)
+        assert same_signal(vqcodec.read(file), vqcodec.read(name))
+
+    class Pipe:  # has nothing but `read`
+        read = io.BytesIO(data).read
+
+    assert same_signal(vqcodec.read(Pipe()), vqcodec.read("photo.png"))
+
+
+def test_what_is_no_name_or_no_binary_file_is_a_usage_error():
+    for function in (vqcodec.read, vqcodec.compress, vqcodec.decompress, vqcodec.load):
+        with pytest.raises(UsageError, match="null character"):
+            function("a\0b")
+    with pytest.raises(UsageError, match="source: a StringIO"):
+        vqcodec.read(io.StringIO("text"))
+    with pytest.raises(UsageError, match="path: a BytesIO"):
+        vqcodec.write(io.BytesIO(), np.zeros((4, 4)))
+    with pytest.raises(UsageError, match="path: an int"):
+        vqcodec.load(5)
+
+
+def test_a_damaged_byte_of_a_header_is_salvaged():
+    stream = bytearray(vqcodec.compress("photo.png"))
+    whole = vqcodec.decompress(stream)
+    stream[6] ^= 1  # of the fingerprint
+    salvaged = vqcodec.decompress(stream, salvage=True)
+    assert same_signal(salvaged, whole)
+    assert [note.code for note in salvaged.notes] == ["damaged"]
 
 
 def test_a_stream_is_not_accepted_as_signal():

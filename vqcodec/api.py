@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,13 +14,15 @@ from vqcodec.arguments import (
     PathLike,
     SignalLike,
     bytes_of,
+    check_options,
     kind_of,
     model_of,
+    name_of,
     open_signal_file,
     signal_of,
 )
 from vqcodec.errors import UsageError
-from vqcodec.urls import is_url, local_name
+from vqcodec.urls import is_url
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
@@ -34,32 +37,34 @@ def load(name: PathLike) -> Model:
     Raises:
         MissingModelError: no such model is installed.
         ModelFileError: the file is damaged or is not a model.
+        UsageError: the name has a wrong type.
     """
     from vqcodec.codec.zoo import load_model
 
-    return load_model(os.fspath(name))
+    return load_model(name_of(name))
 
 
 def read(source: PathLike | BinaryIO, *, options: ReadOptions | None = None) -> Signal:
     """Return the picture or the sound in a file; its content decides which, then its name.
 
     Args:
-        source: a path, a URL as in `s3://bucket/a.png`, or a binary file that is open for reading.
+        source: a path, a URL as in `s3://bucket/a.png`, or a binary file that is open for reading,
+            which is read from its position to its end.
         options: what to do with damage, colour profiles, further frames and metadata.
 
     Raises:
         InputError: the file is missing, damaged, or neither a picture nor a sound.
-        UsageError: the source is neither a path nor a file.
+        UsageError: the source is neither a path nor a binary file.
     """
     from vqcodec.signals.files import read_signal
     from vqcodec.signals.options import DEFAULT
 
+    check_options(options)
     options = options or DEFAULT
-
     if isinstance(source, str | os.PathLike):
         with open_signal_file(source) as file:
             return read_signal(file, os.fspath(source), options=options)
-    if not hasattr(source, "read"):
+    if not hasattr(source, "read") or isinstance(source, io.TextIOBase):
         raise UsageError(f"source: {kind_of(source)}, needed a path or a binary file")
     return read_signal(source, options=options)
 
@@ -82,7 +87,7 @@ def write(path: PathLike, signal: SignalLike, *, sample_rate: int | None = None)
     from vqcodec.signals.files import write_signal
     from vqcodec.signals.picture import Picture
 
-    name = local_name(os.fspath(path))
+    name = name_of(path)
     target = Path(name)
     with signal_of(signal, sample_rate) as found:
         is_picture = isinstance(found, Picture)
@@ -209,10 +214,13 @@ def decompress(
     """
     from vqcodec.bitstream.fields import FieldReader
     from vqcodec.bitstream.header import parse_header
+    from vqcodec.bitstream.salvage import salvage_header
 
     data = bytes_of(stream)
-    fingerprint = parse_header(FieldReader(data)).fingerprint.hex()
-    chosen = model_of(fingerprint if model is None else model)
+    if model is None:
+        header = salvage_header(data)[0] if salvage else parse_header(FieldReader(data))
+        model = header.fingerprint.hex()
+    chosen = model_of(model)
     if speaker is None:
         return chosen.decompress(data, level=level, salvage=salvage, progress=progress)
     from vqcodec.signals.picture import Picture

@@ -28,6 +28,32 @@ PathLike: TypeAlias = Union[str, "os.PathLike[str]"]
 SignalLike: TypeAlias = Union["Picture", "Sound", "NDArray[Any]", "Image.Image", PathLike]
 
 
+def name_of(path: object) -> str:
+    """Return the text of a path or URL; that of a `file://` URL is its path.
+
+    Raises:
+        UsageError: it is neither, or no file can have this name.
+    """
+    name = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(name, str):
+        raise UsageError(f"path: {kind_of(path)}, needed a str or a Path")
+    if "\0" in name:
+        raise UsageError(f"path: {name!r}: no file can have a null character in its name")
+    return local_name(name)
+
+
+def check_options(options: ReadOptions | None) -> None:
+    """Check the type of options.
+
+    Raises:
+        UsageError: they are no `ReadOptions`.
+    """
+    from vqcodec.signals.options import ReadOptions
+
+    if not isinstance(options, ReadOptions | None):
+        raise UsageError(f"options: {kind_of(options)}, needed a vqcodec.ReadOptions")
+
+
 @contextmanager
 def signal_of(
     value: SignalLike, sample_rate: int | None, options: ReadOptions | None = None
@@ -46,6 +72,7 @@ def signal_of(
     from vqcodec.signals.picture import Picture
     from vqcodec.signals.sound import Sound
 
+    check_options(options)
     if isinstance(value, np.ndarray):
         if sample_rate is not None:
             yield sound_of_array(value, sample_rate)
@@ -80,10 +107,11 @@ def open_signal_file(path: PathLike) -> BinaryIO:
 
     Raises:
         InputError: the file cannot be opened, or holds a stream.
+        UsageError: no file can have this name.
     """
     from vqcodec.bitstream.header import MAGIC
 
-    name = local_name(os.fspath(path))
+    name = name_of(path)
     try:
         file = storage.fetch(name) if is_url(name) else Path(name).open("rb")  # noqa: SIM115
     except OSError as error:
@@ -106,7 +134,7 @@ def bytes_of(stream: object) -> bytes:
         return bytes(stream)
     if not isinstance(stream, str | os.PathLike):
         raise UsageError(f"stream: {kind_of(stream)}, needed bytes, or the path of a file")
-    name = local_name(os.fspath(stream))
+    name = name_of(stream)
     if is_url(name):
         return storage.read(name)
     try:

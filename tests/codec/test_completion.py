@@ -57,6 +57,8 @@ def test_a_grey_picture_stays_grey():
         (noise_picture(20, 20), {"keep": 1.5}, "keep: 1.5"),
         (noise_picture(20, 20), {"keep": float("nan")}, "keep: nan"),
         (noise_picture(20, 20), {"mask": np.ones((20, 21), np.bool_)}, "21 x 20"),
+        (noise_picture(20, 20), {"mask": np.ones(20, np.bool_)}, r"a mask of shape \(20,\)"),
+        (noise_picture(20, 20), {"mask": np.ones((20, 20, 3), np.bool_)}, r"needed \[H, W\]"),
         (noise_picture(4_097, 1), {}, "4097 x 1"),
         (noise_clip(100), {}, "is a sound"),
     ],

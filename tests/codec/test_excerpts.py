@@ -47,6 +47,11 @@ def test_an_excerpt_equals_that_part_of_the_whole(model, long_sound, first, coun
     assert np.allclose(part.waveform, expected, atol=1e-5)
 
 
+def test_an_infinite_duration_extends_to_the_end(model, long_sound):
+    stream, decoded = long_sound
+    assert model.open(stream, duration_s=np.inf).num_samples == decoded.shape[1]
+
+
 def test_an_excerpt_without_a_duration_extends_to_the_end(model, long_sound):
     stream, whole = long_sound
     part = excerpt(model, stream, start_s=(LONG - 100) / SAMPLE_RATE)

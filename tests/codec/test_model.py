@@ -7,7 +7,7 @@ import pytest
 from tiny import HOP, PATCH, SAMPLE_RATE, TABLES, noise_clip, noise_picture, same_signal
 
 import vqcodec
-from vqcodec.errors import UsageError, VqcodecError
+from vqcodec.errors import ModelFileError, UsageError, VqcodecError
 
 
 @pytest.fixture(params=list(TABLES))
@@ -150,3 +150,26 @@ def test_what_is_no_signal_is_told_what_is_needed(model, work):
     settings = {"seed": 0} if work == "complete" else {}
     with pytest.raises(UsageError, match=r"signal: str, needed a Picture or an AudioClip"):
         getattr(model, work)("giraffe.png", **settings)
+
+
+def test_a_stream_is_any_bytes(model):
+    signal = noise_picture(20, 20) if model.modality == "image" else noise_clip(400)
+    stream = model.compress(signal)
+    expected = model.decompress(stream)
+    for form in (bytearray(stream), memoryview(stream)):
+        assert same_signal(model.decompress(form), expected)
+        assert np.array_equal(model.indices_of(form), model.indices_of(stream))
+        assert model.bit_map_of(form).num_bits == model.bit_map_of(stream).num_bits
+    with pytest.raises(UsageError, match="stream: str, needed bytes"):
+        model.decompress("photo.vqc")
+
+
+@pytest.mark.parametrize("wrong", [{"seed": -1}, {"seed": 1.5}, {"seed": 1, "num_sweeps": -1}])
+def test_a_wrong_seed_is_refused(model, wrong):
+    with pytest.raises(UsageError, match="0 or more"):
+        model.sample(**wrong)
+
+
+def test_an_input_that_a_graph_does_not_take_is_named(audio_model):
+    with pytest.raises(ModelFileError, match="its encoder does not run"):
+        audio_model.parts.networks.encode(np.zeros((1, 1, 640)), 0.5)  # float64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +43,14 @@ def unknown_at(parts: Parts, signal: LazySignal, mask: NDArray[np.bool_]) -> Unk
         mask: [H, W], True in the hole.
 
     Raises:
-        UsageError: the signal is no picture, or the mask has another size.
+        UsageError: the signal is no picture, or the mask has another shape.
     """
     parts.modality.facts_of_one_plane(signal)  # refuses what is no signal
     if not isinstance(signal, Picture):
         raise UsageError("a mask is for pictures, and the input is a sound")
+    mask = np.asarray(mask)
+    if mask.ndim != 2:
+        raise UsageError(f"a mask of shape {mask.shape}, needed [H, W]")
     if mask.shape != (signal.height, signal.width):
         raise UsageError(
             f"a mask of {mask.shape[1]} x {mask.shape[0]} pixels "
@@ -105,6 +109,17 @@ def _grid(parts: Parts, signal: LazySignal) -> tuple[int, ...]:
     else:
         check_duration(signal.num_samples / signal.sample_rate)
     return grid
+
+
+def check_seed(seed: int, num_sweeps: int) -> None:
+    """Refuse a seed or a number of sweeps that is not 0 or more.
+
+    Raises:
+        UsageError: see above.
+    """
+    for name, value in (("seed", seed), ("num_sweeps", num_sweeps)):
+        if not (isinstance(value, Integral) and value >= 0):
+            raise UsageError(f"{name}: {value!r} is not a whole number, 0 or more")
 
 
 def check_duration(duration_s: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,12 +35,14 @@ def encode_signal(parts: Parts, signal: LazySignal, rate: int) -> Indices:
     return np.concatenate(found, axis=1)
 
 
-def decode_indices(parts: Parts, indices: NDArray[np.integer], rate: int) -> Signal:
+def decode_indices(parts: Parts, indices: NDArray[np.integer[Any]], rate: int) -> Signal:
     """Return the signal of indices, [K', h, w] or [K', F], at the model's sample rate.
 
     Raises:
         UsageError: the indices have a wrong type, shape or range.
     """
+    if not isinstance(indices, np.ndarray):
+        raise UsageError(f"indices: {type(indices).__qualname__}, needed a NumPy array of integers")
     modality, quantizer = parts.modality, parts.quantizer
     size, num_codebooks = quantizer.codebook_sizes[0], quantizer.config.codebooks_at(rate)
     if indices.ndim != 1 + modality.num_axes or indices.shape[0] != num_codebooks:

@@ -12,6 +12,7 @@ from vqcodec.codec import bit_map, complete, compress, decompress
 from vqcodec.codec.indices import decode_indices, encode_signal
 from vqcodec.codec.parts import Parts, Progress
 from vqcodec.codec.search import rate_of
+from vqcodec.errors import UsageError
 from vqcodec.priors.base import UNKNOWN, Prior
 from vqcodec.signals.files import LazySignal, Signal
 from vqcodec.signals.sound import Sound
@@ -86,7 +87,7 @@ class Model:
 
     def decompress(
         self,
-        stream: bytes,
+        stream: bytes | bytearray | memoryview,
         *,
         level: int | None = None,
         speaker: Sound | None = None,
@@ -115,7 +116,7 @@ class Model:
 
     def open(
         self,
-        stream: bytes,
+        stream: bytes | bytearray | memoryview,
         *,
         start_s: float = 0.0,
         duration_s: float | None = None,
@@ -146,7 +147,7 @@ class Model:
                 the level does not exist, or the model takes no speaker.
         """
         signal = decompress.decompress_stream(
-            stream,
+            _bytes_of(stream),
             self.parts,
             level=level,
             speaker=speaker,
@@ -185,7 +186,7 @@ class Model:
             return modality.measured_in_one_plane(signal)
         return modality.measured(signal, separate_channels=separate_channels)
 
-    def decode(self, indices: NDArray[np.int64], *, quality: float = 5.0) -> Signal:
+    def decode(self, indices: NDArray[np.integer[Any]], *, quality: float = 5.0) -> Signal:
         """Return the signal of indices, [K', h, w] or [K', F]; a sound has one channel.
 
         A sound is at the model's sample rate.
@@ -195,7 +196,9 @@ class Model:
         """
         return decode_indices(self.parts, indices, self.rate_of(quality))
 
-    def indices_of(self, stream: bytes, *, level: int | None = None) -> list[NDArray[np.int64]]:
+    def indices_of(
+        self, stream: bytes | bytearray | memoryview, *, level: int | None = None
+    ) -> list[NDArray[np.int64]]:
         """Return the indices [K', ...] of each plane in a stream, exact on every machine.
 
         With `level`, indices of later levels are the most likely ones.
@@ -205,16 +208,16 @@ class Model:
             MissingModelError: the stream needs another model.
             UsageError: the level does not exist, or the indices do not fit into memory.
         """
-        return decompress.read_indices(stream, self.parts, level)
+        return decompress.read_indices(_bytes_of(stream), self.parts, level)
 
-    def bit_map_of(self, stream: bytes) -> bit_map.BitMap:
+    def bit_map_of(self, stream: bytes | bytearray | memoryview) -> bit_map.BitMap:
         """Return the bits of every position of a stream's grid; no original is needed.
 
         Raises:
             StreamError: the stream is damaged, or of a newer version.
             MissingModelError: the stream needs another model.
         """
-        return bit_map.measure_bit_map(stream, self.parts)
+        return bit_map.measure_bit_map(_bytes_of(stream), self.parts)
 
     def sample(
         self,
@@ -241,8 +244,9 @@ class Model:
                 neighbours on all sides.
 
         Raises:
-            UsageError: a size or the temperature is out of range.
+            UsageError: a size, the seed, the sweeps or the temperature is out of range.
         """
+        complete.check_seed(seed, num_sweeps)
         complete.check_duration(duration_s)
         complete.check_picture_size(width, height)
         parts, rate = self.parts, self.rate_of(quality)
@@ -283,6 +287,7 @@ class Model:
             UsageError: the signal is of the other modality or too large, the mask has another
                 size, or a number is out of range.
         """
+        complete.check_seed(seed, num_sweeps)
         parts, rate = self.parts, self.rate_of(quality)
         if mask is None:
             unknown = complete.unknown_after(parts, signal, keep)
@@ -317,3 +322,15 @@ class Model:
         if device == self.parts.networks.device:
             return self
         return replace(self, parts=replace(self.parts, networks=self.parts.networks.to(device)))
+
+
+def _bytes_of(stream: bytes | bytearray | memoryview) -> bytes:
+    """Return the bytes of a stream.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if not isinstance(stream, bytes | bytearray | memoryview):
+        kind = type(stream).__qualname__
+        raise UsageError(f"stream: {kind}, needed bytes; vqcodec.decompress also takes a path")
+    return bytes(stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Real
 
 from vqcodec.codec.compress import compress_signal
 from vqcodec.codec.decompress import decompress_stream
@@ -22,8 +23,8 @@ def rate_of(parts: Parts, quality: float) -> int:
     Raises:
         UsageError: the quality is not 1 … 10.
     """
-    if not LOWEST_QUALITY <= quality <= HIGHEST_QUALITY:
-        raise UsageError(f"quality: {quality} is not {LOWEST_QUALITY:g} … {HIGHEST_QUALITY:g}")
+    if not (isinstance(quality, Real) and LOWEST_QUALITY <= quality <= HIGHEST_QUALITY):
+        raise UsageError(f"quality: {quality!r} is not {LOWEST_QUALITY:g} … {HIGHEST_QUALITY:g}")
     return parts.quantizer.config.rate_of(quality)
 
 
@@ -43,8 +44,11 @@ def compress_to_goal(
     Without a goal, the quality is `DEFAULT_QUALITY`.
 
     Raises:
-        UsageError: no rate meets the goal.
+        UsageError: a goal is not a number, or no rate meets it.
     """
+    for name, goal in (("size_bytes", size_bytes), ("psnr_db", psnr_db)):
+        if goal is not None and (not isinstance(goal, Real) or math.isnan(goal)):
+            raise UsageError(f"{name}: {goal!r} is not a number")
     if size_bytes is not None:
         return compress_to_target(
             parts,

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from vqcodec.bitstream.header import AudioFacts, ImageFacts
 from vqcodec.errors import InputError, UsageError
 from vqcodec.signals.picture import Picture
-from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.sound import ROUNDING, AudioClip
 
-_ROUNDING = 1e-4  # floats may exceed their limits by this much; they are clipped
 _SOUND_INTEGERS = (np.dtype(np.int16), np.dtype(np.int32))
 
 
@@ -26,6 +25,7 @@ def picture_of_array(array: NDArray[Any]) -> Picture:
         UsageError: the shape, the type or a value is not supported; or the format does not support
             this size.
     """
+    array = _plain(array)
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
@@ -58,6 +58,7 @@ def sound_of_array(array: NDArray[Any], sample_rate: int) -> AudioClip:
     Raises:
         UsageError: the shape, the type, a value or the rate is not supported.
     """
+    array = _plain(array)
     if array.ndim == 1:
         array = array[None]
     if array.ndim != 2:
@@ -74,7 +75,7 @@ def sound_of_array(array: NDArray[Any], sample_rate: int) -> AudioClip:
     except InputError as error:
         hint = "; channels come first" if array.shape[1] < array.shape[0] else ""
         raise UsageError(f"an array {_shape(array)}: {error}{hint}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"sample_rate: {sample_rate!r} is not a number of Hz") from error
     if np.issubdtype(array.dtype, np.floating):
         waveform = _within(array, -1, "a sound")
@@ -87,13 +88,24 @@ def sound_of_array(array: NDArray[Any], sample_rate: int) -> AudioClip:
     return AudioClip(waveform.astype(np.float32), int(sample_rate))
 
 
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in the byte order of this machine.
+
+    Raises:
+        UsageError: the array is masked: what is under its mask is no value.
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise UsageError("a masked array: fill what is masked, as with array.filled(0)")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
 def _within(array: NDArray[Any], low: float, what: str) -> NDArray[Any]:
     """Return floats in low … 1; raise UsageError if one is outside."""
     values = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
     if not values.size:
         return values
     least, most = values.min(), values.max()
-    if not (low - _ROUNDING <= least and most <= 1 + _ROUNDING):  # NaN is in no range
+    if not (low - ROUNDING <= least and most <= 1 + ROUNDING):  # NaN is in no range
         raise UsageError(
             f"an array with values from {least:g} to {most:g}: floats of {what} are from {low} to 1"
         )

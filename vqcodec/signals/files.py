@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias, cast
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note
 from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip, Sound
+from vqcodec.signals.views import FileView, length_of
 
 Signal: TypeAlias = Picture | AudioClip
 LazySignal: TypeAlias = Picture | Sound  # a sound need not be in memory
@@ -53,7 +54,7 @@ def read_signal(
 @contextmanager
 def _seekable(source: BinaryIO) -> Iterator[BinaryIO]:
     """Give a file that can seek: the source, or a copy on disk of what is left of it."""
-    if source.seekable():
+    if getattr(source, "seekable", lambda: False)():
         yield source
         return
     with tempfile.TemporaryFile() as copy:
@@ -68,13 +69,16 @@ def open_signal(file: BinaryIO, name: str, *, options: ReadOptions = DEFAULT) ->
     Its `notes` say what was left out or changed; those of a sound are complete once it is read.
 
     Args:
-        file: open for reading; has to seek.
+        file: open for reading; has to seek. It is read from its position to its end.
         name: the file's name, for its suffix and for messages.
         options: how to read.
 
     Raises:
         InputError: the file is damaged, neither a sound nor a picture, or has no such frame.
     """
+    start = file.tell()
+    if start:  # its readers go back to the start of what they see
+        file = cast(BinaryIO, FileView(file, [(start, length_of(file))]))
     signal = _open(file, name, options)
     if options.frame and not isinstance(signal, Picture):
         raise InputError(f"{name}: is a sound, and has no frame {options.frame}")

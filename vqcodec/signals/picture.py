@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from vqcodec.errors import UsageError
 from vqcodec.notes import Note
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_BYTES, _WORDS = np.dtype(np.uint8), np.dtype(np.uint16)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,9 +38,18 @@ class Picture:
     notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
-        assert self.pixels.ndim == 3 and self.pixels.shape[2] in (1, 3) and self.pixels.size
-        assert self.pixels.dtype in (np.uint8, np.uint16)
-        assert self.alpha is None or self.alpha.shape == self.pixels.shape[:2]
+        """Raise a UsageError if a value has a wrong type or shape."""
+        if not isinstance(self.pixels, np.ndarray):
+            raise UsageError(f"pixels: {type(self.pixels).__qualname__}, needed an array")
+        shape, kind = self.pixels.shape, self.pixels.dtype
+        if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape or kind not in (_BYTES, _WORDS):
+            raise UsageError(
+                f"pixels: {kind} of shape {shape}, needed uint8 or uint16 of [H, W, 1] or "
+                "[H, W, 3]; vqcodec.compress takes arrays of other types"
+            )
+        alpha = self.alpha
+        if alpha is not None and (alpha.shape != shape[:2] or alpha.dtype != _BYTES):
+            raise UsageError(f"alpha: {alpha.dtype} of shape {alpha.shape}, needed uint8 of [H, W]")
 
     @property
     def width(self) -> int:

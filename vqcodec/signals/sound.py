@@ -10,15 +10,20 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from vqcodec.bitstream.tags import Tags
+from vqcodec.errors import UsageError
 from vqcodec.notes import Note
 
 Waveform = NDArray[np.float32]  # [C, T] in -1 … 1
 BLOCK = 1 << 16  # samples
+ROUNDING = 1e-4  # samples may lie beyond -1 … 1 by this much
 
 
 @runtime_checkable
 class Sound(Protocol):
-    """The facts of a sound, and its samples in order: it need not be in memory."""
+    """The facts of a sound, and its samples in order: it need not be in memory.
+
+    It is read several times, so `blocks` returns a new iterator each time.
+    """
 
     @property
     def sample_rate(self) -> int:
@@ -33,7 +38,7 @@ class Sound(Protocol):
         """Samples of each channel."""
 
     def blocks(self) -> Iterator[Waveform]:
-        """Yield all samples from the first on, as parts [C, n] of any length."""
+        """Yield all samples from the first on, as float32 parts [C, n] of any length, -1 … 1."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,8 +58,17 @@ class AudioClip:
     tags: Tags = ()
 
     def __post_init__(self) -> None:
-        assert self.waveform.ndim == 2 and self.waveform.shape[0] and self.sample_rate > 0
-        assert self.waveform.dtype == np.float32
+        """Raise a UsageError if a type or shape is wrong; samples are checked when read."""
+        if not isinstance(self.waveform, np.ndarray):
+            raise UsageError(f"waveform: {type(self.waveform).__qualname__}, needed an array")
+        shape, kind = self.waveform.shape, self.waveform.dtype
+        if len(shape) != 2 or not shape[0] or kind != np.float32:
+            raise UsageError(
+                f"waveform: {kind} of shape {shape}, needed float32 of [C, T]; "
+                "vqcodec.compress takes arrays of other types, with sample_rate"
+            )
+        if not isinstance(self.sample_rate, int | np.integer) or self.sample_rate < 1:
+            raise UsageError(f"sample_rate: {self.sample_rate!r} is not a whole number of Hz")
 
     @property
     def num_channels(self) -> int:
@@ -107,6 +121,31 @@ def blocks_of(waveform: Waveform) -> Iterator[Waveform]:
         yield waveform[:, start : start + BLOCK]
 
 
+def checked_blocks(sound: Sound) -> Iterator[Waveform]:
+    """Yield the blocks of a sound that anybody may have made.
+
+    Raises:
+        UsageError: a block has another type or shape or samples that are not numbers, or all of
+            them together are shorter than the sound.
+    """
+    num_samples = 0
+    for block in sound.blocks():
+        if block.dtype != np.float32 or block.ndim != 2 or len(block) != sound.num_channels:
+            raise UsageError(
+                f"a sound of {sound.num_channels} channels with a block of {block.dtype} of shape "
+                f"{block.shape}, needed float32 of [C, n]"
+            )
+        if not np.isfinite(block).all():
+            raise UsageError("a sound has samples that are not finite numbers")
+        num_samples += block.shape[1]
+        yield block
+    if num_samples < sound.num_samples:
+        raise UsageError(
+            f"a sound of {sound.num_samples} samples with blocks of {num_samples}; it is read "
+            "several times, so blocks() has to return a new iterator each time"
+        )
+
+
 Reader = Callable[[int, int], Waveform]  # (start, stop) -> samples [C, stop - start]
 
 
@@ -128,7 +167,7 @@ class ForwardReader:
         while end < stop and (block := next(self._blocks, None)) is not None:
             parts.append(block)
             end += block.shape[1]
-        held = np.concatenate(parts, axis=1)
+        held = np.concatenate(parts, axis=1) if len(parts) > 1 else self._held
         passed = min(max(0, start - self._start), held.shape[1])
         self._held, self._start = held[:, passed:], self._start + passed
         found = self._held[:, : max(0, stop - self._start)]

@@ -17,7 +17,7 @@ from vqcodec.errors import InputError, OutputError, UsageError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.libsndfile import CallbackFile
 from vqcodec.signals.options import DEFAULT, ReadOptions
-from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform, tags_of
+from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform, checked_blocks, tags_of
 from vqcodec.signals.sound_formats import open_sound
 from vqcodec.signals.sound_tags import build_id3, joined
 
@@ -201,7 +201,7 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
         format: libsndfile's name of the format.
 
     Raises:
-        UsageError: the format is unknown.
+        UsageError: the format is unknown, or a sample is not a finite number.
         OutputError: the format cannot hold this sound, or the file cannot be written.
     """
     _check_format(clip, format)
@@ -222,7 +222,7 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
             for name, text in joined(tags).items():
                 if name in _TAGS.get(format, ()):
                     setattr(sound, name.lower(), text)
-            for block in clip.blocks():
+            for block in checked_blocks(clip):
                 for start in range(0, block.shape[1], BLOCK):  # Vorbis would overflow the stack
                     sound.write(_to_16_bits(block[:, start : start + BLOCK]).T)
                     target.check()

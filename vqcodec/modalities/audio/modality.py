@@ -42,7 +42,14 @@ from vqcodec.numbers import plain
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.measures import MeasuredSound
 from vqcodec.signals.resampling import resample, resample_blocks
-from vqcodec.signals.sound import ForwardReader, Sound, Waveform, tags_of
+from vqcodec.signals.sound import (
+    ROUNDING,
+    ForwardReader,
+    Sound,
+    Waveform,
+    checked_blocks,
+    tags_of,
+)
 
 VOICE_S = 30.0  # of a speaker's recording are used
 SHORTEST_VOICE_S = 0.5
@@ -185,12 +192,13 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
 
         A plane for two channels that has only one holds it twice.
 
-        Places are in samples at the model's sample rate.
+        Places are in samples at the model's sample rate. The function raises a UsageError if a
+        sample is no number in -1 … 1, or if there are fewer of them than the sound should have.
         """
         assert isinstance(signal, Sound)
         assert isinstance(facts, AudioFacts)
         num_coded = num_coded_channels(facts)
-        blocks = (_mixed(block, facts) for block in signal.blocks())
+        blocks = (_within(_mixed(block, facts)) for block in checked_blocks(signal))
         wanted = range(self.model_samples(facts))
         resampled = resample_blocks(
             blocks, num_coded, signal.sample_rate, self.config.sample_rate, wanted
@@ -291,7 +299,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
                 f"a start at {plain(start_s)} s, but the sound is {plain(stop / rate)} s long"
             )
         if duration_s is not None:
-            stop = min(stop, first + max(1, round(duration_s * rate)))
+            stop = first + max(1, round(min(duration_s * rate, stop - first)))
         return signal.part(range(first, stop))
 
     def num_frames(self, num_samples: int) -> int:
@@ -315,3 +323,15 @@ def _mixed(block: Waveform, facts: AudioFacts) -> Waveform:
         return block
     mixed: Waveform = block.mean(axis=0, keepdims=True, dtype=np.float32)
     return mixed
+
+
+def _within(block: Waveform) -> Waveform:
+    """Return the same samples.
+
+    Raises:
+        UsageError: one is not in -1 … 1.
+    """
+    peak = float(np.abs(block).max(initial=0))
+    if peak > 1 + ROUNDING:
+        raise UsageError(f"a sound with samples up to {peak:g}: they are from -1 to 1")
+    return block
