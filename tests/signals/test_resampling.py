@@ -135,3 +135,11 @@ def test_a_reader_keeps_only_samples_that_can_still_be_read():
     for start in range(0, waveform.shape[1], 5000):
         assert np.array_equal(read(start, start + 10), waveform[:, start : start + 10])
         assert read._held.nbytes < 1 << 19
+
+
+def test_a_long_block_is_not_copied_for_every_read():
+    read = ForwardReader(iter([noise(5000, 1)]), 1)
+    read(0, 10)
+    held = read._held
+    read(10, 20)
+    assert np.shares_memory(read._held, held)
