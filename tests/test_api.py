@@ -219,6 +219,10 @@ def test_samples_that_are_no_sound_are_usage_errors():
     ):
         with pytest.raises(UsageError, match=message):
             model.compress(OwnSound(blocks))
+    for block in (ones[0], ones.T, np.repeat(ones, 2, axis=0)):
+        for function in (vqcodec.compress, model.compress, model.encode):
+            with pytest.raises(UsageError, match="a sound of 1 channels with a block"):
+                function(OwnSound(lambda block=block: [block]))
     with pytest.raises(UsageError, match="not finite"):
         vqcodec.write("a.wav", AudioClip(ones * np.nan, 16_000))
     assert not Path("a.wav").exists()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vqcodec.bitstream.tags import Tags
 from vqcodec.notes import Note, NoteCode
-from vqcodec.signals.sound import Sound, Waveform, tags_of
+from vqcodec.signals.sound import Sound, Waveform, checked_blocks, tags_of
 
 _CANCELS_BELOW = 0.01  # of the channels' energy: -20 dB
 _MUCH_ABOVE = 0.25  # of the energy
@@ -57,7 +57,7 @@ class MeasuredSound:
         """Yield all samples in order."""
         measure = SoundMeasure(self.sample_rate, band_hz=self._band_hz, mixed_down=self._mixed_down)
         self._measure = measure
-        for block in self._sound.blocks():
+        for block in checked_blocks(self._sound):
             measure.add(block)
             yield block
 

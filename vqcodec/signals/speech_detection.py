@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.signals.sound import Sound, Waveform
+from vqcodec.signals.sound import Sound, Waveform, checked_blocks
 from vqcodec.signals.speech_measures import measures_of
 from vqcodec.signals.speech_weights import BIAS, MEASURES, UNIT_BIASES, UNIT_WEIGHTS
 
@@ -114,7 +114,7 @@ def excerpts(sound: Sound) -> Iterator[tuple[Waveform, int]]:
     starts = [number * step for number in range(count)]
     held: list[Waveform] = []
     at = 0  # the number of the next block's first sample
-    for block in sound.blocks():
+    for block in checked_blocks(sound):
         stop = at + block.shape[1]
         while starts and starts[0] < stop:
             begin, end = starts[0], min(starts[0] + length, reach)

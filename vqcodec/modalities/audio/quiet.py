@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.bitstream.quiet import MAX_GAIN, Passage, Passages, Stretches
-from vqcodec.signals.sound import Sound, Waveform
+from vqcodec.signals.sound import Sound, Waveform, checked_blocks
 
 _SHORTEST_S = 0.05  # silence that is worth its bytes
 _RAMP_S = 0.002  # from silence to the decoded sound
@@ -45,7 +45,7 @@ def find_quietness(sound: Sound, num_planes: int, mix: Mix) -> Quietness:
     shortest = max(1, round(_SHORTEST_S * sound.sample_rate))
     finders = [_SilenceFinder(shortest) for _ in range(num_planes)]
     passages, peak = _PassageFinder(sound.sample_rate), 0.0
-    for block in sound.blocks():
+    for block in checked_blocks(sound):
         mixed = mix(block)
         levels = np.abs(mixed).max(axis=0, initial=0)
         peak = max(peak, float(levels.max(initial=0)))
