@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from vqcodec.errors import OutputError
 from vqcodec.training.log import TrainingLog
 
 
@@ -28,3 +31,9 @@ def test_the_second_report_estimates_the_time_left(tmp_path, capsys, monkeypatch
         log.report(step, 1150, {"total": 1.0})
     lines = capsys.readouterr().err.splitlines()
     assert [line.split("  ")[1] for line in lines] == ["total 1", "0:00:50 left", "total 1"]
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "log.jsonl").mkdir()
+    with pytest.raises(OutputError, match=r"log\.jsonl: Is a directory"):
+        TrainingLog(tmp_path / "log.jsonl").report(1, 2, {"total": 1.0})

@@ -43,6 +43,15 @@ def test_the_picture_is_svg_with_every_line(log):
     assert all(0 <= number <= 300 for number in numbers)
 
 
+def test_a_line_that_was_cut_short_is_left_out(log):
+    whole = read_curves(log)
+    text = log.read_text()
+    log.write_text(f'[]\n3\n{{"total": 1}}\n{text}{{"step": 150, "elap')
+    assert read_curves(log) == whole
+    TrainingLog(log).report(150, 200, {"total": 1.0})
+    assert read_curves(log)["total"]["training"][-1] == (150, 1.0)
+
+
 def test_names_are_escaped():
     assert "<script>" not in draw_curves({"<script>": {"training": [(1, 1.0)]}})
 

@@ -20,15 +20,19 @@ COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df", "#bc4c00")  # the first i
 def read_curves(log: Path) -> dict[str, dict[str, Points]]:
     """Return the lines of every value: "training", and "held out", for each rate if there are any.
 
-    After an interruption a log may repeat steps; the last report of a step counts.
+    After an interruption a log may repeat steps; the last report of a step counts. A line that is
+    no report is left out: a crash or a full disk cuts lines short.
     """
     curves: dict[str, dict[str, dict[float, float]]] = {}
-    for text in log.read_text(encoding="utf-8").splitlines():
-        report = json.loads(text)
-        step = float(report.pop("step"))
-        report.pop("elapsed_s")
+    for text in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            report = json.loads(text)
+            step = float(report.pop("step"))
+        except (ValueError, TypeError, LookupError, AttributeError):
+            continue
+        report.pop("elapsed_s", None)
         for key, value in report.items():
-            if value is None:
+            if not isinstance(value, (int, float)):
                 continue
             name, _, rate = key.removeprefix(HELD_OUT).partition("@")
             line = "training" if not key.startswith(HELD_OUT) else f"held out {rate}".rstrip()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+
+from vqcodec.files import naming_failures
 
 
 class Means:
@@ -44,15 +47,26 @@ class TrainingLog:
         """Write one report: the step, seconds since the start of this run, and named values.
 
         A value that is not finite is null in the file, because JSON has no such numbers.
+
+        Raises:
+            OutputError: the file cannot be written.
         """
         elapsed = time.monotonic() - self.started
         known = {name: value if math.isfinite(value) else None for name, value in values.items()}
         line = {"step": step, "elapsed_s": round(elapsed, 1), **known}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        with naming_failures(self.path):
+            self._append(json.dumps(line) + "\n")
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         left = self._time_left(step, steps, elapsed)
         print(f"step {step}/{steps}{left}  {shown}", file=sys.stderr, flush=True)
+
+    def _append(self, line: str) -> None:
+        """Append a line, on a line of its own: a crash may have cut the last one short."""
+        with self.path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else "\n" + line
+            file.write(line.encode())
 
     def note(self, text: str) -> None:
         """Print a sentence to stderr."""
