@@ -121,6 +121,16 @@ def test_prior_and_decoder_are_fitted_one_after_the_other(sounds, tmp_path):
         assert not same_tensors(adapted.file, adapted.base, prefix)
 
 
+def test_a_fitting_that_gets_no_time_changes_nothing(sounds, tmp_path):
+    path = model_with_recipe("speech", AUDIO, tmp_path)
+    adapted = adapt_model(
+        data=[sounds], model=str(path), part="both", minutes=0.05, clock=ticking(10)
+    )
+    assert [fitted.steps for fitted in adapted.fits.values()] == [0, 0]
+    assert adapted.file.fingerprint == adapted.base.fingerprint
+    assert not adapted.gained
+
+
 def test_everything_is_fitted_together_and_then_the_prior_again(pictures, tmp_path):
     path = model_with_recipe("image", IMAGE, tmp_path)
     adapted = adapt_model(

@@ -148,7 +148,7 @@ def test_checkpoints_and_reports_are_written_at_intervals(tmp_path, data_folder,
     saved = []
     monkeypatch.setattr(AutoencoderTraining, "save", lambda self: saved.append(self.step))
     AutoencoderTraining(parse_recipe(IMAGE), options, joint=False).run()
-    assert saved == [2, 4, 6, 6]
+    assert saved == [2, 4, 6]
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in lines]
     assert steps == [3, 6, 6]
@@ -345,6 +345,25 @@ def test_an_average_is_updated_every_few_steps_and_swapped_in():
         assert torch.equal(module.weight, start)
         raise ValueError("stop")
     assert torch.equal(module.weight, start + 1)
+
+
+@pytest.mark.usefixtures("stoppable")
+def test_an_interruption_never_leaves_half_of_an_exchange():
+    class Interrupted(dict):
+        def items(self):
+            for name, value in super().items():
+                yield name, value
+                os.kill(os.getpid(), signal.SIGINT)
+
+    module = torch.nn.Linear(2, 1)
+    average = AveragedWeights(module, decay=0.5)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    for value in average.values.values():
+        value += 1
+    average.values = Interrupted(average.values)
+    with pytest.raises(KeyboardInterrupt), average.in_place_of_weights(module):
+        pass
+    assert same(dict(module.state_dict()), before)
 
 
 def test_signals_are_not_delayed_outside_the_main_thread():

@@ -37,7 +37,7 @@ from vqcodec.training.inputs import InputReader
 from vqcodec.training.joining import joined_processes
 from vqcodec.training.loading import Loader
 from vqcodec.training.log import TrainingLog
-from vqcodec.training.loop import TrainingLoop
+from vqcodec.training.loop import GRADIENT, TrainingLoop
 from vqcodec.training.manifest import (
     MANIFEST,
     Manifest,
@@ -260,7 +260,7 @@ class AutoencoderTraining(TrainingLoop):
         self.step += 1
         self.average.update(self.module, self.step)
         values = {name: float(term.detach().mean()) for name, term in terms.items()}
-        return {**values, **{f"gradient_{name}": float(norm) for name, norm in norms.items()}}
+        return {**values, **{GRADIENT + name: float(norm) for name, norm in norms.items()}}
 
     def run(self) -> None:
         """Train to the end of the schedule, or to `options.steps`; see `run_to`."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from vqcodec.errors import ConfigError, InputError
 from vqcodec.networks.processes import average_values, process_rank
 from vqcodec.training.compiling import COMPILING
 from vqcodec.training.joining import stopping_together
@@ -15,6 +17,9 @@ from vqcodec.training.log import Means, TrainingLog
 from vqcodec.training.modality import Dataset
 from vqcodec.training.recipe import ScheduleConfig
 from vqcodec.training.state import uninterrupted
+
+GRADIENT = "gradient_"  # prefix of the lengths of gradients among the terms of a step
+MOST_SKIPPED = 50  # steps without a finite gradient, one after the other
 
 
 class TrainingLoop(ABC):
@@ -48,7 +53,11 @@ class TrainingLoop(ABC):
 
     @abstractmethod
     def train_step(self) -> dict[str, float]:
-        """Make one step and return its terms, means over the batch, or over the own part of it."""
+        """Make one step and return its terms, means over the batch, or over the own part of it.
+
+        Lengths of gradients, `GRADIENT`, are equal in all processes. If one is not finite, the
+        step has changed no weight.
+        """
 
     @abstractmethod
     def save(self) -> None:
@@ -62,6 +71,10 @@ class TrainingLoop(ABC):
 
         If several processes train, they end after the same step, also when only one of them gets
         a signal. Process 0 writes all files and reports.
+
+        Raises:
+            ConfigError: the training has diverged; the last checkpoint stays.
+            InputError: a file cannot be read any more; all steps before are saved.
         """
         last = min(steps or self.schedule.steps, self.schedule.steps)
         with stopping_together() as is_stopped:
@@ -70,25 +83,37 @@ class TrainingLoop(ABC):
                 self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")
                 if self.compiled:
                     self.log.note(COMPILING)
+                if steps is not None and steps > last:
+                    self.log.note(f"--steps {steps}: the recipe ends at step {last}")
+                if self.step >= last:
+                    self.log.note(f"step {self.step}/{self.schedule.steps}: nothing left to train")
             try:
                 self._train_until(last, is_stopped)
-            except (KeyboardInterrupt, SystemExit):
+            except (KeyboardInterrupt, SystemExit, InputError):
                 self.save()
                 raise
             finally:
                 self.loader.close()
-            self.save()
+            if self.step < last:  # stopped by another process
+                self.save()
 
     def _train_until(self, last: int, is_stopped: Callable[[], bool]) -> None:
         """Make steps up to the last one, with reports and checkpoints."""
-        means, saved_s = Means(), time.monotonic()
+        means, saved_s, skipped = Means(), time.monotonic(), 0
         while self.step < last and not is_stopped():
             with uninterrupted():
-                means.add(self.train_step())
+                terms = self.train_step()
+                means.add(terms)
+            skipped = skipped + 1 if _is_skipped(terms) else 0
+            if skipped == MOST_SKIPPED:  # before it is saved
+                raise ConfigError(
+                    f"the training has diverged: steps {self.step - skipped + 1} to {self.step} "
+                    "had no finite gradient; lower the learning rate in the recipe"
+                )
             if self.step % self.report_every == 0 or self.step == last:
                 self._report(means.take())
             is_due = time.monotonic() - saved_s >= self.save_every_s
-            if self.step % self.save_every == 0 or is_due:
+            if self.step % self.save_every == 0 or is_due or self.step == last:  # then judge
                 self.save()
                 saved_s = time.monotonic()
             if self.step % (4 * self.save_every) == 0 or self.step == last:
@@ -99,3 +124,10 @@ class TrainingLoop(ABC):
         values = average_values(values)
         if process_rank() == 0:
             self.log.report(self.step, self.schedule.steps, values)
+
+
+def _is_skipped(terms: Mapping[str, float]) -> bool:
+    """Return whether a step with these terms has changed no weight."""
+    return any(
+        name.startswith(GRADIENT) and not math.isfinite(value) for name, value in terms.items()
+    )

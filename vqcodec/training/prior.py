@@ -21,7 +21,7 @@ from vqcodec.training.curves import write_curves
 from vqcodec.training.data import TrainingData, read_data_of_run
 from vqcodec.training.loading import Loader
 from vqcodec.training.log import TrainingLog
-from vqcodec.training.loop import TrainingLoop
+from vqcodec.training.loop import GRADIENT, TrainingLoop
 from vqcodec.training.state import PRIOR_CHECKPOINT, AveragedWeights, save_state, step_seed
 from vqcodec.training.trained_run import load_fitted_prior, load_run
 
@@ -94,7 +94,7 @@ class PriorTraining(TrainingLoop):
         return self.dataset.load_signals(self.dataset.draw(size, generator)[own_part(size)])
 
     def train_step(self) -> dict[str, float]:
-        """Make one step and return the mean bits per index of the batch, or of the own part."""
+        """Make one step and return its terms: mean bits per index, and the gradient's length."""
         seed, _ = step_seed([self.trained.seed, 1, self.step])
         torch.manual_seed(seed)
         quantizer = self.autoencoder.quantizer
@@ -115,11 +115,12 @@ class PriorTraining(TrainingLoop):
         loss.backward()  # type: ignore[no-untyped-call]
         average_gradients(self.prior.parameters())
         limit = self.schedule.gradient_limit
-        if torch.isfinite(nn.utils.clip_grad_norm_(self.prior.parameters(), limit)):
+        norm = nn.utils.clip_grad_norm_(self.prior.parameters(), limit)
+        if torch.isfinite(norm):
             self.optimizer.step()
         self.step += 1
         self.average.update(self.prior, self.step)
-        return {"bits_per_index": float(loss.detach())}
+        return {"bits_per_index": float(loss.detach()), f"{GRADIENT}prior": float(norm)}
 
     def run_to(self, steps: int | None) -> None:
         """Train as `TrainingLoop.run_to` says, then draw the curves of the log."""

@@ -61,12 +61,20 @@ class AveragedWeights:
 
     @contextmanager
     def in_place_of_weights(self, module: nn.Module) -> Iterator[None]:
-        """Give the module the averaged weights inside the `with` block."""
-        self._swap(module)
+        """Give the module the averaged weights inside the `with` block.
+
+        Ctrl-C and SIGTERM wait for the end of an exchange: half of one would be saved.
+        """
+        swapped = False
         try:
+            with uninterrupted():
+                self._swap(module)
+                swapped = True
             yield
         finally:
-            self._swap(module)
+            if swapped:
+                with uninterrupted():
+                    self._swap(module)
 
     def _swap(self, module: nn.Module) -> None:
         """Exchange the average and the module's own weights."""

@@ -22,7 +22,9 @@ class Budget:
 
     @property
     def share(self) -> float:
-        """The share that has passed, 0 … 1."""
+        """The share that has passed, 0 … 1; 1 if there was no time at all."""
+        if self.seconds <= 0:  # a part of a budget that was spent
+            return 1.0
         return min(1.0, self.elapsed_s / self.seconds)
 
     def part(self, share: float) -> Budget:

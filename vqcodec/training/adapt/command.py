@@ -146,12 +146,14 @@ def adapt_model(
             left = budget.part(FIRST_SHARE if part == "both" else 1.0)
             new = model_of(fitted)
             fits["prior"] = _fit_prior(new, autoencoder, prior, domain, left, seed, report)
-            fitted = with_prior(fitted, prior, autoencoder)
+            if fits["prior"].improved:  # else a thawed prior is not quite the frozen one
+                fitted = with_prior(fitted, prior, autoencoder)
     if part in ("both", "decoder") and not _interrupted(fits):
         assert recipe is not None
         fitting = DecoderFitting(autoencoder, recipe, domain.train, domain.stopping, seed)
         fits["decoder"] = fit(fitting, budget.part(1.0), seed, _named(report, "decoder"))
-        fitted = with_networks(fitted, autoencoder, ("decoder.",))
+        if fits["decoder"].improved:
+            fitted = with_networks(fitted, autoencoder, ("decoder.",))
     seconds = budget.elapsed_s
     new = model_of(fitted)
     before, after = (_records(each, domain, distortion) for each in (base, new))

@@ -68,6 +68,11 @@ class Fitted:
     seconds: float
     interrupted: bool
 
+    @property
+    def improved(self) -> bool:
+        """Whether the weights that were kept are other ones than at first."""
+        return self.after < self.before
+
 
 Report = Callable[[float, float, float], None]  # takes the share done, the figure, the first figure
 
