@@ -109,3 +109,21 @@ def test_something_has_to_be_left(folder, tmp_path, recipes):
         path.unlink()
     with pytest.raises(InputError, match="none of the training files can be read"):
         joint(tmp_path / "run", folder, recipes(IMAGE))
+
+
+def test_a_run_says_from_where_its_files_are_seen(folder, tmp_path, recipes, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    joint(Path("run"), "pictures", recipes(IMAGE))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="as seen from the folder in which it was begun"):
+        train_prior(run=tmp_path / "run", steps=1)
+
+
+def test_a_single_picture_is_held_out_and_trained_on_which_is_said(
+    folder, tmp_path, recipes, capsys
+):
+    joint(tmp_path / "run", folder / "picture0.png", recipes(IMAGE))
+    assert "those trained on are also the held-out ones" in capsys.readouterr().err
+    joint(tmp_path / "other", folder, recipes(IMAGE))
+    assert "also the held-out ones" not in capsys.readouterr().err

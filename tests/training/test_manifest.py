@@ -124,3 +124,34 @@ def test_another_split_of_the_same_files_is_refused():
 
 def test_paths_and_their_names_are_split_alike():
     assert split(map(Path, FILES)) == split(FILES)
+
+
+def split_more(files, kept, separator=""):
+    return split_files(files, seed=0, valid_fraction=0.04, group_separator=separator, kept=kept)
+
+
+@pytest.mark.parametrize("separator", ["", "-"])
+def test_more_files_leave_those_of_a_run_where_they_are(separator):
+    names = [f"{speaker}-{number}.wav" for speaker in "abcdefgh" for number in range(8)]
+    for count in range(16, 64, 8):
+        kept = split_more(names[:count], None, separator)
+        found = split_more([f"moved/{name}" for name in names], kept, separator)
+        assert {f"moved/{name}" for name in kept.valid} <= set(found.valid)
+        assert {f"moved/{name}" for name in kept.train} <= set(found.train)
+        assert len(found.files) == len(names)
+
+
+def test_files_that_a_run_was_trained_on_are_judged_by_its_held_out_ones():
+    kept = Manifest(train=("a.wav", "b.wav"), valid=("c.wav",))
+    assert split_more(["b.wav"], kept) == Manifest(train=("b.wav",), valid=("c.wav",))
+    assert split_more(["b.wav", "d.wav"], kept) == Manifest(train=("b.wav",), valid=("d.wav",))
+    assert split_more(["d.wav"], kept) == Manifest(train=("d.wav",), valid=("c.wav",))
+    assert split_more(["c.wav", "d.wav"], kept) == Manifest(train=("d.wav",), valid=("c.wav",))
+    with pytest.raises(ConfigError, match="all 1 files are held out of this run"):
+        split_more(["c.wav"], kept)
+
+
+def test_a_run_of_a_single_group_has_held_nothing_out():
+    kept = Manifest(train=("a.wav",), valid=("a.wav",))
+    assert split_more(["a.wav"], kept) == kept
+    assert split_more(["a.wav", "b.wav"], kept) == Manifest(train=("a.wav",), valid=("b.wav",))

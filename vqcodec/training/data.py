@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
 
+from vqcodec.errors import InputError
 from vqcodec.training.cache import DEFAULT_BYTES
 from vqcodec.training.inputs import InputReader, read_excerpts, require_some
 from vqcodec.training.manifest import Manifest
@@ -74,16 +76,25 @@ def read_data_of_run(
 
     Raises:
         InputError: files cannot be read, and are not skipped, or none is left.
+        ConfigError: all files are held out of the run.
     """
     modality, manifest = training_side(trained.autoencoder.modality), trained.manifest
-    if data:  # names and seed decide the split
+    if data:  # what the networks were trained on is not judged, and the reverse
         files = find_names(data, modality.suffixes)
-        manifest = split_by_recipe(files, trained.recipe, trained.seed)
-    return read_data(
-        manifest,
-        modality,
-        trained.recipe,
-        reader=InputReader(),
-        skip_bad=skip_bad,
-        memory_bytes=memory_bytes,
-    )
+        manifest = split_by_recipe(files, trained.recipe, trained.seed, manifest)
+    try:
+        return read_data(
+            manifest,
+            modality,
+            trained.recipe,
+            reader=InputReader(),
+            skip_bad=skip_bad,
+            memory_bytes=memory_bytes,
+        )
+    except InputError as error:
+        if data or any(map(os.path.exists, manifest.files)):
+            raise
+        raise InputError(
+            f"{error}; the run names its files as seen from the folder in which it was begun: "
+            "go there, or name the files"
+        ) from error

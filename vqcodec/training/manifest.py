@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -83,6 +82,20 @@ def without_files(manifest: Manifest, bad: Collection[str]) -> Manifest:
     return Manifest(train=train, valid=valid)
 
 
+def in_order_of(kept: Manifest, split: Manifest) -> Manifest:
+    """Return a split in the order of the manifest of a run; files that it lacks come last.
+
+    The order decides which excerpts a step has. That of names depends on the current folder.
+    """
+    places = {name: place for place, name in enumerate(_each_absolute(kept.files))}
+
+    def ordered(names: Sequence[str]) -> tuple[str, ...]:
+        found = zip(_each_absolute(names), names, strict=True)
+        return tuple(name for _, name in sorted(found, key=lambda f: places.get(f[0], len(places))))
+
+    return Manifest(train=ordered(split.train), valid=ordered(split.valid))
+
+
 def check_split(manifest: Manifest, split: Manifest, run: Path) -> None:
     """Check that a split holds out the same files as the manifest of a run.
 
@@ -94,9 +107,13 @@ def check_split(manifest: Manifest, split: Manifest, run: Path) -> None:
 
 
 def _absolute(paths: Iterable[str | Path]) -> set[str]:
+    return set(_each_absolute(paths))
+
+
+def _each_absolute(paths: Iterable[str | Path]) -> list[str]:
     names = map(str, paths)
     # Not resolve(), which takes seconds.
-    return {name if is_url(name) else os.path.abspath(name) for name in names}  # noqa: PTH100
+    return [name if is_url(name) else os.path.abspath(name) for name in names]  # noqa: PTH100
 
 
 def _enumerate(paths: Sequence[str]) -> str:
@@ -106,26 +123,54 @@ def _enumerate(paths: Sequence[str]) -> str:
 
 
 def split_files(
-    files: Iterable[str | Path], *, seed: int, valid_fraction: float, group_separator: str = ""
+    files: Iterable[str | Path],
+    *,
+    seed: int,
+    valid_fraction: float,
+    group_separator: str = "",
+    kept: Manifest | None = None,
 ) -> Manifest:
     """Return the split of files for this seed.
 
-    The hash of its group decides where a file goes, so that adding files moves no other file. At
-    least one group is held out, and one is not; a single group is in both parts.
+    The hash of its group decides where a file goes, so that adding files moves no other file while
+    some hashes are below the fraction. At least one group is held out, and one is not; a single
+    group is in both parts.
+
+    Args:
+        files: names.
+        seed: of the hash.
+        valid_fraction: of the hashes that are held out.
+        group_separator: see `group_of`.
+        kept: the split of a run; its groups stay where they are. If all files are of groups that
+            it trained on, its held-out files are.
+
+    Raises:
+        ConfigError: all files are held out of the run.
     """
+    names = in_order(os.fspath(file) for file in files)
+    groups = {name: group_of(name, group_separator) for name in names}
+    before = kept or Manifest(train=(), valid=())
+    trained = {group_of(name, group_separator) for name in before.train}
+    held = {group_of(name, group_separator) for name in before.valid} - trained
+    given = set(groups.values())
+    new = sorted(given - trained - held, key=lambda group: _place(seed, group))
+    number = sum(_place(seed, group) < valid_fraction for group in new)  # to hold out
+    if not given & held:
+        number = max(number, 1)
+    if not given & trained:
+        number = min(number, len(new) - 1)
+    held.update(new[: max(number, 0)])
+    valid = tuple(name for name in names if groups[name] in held)
+    train = tuple(name for name in names if groups[name] not in held)
+    if not train:
+        raise ConfigError(f"all {len(valid)} files are held out of this run; name others, too")
+    return Manifest(train=train, valid=valid or before.valid or train)
 
-    def place(name: str) -> float:
-        group = group_of(name, group_separator)
-        digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") / 2**64
 
-    places = {name: place(name) for name in in_order(os.fspath(file) for file in files)}
-    groups = sorted(set(places.values()))
-    last = max(bisect_left(groups, valid_fraction), 1)  # groups below are held out
-    first_kept = groups[min(last, len(groups) - 1)]
-    valid = tuple(name for name, found in places.items() if found < first_kept)
-    train = tuple(name for name, found in places.items() if found >= first_kept)
-    return Manifest(train=train, valid=valid or train)
+def _place(seed: int, group: str) -> float:
+    """Return the place of a group in 0 … 1, a hash."""
+    digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def group_of(name: str, separator: str) -> str:

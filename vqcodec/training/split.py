@@ -21,8 +21,10 @@ class SplitConfig:
         check_share(self, "data", "valid_fraction")
 
 
-def split_by_recipe(files: Sequence[str], recipe: Recipe, seed: int) -> Manifest:
-    """Return the split of files for a recipe's [data] table and a seed."""
+def split_by_recipe(
+    files: Sequence[str], recipe: Recipe, seed: int, kept: Manifest | None = None
+) -> Manifest:
+    """Return the split of files for a recipe's [data] table and a seed; see `split_files`."""
     keys = ("valid_fraction", "group_separator")
     table = {key: recipe.data[key] for key in keys if key in recipe.data}
     config = build_config(SplitConfig, table, "data")
@@ -31,4 +33,5 @@ def split_by_recipe(files: Sequence[str], recipe: Recipe, seed: int) -> Manifest
         seed=seed,
         valid_fraction=config.valid_fraction,
         group_separator=config.group_separator,
+        kept=kept,
     )
