@@ -11,7 +11,7 @@ import pytest
 
 from vqcodec import files
 from vqcodec.errors import InputError, OutputError
-from vqcodec.files import find_files, replacing, write_text, writing
+from vqcodec.files import files_below, find_files, replacing, write_text, writing
 
 
 @pytest.fixture(autouse=True)
@@ -228,8 +228,18 @@ def test_files_are_found_at_any_depth_and_once(tmp_path):
     for name in ("x.wav", "a/Y.WAV", "a/b/z.flac", "a/note.txt"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.wav").mkdir()
+    (tmp_path / ".trash").mkdir()
+    for name in ("._x.wav", ".trash/x.wav"):  # hidden
+        (tmp_path / name).write_bytes(b"")
     found = find_files([tmp_path, tmp_path / "a", tmp_path / "x.wav"], {".wav", ".flac"})
     assert [str(path.relative_to(tmp_path)) for path in found] == ["a/Y.WAV", "a/b/z.flac", "x.wav"]
+
+
+def test_files_of_the_current_folder_have_plain_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.wav").write_bytes(b"")
+    assert list(map(str, find_files([Path()], {".wav"}))) == ["x.wav"]
+    assert list(files_below("./")) == ["x.wav"]
 
 
 def test_nothing_to_find_is_an_error(tmp_path):

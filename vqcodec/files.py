@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from vqcodec.errors import InputError, OutputError
@@ -118,8 +118,26 @@ def final_path(name: str | Path) -> Path:
     return Path(os.path.realpath(name))
 
 
+def is_hidden(inside: str) -> bool:
+    """Return whether a path, within a folder or an archive, is hidden, or in a hidden folder."""
+    return any(part.startswith(".") for part in PurePath(inside).parts)
+
+
+def files_below(folder: str | Path) -> Iterator[str]:
+    """Yield the paths of all files in a folder, at any depth, without hidden files and folders.
+
+    Linked folders are not searched.
+    """
+    for parent, folders, files in os.walk(os.fspath(Path(folder))):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        paths = (os.path.join(parent, name) for name in files if not is_hidden(name))  # noqa: PTH118
+        yield from (path.removeprefix(f".{os.sep}") for path in paths)
+
+
 def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
     """Return the files with one of the suffixes, sorted; folders are searched recursively.
+
+    Hidden files and folders in a folder are left out.
 
     Raises:
         InputError: a source does not exist, or no file has such a suffix.
@@ -129,7 +147,7 @@ def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]
     for source in sources:
         if not is_file(source) and not is_folder(source):
             raise InputError(f"{source}: no such file or folder")
-        candidates = [source] if is_file(source) else source.rglob("*")
+        candidates = [source] if is_file(source) else map(Path, files_below(source))
         found.update(p for p in candidates if p.suffix.lower() in suffixes and is_file(p))
     if not found:
         where = ", ".join(map(str, sources)) or "no folder"

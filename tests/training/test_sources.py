@@ -156,3 +156,22 @@ def test_a_damaged_archive_at_a_url_is_named(folder, store):
 def test_unknown_urls_are_refused():
     with pytest.raises(UsageError, match="unknown kind of URL"):
         find_names(["gopher://x/"], SUFFIXES)
+
+
+def test_hidden_files_are_left_out(folder):
+    before = find_names([folder], SUFFIXES)
+    (folder / "._a.png").write_bytes(b"of a Mac")
+    (folder / ".thumbnails").mkdir()
+    (folder / ".thumbnails" / "a.png").write_bytes(b"small")
+    members = {"._0.jpg": b"of a Mac", ".hidden/1.jpg": b""}
+    write_archive(folder / "shards" / "s-001.tar", {**members, "new.jpg": b"new"})
+    assert find_names([folder], SUFFIXES) == [*before, f"{folder}/shards/s-001.tar/new.jpg"]
+    assert len(find_names([folder / "._a.png"], SUFFIXES)) == 1  # if it is named
+
+
+def test_a_named_file_of_another_kind_is_told(folder, capsys):
+    find_names([folder], SUFFIXES)
+    assert capsys.readouterr().err == ""
+    found = find_names([folder / "a.png", folder / "b.txt"], SUFFIXES)
+    assert found == [f"{folder}/a.png"]
+    assert capsys.readouterr().err == f"vqcodec: left out, as of another kind: {folder}/b.txt\n"

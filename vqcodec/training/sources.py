@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,13 +20,15 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError
-from vqcodec.files import is_file
+from vqcodec.files import files_below, is_file, is_folder, is_hidden
+from vqcodec.notes import printable
 from vqcodec.signals.views import FileView, length_of, read_at
 from vqcodec.urls import is_url, local_name
 
 ARCHIVE = ".tar"
 LIST = "@"  # "@NAME" is a file that names one source in each line
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")  # without random access
+MOST_NAMED = 3  # files of another kind, on stderr
 _BUFFER_BYTES = 1 << 16
 _MOST_LIST_BYTES = 1 << 30
 
@@ -34,6 +37,9 @@ Members = Mapping[str, tuple[int, int]]  # start and stop in the archive, by the
 
 def find_names(sources: Iterable[str | Path], suffixes: Collection[str]) -> list[str]:
     """Return the names of all files with one of the suffixes, sorted, each once.
+
+    Hidden files and folders in a folder or an archive are left out. A named file with another
+    suffix is left out, too, and named on stderr.
 
     Args:
         sources: files, folders (searched recursively), tar archives (also inside folders), URLs
@@ -46,11 +52,19 @@ def find_names(sources: Iterable[str | Path], suffixes: Collection[str]) -> list
     """
     named = [os.fspath(source) for source in sources]
     found: set[str] = set()
+    others: list[str] = []  # named files of another kind
     for source in _without_lists(named):
-        found.update(_names_in(source, suffixes))
+        names = list(_names_in(source, suffixes))
+        found.update(names)
+        if not names and not is_url(source) and not is_folder(source):
+            others += [source] if _suffix(source) not in (ARCHIVE, *suffixes) else []
     if not found:
         where = ", ".join(named) or "no folder"
         raise InputError(f"{where}: no file ending in {', '.join(sorted(suffixes))}")
+    if others:
+        more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+        text = f"vqcodec: left out, as of another kind: {', '.join(others[:MOST_NAMED])}{more}"
+        print(printable(text), file=sys.stderr, flush=True)
     return in_order(found)
 
 
@@ -132,14 +146,14 @@ def _names_in(source: str, suffixes: Collection[str]) -> Iterator[str]:
         return
     source = local_name(source)
     try:
-        is_folder = stat.S_ISDIR(os.stat(source).st_mode)  # noqa: PTH116 - much faster
+        in_folder = stat.S_ISDIR(os.stat(source).st_mode)  # noqa: PTH116 - much faster
     except OSError as error:
         raise InputError(f"{source}: no such file or folder") from error
-    paths = map(str, Path(source).rglob("*")) if is_folder else [source]
+    paths = files_below(source) if in_folder else [source]
     for path in paths:
         if _suffix(path) in (ARCHIVE, *suffixes) and is_file(path):
             yield from _names_of(path, suffixes)
-        elif not is_folder and path.lower().endswith(_COMPRESSED):
+        elif not in_folder and path.lower().endswith(_COMPRESSED):
             raise InputError(
                 f"{path}: unpack it to .tar first, so that it can be read in any order"
             )
@@ -148,7 +162,11 @@ def _names_in(source: str, suffixes: Collection[str]) -> Iterator[str]:
 def _names_of(path: str, suffixes: Collection[str]) -> Iterator[str]:
     """Yield the name of a file if it has one of the suffixes, or those in an archive."""
     if _suffix(path) == ARCHIVE:
-        yield from (f"{path}/{name}" for name in _members(path) if _suffix(name) in suffixes)
+        yield from (
+            f"{path}/{name}"
+            for name in _members(path)
+            if _suffix(name) in suffixes and not is_hidden(name)
+        )
     elif _suffix(path) in suffixes:
         yield path
 
