@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from vqcodec.errors import MissingModelError, UsageError
-from vqcodec.files import is_folder, replacing
+from vqcodec.errors import MissingModelError, ModelFileError, UsageError
+from vqcodec.files import is_file, is_folder, replacing
 
 from .adapt import adapt
 from .console import note, write_json, write_table
@@ -88,7 +88,7 @@ def vqvae(
     require_torch(device, compiled=compiled)
     from vqcodec.training.commands import train_vqvae
 
-    _require_run(run, needed=resume)
+    _require_checkpoint(run, needed=resume)
     train_vqvae(
         data=data,
         recipe=recipe,
@@ -132,7 +132,7 @@ def joint(
     from vqcodec.training.commands import train_joint
     from vqcodec.training.state import CHECKPOINT
 
-    _require_run(run, needed=resume)
+    _require_checkpoint(run, needed=resume)
     if start_from is not None and not (run / CHECKPOINT).exists():
         _require_start(start_from)  # a run that has a checkpoint goes on from there
     train_joint(
@@ -173,7 +173,7 @@ def prior(
     require_torch(device, compiled=compiled)
     from vqcodec.training.commands import train_prior
 
-    _require_run(run, needed=True)
+    _require_run(run)
     bits = train_prior(
         run=run,
         data=data or (),
@@ -213,10 +213,13 @@ def export(
 
     if output.suffix != SUFFIX:
         raise UsageError(f"-o {output}: the name of a model file ends in {SUFFIX}")
-    _require_run(run, needed=True)
+    _require_run(run)
     check_target(str(output), force=force)
     with replacing(output, overwrite=force) as temporary:
-        fingerprint = export_model(run=run, output=temporary, name=name or output.stem)
+        try:
+            fingerprint = export_model(run=run, output=temporary, name=name or output.stem)
+        except ModelFileError as error:  # names the temporary file
+            raise ModelFileError(str(error).replace(str(temporary), str(run))) from error
     note(f"{run} -> {output}: model {fingerprint}", quiet=quiet)
 
 
@@ -224,9 +227,19 @@ def _memory_bytes(size: str) -> int:
     return int(parse_size("--memory", size))
 
 
-def _require_run(run: Path, *, needed: bool) -> None:
-    if needed and not is_folder(run):
+def _require_run(run: Path) -> None:
+    if not is_folder(run):
         raise UsageError(f"{run}: no such run")
+
+
+def _require_checkpoint(run: Path, *, needed: bool) -> None:
+    if not needed:
+        return
+    from vqcodec.training.state import CHECKPOINT
+
+    _require_run(run)
+    if not is_file(run / CHECKPOINT):
+        raise UsageError(f"{run}: has no {CHECKPOINT} to go on with; begin without --resume")
 
 
 def _require_start(source: str) -> None:

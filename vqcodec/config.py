@@ -68,7 +68,8 @@ def check_positive(config: object, where: str, *names: str) -> None:
     """
     for name, value in _values(config, names):
         if not 0 < value < math.inf:
-            raise ConfigError(f"{where}.{name}: {value} is not more than 0")
+            needed = "finite" if value > 0 else "more than 0"
+            raise ConfigError(f"{where}.{name}: {value} is not {needed}")
 
 
 def check_share(config: object, where: str, *names: str) -> None:

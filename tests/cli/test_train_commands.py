@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vqcodec.errors import ConfigError, UsageError
+from vqcodec.errors import ConfigError, ModelFileError, UsageError
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 LOADING = {"workers": None, "memory_bytes": 10**9, "compiled": False}
@@ -86,6 +86,10 @@ def test_a_run_with_a_checkpoint_goes_on_without_its_start(vqc, calls, run):
 def test_resume_never_begins_a_run(vqc, calls, run, kind):
     options = ["a", "--recipe", "image", "--resume"]
     assert vqc("train", kind, *options, "-o", "mistyped").exit_code == 2
+    outcome = vqc("train", kind, *options, "-o", run)
+    assert outcome.exit_code == 2
+    assert "run: has no checkpoint.pt to go on with" in outcome.stderr
+    (run / "checkpoint.pt").write_bytes(b"")
     assert vqc("train", kind, *options, "-o", run).exit_code == 0
     assert len(calls) == 1
 
@@ -207,3 +211,15 @@ def test_nothing_is_trained_if_networks_cannot_be_compiled(vqc, calls, stand_in,
     assert outcome.exit_code == 2
     assert outcome.stderr == "vqcodec: --compile: torch.compile does not work for cpu\n"
     assert calls == []
+
+
+@needs_torch
+def test_weights_that_cannot_be_stored_name_the_run(vqc, stand_in, run):
+    def export_model(*, run, output, name):
+        raise ModelFileError(f"{output}: tensor x has values that are not finite")
+
+    stand_in("vqcodec.training.commands", export_model=export_model)
+    outcome = vqc("train", "export", run, "-o", "mine.safetensors")
+    assert outcome.exit_code == 4
+    assert outcome.stderr == f"vqcodec: {run}: tensor x has values that are not finite\n"
+    assert not Path("mine.safetensors").exists()

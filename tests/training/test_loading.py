@@ -130,7 +130,7 @@ def test_crops_do_not_depend_on_the_memory(pictures):
     config = ImageDataConfig(crop=32, largest_reduction=2.0, halve_above_megapixels=0.02)
     held, read = (crops_of(pictures, config, size) for size in (1_000_000, 0))
     assert "all in memory" in held.describe()
-    assert "read when needed; memory keeps up to 0.00 GB" in read.describe()
+    assert "read when needed; memory keeps up to 0 MB" in read.describe()
     assert held.decoded.num_bytes == held.num_bytes
     batches = [data.signals(64, np.random.default_rng(0)) for data in (held, read)]
     assert batches[0].equal(batches[1])

@@ -44,7 +44,7 @@ def test_the_recipes_of_these_tests_are_read(text):
         ("batch_size = 2", "batch_size = -1", "schedule.batch_size: -1"),
         ("batch_size = 2", "learning_rate = 0", "schedule.learning_rate: 0.0 is not more than 0"),
         ("batch_size = 2", "learning_rate = nan", "schedule.learning_rate: nan"),
-        ("batch_size = 2", "gradient_limit = inf", "schedule.gradient_limit: inf"),
+        ("batch_size = 2", "gradient_limit = inf", "schedule.gradient_limit: inf is not finite"),
         ("batch_size = 2", "prior_learning_rate = -1", "schedule.prior_learning_rate: -1.0"),
         ("batch_size = 2", "final_fraction = 2", "schedule.final_fraction: 2.0 is not 0 … 1"),
         ("average_decay = 0.9", "average_decay = 1.5", "schedule.average_decay: 1.5"),
@@ -101,6 +101,11 @@ def test_a_missing_recipe_is_refused(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="cannot be read as text"):
         read_recipe(str(tmp_path / "binary.toml"))
+
+
+def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "own.toml").write_text(IMAGE, encoding="utf-8-sig")
+    assert read_recipe(str(tmp_path / "own.toml")) == (parse_recipe(IMAGE), IMAGE)
 
 
 def test_the_learning_rate_rises_and_then_falls():

@@ -205,7 +205,7 @@ def test_a_checkpoint_with_more_than_tensors_and_numbers_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"text": IMAGE.replace("balance = 0.5", "balance = 0.4")}, "begun with another recipe"),
+        ({"text": IMAGE.replace("balance = 0.5", "balance = 0.4")}, "differs in objective.balance"),
         ({"text": IMAGE.replace("batch_size = 2", "batch_size = 3")}, "begun with another recipe"),
         ({"joint": False}, "training of the other kind"),
         ({"seed": SEED + 1}, f"begun with seed {SEED}, not {SEED + 1}"),
@@ -294,6 +294,70 @@ def test_a_run_can_be_prolonged(tmp_path, train):
     assert load_run(tmp_path / "parts").recipe.schedule.steps == 8
 
 
+def test_the_card_and_the_training_of_the_prior_may_change(tmp_path, train):
+    train(tmp_path, IMAGE, steps=1)
+    schedule, prior = IMAGE.split("[prior_schedule]")
+    changed = schedule + "[prior_schedule]" + prior.replace("6", "9").replace("CC0", "CC-BY-4.0")
+    train(tmp_path, changed, steps=1)
+    recipe = load_run(tmp_path).recipe
+    assert (recipe.prior_schedule.steps, recipe.card) == (9, {"licence": "CC-BY-4.0"})
+
+
+def test_the_order_of_files_does_not_depend_on_how_they_are_named(own_data, tmp_path, monkeypatch):
+    (tmp_path / "z").mkdir()
+    for picture in own_data.glob("*[45].png"):
+        picture.rename(tmp_path / "z" / picture.name)
+    monkeypatch.chdir(tmp_path)
+    orders = []
+    for other in ("z", tmp_path / "z"):  # a full name comes first
+        options = TrainingOptions(run=tmp_path / "run", data=["data", other], seed=SEED, steps=1)
+        training = AutoencoderTraining(parse_recipe(IMAGE), options, joint=False)
+        orders.append([Path(name).name for name in training.dataset.files])
+        if other == "z":
+            (tmp_path / "run").mkdir()
+            training.manifest.write(tmp_path / "run" / "manifest.json")
+    assert orders[0] == orders[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("recipe.toml", b"not TOML [", r"recipe\.toml: not a readable recipe|not valid TOML"),
+        ("recipe.toml", b"\xff\xfe", r"recipe\.toml: not a readable recipe"),
+        ("recipe.toml", None, r"recipe\.toml: not a readable recipe|not trained"),
+        ("manifest.json", None, r"manifest\.json: not a readable list of files"),
+        ("checkpoint.pt", {"step": 1}, r"checkpoint\.pt: not a checkpoint of a training"),
+        ("checkpoint.pt", [1], r"checkpoint\.pt: not a checkpoint of a training"),
+    ],
+)
+def test_a_run_with_a_damaged_file_is_refused(tmp_path, joint_run, train, name, content, message):
+    run = Path(shutil.copytree(joint_run, tmp_path / "run"))
+    (run / name).unlink()
+    if isinstance(content, bytes):
+        (run / name).write_bytes(content)
+    elif content is not None:
+        torch.save(content, run / name)
+    with pytest.raises((InputError, ConfigError), match=message):
+        load_run(run)
+    other = IMAGE.replace("fine_width = 8", "fine_width = 16")
+    with pytest.raises((InputError, ConfigError), match=message):
+        train(run, other if name == "recipe.toml" else IMAGE)
+
+
+def test_weights_that_do_not_fit_the_recipe_are_refused(tmp_path, joint_run):
+    run = Path(shutil.copytree(joint_run, tmp_path / "run"))
+    text = (run / "recipe.toml").read_text().replace("fine_width = 8", "fine_width = 16")
+    (run / "recipe.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"was not trained with its recipe\.toml"):
+        load_run(run)
+
+
+def test_a_file_in_place_of_the_folder_is_found_before_the_data_are_read(tmp_path, train):
+    (tmp_path / "run").write_bytes(b"")
+    with pytest.raises(OutputError, match="is a file, and a run is a folder"):
+        train(tmp_path / "run", IMAGE.replace("[data]", "[data]\nfrob = 1"))
+
+
 def test_a_distortion_is_one_that_the_modality_has(tmp_path, train):
     named = "[objective]\ndistortion = "
     train(tmp_path / "structure", IMAGE.replace("[objective]", f'{named}"ms_ssim"'), steps=1)
@@ -359,7 +423,7 @@ def test_an_interruption_never_leaves_half_of_an_exchange():
     average = AveragedWeights(module, decay=0.5)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     for value in average.values.values():
-        value += 1
+        value.add_(1)
     average.values = Interrupted(average.values)
     with pytest.raises(KeyboardInterrupt), average.in_place_of_weights(module):
         pass

@@ -7,9 +7,10 @@ import math
 
 import pytest
 import torch
+from tiny import tiny_model_path
 from training_recipes import AUDIO, IMAGE
 
-from vqcodec.errors import MissingModelError
+from vqcodec.errors import ConfigError, MissingModelError
 from vqcodec.networks.precision import use_bfloat16
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
 from vqcodec.training.commands import export_model
@@ -84,3 +85,15 @@ def test_a_missing_reference_fails_before_the_first_step(tmp_path, train):
     with pytest.raises(MissingModelError, match="nobody"):
         train(tmp_path / "run", 'reference = "nobody"\n' + IMAGE, steps=1)
     assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("speech", "is a model for audio"), ("uniform-image", "has no learnt prior")],
+)
+def test_a_reference_that_cannot_be_compared_fails_before_the_first_step(
+    tmp_path, train, name, message
+):
+    path = tiny_model_path(name)
+    with pytest.raises(ConfigError, match=f"reference: .*{message}"):
+        train(tmp_path / "run", f'reference = "{path}"\n{IMAGE}', steps=1)

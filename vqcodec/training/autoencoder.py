@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vqcodec.codec.zoo import find_model
 from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import (
@@ -43,6 +42,7 @@ from vqcodec.training.manifest import (
     Manifest,
     check_files,
     check_split,
+    in_order_of,
     missing_files,
     read_manifest,
     without_files,
@@ -53,17 +53,21 @@ from vqcodec.training.optimizer import PartsOptimizer
 from vqcodec.training.recipe import Recipe, read_recipe
 from vqcodec.training.sources import find_names
 from vqcodec.training.split import split_by_recipe
-from vqcodec.training.start import initialise, module_of
+from vqcodec.training.start import check_reference, initialise, module_of
 from vqcodec.training.state import (
     CHECKPOINT,
     AveragedWeights,
+    check_folder,
     check_recipe,
+    fitting_recipe,
     load_state,
     open_run,
     save_state,
     step_seed,
 )
 from vqcodec.training.validation import Terms, held_out_terms, rate_gap
+
+NEEDED = ("joint", "step", "module", "average", "optimizer", "seed")  # in a checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +106,14 @@ class AutoencoderTraining(TrainingLoop):
             )
         own_part(self.schedule.batch_size)  # fail now, not at the first step
         files = find_names(options.data, self.modality.suffixes)
-        if recipe.reference is not None:
-            find_model(recipe.reference)  # fail now, not at the first validation
+        if recipe.reference is not None:  # fail now, not at the first validation
+            check_reference(recipe.reference, recipe.modality)
         self.manifest = split_by_recipe(files, recipe, options.seed)
         self.kept_manifest: Manifest | None = None  # of the run that goes on
         self._read_files()
+        self.log = TrainingLog(options.run / "log.jsonl")
+        if set(self.manifest.valid) & set(self.manifest.train) and process_rank() == 0:
+            self.log.note("one group of files: those trained on are also the held-out ones")
         self.prior: PriorNetwork | None = None
         if joint:
             quantizer = self.autoencoder.quantizer
@@ -131,7 +138,6 @@ class AutoencoderTraining(TrainingLoop):
         self.average = AveragedWeights(self.module, self.schedule.average_decay)
         self.step = 0
         self.reference: Terms | None = None  # of the reference, from the first validation on
-        self.log = TrainingLog(options.run / "log.jsonl")
 
     def _read_files(self) -> None:
         """Read the training files, or their headers, and the excerpts for validation.
@@ -142,7 +148,10 @@ class AutoencoderTraining(TrainingLoop):
         """
         options, reader = self.options, InputReader()
         path = options.run / MANIFEST
-        kept = read_manifest(path) if path.exists() else None
+        is_begun = path.exists() or (options.run / CHECKPOINT).exists()
+        kept = read_manifest(path) if is_begun else None
+        if kept is not None:
+            self.manifest = in_order_of(kept, self.manifest)
         if kept is not None and options.skip_bad:
             for gone in missing_files(kept, self.manifest.files):
                 reader.leave_out(gone, f"{gone}: was a file of this run, and is gone")
@@ -172,7 +181,7 @@ class AutoencoderTraining(TrainingLoop):
         """
         run = self.options.run
         if (run / CHECKPOINT).exists():
-            self._resume(load_state(run / CHECKPOINT))
+            self._resume(load_state(run / CHECKPOINT, NEEDED))
         else:
             generator = np.random.default_rng([self.options.seed, 2**31])
             initialise(self.module, self.options.start_from, self.dataset, generator)
@@ -196,9 +205,10 @@ class AutoencoderTraining(TrainingLoop):
             raise ConfigError(f"{run}: holds a training of the other kind")
         if state["seed"] != seed:  # because other files would be held out
             raise ConfigError(f"{run}: was begun with seed {state['seed']}, not {seed}")
-        self.module.load_state_dict(state["module"])
-        self.average.load(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        with fitting_recipe(run):
+            self.module.load_state_dict(state["module"])
+            self.average.load(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
 
     def save(self) -> None:
@@ -299,6 +309,7 @@ class AutoencoderTraining(TrainingLoop):
 def train_autoencoder(recipe_name: str, options: TrainingOptions, *, joint: bool) -> None:
     """Train the networks and quantizer of a recipe in the folder of a run; resume a run there."""
     recipe, text = read_recipe(recipe_name)
+    check_folder(options.run)
     check_recipe(options.run, text)
     with joined_processes(options.device):
         training = AutoencoderTraining(recipe, options, joint=joint)

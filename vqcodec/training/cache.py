@@ -47,7 +47,11 @@ class DecodedFiles:
 
 def describe_memory(files: str, num_bytes: int, decoded: DecodedFiles) -> str:
     """Return a sentence on the decoded size of files, and the part of it that memory keeps."""
-    size = f"{files}, {num_bytes / 1e9:.2f} GB decoded"
+    size = f"{files}, {_readable(num_bytes)} decoded"
     if num_bytes <= decoded.most_bytes:
         return f"{size}, all in memory"
-    return f"{size}, read when needed; memory keeps up to {decoded.most_bytes / 1e9:.2f} GB"
+    return f"{size}, read when needed; memory keeps up to {_readable(decoded.most_bytes)}"
+
+
+def _readable(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.2f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.2g} MB"

@@ -19,7 +19,7 @@ from vqcodec.training.frozen_prior import freeze_prior
 from vqcodec.training.joining import joined_processes
 from vqcodec.training.prior import PriorTraining
 from vqcodec.training.prior_comparison import judge_priors
-from vqcodec.training.state import RECIPE
+from vqcodec.training.state import read_recipe_of
 from vqcodec.training.trained_run import load_run
 
 
@@ -142,7 +142,7 @@ def export_model(*, run: Path, output: Path, name: str) -> str:
         raise UsageError(f"{output}: a model file ends in .safetensors")
     card: dict[str, Any] = {
         **trained.recipe.card,
-        "recipe": (run / RECIPE).read_text(encoding="utf-8"),
+        "recipe": read_recipe_of(run),
         "steps": trained.step,
         "seed": trained.seed,
         "num_training_files": len(trained.manifest.train),

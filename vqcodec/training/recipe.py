@@ -112,7 +112,7 @@ def read_recipe(name: str) -> tuple[Recipe, str]:
         if not is_file(path):
             raise ConfigError(f"{name}: no such recipe file")
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{name}: cannot be read as text") from error
     elif name in shipped_recipes():

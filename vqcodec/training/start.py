@@ -75,7 +75,7 @@ def weights_of(source: str) -> dict[str, Tensor]:
         ModelFileError: the model is damaged.
     """
     if is_folder(source):
-        state = load_state(Path(source) / CHECKPOINT)
+        state = load_state(Path(source) / CHECKPOINT, ("module", "average"))
         return {**state["module"], **state["average"]}
     return {name: tensor.detach() for name, tensor in module_of(source).state_dict().items()}
 
@@ -93,6 +93,20 @@ def module_of(name: str) -> nn.ModuleDict:
         ModelFileError: the model is damaged.
     """
     return module_of_file(read_model_file(find_model(name).path))
+
+
+def check_reference(name: str, modality: str) -> None:
+    """Check that held-out files can be compared with a model.
+
+    Raises:
+        ConfigError: it is of another modality, or its prior is not learnt.
+        MissingModelError: there is no such model.
+    """
+    tables = read_model_file(find_model(name).path).tables
+    if tables["modality"] != modality:
+        raise ConfigError(f"reference: {name!r} is a model for {tables['modality']}")
+    if not is_learnt(tables["prior"]):
+        raise ConfigError(f"reference: {name!r} has no learnt prior, whose bits could be compared")
 
 
 def module_of_file(file: ModelFile) -> nn.ModuleDict:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError, InputError, OutputError
-from vqcodec.files import naming_failures, write_text, writing
+from vqcodec.files import is_file, naming_failures, write_text, writing
 from vqcodec.training.old_layout import with_known_taps
 
 CHECKPOINT, PRIOR_CHECKPOINT, RECIPE = "checkpoint.pt", "prior.pt", "recipe.toml"  # of a run
@@ -98,19 +98,30 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
             raise OutputError(f"{path}: cannot be written: {error}") from error
 
 
-def load_state(path: Path) -> dict[str, Any]:
+def load_state(path: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
     """Return a checkpoint: tensors, numbers and text only, never pickled objects.
 
     Weights in the layout of an older version are converted.
 
     Raises:
-        InputError: it is missing or damaged.
+        InputError: it is missing or damaged, or lacks what is needed.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(f"{path}: not a readable checkpoint") from error
+    if not isinstance(state, dict) or any(name not in state for name in needed):
+        raise InputError(f"{path}: not a checkpoint of a training")
     return with_known_taps(state)
+
+
+@contextmanager
+def fitting_recipe(run: Path) -> Iterator[None]:
+    """Name the run if weights are loaded in the block that are not those of its recipe."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:  # as torch reports other names or shapes
+        raise ConfigError(f"{run}: its checkpoint was not trained with its {RECIPE}") from error
 
 
 @contextmanager
@@ -143,24 +154,59 @@ def held_signals() -> Iterator[list[int]]:
 def check_recipe(run: Path, recipe_text: str) -> None:
     """Check that a run, if it was begun before, has this recipe.
 
-    `schedule.steps` may differ, so that a run can be prolonged.
+    `schedule.steps` may differ, so that a run can be prolonged, and so may [prior_schedule] and
+    [card], which do not change the networks.
 
     Raises:
         ConfigError: the run was begun with another recipe.
+        InputError: its recipe is damaged.
     """
-    kept = run / RECIPE
-    if kept.exists() and _lasting(kept.read_text(encoding="utf-8")) != _lasting(recipe_text):
-        raise ConfigError(f"{run}: was begun with another recipe; choose another folder")
+    if not (run / RECIPE).exists():
+        return
+    try:
+        kept = _lasting(read_recipe_of(run))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{run / RECIPE}: not a readable recipe") from error
+    given = _lasting(recipe_text)
+    others = [name for name in sorted({*kept, *given}) if kept.get(name) != given.get(name)]
+    if others:
+        raise ConfigError(
+            f"{run}: was begun with another recipe, which differs in {', '.join(others[:3])}; "
+            "choose another folder"
+        )
+
+
+def check_folder(run: Path) -> None:
+    """Check that a run can have this folder.
+
+    Raises:
+        OutputError: a file has this name.
+    """
+    if is_file(run):
+        raise OutputError(f"{run}: is a file, and a run is a folder")
+
+
+def read_recipe_of(run: Path) -> str:
+    """Return the text of a run's recipe.
+
+    Raises:
+        InputError: it is missing, or no text.
+    """
+    try:
+        return (run / RECIPE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{run / RECIPE}: not a readable recipe") from error
 
 
 def open_run(run: Path, recipe_text: str) -> None:
-    """Make the folder of a run and store its recipe there, or update `schedule.steps` there.
+    """Make the folder of a run and store its recipe there, or update what may change there.
 
     Raises:
         ConfigError: the run was begun with another recipe.
         OutputError: the folder or the recipe cannot be written.
     """
     check_recipe(run, recipe_text)
+    check_folder(run)
     with naming_failures(run):
         run.mkdir(parents=True, exist_ok=True)
     kept = run / RECIPE
@@ -171,7 +217,11 @@ def open_run(run: Path, recipe_text: str) -> None:
 
 
 def _lasting(recipe_text: str) -> dict[str, Any]:
-    """Return the tables of a recipe without the number of steps."""
-    tables = tomllib.loads(recipe_text)
-    tables["schedule"].pop("steps")
-    return tables
+    """Return the values of a recipe that a run keeps, by table and key."""
+    values: dict[str, Any] = {}
+    for name, table in tomllib.loads(recipe_text).items():
+        if name not in ("card", "prior_schedule"):
+            own = table if isinstance(table, dict) else {"": table}
+            values |= {f"{name}.{key}".rstrip("."): value for key, value in own.items()}
+    values.pop("schedule.steps", None)
+    return values

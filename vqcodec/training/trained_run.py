@@ -15,7 +15,13 @@ from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.priors import is_learnt
 from vqcodec.training.manifest import MANIFEST, Manifest, read_manifest
 from vqcodec.training.recipe import Recipe, parse_recipe
-from vqcodec.training.state import CHECKPOINT, PRIOR_CHECKPOINT, RECIPE, load_state
+from vqcodec.training.state import (
+    CHECKPOINT,
+    PRIOR_CHECKPOINT,
+    fitting_recipe,
+    load_state,
+    read_recipe_of,
+)
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,13 @@ def load_run(run: Path) -> TrainedRun:
 
     Raises:
         UsageError: there is no training.
-        InputError: its checkpoint is damaged.
+        InputError: its checkpoint or its recipe is damaged.
+        ConfigError: they do not belong together.
     """
     if not (run / CHECKPOINT).exists():
         raise UsageError(f"{run}: holds no training; begin with 'vqcodec train vqvae' or 'joint'")
-    recipe = parse_recipe((run / RECIPE).read_text(encoding="utf-8"))
-    state = load_state(run / CHECKPOINT)
+    recipe = parse_recipe(read_recipe_of(run))
+    state = load_state(run / CHECKPOINT, ("module", "average", "step", "seed"))
     autoencoder = Autoencoder(recipe.model_tables())
     module, prior = nn.ModuleDict({"autoencoder": autoencoder}), None
     learnt = is_learnt(recipe.prior)
@@ -53,7 +60,8 @@ def load_run(run: Path) -> TrainedRun:
     if own is not None:
         weights |= {f"prior.{name}": value for name, value in own["average"].items()}
         has_prior = True
-    module.load_state_dict(weights, strict=has_prior or not learnt)
+    with fitting_recipe(run):
+        module.load_state_dict(weights, strict=has_prior or not learnt)
     module.eval()
     return TrainedRun(
         recipe=recipe,
@@ -72,5 +80,6 @@ def load_fitted_prior(run: Path, autoencoder_step: int) -> dict[str, Any] | None
     """
     if not (run / PRIOR_CHECKPOINT).exists():
         return None
-    state = load_state(run / PRIOR_CHECKPOINT)
+    needed = ("autoencoder_step", "step", "module", "average", "optimizer")
+    state = load_state(run / PRIOR_CHECKPOINT, needed)
     return state if state["autoencoder_step"] == autoencoder_step else None

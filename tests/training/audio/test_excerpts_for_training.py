@@ -7,6 +7,7 @@ import pytest
 
 from vqcodec.errors import ConfigError
 from vqcodec.training.audio.dataset import AudioDataConfig, AudioExcerpts
+from vqcodec.training.audio.pairs import PairDataConfig
 from vqcodec.training.audio.recordings import HeldRecordings
 
 LENGTH = 800
@@ -28,6 +29,20 @@ def mostly_silent():
 def share_of_quiet(dataset):
     batch = dataset.signals(300, np.random.default_rng(1))
     return float((batch.square().mean(dim=(1, 2)) < 1e-5).float().mean())
+
+
+@pytest.mark.parametrize("config", [AudioDataConfig, PairDataConfig])
+@pytest.mark.parametrize(
+    ("gains", "message"),
+    [
+        ({"lowest_gain_db": float("nan")}, "data.lowest_gain_db: nan is not -100.0 … 100.0"),
+        ({"highest_gain_db": float("inf")}, "data.highest_gain_db: inf is not"),
+        ({"lowest_gain_db": 5.5}, "data.lowest_gain_db: 5.5 is above highest_gain_db"),
+    ],
+)
+def test_gains_that_no_excerpt_can_have_are_refused(config, gains, message):
+    with pytest.raises(ConfigError, match=message):
+        config(**gains)
 
 
 def test_pauses_are_mostly_passed_over():

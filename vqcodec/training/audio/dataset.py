@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vqcodec.config import check_range
 from vqcodec.training.audio.disguise import disguise
+from vqcodec.training.audio.gains import check_gains
 from vqcodec.training.audio.recordings import Recordings
 from vqcodec.training.modality import Batch, Dataset
 
@@ -39,6 +40,7 @@ class AudioDataConfig:
         check_range(self, "data", 0, 1, "formant_change")
         check_range(self, "data", 0.5, 30, "recording_s")
         check_range(self, "data", 0, 1, "speed_share", "mix_share", "quiet_share")
+        check_gains(self)
 
 
 QUIET_DB = -15.0  # an excerpt quieter than this, relative to its recording, is a pause

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vqcodec.config import check_range
+from vqcodec.training.audio.gains import check_gains
 from vqcodec.training.audio.recordings import Recordings
 from vqcodec.training.modality import Dataset
 
@@ -33,6 +34,7 @@ class PairDataConfig:
         check_range(self, "data", 4, 10_000, "frames")
         check_range(self, "data", 0, 1, "mono_share", "turn_share", "mix_share")
         check_range(self, "data", 1, 3_600, "recording_s")
+        check_gains(self)
 
 
 SILENCE = 1e-6  # mean square of a stretch, -60 dB, that is left out

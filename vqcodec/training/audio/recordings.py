@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.errors import InputError
+from vqcodec.numbers import counted
 from vqcodec.signals.libsndfile import ends_there, open_sndfile
 from vqcodec.signals.resampling import reach_of, resample, resample_blocks
 from vqcodec.signals.sound import AudioClip, Waveform
@@ -98,7 +99,7 @@ class HeldRecordings(Recordings):
     def describe(self) -> str:
         """Return the number of recordings, and that all are in memory."""
         num_bytes = sum(waveform.nbytes for waveform in self.waveforms)
-        text = f"{len(self.lengths)} recordings"
+        text = counted(len(self.lengths), "recording")
         return describe_memory(text, num_bytes, DecodedFiles(num_bytes))
 
 
@@ -126,7 +127,7 @@ class RecordingFiles(Recordings):
 
     def describe(self) -> str:
         """Return the number of recordings, and how much of them is in memory."""
-        return describe_memory(f"{len(self.files)} recordings", self.num_bytes, self.decoded)
+        return describe_memory(counted(len(self.files), "recording"), self.num_bytes, self.decoded)
 
     def read(self, number: int, start: int, stop: int) -> NDArray[np.int16]:
         """Return samples start … stop - 1 of a recording, [C, n]."""

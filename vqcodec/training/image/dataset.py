@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vqcodec.errors import InputError
+from vqcodec.numbers import counted
 from vqcodec.training.cache import DecodedFiles, describe_memory
 from vqcodec.training.image.pictures import ImageDataConfig, load_picture, size_of_picture
 from vqcodec.training.inputs import InputReader
@@ -60,7 +61,7 @@ class ImageCrops(Dataset):
 
     def describe(self) -> str:
         """Return the number of pictures, and how much of them is in memory."""
-        return describe_memory(f"{len(self.files)} pictures", self.num_bytes, self.decoded)
+        return describe_memory(counted(len(self.files), "picture"), self.num_bytes, self.decoded)
 
     def picture(self, number: int) -> NDArray[np.uint8]:
         """Return a picture [H, W, 3], halved if large, enlarged if smaller than a crop.
