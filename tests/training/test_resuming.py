@@ -325,7 +325,7 @@ def test_the_order_of_files_does_not_depend_on_how_they_are_named(own_data, tmp_
         ("recipe.toml", b"not TOML [", r"recipe\.toml: not a readable recipe|not valid TOML"),
         ("recipe.toml", b"\xff\xfe", r"recipe\.toml: not a readable recipe"),
         ("recipe.toml", None, r"recipe\.toml: not a readable recipe|not trained"),
-        ("manifest.json", None, r"manifest\.json: not a readable list of files"),
+        ("manifest.json", b"{", r"manifest\.json: not a readable list of files"),
         ("checkpoint.pt", {"step": 1}, r"checkpoint\.pt: not a checkpoint of a training"),
         ("checkpoint.pt", [1], r"checkpoint\.pt: not a checkpoint of a training"),
     ],

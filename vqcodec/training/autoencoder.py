@@ -148,8 +148,7 @@ class AutoencoderTraining(TrainingLoop):
         """
         options, reader = self.options, InputReader()
         path = options.run / MANIFEST
-        is_begun = path.exists() or (options.run / CHECKPOINT).exists()
-        kept = read_manifest(path) if is_begun else None
+        kept = read_manifest(path) if path.exists() else None
         if kept is not None:
             self.manifest = in_order_of(kept, self.manifest)
         if kept is not None and options.skip_bad:

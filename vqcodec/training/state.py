@@ -120,7 +120,7 @@ def fitting_recipe(run: Path) -> Iterator[None]:
     """Name the run if weights are loaded in the block that are not those of its recipe."""
     try:
         yield
-    except (RuntimeError, ValueError) as error:  # as torch reports other names or shapes
+    except (RuntimeError, ValueError, LookupError) as error:  # for other names or shapes
         raise ConfigError(f"{run}: its checkpoint was not trained with its {RECIPE}") from error
 
 
