@@ -31,7 +31,10 @@ CROPS = (  # picture, left and top: plain skies, gradients, soft backgrounds, cl
 
 
 def at_most(codec: Baseline, picture: Picture, size_bytes: int) -> bytes:
-    """Return the codec's file at the highest of its settings 0 … 100 that is not larger."""
+    """Return the codec's file at the highest of its settings 0 … 100 that is not larger.
+
+    It is the smallest file if all are larger.
+    """
     low, high = 0, 100
     while low < high:
         middle = (low + high + 1) // 2

@@ -141,5 +141,5 @@ def test_every_check_refuses_nan_and_negative_numbers(value):
 
 @pytest.mark.parametrize("value", [0.0, float("inf")])
 def test_a_positive_number_is_more_than_0_and_finite(value):
-    with pytest.raises(ConfigError, match="not (more than 0|finite)"):
+    with pytest.raises(ConfigError, match=r"not (more than 0|finite)"):
         check_positive(Numbers(share=value), "x", "share")
