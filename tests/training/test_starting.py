@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
@@ -10,7 +11,9 @@ from tiny_training import save_tiny_model
 from training_recipes import AUDIO, IMAGE, same
 
 from vqcodec.errors import ConfigError, MissingModelError
+from vqcodec.training import start
 from vqcodec.training.commands import export_model
+from vqcodec.training.modality import Dataset
 from vqcodec.training.recipe import parse_recipe
 from vqcodec.training.state import CHECKPOINT, load_state
 
@@ -27,6 +30,26 @@ def test_a_new_run_can_start_from_the_networks_of_another(tmp_path, train, joint
         started, average = checkpoint(folder)["module"], checkpoint(start)["average"]
         name = "autoencoder.decoder.linear.weight"
         assert torch.allclose(started[name], average[name], atol=1e-3)
+
+
+def test_large_excerpts_make_a_smaller_first_batch(monkeypatch):
+    class Large(Dataset):
+        def draw(self, batch_size, generator):
+            return range(batch_size)
+
+        def load_signals(self, excerpts):
+            return torch.zeros(len(excerpts), 3, 10, 10)
+
+        def load(self, excerpts):
+            raise NotImplementedError
+
+        def describe(self):
+            return ""
+
+    generator = np.random.default_rng(0)
+    assert len(start._first_batch(Large(), generator)) == 512
+    monkeypatch.setattr(start, "FIRST_VALUES", 3_100)
+    assert len(start._first_batch(Large(), generator)) == 10
 
 
 def test_a_new_run_can_start_from_a_model(tmp_path, train, joint_run):

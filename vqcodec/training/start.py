@@ -25,6 +25,8 @@ from vqcodec.training.state import CHECKPOINT, load_state
 
 # Parts of the names of weights that may be missing: new units of these parts are the identity.
 ADDITIONS = (".voice.", ".gate.", ".fine.", ".coarse.")
+# Of the first batch, which initialises networks: excerpts, and about how many values in all.
+FIRST_EXCERPTS, FIRST_VALUES = 512, 1 << 27
 
 
 @torch.no_grad()
@@ -53,11 +55,18 @@ def initialise(
             start_new_latents(autoencoder, started.dim, dataset, generator)
     if started is not None and started.quantizer:
         return
-    batch = dataset.signals(512, generator).to(next(module.parameters()).device)
+    batch = _first_batch(dataset, generator).to(next(module.parameters()).device)
     if started is None:
         autoencoder.init_from_data(batch)
     else:
         autoencoder.init_quantizer(batch)
+
+
+def _first_batch(dataset: Dataset, generator: np.random.Generator) -> Tensor:
+    """Return the excerpts that initialise networks; fewer if excerpts are large."""
+    excerpts = dataset.draw(FIRST_EXCERPTS, generator)
+    num = max(1, FIRST_VALUES // dataset.load_signals(excerpts[:1]).numel())
+    return dataset.load_signals(excerpts[:num])
 
 
 def weights_of(source: str) -> dict[str, Tensor]:
