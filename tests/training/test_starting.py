@@ -24,17 +24,17 @@ def checkpoint(folder):
 
 def test_a_new_run_can_start_from_the_networks_of_another(tmp_path, train, joint_run):
     train(tmp_path / "vqvae", IMAGE, joint=False, steps=1)
-    for start in (tmp_path / "vqvae", joint_run):
-        folder = tmp_path / f"from-{start.name}"
-        train(folder, IMAGE, steps=1, start_from=start)
-        started, average = checkpoint(folder)["module"], checkpoint(start)["average"]
+    for source in (tmp_path / "vqvae", joint_run):
+        folder = tmp_path / f"from-{source.name}"
+        train(folder, IMAGE, steps=1, start_from=source)
+        started, average = checkpoint(folder)["module"], checkpoint(source)["average"]
         name = "autoencoder.decoder.linear.weight"
         assert torch.allclose(started[name], average[name], atol=1e-3)
 
 
 def test_large_excerpts_make_a_smaller_first_batch(monkeypatch):
     class Large(Dataset):
-        def draw(self, batch_size, generator):
+        def draw(self, batch_size, generator):  # noqa: ARG002
             return range(batch_size)
 
         def load_signals(self, excerpts):
