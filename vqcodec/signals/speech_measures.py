@@ -55,7 +55,6 @@ def measures_of(excerpt: tuple[Waveform, int]) -> dict[str, float] | None:
     waveform, rate = excerpt
     if waveform.shape[1] < SHORTEST_S * rate:
         return None
-    waveform = np.nan_to_num(waveform, nan=0.0, posinf=0.0, neginf=0.0)
     energies = np.square(waveform, dtype=np.float64).sum(axis=1)
     waveform = waveform[energies > _UNUSED * energies.max(initial=0)]
     if not len(waveform):
