@@ -13,7 +13,6 @@ from vqcodec.entropy.frequencies import (
     uniform_freqs,
 )
 from vqcodec.entropy.range_coder import SymbolDecoder, SymbolEncoder, SymbolSampler
-from vqcodec.entropy.targets import join_candidates
 from vqcodec.errors import CorruptStreamError, ModelFileError
 from vqcodec.networks.priors.heads import IndexFeatures, logistic_bits, prediction_bits
 from vqcodec.priors.categorical_coding import CategoricalCoding
@@ -238,20 +237,6 @@ def test_real_numbers_are_rounded_under_a_categorical_head():
     targets = np.array([-7.0, -0.4, 0.6, 1.4, 2.51, 99.0])
     decoded = there_and_back(coding, np.zeros((6, 4)), targets)[1]
     assert decoded.tolist() == [0, 0, 1, 1, 3, 3]
-
-
-def test_a_candidate_is_chosen_if_its_bits_outweigh_its_error():
-    coding = CategoricalCoding(make_exp2_table(), 4, bit_weight=0.1)
-    logits = np.tile([0.0, -2 * 256, 0.0, -20 * 256], (3, 1))  # entry 1 costs two bits more than 0
-    entries = np.array([[1, 0, 3, 2]] * 3)
-    errors = np.array([[0, 0.1, 0.0, 9], [0, 0.3, 0.0, 9], [0, 0.3, 0.0, 0.1]])
-    targets = join_candidates(entries, errors)
-    payload, decoded = there_and_back(coding, logits, targets)
-    assert decoded.tolist() == [0, 1, 2]
-    plain = CategoricalCoding(make_exp2_table(), 4)
-    nearest, decoded = there_and_back(plain, logits, targets)
-    assert decoded.tolist() == [1, 1, 1]
-    assert len(payload) <= len(nearest)
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.05, 1.0])

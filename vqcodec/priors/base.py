@@ -19,7 +19,7 @@ from vqcodec.entropy.range_coder import (
 from vqcodec.entropy.tables import FrequencyTables
 
 Indices = NDArray[np.int64]  # [K', F] or [K', h, w]
-Targets = Indices | NDArray[Any]  # or unrounded indices, or candidates (see `entropy.targets`)
+Targets = Indices | NDArray[np.float64]  # or unrounded indices
 Shape = tuple[int, ...]
 Bits = NDArray[np.float64]  # of each index of a segment
 UNKNOWN = -1  # in place of an index that is to be sampled
@@ -64,8 +64,8 @@ class Prior(ABC):
             coders: one per segment. Encoders compress, decoders decompress, samplers sample.
             shapes: of each segment's indices, [K', ...].
             rate: the stream's rate byte.
-            indices: of each segment; encoders need them. They may be targets, from which some
-                priors choose by bits and error, and others take the nearest index.
+            indices: of each segment; encoders need them. They may be targets, in real numbers: a
+                logistic head then chooses indices by bits and error; other heads round.
 
         Raises:
             CorruptStreamError: no indices encode to a decoder's payload.

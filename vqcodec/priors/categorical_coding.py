@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vqcodec.entropy.frequencies import Freqs, bits_of_freqs, freqs_from_exponents
 from vqcodec.entropy.range_coder import Coder
-from vqcodec.entropy.targets import has_candidates, nearest_index
 from vqcodec.errors import ModelFileError
 from vqcodec.priors.integer import Array
 
@@ -21,15 +20,12 @@ OUTPUTS_AT_ONCE = 1 << 22
 class CategoricalCoding:
     """Codes indices of a codebook with a frequency for each entry."""
 
+    bit_weight = 0.0  # entries have no neighbours
     skip_certain = False
     outputs_at_once = OUTPUTS_AT_ONCE  # their order does not depend on it
 
-    def __init__(
-        self, exp2_table: NDArray[np.int64], codebook_size: int, bit_weight: float = 0.0
-    ) -> None:
+    def __init__(self, exp2_table: NDArray[np.int64], codebook_size: int) -> None:
         """Take the stored table of 2 ** (-z / 256).
-
-        A saved bit may cost `bit_weight` of the error of a candidate; 0 chooses the nearest one.
 
         Raises:
             ModelFileError: the table is not valid.
@@ -41,7 +37,6 @@ class CategoricalCoding:
             raise ModelFileError("prior: exponent table that does not fall from 2 ** 32 or less")
         self.exp2_table = exp2_table
         self.codebook_size = codebook_size
-        self.bit_weight = bit_weight
 
     def freqs(self, outputs: Array) -> Freqs:
         """Return frequencies [S, N] of outputs [S, N], logits in 1/256 of a halving."""
@@ -49,10 +44,9 @@ class CategoricalCoding:
         return freqs_from_exponents(exponents, self.exp2_table)
 
     def code(self, coder: Coder, outputs: Array, indices: Array | None) -> NDArray[np.int64]:
-        """Return the indices [S], coded under outputs [S, N]; indices may be targets."""
-        freqs = self.freqs(outputs)
-        known = None if indices is None else self._choose(indices, freqs).astype(np.int32)
-        coded: NDArray[np.int64] = coder.code(freqs, known).astype(np.int64)
+        """Return the indices [S], coded under outputs [S, N]; real numbers are rounded."""
+        known = None if indices is None else self.nearest(indices).astype(np.int32)
+        coded: NDArray[np.int64] = coder.code(self.freqs(outputs), known).astype(np.int64)
         return coded
 
     def code_side_by_side(self, coders: Sequence[Coder], outputs: Array) -> NDArray[np.int64]:
@@ -80,20 +74,8 @@ class CategoricalCoding:
 
     def nearest(self, targets: Array) -> NDArray[np.int64]:
         """Return the indices closest to targets of any shape."""
-        return nearest_index(targets, self.codebook_size)
-
-    def _choose(self, targets: Array, freqs: Freqs) -> NDArray[np.int64]:
-        """Return for each target [S] the candidate with the least sum of error and bits.
-
-        That is entropy-constrained vector quantization (Chou et al. 1989).
-        """
-        if not (self.bit_weight and has_candidates(targets)):
-            return self.nearest(targets)
-        entries = targets["entry"]
-        bits = bits_of_freqs(np.take_along_axis(freqs, entries, axis=1))
-        best = (targets["error"] + self.bit_weight * bits).argmin(axis=1)
-        chosen: NDArray[np.int64] = np.take_along_axis(entries, best[:, None], axis=1)[:, 0]
-        return chosen.astype(np.int64)
+        nearest: NDArray[np.int64] = np.rint(targets).astype(np.int64)
+        return nearest.clip(0, self.codebook_size - 1)
 
     def likeliest(self, outputs: Array) -> NDArray[np.int64]:
         """Return the likeliest indices [...] under outputs [..., N], the first among equals."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,11 @@ class LearntPrior(Prior):
         features: [K or 1, N, E], of each index.
         rate_state: [NUM_RATES, W], the initial state for each rate.
         per_output: O, the numbers that predict one index.
-        bit_weights: by head, the weight of bits against error when indices are chosen from
-            targets. With 0, the nearest index is chosen.
+        bit_weight: the weight of bits against error when indices are chosen; see
+            `LogisticCoding`. With 0, the nearest index is chosen.
     """
 
-    bit_weights: ClassVar[Mapping[str, float]] = {"logistic": 0.0, "categorical": 0.0}
+    bit_weight = 0.0
 
     def __init__(
         self,
@@ -60,14 +60,12 @@ class LearntPrior(Prior):
             self.coding = LogisticCoding(
                 fetch(tensors, "tables", np.uint32),
                 size,
-                self.bit_weights["logistic"],
+                self.bit_weight,
                 skip_certain=isinstance(config, GridPriorConfig) and config.skip_certain,
             )
             num_tables = 1
         else:
-            self.coding = CategoricalCoding(
-                fetch(tensors, "exponents", np.int64), size, self.bit_weights["categorical"]
-            )
+            self.coding = CategoricalCoding(fetch(tensors, "exponents", np.int64), size)
             num_tables = len(codebook_sizes)
         self.per_index, self.per_output = numbers_per_index(config, size)
         features = fetch(tensors, "features", np.int16, (num_tables, size, self.per_index))
@@ -82,8 +80,7 @@ class LearntPrior(Prior):
 
     def choose(self, targets: Sequence[Targets], rate: int) -> list[Indices]:
         """Return the indices that `compress` codes for each segment's targets."""
-        has_choice = self.coding.bit_weight and any(each.dtype.kind != "i" for each in targets)
-        if not (has_choice or self.coding.skip_certain):
+        if not (self.coding.bit_weight or self.coding.skip_certain):
             return [self.coding.nearest(segment) for segment in targets]
         return super().choose(targets, rate)
 

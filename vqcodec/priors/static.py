@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from vqcodec.entropy.frequencies import bits_of_freqs, freqs_from_probabilities, uniform_freqs
 from vqcodec.entropy.range_coder import Coder, SymbolSampler
 from vqcodec.entropy.tables import FrequencyTables
-from vqcodec.entropy.targets import nearest_index
 from vqcodec.errors import ModelFileError
 from vqcodec.priors.base import UNKNOWN, Bits, Indices, Prior, Shape, Targets
 from vqcodec.priors.config import StaticPriorConfig
@@ -39,7 +38,7 @@ class StaticPrior(Prior):
             books = np.arange(shape[0], dtype=np.uint16) % len(self.tables.freqs)
             known = None
             if indices is not None:
-                nearest = nearest_index(indices[number], self.tables.freqs.shape[1])
+                nearest = np.rint(indices[number]).clip(0, self.tables.freqs.shape[1] - 1)
                 known = nearest.reshape(-1).astype(np.int32)
             symbols = coder.code_with_tables(self.tables, books.repeat(count), known)
             coded.append(symbols.astype(np.int64).reshape(shape))

@@ -39,10 +39,11 @@ class Quantizer(ABC):
     def quantize(self, latents: Latents, rate: int) -> Indices:
         """Return the indices [P, K', ...] of the entries nearest to latents [P, D, ...]."""
 
-    def targets(self, latents: Latents, rate: int) -> NDArray[Any]:
-        """Return targets [P, K', ...] from which a prior chooses indices; see `entropy.targets`.
+    def targets(self, latents: Latents, rate: int) -> Indices | NDArray[np.float64]:
+        """Return targets [P, K', ...] from which a prior chooses indices.
 
-        By default they are the indices themselves, which leaves the prior no choice.
+        Targets are unrounded indices, in real numbers. By default they are the indices themselves,
+        which leaves the prior no choice.
         """
         return self.quantize(latents, rate)
 
