@@ -11,6 +11,7 @@ from vqcodec.entropy.frequencies import Freqs, bits_of_freqs, freqs_from_exponen
 from vqcodec.entropy.range_coder import Coder
 from vqcodec.errors import ModelFileError
 from vqcodec.priors.integer import Array
+from vqcodec.priors.side_by_side import in_blocks
 
 # Outputs that become frequencies in one call. Without this limit, memory would grow with the size
 # of the segment times the size of the codebook.
@@ -40,8 +41,15 @@ class CategoricalCoding:
 
     def freqs(self, outputs: Array) -> Freqs:
         """Return frequencies [S, N] of outputs [S, N], logits in 1/256 of a halving."""
-        exponents = (outputs.max(axis=1, keepdims=True) - outputs).astype(np.int64)
-        return freqs_from_exponents(exponents, self.exp2_table)
+        freqs = np.empty(outputs.shape, np.uint32)
+
+        def compute(rows: slice) -> None:
+            part = outputs[rows]
+            exponents = (part.max(axis=1, keepdims=True) - part).astype(np.int64)
+            freqs[rows] = freqs_from_exponents(exponents, self.exp2_table)
+
+        in_blocks(compute, len(outputs), 1)
+        return freqs
 
     def code(self, coder: Coder, outputs: Array, indices: Array | None) -> NDArray[np.int64]:
         """Return the indices [S], coded under outputs [S, N]; real numbers are rounded."""
