@@ -25,13 +25,19 @@ def main() -> None:
     parser.add_argument("model", help="name or file")
     parser.add_argument("output", type=Path, help=".webp, or .ogg for sounds")
     parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--sweeps", type=int, default=0, help="of pictures; see 'vqcodec sample'")
     options = parser.parse_args()
     model = vqcodec.load(options.model)
     if model.modality == "image":
         sheet = Image.new("RGB", (COLUMNS * (SIDE + GAP) - GAP, ROWS * (SIDE + GAP) - GAP), "white")
         for seed in range(COLUMNS * ROWS):
             drawn = model.sample(
-                seed=seed, temperature=options.temperature, quality=10, width=SIDE, height=SIDE
+                seed=seed,
+                temperature=options.temperature,
+                quality=10,
+                width=SIDE,
+                height=SIDE,
+                num_sweeps=options.sweeps,
             )
             assert isinstance(drawn, Picture)
             row, column = divmod(seed, COLUMNS)
