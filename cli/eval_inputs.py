@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,23 @@ Files = dict[str, list[Path]]  # by modality
 
 
 def find_by_modality(sources: Sequence[Path]) -> Files:
-    """Return the files to measure, by modality."""
-    from vqcodec.signals.files import signal_suffixes
+    """Return the files to measure, by modality: by suffix, or by content if it has another one.
+
+    What cannot be opened counts as a picture; `readable_files` says what is wrong.
+    """
+    from vqcodec.signals.files import open_signal, signal_suffixes
+    from vqcodec.signals.picture import Picture
     from vqcodec.signals.sound_files import READ_SUFFIXES
 
-    files = find_files(sources, signal_suffixes())
-    sounds = {path for path in files if path.suffix.lower() in READ_SUFFIXES}
-    return {"image": [path for path in files if path not in sounds], "audio": sorted(sounds)}
+    found: Files = {"image": [], "audio": []}
+    suffixes = signal_suffixes()
+    for path in find_files(sources, suffixes):
+        is_sound = path.suffix.lower() in READ_SUFFIXES
+        if path.suffix.lower() not in suffixes:
+            with suppress(InputError, OSError), path.open("rb") as file:
+                is_sound = not isinstance(open_signal(file, str(path)), Picture)
+        found["audio" if is_sound else "image"].append(path)
+    return found
 
 
 def readable_files(files: Files, reading: ReadOptions, *, skip_bad: bool, quiet: bool) -> Files:

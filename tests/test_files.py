@@ -235,6 +235,13 @@ def test_files_are_found_at_any_depth_and_once(tmp_path):
     assert [str(path.relative_to(tmp_path)) for path in found] == ["a/Y.WAV", "a/b/z.flac", "x.wav"]
 
 
+def test_a_named_file_is_found_whatever_its_suffix(tmp_path):
+    for name in ("x.wav", "x.dat"):
+        (tmp_path / name).write_bytes(b"")
+    found = find_files([tmp_path, tmp_path / "x.dat"], {".wav"})
+    assert [path.name for path in found] == ["x.dat", "x.wav"]
+
+
 def test_files_of_the_current_folder_have_plain_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.wav").write_bytes(b"")

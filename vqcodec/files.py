@@ -135,20 +135,23 @@ def files_below(folder: str | Path) -> Iterator[str]:
 
 
 def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
-    """Return the files with one of the suffixes, sorted; folders are searched recursively.
+    """Return files, sorted: those that are named, and those in folders with one of the suffixes.
 
-    Hidden files and folders in a folder are left out.
+    Folders are searched recursively; hidden files and folders in them are left out.
 
     Raises:
-        InputError: a source does not exist, or no file has such a suffix.
+        InputError: a source does not exist, or there is no such file.
     """
     found: set[Path] = set()
     sources = list(sources)
     for source in sources:
         if not is_file(source) and not is_folder(source):
             raise InputError(f"{source}: no such file or folder")
-        candidates = [source] if is_file(source) else map(Path, files_below(source))
-        found.update(p for p in candidates if p.suffix.lower() in suffixes and is_file(p))
+        if is_file(source):
+            found.add(source)
+            continue
+        below = map(Path, files_below(source))
+        found.update(p for p in below if p.suffix.lower() in suffixes and is_file(p))
     if not found:
         where = ", ".join(map(str, sources)) or "no folder"
         raise InputError(f"{where}: no file ending in {', '.join(sorted(suffixes))}")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,6 +200,21 @@ def test_settings_are_added_in_their_order_and_not_taken_away(vqc, zoo, interrup
 def test_a_run_can_be_resumed_before_it_began(vqc, zoo, photo, tmp_path):
     assert vqc("eval", photo, "-o", "records.jsonl", "--resume").exit_code == 0
     assert len((tmp_path / "records.jsonl").read_text().splitlines()) == 1
+
+
+def test_named_files_are_measured_by_their_content(vqc, zoo, photo, voice, tmp_path):
+    picture, sound = tmp_path / "picture.dat", tmp_path / "sound"
+    picture.write_bytes(photo.read_bytes())
+    sound.write_bytes(voice.read_bytes())
+    outcome = vqc("eval", picture, sound, "-o", "records.jsonl")
+    assert outcome.exit_code == 0
+    lines = (tmp_path / "records.jsonl").read_text().splitlines()
+    found = {Path(json.loads(line)["file"]).name: json.loads(line)["codec"] for line in lines}
+    assert found == {"picture.dat": "image", "sound": "speech"}
+    (tmp_path / "notes.txt").write_text("neither")
+    outcome = vqc("eval", picture, tmp_path / "notes.txt")
+    assert outcome.exit_code == 3
+    assert "notes.txt: neither a sound" in outcome.stderr
 
 
 def test_what_is_not_measured_is_named(vqc, zoo, photo, tmp_path, monkeypatch):
