@@ -43,6 +43,11 @@ def latents_of(shape: tuple[int, ...]) -> np.ndarray:
     return 2 * np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
 
 
+def test_averages_that_never_move_are_refused():
+    with pytest.raises(ConfigError, match=r"quantizer\.decay: 1"):
+        build_quantizer_module({**TABLES["one codebook"], "decay": 1.0})
+
+
 def test_all_kinds_are_tested():
     assert {table["kind"] for table in TABLES.values()} == set(QUANTIZERS)
 

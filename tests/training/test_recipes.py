@@ -48,6 +48,7 @@ def test_the_recipes_of_these_tests_are_read(text):
         ("batch_size = 2", "prior_learning_rate = -1", "schedule.prior_learning_rate: -1.0"),
         ("batch_size = 2", "final_fraction = 2", "schedule.final_fraction: 2.0 is not 0 … 1"),
         ("average_decay = 0.9", "average_decay = 1.5", "schedule.average_decay: 1.5"),
+        ("average_decay = 0.9", "average_decay = 1.0", "schedule.average_decay: 1.0"),
         ("batch_size = 2", "decay_fraction = 0", "schedule.decay_fraction: 0.0 is not more than 0"),
         ("batch_size = 2", "decay_fraction = 2", "schedule.decay_fraction: 2.0 is not 0 … 1"),
         ("warmup_steps = 2", "warmup_steps = -2", "schedule.warmup_steps: -2"),

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from vqcodec.config import check_least, check_positive, check_range
+from vqcodec.config import check_least, check_positive, check_range, check_share
 from vqcodec.errors import ConfigError
 
 LARGEST_CODEBOOK = 4096
@@ -103,7 +103,8 @@ class ResidualConfig:
         check_range(self, "quantizer", 1, 64, "num_codebooks")
         check_range(self, "quantizer", 2, 4096, "codebook_size")
         check_range(self, "quantizer", 1, 4096, "dim")
-        check_range(self, "quantizer", 0, 1, "decay", "full_share")
+        check_range(self, "quantizer", 0, 1, "full_share")
+        check_share(self, "quantizer", "decay")  # with 1, entries would never move
         check_least(self, "quantizer", 0, "commitment")
 
     @property

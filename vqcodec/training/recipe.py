@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vqcodec.config import build_config, check_least, check_positive, check_range
+from vqcodec.config import build_config, check_least, check_positive, check_range, check_share
 from vqcodec.errors import ConfigError
 from vqcodec.files import is_file
 
@@ -31,7 +31,8 @@ class ScheduleConfig:
     def __post_init__(self) -> None:
         check_least(self, "schedule", 1, "steps", "batch_size")
         check_positive(self, "schedule", "learning_rate", "prior_learning_rate", "gradient_limit")
-        check_range(self, "schedule", 0, 1, "final_fraction", "average_decay")
+        check_range(self, "schedule", 0, 1, "final_fraction")
+        check_share(self, "schedule", "average_decay")  # with 1, averages would never move
         check_least(self, "schedule", 0, "warmup_steps")
         if self.decay_fraction is not None:
             check_positive(self, "schedule", "decay_fraction")
