@@ -26,11 +26,10 @@ from vqcodec.priors.grid import GridPrior
 from vqcodec.priors.learnt import LearntPrior
 from vqcodec.priors.logistic_coding import LogisticCoding
 from vqcodec.rate import bits_per_pixel, bits_per_second
-from vqcodec.signals import picture_files as image
-from vqcodec.signals import sound_files as audio
 from vqcodec.signals.files import Signal, read_signal
 from vqcodec.signals.picture import Picture, psnr
 from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.suffixes import PICTURE_FORMATS, SOUND_FORMATS
 from vqcodec.training.export import save_model
 from vqcodec.training.frozen_prior import freeze_prior
 from vqcodec.training.trained_run import TrainedRun, load_run
@@ -135,8 +134,8 @@ def main() -> None:
     parser.add_argument("--lattice", type=Path, required=True, help="the same with a lattice")
     parser.add_argument("--quality", default=QUALITIES)
     options = parser.parse_args()
-    media = image if options.kind == "pictures" else audio
-    files = find_files([options.folder], media.SUFFIXES)
+    formats = PICTURE_FORMATS if options.kind == "pictures" else SOUND_FORMATS
+    files = find_files([options.folder], formats)
     qualities = [float(quality) for quality in options.quality.split(",")]
     curves = [
         curve_of(name, model, files, qualities)

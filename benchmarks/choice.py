@@ -25,9 +25,10 @@ from vqcodec.errors import InputError
 from vqcodec.files import find_files
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound import AudioClip
-from vqcodec.signals.sound_files import SUFFIXES, read_clip
+from vqcodec.signals.sound_files import read_clip
 from vqcodec.signals.speech_detection import NAMES, judge
 from vqcodec.signals.speech_measures import RATE, SHORTEST_S, measures_of
+from vqcodec.signals.suffixes import SOUND_FORMATS
 
 SUNG, SUNG_SHARE = "sung voices", 1.5
 LONGEST_S = 10.0
@@ -109,7 +110,7 @@ def measure(
         *((each, False) for each in others),
     ]:
         own = []
-        for path in find_files([folder], set(SUFFIXES)):
+        for path in find_files([folder], set(SOUND_FORMATS)):
             clip = read_clip(path)
             if vary:
                 clip = _cut(clip, LONGEST_S, rng)
@@ -148,7 +149,7 @@ def _fold(path: Path) -> int:
 
 
 def _some_files(folder: Path, rng: random.Random, most: int) -> list[Path]:
-    paths = sorted(find_files([folder], set(SUFFIXES)))
+    paths = sorted(find_files([folder], set(SOUND_FORMATS)))
     return rng.sample(paths, min(most, len(paths)))
 
 

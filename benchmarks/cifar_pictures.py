@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vqcodec.errors import InputError, UsageError
 from vqcodec.files import find_files
-from vqcodec.signals.picture_files import SUFFIXES
+from vqcodec.signals.suffixes import PICTURE_FORMATS
 
 SIDE, CHANNELS = 32, 3
 NUM_DIMS = SIDE * SIDE * CHANNELS
@@ -59,7 +59,7 @@ class Pictures:
         Raises:
             UsageError: there are too few files.
         """
-        files = find_files([folder], frozenset({*SUFFIXES, ".bin", ".webp"}))
+        files = find_files([folder], frozenset({*PICTURE_FORMATS, ".bin", ".webp"}))
         tests = [path for path in files if path.name == "test_batch.bin"]
         if not tests:
             order = np.random.default_rng(0).permutation(len(files))

@@ -15,7 +15,7 @@ from vqcodec.evaluation.journal import Journal, key_of_record, keys_of_tasks, re
 from vqcodec.evaluation.record import mean_records
 from vqcodec.evaluation.run import Task, highest_rate, measure_all
 from vqcodec.files import find_files
-from vqcodec.signals.sound_files import SUFFIXES
+from vqcodec.signals.suffixes import SOUND_FORMATS
 
 REFERENCE = "opus"
 METRICS = ("visqol_audio",)
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--name", default="peers")
     options = parser.parse_args()
 
-    paths = sorted(find_files([options.folder], set(SUFFIXES)))
+    paths = sorted(find_files([options.folder], set(SOUND_FORMATS)))
     sample_rate = highest_rate(paths)
     codecs, tasks = [], []
     for words in options.codecs:

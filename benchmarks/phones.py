@@ -29,7 +29,8 @@ from vqcodec.errors import UsageError
 from vqcodec.files import find_files
 from vqcodec.modalities.audio.modality import AudioModality
 from vqcodec.quantizers.residual import ResidualQuantizer
-from vqcodec.signals.sound_files import SUFFIXES, read_clip
+from vqcodec.signals.sound_files import read_clip
+from vqcodec.signals.suffixes import SOUND_FORMATS
 
 NOT_COUNTED = -1  # in place of a phone
 TRAINING_FILES = 60
@@ -203,9 +204,9 @@ def main() -> None:
     if model.modality != "audio" or not isinstance(model.parts.quantizer, ResidualQuantizer):
         raise UsageError(f"{model.name}: not a model for sounds with codebooks")
     size = model.parts.quantizer.codebook_sizes[0]
-    training = find_files([options.training], SUFFIXES)
+    training = find_files([options.training], SOUND_FORMATS)
     training = training[:: max(1, len(training) // TRAINING_FILES)][:TRAINING_FILES]
-    held_out = find_files([options.held_out], SUFFIXES)
+    held_out = find_files([options.held_out], SOUND_FORMATS)
     if common := speakers_of(training) & speakers_of(held_out):
         raise UsageError(f"speakers {', '.join(sorted(common))} are in both folders")
 

@@ -26,7 +26,8 @@ from vqcodec.evaluation.picture_baselines import PillowCodec
 from vqcodec.files import find_files
 from vqcodec.rate import bits_per_pixel
 from vqcodec.signals.picture import psnr
-from vqcodec.signals.picture_files import SUFFIXES, read_picture
+from vqcodec.signals.picture_files import read_picture
+from vqcodec.signals.suffixes import PICTURE_FORMATS
 
 FORMATS = ("JPEG", "WEBP")
 QUALITIES = tuple(range(5, 100, 5))
@@ -141,7 +142,7 @@ def main() -> None:
             compare(codec, RECORDED, curve, published[codec]) for codec, curve in curves.items()
         ]
     if options.pictures:
-        files = find_files([options.pictures], SUFFIXES)
+        files = find_files([options.pictures], PICTURE_FORMATS)
         figures["n"] = len(files)
         for codec in (PillowCodec(format, {}) for format in FORMATS):
             curve = measured_curve(codec, files)

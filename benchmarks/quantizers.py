@@ -24,7 +24,7 @@ from vqcodec.files import find_files
 from vqcodec.rate import bits_per_pixel
 from vqcodec.signals.files import read_signal
 from vqcodec.signals.picture import Picture, psnr
-from vqcodec.signals.picture_files import SUFFIXES
+from vqcodec.signals.suffixes import PICTURE_FORMATS
 from vqcodec.training.autoencoder import TrainingOptions, train_autoencoder
 from vqcodec.training.commands import export_model, train_prior
 
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of each training; default: the recipe's")
     parser.add_argument("--prior-steps", type=int, help="default: the recipe's")
     options = parser.parse_args()
-    files = find_files([options.pictures], SUFFIXES)[:: options.every]
+    files = find_files([options.pictures], PICTURE_FORMATS)[:: options.every]
     pictures = [signal for signal in map(read_signal, files) if isinstance(signal, Picture)]
     found: dict[str, Any] = {}
     curves = {}

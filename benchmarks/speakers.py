@@ -28,7 +28,8 @@ from vqcodec.evaluation.metrics.speech import stoi
 from vqcodec.files import find_files
 from vqcodec.rate import bits_per_second
 from vqcodec.signals.sound import AudioClip
-from vqcodec.signals.sound_files import SUFFIXES, read_clip
+from vqcodec.signals.sound_files import read_clip
+from vqcodec.signals.suffixes import SOUND_FORMATS
 
 SAMPLE_RATE = 16_000  # Hz
 Halves = tuple[AudioClip, AudioClip]
@@ -147,7 +148,7 @@ def main() -> None:
     parser.add_argument("--name", default="speakers", help="of the result")
     options = parser.parse_args()
     model = vqcodec.load(options.model)
-    files = find_files([options.folder], SUFFIXES)
+    files = find_files([options.folder], SOUND_FORMATS)
     if options.recordings is not None:
         files = files[:: max(1, len(files) // options.recordings)][: options.recordings]
     recordings = [halves_of(path) for path in files]

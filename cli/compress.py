@@ -160,9 +160,9 @@ def _suffixes(inputs: Sequence[str]) -> Collection[str]:
     """Return what names of sounds and pictures end in; it matters only if there is a folder."""
     if all(name == STDIO or is_file(name) for name in inputs):
         return ()
-    from vqcodec.signals.files import signal_suffixes
+    from vqcodec.signals.suffixes import SIGNAL_SUFFIXES
 
-    return signal_suffixes()
+    return SIGNAL_SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,13 +229,14 @@ class _Compression:
 
     def _check_options(self, signal: LazySignal, limit_bytes: int | None) -> None:
         """Refuse options for the other kind of signal, and limits that its profile exceeds."""
-        from vqcodec.signals.icc_profiles import refuse_huge_profile
         from vqcodec.signals.picture import Picture
 
         if isinstance(signal, Picture):
             if self.stereo:
                 raise UsageError("--stereo is for sounds")
             if limit_bytes is not None:
+                from vqcodec.signals.icc_profiles import refuse_huge_profile
+
                 refuse_huge_profile(signal.icc_profile, limit_bytes)
         elif self.progressive:
             raise UsageError("--progressive is for pictures")
@@ -281,13 +282,13 @@ def _with_remedy(notes: Sequence[Note]) -> Iterator[Note]:
 def _notes_of_result(size_bytes: int, input_bytes: int, target: str) -> Iterator[Note]:
     """Yield what a user should know of a stream beside its input."""
     from vqcodec.notes import Note, NoteCode
-    from vqcodec.signals.files import signal_suffixes
+    from vqcodec.signals.suffixes import SIGNAL_SUFFIXES
 
     if size_bytes > input_bytes:
         text = f"the stream is larger than the input: {size_bytes} bytes, not {input_bytes}"
         yield Note(NoteCode.LARGER, text)
     suffix = Path(target).suffix.lower()
-    if target != STDIO and suffix in signal_suffixes():
+    if target != STDIO and suffix in SIGNAL_SUFFIXES:
         yield Note(NoteCode.MISNAMED, f"{target} is a stream, though its name ends in {suffix}")
 
 

@@ -101,8 +101,8 @@ def evaluate_folders(
     from vqcodec.evaluation.record import mean_records
     from vqcodec.evaluation.table import build_summary
     from vqcodec.pool import default_jobs
-    from vqcodec.signals.files import signal_suffixes
     from vqcodec.signals.options import ReadOptions
+    from vqcodec.signals.suffixes import SIGNAL_SUFFIXES
 
     require_cpu(ray, device)
     qualities = _parse_qualities(quality)
@@ -113,7 +113,7 @@ def evaluate_folders(
         raise UsageError(
             "--ray: other machines do not have the copies of URLs; name shared folders"
         )
-    copies = LocalCopies(sources, signal_suffixes())
+    copies = LocalCopies(sources, SIGNAL_SUFFIXES)
     files = readable_files(find_by_modality(copies.paths), reading, skip_bad=skip_bad, quiet=quiet)
     missing += _missing_metrics(files, quiet=quiet)
     models = _models(model, files, device, reading, quiet=quiet)

@@ -24,15 +24,14 @@ def find_by_modality(sources: Sequence[Path]) -> Files:
 
     What cannot be opened counts as a picture; `readable_files` says what is wrong.
     """
-    from vqcodec.signals.files import open_signal, signal_suffixes
+    from vqcodec.signals.files import open_signal
     from vqcodec.signals.picture import Picture
-    from vqcodec.signals.sound_files import READ_SUFFIXES
+    from vqcodec.signals.suffixes import SIGNAL_SUFFIXES, SOUND_SUFFIXES
 
     found: Files = {"image": [], "audio": []}
-    suffixes = signal_suffixes()
-    for path in find_files(sources, suffixes):
-        is_sound = path.suffix.lower() in READ_SUFFIXES
-        if path.suffix.lower() not in suffixes:
+    for path in find_files(sources, SIGNAL_SUFFIXES):
+        is_sound = path.suffix.lower() in SOUND_SUFFIXES
+        if path.suffix.lower() not in SIGNAL_SUFFIXES:
             with suppress(InputError, OSError), path.open("rb") as file:
                 is_sound = not isinstance(open_signal(file, str(path)), Picture)
         found["audio" if is_sound else "image"].append(path)

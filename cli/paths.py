@@ -101,19 +101,18 @@ def choose_format(modality: str, named: str | None, file_format: str | None) -> 
     Raises:
         UsageError: the modality has no such format.
     """
-    if modality == "audio":
-        from vqcodec.signals.sound_files import SUFFIXES
-    else:
-        from vqcodec.signals.picture_files import SUFFIXES
+    from vqcodec.signals.suffixes import PICTURE_FORMATS, SOUND_FORMATS
+
+    formats = SOUND_FORMATS if modality == "audio" else PICTURE_FORMATS
     if file_format is not None:
         suffix = f".{file_format.lower().removeprefix('.')}"
     else:
-        suffix = Path(named).suffix.lower() if named else next(iter(SUFFIXES))
-    if suffix not in SUFFIXES:
+        suffix = Path(named).suffix.lower() if named else next(iter(formats))
+    if suffix not in formats:
         kind = "a sound" if modality == "audio" else "a picture"
         wanted = f"--format {file_format}" if file_format is not None else named
-        raise UsageError(f"{wanted}: {kind} is written as {', '.join(SUFFIXES)}")
-    return suffix, SUFFIXES[suffix]
+        raise UsageError(f"{wanted}: {kind} is written as {', '.join(formats)}")
+    return suffix, formats[suffix]
 
 
 class Kind(Enum):

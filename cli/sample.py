@@ -163,9 +163,9 @@ def _model_for(
 
 
 def _names_a_sound(output: str, file_format: str | None) -> bool:
-    from vqcodec.signals.sound_files import SUFFIXES
+    from vqcodec.signals.suffixes import SOUND_FORMATS
 
-    return (f".{file_format}" if file_format else Path(output).suffix).lower() in SUFFIXES
+    return (f".{file_format}" if file_format else Path(output).suffix).lower() in SOUND_FORMATS
 
 
 def _size(

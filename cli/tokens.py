@@ -82,7 +82,7 @@ def tokens(
     models such as `audio` keep two.
     `vqcodec.tokens` reads shards in Python.
     """
-    from vqcodec.signals.files import signal_suffixes
+    from vqcodec.signals.suffixes import SIGNAL_SUFFIXES
     from vqcodec.tokens.parquet import require_pyarrow
     from vqcodec.tokens.shards import plan_shards
 
@@ -91,7 +91,7 @@ def tokens(
         raise UsageError("--resume: keeps what -f overwrites; use one of them")
     if STDIO in inputs:
         raise UsageError("-: tokens are made of files and folders, not of stdin")
-    found = find_sources(inputs, signal_suffixes(), left_out=None)
+    found = find_sources(inputs, SIGNAL_SUFFIXES, left_out=None)
     files = [(source.name, _entry_name(source)) for source in found.sources]
     shards = plan_shards(files, output, files_per_shard)
     if output.endswith(".parquet"):

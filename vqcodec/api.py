@@ -83,20 +83,20 @@ def write(path: PathLike, signal: SignalLike, *, sample_rate: int | None = None)
         UsageError: no format for the signal has this suffix, or `signal` has a wrong type.
         OutputError: the format cannot hold the signal, or the file cannot be written.
     """
-    from vqcodec.signals import picture_files, sound_files
     from vqcodec.signals.files import write_signal
     from vqcodec.signals.picture import Picture
+    from vqcodec.signals.suffixes import PICTURE_FORMATS, SOUND_FORMATS
 
     name = name_of(path)
     target = Path(name)
     with signal_of(signal, sample_rate) as found:
         is_picture = isinstance(found, Picture)
-        suffixes = picture_files.SUFFIXES if is_picture else sound_files.SUFFIXES
-        if target.suffix.lower() not in suffixes:
+        formats = PICTURE_FORMATS if is_picture else SOUND_FORMATS
+        if target.suffix.lower() not in formats:
             kind = "picture" if is_picture else "sound"
-            raise UsageError(f"{target}: a {kind} is written as {', '.join(suffixes)}")
+            raise UsageError(f"{target}: a {kind} is written as {', '.join(formats)}")
         with _writing(name) as file:
-            write_signal(found, file, suffixes[target.suffix.lower()])
+            write_signal(found, file, formats[target.suffix.lower()])
 
 
 def _writing(name: str) -> AbstractContextManager[BinaryIO]:

@@ -172,6 +172,29 @@ def test_quick_commands_import_nothing_heavy(tmp_path, arguments):
     assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("sample", "others"), [("tulips.png", "soundfile"), ("guitar.flac", "PIL")]
+)
+def test_commands_do_not_import_the_readers_of_the_other_kind(tmp_path, sample, others):
+    source = Path(__file__).parents[2] / "assets" / "samples" / sample
+    stream = tmp_path / "file.vqc"
+    script = (
+        "import sys; from vqcodec.cli.main import main\n"
+        f"HEAVY = {{{others!r}, 'numpy.random', 'torch', 'rich'}}\n"
+        "try: main()\n"
+        "finally: print(*sorted(HEAVY & set(sys.modules)), file=sys.stderr)"
+    )
+    back = tmp_path / f"back{source.suffix}"
+    for arguments in (["compress", source, "-o", stream], ["decompress", stream, "-o", back]):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments, "-q"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.strip()) == (0, ""), arguments[0]
+
+
 def test_the_folder_runs_as_a_program_in_a_checkout():
     root = Path(__file__).parents[2]
     done = subprocess.run(

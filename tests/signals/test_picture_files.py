@@ -10,7 +10,6 @@ from PIL import Image, ImageCms, ImageOps
 from vqcodec.errors import CorruptStreamError, InputError, OutputError, UsageError
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import (
-    SUFFIXES,
     decode_alpha,
     encode_alpha,
     is_picture,
@@ -18,6 +17,7 @@ from vqcodec.signals.picture_files import (
     read_picture,
     write_picture,
 )
+from vqcodec.signals.suffixes import PICTURE_FORMATS
 
 LOSSLESS = ["PNG", "WEBP", "TIFF", "BMP", "PPM"]
 
@@ -302,7 +302,7 @@ def test_options_replace_the_usual_ones():
 
 def test_every_suffix_has_a_format_that_pillow_writes():
     Image.init()
-    assert set(SUFFIXES.values()) <= set(Image.SAVE)
+    assert set(PICTURE_FORMATS.values()) <= set(Image.SAVE)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (17, 31)])

@@ -10,12 +10,12 @@ from vqcodec.signals import sound_files as media
 from vqcodec.signals.resampling import resample, to_length
 from vqcodec.signals.sound import AudioClip
 from vqcodec.signals.sound_files import (
-    SUFFIXES,
     AudioFile,
     least_bytes,
     read_clip,
     write_clip,
 )
+from vqcodec.signals.suffixes import SOUND_FORMATS
 
 
 def noise_clip(num_samples, num_channels=1, sample_rate=16_000, seed=0):
@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_written_is_an_output_error(tmp_path):
 
 
 def test_every_suffix_has_a_format_that_libsndfile_writes():
-    assert set(SUFFIXES.values()) <= set(soundfile.available_formats())
+    assert set(SOUND_FORMATS.values()) <= set(soundfile.available_formats())
 
 
 @pytest.mark.parametrize("num_samples", [0, 1, 7, 441, 8001])

@@ -4,6 +4,8 @@ A prior is one loop over `Coder.code`. The coder decides the result: a `SymbolEn
 `SymbolDecoder` decompresses, a `SymbolSampler` samples. docs/FORMAT.md defines the payload.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 

@@ -17,6 +17,7 @@ from vqcodec.notes import Note
 from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip, Sound
+from vqcodec.signals.suffixes import PICTURE_FORMATS, SOUND_FORMATS
 from vqcodec.signals.views import FileView, length_of
 
 Signal: TypeAlias = Picture | AudioClip
@@ -111,22 +112,14 @@ def _open(file: BinaryIO, name: str, options: ReadOptions) -> LazySignal:
     try:
         return audio.AudioFile(file, name, options)
     except NotASoundError as error:
-        if suffix in audio.SUFFIXES:
+        if suffix in SOUND_FORMATS:
             raise
-        if suffix in image.SUFFIXES:
+        if suffix in PICTURE_FORMATS:
             return image.read_picture(file, name, options=options)  # says what is wrong
         raise InputError(
-            f"{name}: neither a sound ({_names(audio.SUFFIXES)}, …) "
-            f"nor a picture ({_names(image.SUFFIXES)}, …)"
+            f"{name}: neither a sound ({', '.join(SOUND_FORMATS)}, …) "
+            f"nor a picture ({', '.join(PICTURE_FORMATS)}, …)"
         ) from error
-
-
-def signal_suffixes() -> tuple[str, ...]:
-    """Return what names of sounds and pictures in folders end in; other files are left out."""
-    from vqcodec.signals import picture_files as image
-    from vqcodec.signals import sound_files as audio
-
-    return (*image.READ_SUFFIXES, *audio.READ_SUFFIXES)
 
 
 def notes_of(signal: LazySignal) -> tuple[Note, ...]:
@@ -184,7 +177,3 @@ def least_bytes(signal: LazySignal, format: str) -> int:
     from vqcodec.signals import sound_files as audio
 
     return audio.least_bytes(signal, format)
-
-
-def _names(suffixes: dict[str, str]) -> str:
-    return ", ".join(suffixes)

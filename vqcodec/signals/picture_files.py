@@ -17,9 +17,9 @@ from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_opening import is_picture, pillow_settings
 from vqcodec.signals.picture_pixels import DAMAGE
 from vqcodec.signals.picture_reading import picture_of_image, read_picture
+from vqcodec.signals.suffixes import PICTURE_FORMATS
 
 __all__ = [
-    "SUFFIXES",
     "decode_alpha",
     "encode_alpha",
     "is_picture",
@@ -29,20 +29,6 @@ __all__ = [
     "write_picture",
 ]
 
-# Formats to write, by file name. Reading decides by content: see `picture_opening`.
-SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".avif": "AVIF",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-    ".ppm": "PPM",
-    ".pgm": "PPM",
-}
-READ_SUFFIXES = (*SUFFIXES, ".gif", ".jfif", ".jp2")  # of files in folders
 # A decoded picture has passed one lossy codec: the loss of a second should be invisible.
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "PNG": {"compress_level": 2},  # a third of the time of the default, for 2 % more bytes
@@ -63,7 +49,7 @@ _WITHOUT_PROFILE = {"BMP", "PPM"}
 def write_picture(
     picture: Picture, file: BinaryIO, format: str, options: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a picture in one of the formats of `SUFFIXES`, with its profile if there is room.
+    """Write a picture in one of `PICTURE_FORMATS`, with its profile if there is room.
 
     16 bits are kept for grey without transparency in PNG, TIFF and PGM, and rounded to 8 elsewhere.
 
@@ -77,7 +63,7 @@ def write_picture(
         UsageError: the format is unknown, or cannot hold transparency and the picture has some.
         OutputError: the format cannot hold this picture, or the file cannot be written.
     """
-    if format not in SUFFIXES.values():
+    if format not in PICTURE_FORMATS.values():
         raise UsageError(f"{format}: pictures are written as {', '.join(_format_names())}")
     if picture.alpha is not None and format not in _WITH_ALPHA:
         names = ", ".join(sorted(_WITH_ALPHA))
@@ -145,7 +131,7 @@ def decode_alpha(data: bytes, width: int, height: int) -> NDArray[np.uint8]:
 
 
 def _format_names() -> list[str]:
-    return sorted(set(SUFFIXES.values()))
+    return sorted(set(PICTURE_FORMATS.values()))
 
 
 def _to_image(picture: Picture, format: str) -> Image.Image:

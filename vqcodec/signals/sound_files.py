@@ -21,16 +21,6 @@ from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform, checked_blo
 from vqcodec.signals.sound_formats import open_sound
 from vqcodec.signals.sound_tags import build_id3, joined
 
-# Formats to write, by file name. Reading decides by content: see `sound_formats`.
-SUFFIXES = {
-    ".wav": "WAV",
-    ".flac": "FLAC",
-    ".ogg": "OGG",
-    ".mp3": "MP3",
-    ".aif": "AIFF",
-    ".aiff": "AIFF",
-}
-READ_SUFFIXES = (*SUFFIXES, ".opus", ".oga", ".au", ".caf", ".aifc")  # of files in folders
 _SUBTYPES = {
     "WAV": "PCM_16",
     "FLAC": "PCM_16",
@@ -193,7 +183,7 @@ def read_clip(
 
 
 def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
-    """Write a sound in one of the formats of `SUFFIXES`, with 16 bits if it is lossless.
+    """Write a sound in one of `SOUND_FORMATS`, with 16 bits if it is lossless.
 
     Args:
         clip: what to write, block by block; samples beyond -1 … 1 are clipped.

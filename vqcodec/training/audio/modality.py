@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vqcodec.config import build_config
 from vqcodec.modalities.audio.modality import AudioModality
-from vqcodec.signals.sound_files import READ_SUFFIXES
+from vqcodec.signals.suffixes import SOUND_SUFFIXES
 from vqcodec.training.audio.dataset import AudioDataConfig, AudioExcerpts
 from vqcodec.training.audio.envelopes import envelope_mismatch
 from vqcodec.training.audio.losses import compressed_spectral_loss, signal_to_noise_db
@@ -38,7 +38,7 @@ EXCERPT_S = 6.0  # of a held-out file
 class AudioTraining(TrainingModality):
     """Excerpts of recordings, and the distortion between two sounds."""
 
-    suffixes = READ_SUFFIXES
+    suffixes = SOUND_SUFFIXES
 
     def __init__(self, modality: AudioModality) -> None:
         self.modality, self.sample_rate = modality, modality.config.sample_rate

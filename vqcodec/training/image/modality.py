@@ -14,7 +14,8 @@ from torch.nn import functional
 from vqcodec.config import build_config
 from vqcodec.modalities.image.modality import ImageModality, image_array
 from vqcodec.signals.picture import Picture
-from vqcodec.signals.picture_files import READ_SUFFIXES, read_picture
+from vqcodec.signals.picture_files import read_picture
+from vqcodec.signals.suffixes import PICTURE_SUFFIXES
 from vqcodec.training.image.dataset import ImageCrops, ImageDataConfig
 from vqcodec.training.inputs import InputReader
 from vqcodec.training.modality import Dataset, TrainingModality
@@ -27,7 +28,7 @@ LARGEST_EXCERPT = 512  # pixels each way, of a held-out picture
 class ImageTraining(TrainingModality):
     """Crops of pictures, and the distortion between two pictures."""
 
-    suffixes = READ_SUFFIXES
+    suffixes = PICTURE_SUFFIXES
     distortions = ("default", "ms_ssim")
 
     def __init__(self, modality: ImageModality) -> None:
