@@ -297,6 +297,11 @@ def dither_matrix(period: int) -> Ints:
     return matrix
 
 
+def period_of(model: ModelFile, number: int) -> int:
+    period: int = model.prior.get("period", 2)
+    return period if number else model.prior.get("first_period", period)
+
+
 def groups_in_use(model: ModelFile, num_codebooks: int) -> list[tuple[int, int, int]]:
     """The first codebook, the size and the codebooks in use of every group."""
     groups, first = [], 0
@@ -342,8 +347,6 @@ def decode_grid(
     """The indices from a decoder per group; groups without one get the likeliest indices."""
     num_codebooks, height, width = shape
     indices = np.full(shape, (model.codebook_size - 1) // 2, np.int64)
-    period = model.prior.get("period", 2)
-    phases = dither_matrix(period)
     num_exact, is_plane, starts = 0, model.prior["kind"] == "plane", [0]
     if is_plane:
         num_exact, starts = model.prior.get("num_exact", 1), model.prior.get("starts", [0])
@@ -358,6 +361,8 @@ def decode_grid(
         num_columns = decoders[0].coder.decode(equal_freqs(width + 1))
     for number, (first, size, used) in enumerate(groups):
         prefix = f"groups.{number}"
+        period = period_of(model, number)
+        phases = dither_matrix(period)
         context, trunk, hidden, head = (
             Layer(model, f"{prefix}.{part}") for part in ("context", "trunk", "hidden", "head")
         )

@@ -100,6 +100,15 @@ MODELS = {
         period=1,
         skip_certain=True,
     ),
+    "grid with another first group": image_tables(
+        LATTICE,
+        kind="grid",
+        groups=[3, 4, 5],
+        width=16,
+        skip_certain=True,
+        first_period=4,
+        first_kernel_size=5,
+    ),
     "picture histogram": image_tables(LATTICE, kind="histogram"),
     "frames logistic": audio_tables(
         LATTICE, kind="frames", head="logistic", groups=[4, 8], width=16, dilations=[1, 3]
@@ -275,6 +284,6 @@ def test_the_documented_defaults_match_the_code():
                 listed = listed.lower() if isinstance(known, bool) else listed
                 assert value.strip('"') == listed, (table, key)
             else:
-                assert fields[key].default is dataclasses.MISSING or key == "dim"
+                assert fields[key].default in (dataclasses.MISSING, None) or key == "dim"
             checked += 1
     assert checked == 18

@@ -17,8 +17,7 @@ NUM_FEATURES = 6
 
 def make_predictor(period: int, kernel_size: int) -> GroupPredictor:
     torch.manual_seed(period)
-    config = GridPriorConfig(groups=(3,), period=period, kernel_size=kernel_size, width=8)
-    predictor = GroupPredictor(config, NUM_FEATURES, 4)
+    predictor = GroupPredictor(8, period, kernel_size, NUM_FEATURES, 4)
     torch.nn.init.normal_(predictor.phase_bias)
     return predictor
 

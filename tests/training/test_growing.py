@@ -21,6 +21,10 @@ WIDER = {
         "coarse_units = 1", "coarse_units = 3"
     ),
     "prior width": IMAGE.replace("groups = [4, 8]\nwidth = 8", "groups = [4, 8]\nwidth = 12"),
+    "more phases": IMAGE.replace(
+        "groups = [4, 8]\nwidth = 8",
+        "groups = [4, 8]\nwidth = 8\nfirst_period = 4\nfirst_kernel_size = 5",
+    ),
     "gates": IMAGE.replace("coarse_units = 1", "coarse_units = 1\ngated = true"),
 }
 MORE_LATENTS = IMAGE.replace("dim = 12", "dim = 30").replace("[4, 8]", "[4, 8, 18]")

@@ -39,6 +39,8 @@ class GridPriorConfig:
     width: int = 128
     embedding_dim: int = 16  # of a categorical index; a logistic one has two fixed features
     skip_certain: bool = False  # whether certain indices and unused groups are not coded
+    first_period: int | None = None  # of the first group, where the others have `period`
+    first_kernel_size: int | None = None  # of the first group, likewise
 
     def __post_init__(self) -> None:
         _check_groups(self)
@@ -49,19 +51,35 @@ class GridPriorConfig:
                 f"prior.skip_certain: there are {len(self.groups)} groups, "
                 f"but {MOST_COUNTED_GROUPS} is the most"
             )
-        if self.period not in (1, 2, 4, 8):
-            raise ConfigError(f"prior.period: {self.period} is not 1, 2, 4 or 8")
-        if self.kernel_size not in (1, 3, 5, 7, 9):
-            raise ConfigError(f"prior.kernel_size: {self.kernel_size} is not 1, 3, 5, 7 or 9")
+        for prefix, number in (("", 1), ("first_", 0)):
+            if self.period_of(number) not in (1, 2, 4, 8):
+                raise ConfigError(
+                    f"prior.{prefix}period: {self.period_of(number)} is not 1, 2, 4 or 8"
+                )
+            if self.kernel_size_of(number) not in (1, 3, 5, 7, 9):
+                raise ConfigError(
+                    f"prior.{prefix}kernel_size: {self.kernel_size_of(number)} is not "
+                    "1, 3, 5, 7 or 9"
+                )
+
+    def period_of(self, number: int) -> int:
+        """Return the period of a group's phases."""
+        return self.period if number or self.first_period is None else self.first_period
+
+    def kernel_size_of(self, number: int) -> int:
+        """Return the size of the context within a group."""
+        own = None if number else self.first_kernel_size
+        return self.kernel_size if own is None else own
 
     def num_weights(self, per_index: int, per_output: int) -> int:
         """Return how many weights the prior has, for E features and O outputs of an index."""
-        taps, width = (self.period * self.kernel_size) ** 2, self.width
+        width = self.width
         square = width * width
-        return sum(
-            size * width * (taps * per_index + 9 * per_index + per_output) + 12 * square
-            for size in self.groups
-        )
+        total = 0
+        for number, size in enumerate(self.groups):
+            taps = (self.period_of(number) * self.kernel_size_of(number)) ** 2
+            total += size * width * (taps * per_index + 9 * per_index + per_output) + 12 * square
+        return total
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from vqcodec.priors.grid_layers import GridGroup
 from vqcodec.priors.integer import Array, Tensors
 from vqcodec.priors.learnt import LearntPrior
 from vqcodec.priors.logistic_coding import LogisticCoding
-from vqcodec.priors.order import known_taps, phase_places
+from vqcodec.priors.order import phase_places
 from vqcodec.priors.side_by_side import in_threads, single_threaded
 
 Place = tuple[slice, slice, slice | Array]  # codebooks, rows and columns of indices [K, h, w]
@@ -55,13 +55,14 @@ class GridPrior(LearntPrior):
         super().__init__(config, codebook_sizes, tensors, dtype)
         self.config = config
         self.zero = codebook_sizes[0] // 2  # the index that stands for zero
-        self.taps = known_taps(config.period, config.kernel_size)
         self.groups = []
         for number, size in enumerate(config.groups):
+            period, kernel_size = config.period_of(number), config.kernel_size_of(number)
             sizes = (config.width, size * self.per_index, size * self.per_output)
             last = number + 1 == len(config.groups)
-            group = GridGroup(tensors, f"groups.{number}", dtype, self.taps.shape, sizes, last=last)
-            self.groups.append(group)
+            self.groups.append(
+                GridGroup(tensors, f"groups.{number}", dtype, period, kernel_size, sizes, last=last)
+            )
 
     def code(
         self,
@@ -300,7 +301,7 @@ class GridPrior(LearntPrior):
             features = np.zeros((height, width, size * self.per_index), self.dtype)
             is_seen = np.zeros(size * self.per_index, np.bool_)  # not zero everywhere
             most = self.coding.outputs_at_once // (size * self.per_output)
-            visits = phase_places(self.config.period, height, num_coded, num_sweeps, most)
+            visits = phase_places(group.period, height, num_coded, num_sweeps, most)
             for phase, rows, columns in visits:
                 outputs = group.predict(
                     state[rows, columns],
@@ -308,8 +309,6 @@ class GridPrior(LearntPrior):
                     is_seen,
                     phase,
                     (rows.start, columns.start),
-                    self.taps,
-                    self.config.period,
                 )
                 outputs = outputs.reshape(*outputs.shape[:2], size, self.per_output)
                 place = (books, rows, self.columns_at(columns, number))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, activate, saturate
 from vqcodec.priors.learnt import GroupLayers
+from vqcodec.priors.order import known_taps
 from vqcodec.priors.side_by_side import in_blocks
 
 
@@ -21,19 +22,31 @@ class GridGroup(GroupLayers):
         tensors: Tensors,
         prefix: str,
         dtype: type[Any],
-        taps: tuple[int, ...],
+        period: int,
+        kernel_size: int,
         sizes: tuple[int, int, int],
         *,
         last: bool,
     ) -> None:
-        """Read the layers for taps [P, k, k] and for W, C and O numbers a position."""
+        """Read the layers.
+
+        Args:
+            tensors: of the prior.
+            prefix: of the layers' names.
+            dtype: the type of the integers.
+            period: of the phases, in positions each way.
+            kernel_size: k, of the context.
+            sizes: W, C and O, the numbers of a state, of features and of outputs at a position.
+            last: whether no group follows.
+        """
         width, num_features, num_outputs = sizes
+        self.period, self.taps = period, known_taps(period, kernel_size)  # [P, k, k]
         update_shape = None if last else (3, 3, width + num_features, width)
         super().__init__(
             tensors, prefix, dtype, width=width, num_outputs=num_outputs, update_shape=update_shape
         )
-        shape = (*taps, num_features, width)
-        bias_shape = (taps[0], width)
+        shape = (*self.taps.shape, num_features, width)
+        bias_shape = (len(self.taps), width)
         self.context = IntegerLinear(
             tensors, f"{prefix}.context", shape, dtype, bias_shape=bias_shape
         )
@@ -46,8 +59,6 @@ class GridGroup(GroupLayers):
         is_seen: NDArray[np.bool_],
         phase: int,
         offset: tuple[int, int],
-        taps: NDArray[np.bool_],
-        period: int,
     ) -> Array:
         """Return outputs [h', w', O] at a phase's positions.
 
@@ -57,16 +68,15 @@ class GridGroup(GroupLayers):
             is_seen: [C], which features are not zero everywhere: others are left out of products.
             phase: the number of the phase.
             offset: row and column of the first of those positions.
-            taps: [P, k, k], the neighbours that each phase sees.
-            period: of the phases, in positions each way.
         """
         height, width = state.shape[:2]
+        taps, period = self.taps[phase], self.period
         features, weight = _keep(is_seen, features, self.context.weight[phase])
         kernel, num_features = len(weight), features.shape[2]
         padded = _padded(features, kernel // 2)
-        weight = weight * taps[phase][:, :, None, None]
+        weight = weight * taps[:, :, None, None]
         of_rows = weight.reshape(kernel, kernel * num_features, weight.shape[3])
-        kernel_rows = np.flatnonzero(taps[phase].any(axis=1)).tolist() if num_features else []
+        kernel_rows = np.flatnonzero(taps.any(axis=1)).tolist() if num_features else []
         outputs = np.empty((height, width, self.head.weight.shape[1]), features.dtype)
 
         def predict_rows(rows: slice) -> None:

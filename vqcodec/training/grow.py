@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.quantizers.lattice import LatticeModule
+from vqcodec.priors.order import known_taps, phase_offsets, phase_ranks
 from vqcodec.training.modality import Dataset
 
 NUM_PATCHES = 40_000  # in the regression for new latents
@@ -21,6 +23,9 @@ CROPS = 8  # in one batch of it
 _OF_STATE_AND_FEATURES = re.compile(r"prior\.predictors\.\d+\.update\.weight")
 # The size of this weight gives the number of codebooks in a group.
 _HEAD = re.compile(r"prior\.predictors\.\d+\.head\.weight")
+# The weights of a group's context, and the bias of each phase.
+_CONTEXT = re.compile(r"(prior\.predictors\.\d+\.)context")
+_LARGEST_KERNEL = 9
 
 
 def grow_weights(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -58,6 +63,46 @@ def _enlarge(name: str, own: Tensor, old: Tensor) -> Tensor:
         enlarged[: len(old)] = 0
     enlarged[tuple(slice(0, size) for size in old.shape)] = old
     return enlarged
+
+
+def in_phases_of(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the found weights, with contexts of the grid prior in the phases and taps of `own`.
+
+    Where a phase is split into several, each of them begins with its weights, and new taps begin
+    with zeros. So the prior computes the same. Contexts that are larger than the own ones stay as
+    they are.
+    """
+    changed = dict(found)
+    for name in filter(_CONTEXT.fullmatch, found):
+        bias = f"{name.removesuffix('context')}phase_bias"
+        if name in own and bias in own and bias in found:
+            changed[name], changed[bias] = _split_phases(
+                _grid_of(own[name], own[bias]), found[name], found[bias]
+            )
+    return changed
+
+
+def _grid_of(context: Tensor, bias: Tensor) -> tuple[int, int]:
+    """Return the period and the kernel size of a context [W, taps, C] and its biases [P, W]."""
+    period = math.isqrt(len(bias))
+    sizes = range(1, _LARGEST_KERNEL + 1, 2)
+    return period, next(k for k in sizes if known_taps(period, k).sum() == context.shape[1])
+
+
+def _split_phases(grid: tuple[int, int], context: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a context and its biases for a period and a kernel size that may be larger."""
+    (period, size), (old_period, old_size) = grid, _grid_of(context, bias)
+    if period < old_period or size < old_size:
+        return context, bias
+    ranks = phase_ranks(old_period)
+    old_phases = [int(ranks[y % old_period, x % old_period]) for y, x in phase_offsets(period)]
+    known, old_known = known_taps(period, size), known_taps(old_period, old_size)
+    old = context.new_zeros(*old_known.shape, len(context), context.shape[2])
+    old[torch.from_numpy(old_known)] = context.transpose(0, 1)
+    kernels = context.new_zeros(*known.shape, len(context), context.shape[2])
+    inner = slice((size - old_size) // 2, (size + old_size) // 2)
+    kernels[:, inner, inner] = old[old_phases]
+    return kernels[torch.from_numpy(known)].transpose(0, 1).contiguous(), bias[old_phases]
 
 
 def prior_can_grow(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bool:

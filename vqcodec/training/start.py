@@ -19,7 +19,12 @@ from vqcodec.networks.precision import in_full_precision
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors import is_learnt
 from vqcodec.training.export import load_autoencoder
-from vqcodec.training.grow import grow_weights, prior_can_grow, start_new_latents
+from vqcodec.training.grow import (
+    grow_weights,
+    in_phases_of,
+    prior_can_grow,
+    start_new_latents,
+)
 from vqcodec.training.modality import Dataset
 from vqcodec.training.state import CHECKPOINT, load_state
 
@@ -153,7 +158,8 @@ def start_from(module: nn.ModuleDict, source: str) -> Started:
     Raises:
         ConfigError: the networks of the source are different.
     """
-    own, found = module.state_dict(), weights_of(source)
+    own = module.state_dict()
+    found = in_phases_of(own, weights_of(source))
     quantizer = _of_quantizer(own) == _of_quantizer(found)
     if not quantizer:
         found = {name: weight for name, weight in found.items() if name.startswith(NETWORKS)}

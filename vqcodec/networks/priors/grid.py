@@ -24,15 +24,17 @@ class GroupPredictor(nn.Module):
     In training all indices are known, so all phases are predicted in one pass.
     """
 
-    def __init__(self, config: GridPriorConfig, num_features: int, num_outputs: int) -> None:
+    def __init__(
+        self, width: int, period: int, kernel_size: int, num_features: int, num_outputs: int
+    ) -> None:
         super().__init__()
-        width, self.period, self.reach = config.width, config.period, config.kernel_size // 2
+        self.period, self.reach = period, kernel_size // 2
         # Plain integers: torch.compile cannot trace arrays.
         self.offsets = phase_offsets(self.period)
-        known = known_taps(self.period, config.kernel_size)
+        known = known_taps(period, kernel_size)
         self.taps: list[list[list[int]]] = [np.argwhere(phase).tolist() for phase in known]
         num_taps = sum(map(len, self.taps))
-        scale = (num_features * config.kernel_size**2) ** -0.5
+        scale = (num_features * kernel_size**2) ** -0.5
         # Weights for known neighbours only, phase by phase.
         self.context = nn.Parameter(torch.randn(width, num_taps, num_features) * scale)
         self.phase_bias = nn.Parameter(torch.zeros(self.period**2, width))
@@ -115,7 +117,16 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
         self.features = IndexFeatures(config.head, codebook_sizes, config.embedding_dim)
         per_index, per_output = self.features.per_index, self.features.per_output
         self.predictors = nn.ModuleList(
-            [GroupPredictor(config, per_index * n, per_output * n) for n in config.groups]
+            [
+                GroupPredictor(
+                    config.width,
+                    config.period_of(number),
+                    config.kernel_size_of(number),
+                    per_index * size,
+                    per_output * size,
+                )
+                for number, size in enumerate(config.groups)
+            ]
         )
         # No group follows the last one.
         self.predictors[-1].update = nn.Identity()
