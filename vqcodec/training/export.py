@@ -15,6 +15,8 @@ from vqcodec.codec.weights import restore_weight, store_weight
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.training.graphs import export_graphs
 
+SUMS = ".sums"  # of codebooks: entries times shares, so a model file leaves them out
+
 
 def save_model(
     path: Path,
@@ -41,6 +43,8 @@ def save_model(
     """
     tensors: Tensors = {f"prior.{key}": value for key, value in prior.items()}
     for key, value in autoencoder.state_dict().items():
+        if key.endswith(SUMS):
+            continue
         array = value.detach().cpu().numpy()
         is_weight = key.startswith(("encoder.", "decoder.")) and array.dtype == np.float32
         tensors |= store_weight(key, array) if is_weight else {key: array}
@@ -61,6 +65,11 @@ def load_autoencoder(file: ModelFile) -> Autoencoder:
     autoencoder = Autoencoder(file.tables)
     state = {}
     for key in autoencoder.state_dict():
-        state[key] = torch.from_numpy(restore_weight(file.tensors, key))
+        if key.endswith(SUMS) and key not in file.tensors:
+            book = key.removesuffix(SUMS)
+            entries, shares = (file.tensors[f"{book}.{part}"] for part in ("entries", "shares"))
+            state[key] = torch.from_numpy(entries * shares[:, None])
+        else:
+            state[key] = torch.from_numpy(restore_weight(file.tensors, key))
     autoencoder.load_state_dict(state)
     return autoencoder.eval()
