@@ -62,6 +62,26 @@ def test_a_saved_autoencoder_comes_back_as_its_weights_are_stored(tmp_path):
         assert np.array_equal(loaded[name].numpy(), kept), name
 
 
+def test_the_sums_of_codebooks_follow_from_entries_and_shares(tmp_path):
+    torch.manual_seed(0)
+    tables = TABLES["residual-image"]
+    autoencoder = Autoencoder(tables)
+    path = tmp_path / "x.safetensors"
+    for book in autoencoder.quantizer.codebooks:
+        vectors = torch.randn(300, book.entries.shape[1])
+        for _ in range(20):
+            book.learn(vectors, book.nearest(vectors))
+    save_model(path, name="x", tables=tables, autoencoder=autoencoder, prior={}, card={})
+    file = read_model_file(path)
+    assert not [name for name in file.tensors if name.endswith(".sums")]
+    loaded = load_autoencoder(file)
+    for book, saved in zip(
+        loaded.quantizer.codebooks, autoencoder.quantizer.codebooks, strict=True
+    ):
+        assert torch.equal(book.entries, saved.entries)
+        assert torch.allclose(book.sums, saved.sums, atol=1e-6)
+
+
 @pytest.mark.slow
 def test_a_model_of_the_papers_sound_networks_speaks_with_any_voice(tmp_path):
     torch.manual_seed(0)
