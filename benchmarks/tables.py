@@ -255,7 +255,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "bits per dimension": bits_per_dim_table,
     "shapes of priors": shapes_table,
     "conversion": conversion_table,
-    "tokens": rate_table("tokens-voices"),
+    "tokens": rate_table("voices-speech-tokens"),
     "quantizers": quantizers_table,
     "ablation of pictures": ablation_table("ablation_pictures"),
     "ablation of voices": ablation_table("ablation_voices"),
