@@ -129,6 +129,8 @@ FRAMES = {"kind": "frames", "groups": [1, 2], "width": 8}
         ({**GRID, "head": "gaussian"}, "prior.head: 'gaussian'"),
         ({**GRID, "period": 3}, "prior.period: 3"),
         ({**GRID, "kernel_size": 2}, "prior.kernel_size: 2"),
+        ({**GRID, "first_period": 3}, "prior.first_period: 3"),
+        ({**GRID, "first_kernel_size": 2}, "prior.first_kernel_size: 2"),
         ({**GRID, "width": 4}, "prior.width"),
         ({**GRID, "skip_certain": 1}, "prior.skip_certain"),
         ({**GRID, "skip_certain": True}, "prior.skip_certain: is only for the head 'logistic'"),

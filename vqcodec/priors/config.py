@@ -11,6 +11,8 @@ from vqcodec.errors import ConfigError
 
 Head = Literal["logistic", "categorical"]
 
+KERNEL_SIZES = (1, 3, 5, 7, 9)  # of the context of a grid
+
 LOGISTIC_NUMBERS = 2  # features of an index, and numbers that predict it
 
 # Limits of one prior, in numbers of 64 bits.
@@ -52,15 +54,12 @@ class GridPriorConfig:
                 f"but {MOST_COUNTED_GROUPS} is the most"
             )
         for prefix, number in (("", 1), ("first_", 0)):
-            if self.period_of(number) not in (1, 2, 4, 8):
-                raise ConfigError(
-                    f"prior.{prefix}period: {self.period_of(number)} is not 1, 2, 4 or 8"
-                )
-            if self.kernel_size_of(number) not in (1, 3, 5, 7, 9):
-                raise ConfigError(
-                    f"prior.{prefix}kernel_size: {self.kernel_size_of(number)} is not "
-                    "1, 3, 5, 7 or 9"
-                )
+            period = self.period_of(number)
+            if period not in (1, 2, 4, 8):
+                raise ConfigError(f"prior.{prefix}period: {period} is not 1, 2, 4 or 8")
+            size = self.kernel_size_of(number)
+            if size not in KERNEL_SIZES:
+                raise ConfigError(f"prior.{prefix}kernel_size: {size} is not 1, 3, 5, 7 or 9")
 
     def period_of(self, number: int) -> int:
         """Return the period of a group's phases."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.quantizers.lattice import LatticeModule
+from vqcodec.priors.config import KERNEL_SIZES
 from vqcodec.priors.order import known_taps, phase_offsets, phase_ranks
 from vqcodec.training.modality import Dataset
 
@@ -24,8 +25,7 @@ _OF_STATE_AND_FEATURES = re.compile(r"prior\.predictors\.\d+\.update\.weight")
 # The size of this weight gives the number of codebooks in a group.
 _HEAD = re.compile(r"prior\.predictors\.\d+\.head\.weight")
 # The weights of a group's context, and the bias of each phase.
-_CONTEXT = re.compile(r"(prior\.predictors\.\d+\.)context")
-_LARGEST_KERNEL = 9
+_CONTEXT = re.compile(r"prior\.predictors\.\d+\.context")
 
 
 def grow_weights(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -85,8 +85,7 @@ def in_phases_of(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict
 def _grid_of(context: Tensor, bias: Tensor) -> tuple[int, int]:
     """Return the period and the kernel size of a context [W, taps, C] and its biases [P, W]."""
     period = math.isqrt(len(bias))
-    sizes = range(1, _LARGEST_KERNEL + 1, 2)
-    return period, next(k for k in sizes if known_taps(period, k).sum() == context.shape[1])
+    return period, next(k for k in KERNEL_SIZES if known_taps(period, k).sum() == context.shape[1])
 
 
 def _split_phases(grid: tuple[int, int], context: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
