@@ -1,11 +1,15 @@
 """Rates and quality of a model and of other codecs, on a folder of files.
 
 It runs `vqcodec eval` as a user would, and records the time.
+
+A new model changes nothing about the other codecs. With --peers-of, their figures are those of an
+earlier result on the same files, and only the model is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from result import write_result
+from result import RESULTS, write_result
 
 import vqcodec
 from vqcodec.codec.zoo import default_model_name
@@ -66,6 +70,18 @@ def measured(arguments: Sequence[str]) -> tuple[list[Record], float]:
         return parse_json_lines(path.read_text(encoding="utf-8")), seconds
 
 
+def measured_before(name: str, peers: Sequence[str], num_files: int) -> tuple[list[Record], str]:
+    """Return the mean records of other codecs in an earlier result, and the commit of it."""
+    result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    if result["n"] != num_files:
+        raise SystemExit(f"{name} is of {result['n']} files, not of {num_files}")
+    means = [Record(**mean) for mean in result["means"] if mean["codec"] in peers]
+    missing = set(peers) - {mean.codec for mean in means}
+    if missing:
+        raise SystemExit(f"{name} has no figures of {', '.join(sorted(missing))}")
+    return means, result.get("peers_of", result["commit"])
+
+
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -75,6 +91,7 @@ def main() -> None:
     parser.add_argument("--quality", default=QUALITIES, help="the model's, as 1,3.5,8")
     parser.add_argument("--model", help="name or file; default: the usual one")
     parser.add_argument("--jobs", type=int, help="processes at once; default: one a core")
+    parser.add_argument("--peers-of", help="a result with the figures of --against; see above")
     parser.add_argument("--report", type=Path, help="page to write, too, as .html")
     parser.add_argument("--name", help="of the result; default: pictures or voices")
     options = parser.parse_args()
@@ -84,18 +101,25 @@ def main() -> None:
     command = ["eval", str(options.folder), "--quality", options.quality, "--quiet"]
     command += ["--model", options.model] if options.model else []
     command += ["--jobs", str(options.jobs)] if options.jobs else []
-    command += ["--against", options.against] if options.against else []
+    measure_peers = options.against and not options.peers_of
+    command += ["--against", options.against] if measure_peers else []
     command += ["--report", str(options.report), "--force"] if options.report else []
     records, seconds = measured(command)
     peers = [name for name in options.against.split(",") if name]
+    num_files = len({record.file for record in records})
+    means, source = mean_records(records), {}
+    if options.peers_of:
+        others, commit = measured_before(options.peers_of, peers, num_files)
+        means, source = [*means, *others], {"peers_of": commit}
     gaps = [
-        gap(records, model.name, peer, metric) for peer in peers for metric in METRICS[options.kind]
+        gap(means, model.name, peer, metric) for peer in peers for metric in METRICS[options.kind]
     ]
     figures = {
         "model": {"name": model.name, "fingerprint": model.fingerprint},
-        "n": len({record.file for record in records}),
+        "n": num_files,
+        **source,
         "minutes": seconds / 60,
-        "means": [asdict(mean) for mean in mean_records(records)],
+        "means": [asdict(mean) for mean in means],
         "gaps": gaps,
     }
     write_result(options.name or options.kind, figures)

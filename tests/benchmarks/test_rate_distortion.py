@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -58,3 +59,23 @@ def test_a_metric_without_values_has_no_gap():
     records = curve("image", 20, 1) + curve("webp", 20, 1)
     found = rate_distortion.gap(records, "image", "webp", "ms_ssim_db")
     assert found["bd_rate_percent"] is None
+
+
+def test_other_codecs_keep_the_figures_of_an_earlier_result():
+    stored = json.loads((rate_distortion.RESULTS / "pictures.json").read_text(encoding="utf-8"))
+    peers, commit = rate_distortion.measured_before("pictures", ["avif", "webp"], stored["n"])
+    assert {peer.codec for peer in peers} == {"avif", "webp"}
+    assert commit == stored.get("peers_of", stored["commit"])
+    ours = [Record(**mean) for mean in stored["means"] if mean["codec"] == "image"]
+    for gap in stored["gaps"]:
+        if gap["against"] in ("avif", "webp"):
+            again = rate_distortion.gap([*ours, *peers], "image", gap["against"], gap["metric"])
+            for key, value in gap.items():
+                assert again[key] == (value if isinstance(value, str) else pytest.approx(value))
+
+
+def test_figures_of_other_files_or_codecs_are_refused():
+    with pytest.raises(SystemExit, match="not of 3"):
+        rate_distortion.measured_before("pictures", ["avif"], 3)
+    with pytest.raises(SystemExit, match="no figures of bpg"):
+        rate_distortion.measured_before("pictures", ["bpg"], 24)
