@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from table_text import Results, markdown, number, origin
+from table_text import Results, markdown, number, origin, percentage
+
+EFFORT_COLUMNS = ("bits per pixel", "psnr_db", "a picture")
 
 
 def speed_table(results: Results) -> str:
@@ -83,6 +85,27 @@ def memory_table(results: Results) -> str:
         for way, figures in ways.items()
     ]
     return markdown(["file", "", "peak memory", "seconds", "real time"], rows) + origin(result)
+
+
+def effort_table(results: Results) -> str:
+    """Return what refined pictures save, and the time that they take."""
+    result = results.get("effort")
+    if result is None:
+        return ""
+    rows = [
+        [
+            f"{usual['quality']:g}",
+            *(f"{each['bits_per_pixel']:.3f}" for each in (usual, refined)),
+            *(f"{each['psnr_db']:.2f}" for each in (usual, refined)),
+            *(f"{each['seconds']:.1f} s" for each in (usual, refined)),
+        ]
+        for usual, refined in zip(*result["points"].values(), strict=True)
+    ]
+    header = ["quality", *(f"{name}{way}" for name in EFFORT_COLUMNS for way in ("", ", refined"))]
+    gap = percentage(result["bd_rate_percent"])
+    model = f"{result['model']['name']} {result['model']['fingerprint']}"
+    summary = f"BD-rate of {result['steps']} steps: {gap}, {result['n']} files; model {model}.\n\n"
+    return summary + markdown(header, rows) + origin(result)
 
 
 def seams_table(results: Results) -> str:

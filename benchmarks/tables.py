@@ -17,6 +17,7 @@ from paper_tables import (
 from speed_tables import (
     commands_summary_table,
     commands_table,
+    effort_table,
     evaluation_table,
     memory_table,
     seams_table,
@@ -272,6 +273,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "stages": stages_table,
     "memory": memory_table,
     "seams": seams_table,
+    "effort": effort_table,
 }
 
 

@@ -177,10 +177,12 @@ def require_cpu(ray: str | None, device: str) -> None:
         raise UsageError(f"--ray: its workers use the CPU, not --device {device}")
 
 
-def require_torch(device: str = "cpu", *, compiled: bool = False) -> None:
+def require_torch(device: str = "cpu", *, compiled: bool = False, needed_by: str = "train") -> None:
     """Raise UsageError unless PyTorch is installed and can compute, and compile, for a device."""
     if find_spec("torch") is None or find_spec("onnxscript") is None:
-        raise UsageError("train: needs PyTorch; install it with: pip install 'vqcodec[train]'")
+        raise UsageError(
+            f"{needed_by}: needs PyTorch; install it with: pip install 'vqcodec[train]'"
+        )
     if device != "cpu":
         from vqcodec.training.device import check_device  # here: importing torch takes seconds
 

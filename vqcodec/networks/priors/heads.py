@@ -51,10 +51,13 @@ class IndexFeatures(nn.Module):
     def forward(self, indices: Tensor, first: int, in_use: Tensor | None) -> Tensor:
         """Return features [B, n * E, ...] of indices [B, n, ...] of n codebooks from `first` on.
 
-        Codebooks that are not in use (`in_use` [B, K]) have features of zero.
+        Codebooks that are not in use (`in_use` [B, K]) have features of zero. Indices of a lattice
+        may lie between integers; their features do, too.
         """
         num = indices.shape[1]
-        if len(self.table) == 1:
+        if indices.is_floating_point():
+            features = self._interpolated(indices)
+        elif len(self.table) == 1:
             features = functional.embedding(indices, self.table[0])  # [B, n, ..., E]
         else:
             books = torch.arange(first, first + num, device=indices.device)
@@ -64,6 +67,13 @@ class IndexFeatures(nn.Module):
             mask = in_use[:, first : first + num].to(features.dtype)
             features = features * mask.reshape(mask.shape + (1,) * (features.dim() - 2))
         return features.movedim(-1, 2).flatten(1, 2)
+
+    def _interpolated(self, indices: Tensor) -> Tensor:
+        """Return features [B, n, ..., E] between those of the integers around each index."""
+        below = indices.detach().floor().clamp(0, self.table.shape[1] - 2)
+        first = functional.embedding(below.long(), self.table[0])
+        second = functional.embedding(below.long() + 1, self.table[0])
+        return torch.lerp(first, second, (indices - below)[..., None])
 
 
 def prediction_bits(
