@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from table_text import Results, markdown, number, origin, percentage
 
 EFFORT_COLUMNS = ("bits per pixel", "psnr_db", "a picture")
@@ -36,18 +34,6 @@ def commands_summary_table(results: Results) -> str:
         for command, runs in result["commands"].items()
     ]
     return markdown(["command", "time", "peak memory"], rows)
-
-
-def evaluation_table(results: Results) -> str:
-    """Return the minutes of a whole evaluation."""
-    result = results.get("pictures-four")
-    if result is None:
-        return ""
-    codecs = Counter(mean["codec"] for mean in result["means"])
-    settings = ", ".join(f"{codec} at {count}" for codec, count in codecs.items())
-    row = [str(result["n"]), settings, str(result["n"] * len(result["means"]))]
-    header = ["pictures", "codecs and their settings", "records", "minutes"]
-    return markdown(header, [[*row, f"{result['minutes']:.1f}"]]) + origin(result)
 
 
 def stages_table(results: Results) -> str:

@@ -27,8 +27,7 @@ def sources():
     """Every file that a wheel must contain, by its path in the repository."""
     for folder in INSTALLED:
         for path in (ROOT / folder).rglob("*"):
-            # Candidates are models to train on, and are not installed.
-            if path.is_file() and not {"__pycache__", "candidates"} & set(path.parts):
+            if path.is_file() and "__pycache__" not in path.parts:
                 yield path.relative_to(ROOT)
 
 
