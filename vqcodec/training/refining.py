@@ -53,7 +53,7 @@ class Refiner:
         return self
 
     def refine(self, signal: Tensor, latents: Tensor, rate: Tensor, steps: int) -> Array:
-        """Return better latents [P, D, ...], all of them on the grid of the quantizer.
+        """Return better latents [P, D, ...] on the grid of the quantizer, or else the same.
 
         Args:
             signal: [P, C, ...].
@@ -77,7 +77,11 @@ class Refiner:
             optimizer.step()
             with torch.no_grad():
                 scaled.clamp_(MARGIN - limit, limit - MARGIN)
-        found: Array = (scaled.detach().round() / gain).cpu().numpy()
+        with torch.no_grad():
+            before, after = (
+                self._loss(signal, each.round(), gain, rate) for each in (latents * gain, scaled)
+            )
+        found: Array = (scaled.detach().round() / gain if after < before else latents).cpu().numpy()
         return found
 
     def _loss(self, signal: Tensor, scaled: Tensor, gain: Tensor, rate: Tensor) -> Tensor:
