@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
-from tiny import noise_clip, noise_picture, tiny_model_path
+from PIL import Image
+from tiny import noise_clip, tiny_model_path
 
 from vqcodec.signals.files import write_signal
 
+GIRAFFE = Path(__file__).parents[2] / "assets" / "samples" / "giraffe.png"
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
 
 @pytest.fixture
 def photo(tmp_path):
-    with (tmp_path / "photo.png").open("wb") as file:
-        write_signal(noise_picture(40, 56), file, "PNG")
+    with Image.open(GIRAFFE) as whole:
+        whole.crop((200, 150, 312, 230)).save(tmp_path / "photo.png")
     return "photo.png"
 
 
@@ -23,7 +26,7 @@ def photo(tmp_path):
 def test_a_refined_picture_is_another_stream_of_the_same_model(vqc, photo):
     options = ("--model", "image", "--json", "--force")
     usual = vqc("compress", *options, photo).json["files"][0]
-    refined = vqc("compress", *options, "--effort", "3", photo).json["files"][0]
+    refined = vqc("compress", *options, "--effort", "20", photo).json["files"][0]
     assert refined["fingerprint"] == usual["fingerprint"]
     assert refined["digest"] != usual["digest"]
     assert vqc("decompress", "photo.vqc").exit_code == 0
