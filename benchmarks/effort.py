@@ -33,10 +33,8 @@ def point(originals: Path, quality: str, options: Sequence[str]) -> dict[str, fl
         run("decompress", str(packed), "-o", str(restored), "--jobs", "1")
         rates, levels_db = [], []
         for path in sorted(originals.iterdir()):
-            original, again = (
-                vqcodec.read(path),
-                vqcodec.read(next(restored.glob(path.stem + ".*"))),
-            )
+            original = vqcodec.read(path)
+            again = vqcodec.read(next(restored.glob(path.stem + ".*")))
             assert isinstance(original, Picture)
             assert isinstance(again, Picture)
             size_bytes = next(packed.glob(path.stem + ".*")).stat().st_size

@@ -40,8 +40,7 @@ def loss_terms(
         batch.source, rate, recording=batch.recording, relax=relax
     )
     terms = modality.distortion(reconstruction, signal, objective.distortion)
-    ratio = objective.finest_weight / objective.coarsest_weight
-    weight = objective.coarsest_weight * ratio ** quantizer.rate_fraction(rate)
+    weight = objective.weight_at(quantizer.rate_fraction(rate))
     loss = weight * terms["total"]
     if prior is not None:
         bits = prior.bits(

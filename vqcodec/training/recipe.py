@@ -9,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from vqcodec.config import build_config, check_least, check_positive, check_range, check_share
 from vqcodec.errors import ConfigError
 from vqcodec.files import is_file
@@ -71,6 +73,11 @@ class ObjectiveConfig:
     def __post_init__(self) -> None:
         check_positive(self, "objective", "coarsest_weight", "finest_weight")
         check_range(self, "objective", 0, 1, "balance")
+
+    def weight_at(self, fraction: Tensor) -> Tensor:
+        """Return the weights [B] of the distortion at rate fractions [B], 0 … 1."""
+        ratio = self.finest_weight / self.coarsest_weight
+        return self.coarsest_weight * ratio**fraction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

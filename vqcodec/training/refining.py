@@ -90,22 +90,18 @@ class Refiner:
         fraction = quantizer.rate_fraction(rate)
         decoded = self.autoencoder.decoder(scaled / gain, fraction)
         distortion = self.modality.distortion(decoded, signal, objective.distortion)["total"]
-        ratio = objective.finest_weight / objective.coarsest_weight
-        weight = objective.coarsest_weight * ratio**fraction
         indices = scaled + self.prior.codebook_size // 2
         bits = self.prior.bits(indices, fraction, relaxed=scaled).flatten(1).sum(1)
-        return (weight * distortion + self.modality.rate_of_bits(bits, signal)).sum()
+        weighted = objective.weight_at(fraction) * distortion
+        return (weighted + self.modality.rate_of_bits(bits, signal)).sum()
 
 
 def relaxed(scaled: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
     """Return a random relaxed choice between the integers around each value, near one of them."""
     below = scaled.detach().floor()
     share = (scaled - below).clamp(MARGIN, 1 - MARGIN)
-    uniform = torch.rand(share.shape, generator=generator, device=share.device).clamp(
-        1e-7, 1 - 1e-7
-    )
-    # The difference of two Gumbel variables is a logistic one.
-    noise = uniform.log() - (-uniform).log1p()
+    uniform = torch.rand(share.shape, generator=generator, device=share.device)
+    noise = torch.logit(uniform, 1e-7)  # logistic: the difference of two Gumbel variables
     preference = torch.atanh(share) - torch.atanh(1 - share)
     return below + torch.sigmoid((preference / temperature + noise) / temperature)
 
