@@ -1,6 +1,6 @@
-"""Seconds of both ways, without imports and files: a picture, and 10 s and 60 s of speech.
+"""Seconds of both ways, without imports and files: a picture, speech, and stereo music.
 
-The picture is a bundled one at 768 x 512 pixels; the speech is a bundled voice, repeated.
+The picture is a bundled one at 768 x 512 pixels; the sounds are bundled ones, repeated.
 """
 
 from __future__ import annotations
@@ -72,18 +72,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="default: as many as there are cores")
     parser.add_argument("--picture", type=Path, default=SAMPLES / "tulips.png")
     parser.add_argument("--voice", type=Path, default=SAMPLES / "voice_man.flac")
+    parser.add_argument("--music", type=Path, default=SAMPLES / "guitar.flac")
     options = parser.parse_args()
     if options.threads:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)  # read when networks start
-    image, speech = vqcodec.load("image"), vqcodec.load("speech")
+    image, speech, audio = (vqcodec.load(name) for name in ("image", "speech", "audio"))
     figures = {
         "n": REPEATS,
         "quality": QUALITY,
-        "models": {model.name: model.fingerprint for model in (image, speech)},
+        "models": {model.name: model.fingerprint for model in (image, speech, audio)},
         "seconds": {
             "picture, 768 x 512": medians(image, kodak_size(options.picture)),
             "speech, 10 s": medians(speech, repeated(options.voice, 10)),
             "speech, 60 s": medians(speech, repeated(options.voice, 60)),
+            "music in stereo, 60 s": medians(audio, repeated(options.music, 60)),
         },
     }
     write_result("speed", figures)

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from vqcodec import __version__
+from vqcodec.cores import share_one_heap
 from vqcodec.errors import InputError, UsageError, VqcodecError
 
 from .console import complain, write_line
@@ -115,6 +116,7 @@ def main() -> None:
     """Run the command and exit with its code."""
     _open_closed_streams()
     signal.signal(signal.SIGTERM, _stop)
+    share_one_heap()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:

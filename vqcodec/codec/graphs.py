@@ -147,6 +147,7 @@ class Networks:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = _ERRORS_ONLY
+        options.enable_cpu_mem_arena = False  # an arena keeps the largest memory of every size
         # Threads that wait in a busy loop would take cores from the prior.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         weights = [restore_weight(self.weights, key) for key in self._names[name]]
