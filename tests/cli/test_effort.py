@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tiny import noise_clip, tiny_model_path
+from tiny import noise_clip, noise_picture, tiny_model_path
 
+import vqcodec
 from vqcodec.signals.files import write_signal
 
 GIRAFFE = Path(__file__).parents[2] / "assets" / "samples" / "giraffe.png"
@@ -30,6 +31,17 @@ def test_a_refined_picture_is_another_stream_of_the_same_model(vqc, photo):
     assert refined["fingerprint"] == usual["fingerprint"]
     assert refined["digest"] != usual["digest"]
     assert vqc("decompress", "photo.vqc").exit_code == 0
+
+
+@needs_torch
+def test_every_step_of_every_window_is_reported():
+    from vqcodec.training.refining import refined
+
+    model, steps, told = refined(vqcodec.load("image"), "image", 3), 3, []
+    picture = noise_picture(32, 1600)  # two windows
+    model.compress(picture, quality=1, progress=told.append)
+    within = [number / (2 * steps) for number in range(1, 2 * steps + 1)]
+    assert told == pytest.approx([*within, 1, 1])  # then the stripe, and the end
 
 
 @needs_torch

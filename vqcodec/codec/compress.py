@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from vqcodec.bitstream.header import Header
 from vqcodec.bitstream.levels import build_level
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
-from vqcodec.codec.parts import Parts, Progress
+from vqcodec.codec.graphs import Progress
+from vqcodec.codec.parts import Parts
 from vqcodec.codec.segments import INDICES_AT_A_TIME, split_segments
 from vqcodec.cores import num_threads
 from vqcodec.errors import UsageError
-from vqcodec.layout import encode_windows, spans, whole
+from vqcodec.layout import Place, encode_windows, num_pieces, sizes, spans, whole
 from vqcodec.modalities.base import Facts
 from vqcodec.quantizers.base import Latents
 from vqcodec.signals.files import LazySignal
@@ -46,7 +47,7 @@ def compress_signal(
         raise UsageError(f"progressive: model {parts.name} has a single level at this quality")
     prepared, side = modality.prepare(signal, facts)
     planes: list[list[Sequence[bytes]]] = [[] for _ in range(modality.num_planes(facts))]
-    for share, latents in encode_stripes(parts, prepared, facts, rate):
+    for share, latents in encode_stripes(parts, prepared, facts, rate, report):
         segments = [split_segments(plane, segment) for plane in latents]
         every = list(itertools.chain(*segments))
         payloads = _payloads_of(every, parts, rate, progressive=progressive)
@@ -75,9 +76,15 @@ def _payloads_of(
 
 
 def encode_stripes(
-    parts: Parts, signal: LazySignal, facts: Facts, rate: int
+    parts: Parts,
+    signal: LazySignal,
+    facts: Facts,
+    rate: int,
+    report: Progress = lambda _: None,
 ) -> Iterator[tuple[float, Latents]]:
     """Yield the share done, 0 … 1, and the latents [P, D, ...] of each stripe of the grid.
+
+    An encoder that takes long reports more shares between the stripes.
 
     A stripe consists of whole windows and whole segments, so the result does not depend on the
     stripe size. A stripe of a sound has one segment for each thread, four at most. An empty grid
@@ -90,14 +97,35 @@ def encode_stripes(
     if len(grid) == 1:
         size *= min(num_threads(), _MOST_SEGMENTS)
     for start, stop in spans(grid[0], size):
-        latents = encode_windows(
-            lambda window: parts.encode(window, rate),
-            read,
-            grid,
-            geometry,
-            (slice(start, stop), *whole(grid[1:])),
+        region = (slice(start, stop), *whole(grid[1:]))
+        own = _part_of(report, start / grid[0], stop / grid[0])
+        yield stop / grid[0], _encode_stripe(parts, read, grid, region, rate, own)
+
+
+def _encode_stripe(
+    parts: Parts,
+    read: Callable[[Place], Latents],
+    grid: tuple[int, ...],
+    region: Place,
+    rate: int,
+    report: Progress,
+) -> Latents:
+    """Return the latents [P, D, ...] of a region, and report the share of it that is done."""
+    geometry, numbers = parts.modality.geometry, itertools.count()
+    num_windows = num_pieces(sizes(region), geometry.window)
+
+    def encode(window: Latents) -> Latents:
+        number = next(numbers)
+        return parts.encode(
+            window, rate, _part_of(report, number / num_windows, (number + 1) / num_windows)
         )
-        yield stop / grid[0], latents
+
+    return encode_windows(encode, read, grid, geometry, region)
+
+
+def _part_of(report: Progress, first: float, last: float) -> Progress:
+    """Return a progress whose shares 0 … 1 are first … last of another one."""
+    return lambda share: report(first + (last - first) * share)
 
 
 def coded_sections(payloads: Sequence[Sequence[bytes]], *, progressive: bool) -> list[Section]:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from vqcodec.bitstream.limits import MAX_HELD_VALUES
+from vqcodec.codec.graphs import Progress
 from vqcodec.codec.opening import open_stream
-from vqcodec.codec.parts import Parts, Progress
+from vqcodec.codec.parts import Parts
 from vqcodec.codec.salvage import salvage_stream
 from vqcodec.codec.segments import IndexReader, SegmentRows
 from vqcodec.errors import UsageError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Thread
 from typing import Any
@@ -19,6 +19,7 @@ from vqcodec.cores import call_in_forks, lock_for_forks, num_threads
 from vqcodec.errors import ModelFileError, UsageError
 
 Array = NDArray[np.float32]
+Progress = Callable[[float], None]  # is called with the share done, 0 … 1
 
 NULL_SPEAKER = "decoder.voice.nobody"  # the learnt null embedding [V]
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -83,8 +84,16 @@ class Networks:
         with suppress(ModelFileError):  # the same error is raised when the graph is used
             self._session(name, num_threads())
 
-    def encode(self, signal: Array, rate_fraction: float) -> Array:
-        """Return latents [P, D, ...] of a signal [P, C, ...]."""
+    def encode(
+        self,
+        signal: Array,
+        rate_fraction: float,
+        report: Progress,  # noqa: ARG002
+    ) -> Array:
+        """Return latents [P, D, ...] of a signal [P, C, ...].
+
+        `report` is called with the share done by networks that take long; these do not.
+        """
         (latents,) = self._run("encoder", [signal, _as_vector(rate_fraction)])
         return latents
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.codec import bit_map, complete, compress, decompress
+from vqcodec.codec.graphs import Progress
 from vqcodec.codec.indices import decode_indices, encode_signal
-from vqcodec.codec.parts import Parts, Progress
+from vqcodec.codec.parts import Parts
 from vqcodec.codec.search import rate_of
 from vqcodec.errors import UsageError
 from vqcodec.priors.base import UNKNOWN, Prior

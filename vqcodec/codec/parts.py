@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from vqcodec.codec.graphs import Networks
+from vqcodec.codec.graphs import Networks, Progress
 from vqcodec.errors import ModelFileError
 from vqcodec.layout import Array
 from vqcodec.modalities.base import Modality
 from vqcodec.priors.base import Prior
 from vqcodec.quantizers.base import Quantizer
-
-Progress = Callable[[float], None]  # is called with the share done, 0 … 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -38,15 +35,17 @@ class Parts:
     quantizer: Quantizer
     prior: Prior
 
-    def encode(self, window: Array, rate: int) -> Array:
+    def encode(self, window: Array, rate: int, report: Progress = lambda _: None) -> Array:
         """Return the latents [P, D, ...] of a window [P, C, ...] of a signal.
+
+        An encoder that takes long reports the share that is done.
 
         Raises:
             ModelFileError: the encoder does not run, or its latents have another shape.
         """
         step, trim = self.modality.geometry.step, self.modality.geometry.tail_trim
         fraction = self.quantizer.config.rate_fraction(rate)
-        latents = self.networks.encode(np.ascontiguousarray(window), fraction)
+        latents = self.networks.encode(np.ascontiguousarray(window), fraction, report)
         grid = tuple((length + trim) // step for length in window.shape[2:])
         if latents.shape != (len(window), self.modality.config.dim, *grid):
             raise ModelFileError(f"model: its encoder returns {_sizes(latents)} latents")

@@ -8,7 +8,8 @@ from numbers import Real
 
 from vqcodec.codec.compress import compress_signal
 from vqcodec.codec.decompress import decompress_stream
-from vqcodec.codec.parts import Parts, Progress
+from vqcodec.codec.graphs import Progress
+from vqcodec.codec.parts import Parts
 from vqcodec.errors import TargetSizeError, UsageError
 from vqcodec.rate import DEFAULT_QUALITY
 from vqcodec.signals.files import LazySignal

@@ -17,13 +17,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vqcodec.codec.graphs import Array, Networks
+from vqcodec.codec.graphs import Array, Networks, Progress
 from vqcodec.codec.model import Model
 from vqcodec.codec.model_file import read_model_file
 from vqcodec.codec.zoo import find_model
 from vqcodec.cores import num_threads
 from vqcodec.errors import UsageError
 from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.networks.precision import gains_by_bfloat16, in_full_precision, use_bfloat16
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.quantizers.lattice import LatticeModule
 from vqcodec.priors import is_learnt
@@ -33,7 +34,7 @@ from vqcodec.training.recipe import ObjectiveConfig, parse_recipe
 from vqcodec.training.start import module_of_file
 
 LEARNING_RATE = 0.01  # in grid steps; falls to 0 over the last third
-FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.2, 0.05  # falls exponentially
+FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.4, 0.05  # falls exponentially
 MARGIN = 1e-4  # of a latent to the integers around it, so that logarithms are finite
 
 
@@ -47,12 +48,20 @@ class Refiner:
     objective: ObjectiveConfig
 
     def to(self, device: str) -> Refiner:
-        """Return the same refiner; its networks are moved to a device."""
+        """Return the same refiner; its networks are moved to a device.
+
+        Gradients are computed in bfloat16 where that is faster.
+        """
         self.autoencoder.to(device)
         self.prior.to(device)
+        if gains_by_bfloat16(device):
+            use_bfloat16(self.autoencoder)
+            use_bfloat16(self.prior)
         return self
 
-    def refine(self, signal: Tensor, latents: Tensor, rate: Tensor, steps: int) -> Array:
+    def refine(
+        self, signal: Tensor, latents: Tensor, rate: Tensor, steps: int, report: Progress
+    ) -> Array:
         """Return better latents [P, D, ...] on the grid of the quantizer, or else the same.
 
         Args:
@@ -60,6 +69,7 @@ class Refiner:
             latents: [P, D, ...] of the encoder.
             rate: [P] int64, rate bytes.
             steps: how many times the gradient is computed.
+            report: is called with the share done, 0 … 1.
         """
         quantizer = self.autoencoder.quantizer
         assert isinstance(quantizer, LatticeModule)
@@ -77,7 +87,8 @@ class Refiner:
             optimizer.step()
             with torch.no_grad():
                 scaled.clamp_(MARGIN - limit, limit - MARGIN)
-        with torch.no_grad():
+            report((step + 1) / steps)
+        with torch.no_grad(), in_full_precision(self.autoencoder), in_full_precision(self.prior):
             before, after = (
                 self._loss(signal, each.round(), gain, rate) for each in (latents * gain, scaled)
             )
@@ -128,14 +139,15 @@ class RefiningNetworks(Networks):
         """Return the same networks on a device; see `Networks.to`."""
         return RefiningNetworks(**{**self.__getstate__(), "device": device})
 
-    def encode(self, signal: Array, rate_fraction: float) -> Array:
-        """Return refined latents [P, D, ...] of a signal [P, C, ...]."""
-        first = super().encode(signal, rate_fraction)
+    def encode(self, signal: Array, rate_fraction: float, report: Progress) -> Array:
+        """Return refined latents [P, D, ...] of a signal [P, C, ...], and report each step."""
+        first = super().encode(signal, rate_fraction, report)
         latents: Array = self.refiner.refine(
             torch.from_numpy(signal).to(self.device),
             torch.from_numpy(first).to(self.device),
             torch.full((len(signal),), round(rate_fraction * 255), device=self.device),
             self.steps,
+            report,
         )
         return latents
 
