@@ -24,7 +24,12 @@ from vqcodec.codec.zoo import find_model
 from vqcodec.cores import num_threads
 from vqcodec.errors import UsageError
 from vqcodec.networks.autoencoder import Autoencoder
-from vqcodec.networks.precision import gains_by_bfloat16, in_full_precision, use_bfloat16
+from vqcodec.networks.precision import (
+    gains_by_bfloat16,
+    in_full_precision,
+    lay_channels_last,
+    use_bfloat16,
+)
 from vqcodec.networks.priors.base import PriorNetwork
 from vqcodec.networks.quantizers.lattice import LatticeModule
 from vqcodec.priors import is_learnt
@@ -54,9 +59,10 @@ class Refiner:
         """
         self.autoencoder.to(device)
         self.prior.to(device)
-        if gains_by_bfloat16(device):
-            use_bfloat16(self.autoencoder)
-            use_bfloat16(self.prior)
+        for part in (self.autoencoder, self.prior):
+            lay_channels_last(part)
+            if gains_by_bfloat16(device):
+                use_bfloat16(part)
         return self
 
     def refine(
