@@ -123,8 +123,13 @@ class ModelFile:
             if name.startswith(("graph.", "constant.")):
                 continue
             begin, end = entry["data_offsets"]
-            flat = np.frombuffer(data[start + begin : start + end], DTYPES[entry["dtype"]])
-            self.tensors[name] = flat.reshape(entry["shape"])
+            values = data[start + begin : start + end]
+            restored = facts.get("deflated", {}).get(name, entry)  # type and shape
+            dtype = np.dtype(DTYPES[restored["dtype"]])
+            if restored is not entry:
+                planes = np.frombuffer(zlib.decompress(values), np.uint8)
+                values = planes.reshape(dtype.itemsize, -1).T.tobytes()
+            self.tensors[name] = np.frombuffer(values, dtype).reshape(restored["shape"])
         assert self.fingerprint_of(tables) == self.fingerprint
         if self.quantizer["kind"] == "lattice":
             self.num_codebooks = self.quantizer.get("dim", 192)

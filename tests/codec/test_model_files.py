@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -74,8 +75,8 @@ def test_a_network_whose_result_has_another_shape_is_refused(tiny_folder, name, 
         def __getattr__(self, other):
             return getattr(model.parts.networks, other)
 
-        def encode(self, signal, rate):
-            return model.parts.networks.encode(signal, rate)[..., :-1]
+        def encode(self, signal, rate, report):
+            return model.parts.networks.encode(signal, rate, report)[..., :-1]
 
         def decode(self, latents, rate, corner, speaker, spare_cores):  # noqa: ARG002
             return latents
@@ -298,6 +299,83 @@ def test_a_model_that_cannot_be_written_leaves_nothing(file, tmp_path):
     with pytest.raises(OutputError, match=r"x\.safetensors: is a folder"):
         write_anew(file, tmp_path / "x.safetensors", file.tensors)
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_tensors_that_shrink_are_deflated_and_come_back(file, path, tmp_path):
+    tensors = {
+        **file.tensors,
+        "prior.zeros": np.zeros((300, 200), np.float32),
+        "prior.steps": np.arange(100_000, dtype=np.int32).reshape(10, -1),
+        "prior.halves": np.linspace(-1, 1, 50_000).astype(np.float16).T,
+        "prior.noise": np.random.default_rng(0).integers(0, 256, 100_000).astype(np.uint8),
+        "prior.scalar": np.float32(1.5).reshape(()),
+    }
+    write_anew(file, tmp_path / "deflated.safetensors", tensors)
+    deflated = read_facts(tmp_path / "deflated.safetensors")["deflated"]
+    assert {"prior.zeros", "prior.steps", "prior.halves"} <= set(deflated)
+    assert not {"prior.noise", "prior.scalar"} & set(deflated)
+    stored = load_file(tmp_path / "deflated.safetensors")
+    assert stored["prior.zeros"].nbytes < 1000
+    again = read_model_file(tmp_path / "deflated.safetensors").tensors
+    assert again.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert again[name].dtype == tensor.dtype
+        assert np.array_equal(again[name], tensor)
+        assert again[name].shape == tensor.shape
+
+
+@pytest.fixture
+def with_zeros(file, tmp_path):
+    write_anew(file, tmp_path / "z.safetensors", {"prior.zeros": np.zeros(70_000, np.int16)})
+    return load_file(tmp_path / "z.safetensors"), read_facts(tmp_path / "z.safetensors")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no zlib data",
+        zlib.compress(bytes(139_999)),
+        zlib.compress(bytes(140_001)),
+        zlib.compress(bytes(1 << 26)),  # a bomb
+        zlib.compress(bytes(140_000)) + b"more",
+        zlib.compress(bytes(140_000))[:-1],
+    ],
+)
+def test_damaged_deflated_tensors_are_refused(with_zeros, tmp_path, data):
+    stored, facts = with_zeros
+    stored["prior.zeros"] = np.frombuffer(data, np.uint8)
+    copy = tmp_path / "copy.safetensors"
+    save_file(stored, copy, metadata={METADATA_KEY: json.dumps(facts)})
+    with pytest.raises(
+        ModelFileError, match=r"copy\.safetensors: .*tensor prior\.zeros is damaged"
+    ):
+        read_model_file(copy)
+
+
+@pytest.mark.parametrize(
+    "deflated",
+    [
+        [],
+        7,
+        {"prior.none": {"dtype": "I16", "shape": [70_000]}},
+        {"prior.zeros": {"dtype": "I16"}},
+        {"prior.zeros": {"dtype": "O", "shape": [70_000]}},
+        {"prior.zeros": {"dtype": ["I16"], "shape": [70_000]}},
+        {"prior.zeros": {"dtype": "I16", "shape": 70_000}},
+        {"prior.zeros": {"dtype": "I16", "shape": [-1, -70_000]}},
+        {"prior.zeros": {"dtype": "I16", "shape": [1 << 28]}},  # more than is allowed
+        {"prior.zeros": {"dtype": "I16", "shape": [10**30]}},
+        {"prior.zeros": {"dtype": "I16", "shape": [70_000.5]}},
+    ],
+)
+def test_wrong_facts_of_deflated_tensors_are_refused(with_zeros, tmp_path, deflated):
+    stored, facts = with_zeros
+    copy = tmp_path / "copy.safetensors"
+    text = json.dumps({**facts, "deflated": deflated})
+    save_file(stored, copy, metadata={METADATA_KEY: text})
+    with pytest.raises(ModelFileError, match=r"copy\.safetensors: "):
+        read_model_file(copy)
 
 
 def test_the_file_does_not_depend_on_the_order_of_tensors(file, tmp_path):

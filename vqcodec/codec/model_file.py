@@ -9,19 +9,16 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
+from vqcodec.codec.deflated import Tensors, deflate, inflate
 from vqcodec.errors import ModelFileError, OutputError
 from vqcodec.files import replacing
 from vqcodec.modalities import MODALITIES
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-Tensors: TypeAlias = "dict[str, NDArray[Any]]"
-
 MODEL_FORMAT = 2
 METADATA_KEY = "vqcodec"
+DEFLATED = "deflated"  # the key of the facts about deflated tensors
 SUFFIX = ".safetensors"
 LARGEST_HEADER = 1 << 24  # bytes of JSON at the start of a model file
 GRAPH = "graph."  # prefix of the names of serialized graphs; weights are separate tensors
@@ -125,7 +122,8 @@ def read_model_file(source: Path | bytes, name: str | None = None) -> ModelFile:
     facts = read_facts(source, name)
     path = name or str(source if isinstance(source, Path) else "model")
     try:
-        tensors = load_file(source) if isinstance(source, Path) else load(source)
+        stored = load_file(source) if isinstance(source, Path) else load(source)
+        tensors = inflate(stored, facts.get(DEFLATED, {}))
         checksum = facts.pop("checksum")
         with ThreadPoolExecutor(1) as pool:  # both take time, and release the lock of Python
             fingerprint = pool.submit(fingerprint_of, facts["tables"], tensors)
@@ -173,9 +171,12 @@ def write_model_file(
         "tables": dict(tables),
         "card": dict(card),
     }
+    stored, deflated = deflate(tensors)
+    if deflated:
+        facts[DEFLATED] = deflated
     facts["checksum"] = checksum_of(facts, tensors)
     contiguous = {
-        key: np.ascontiguousarray(value).reshape(value.shape) for key, value in tensors.items()
+        key: np.ascontiguousarray(value).reshape(value.shape) for key, value in stored.items()
     }
     try:
         with replacing(path, overwrite=True) as temporary:

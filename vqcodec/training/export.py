@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vqcodec.codec.model_file import GRAPH, ModelFile, Tensors, write_model_file
+from vqcodec.codec.deflated import Tensors
+from vqcodec.codec.model_file import GRAPH, ModelFile, write_model_file
 from vqcodec.codec.weights import restore_weight, store_weight
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.training.graphs import export_graphs

@@ -39,7 +39,7 @@ from vqcodec.training.recipe import ObjectiveConfig, parse_recipe
 from vqcodec.training.start import module_of_file
 
 LEARNING_RATE = 0.01  # in grid steps; falls to 0 over the last third
-FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.4, 0.05  # falls exponentially
+FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.4, 0.1  # falls exponentially
 MARGIN = 1e-4  # of a latent to the integers around it, so that logarithms are finite
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from vqcodec.codec.deflated import Tensors
 from vqcodec.codec.loading import build_model
 from vqcodec.codec.model import Model
 from vqcodec.codec.model_file import (
     ModelFile,
-    Tensors,
     fingerprint_of,
     write_model_file,
 )
