@@ -88,7 +88,7 @@ class Networks:
         self,
         signal: Array,
         rate_fraction: float,
-        report: Progress,  # noqa: ARG002
+        report: Progress = lambda _: None,  # noqa: ARG002
     ) -> Array:
         """Return latents [P, D, ...] of a signal [P, C, ...].
 

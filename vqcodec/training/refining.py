@@ -145,7 +145,9 @@ class RefiningNetworks(Networks):
         """Return the same networks on a device; see `Networks.to`."""
         return RefiningNetworks(**{**self.__getstate__(), "device": device})
 
-    def encode(self, signal: Array, rate_fraction: float, report: Progress) -> Array:
+    def encode(
+        self, signal: Array, rate_fraction: float, report: Progress = lambda _: None
+    ) -> Array:
         """Return refined latents [P, D, ...] of a signal [P, C, ...], and report each step."""
         first = super().encode(signal, rate_fraction, report)
         latents: Array = self.refiner.refine(
