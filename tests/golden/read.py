@@ -18,6 +18,7 @@ from safetensors.numpy import load
 
 from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import parse_stream
+from vqcodec.codec.deflated import inflate
 from vqcodec.layout import pieces
 from vqcodec.priors import build_prior
 from vqcodec.priors.base import Indices, Prior
@@ -47,7 +48,7 @@ def read_models(dtype: type[Any]) -> dict[str, tuple[str, Prior]]:
                 sizes = (quantizer["codebook_size"],) * quantizer["num_codebooks"]
             own = {
                 name.removeprefix("prior."): tensor
-                for name, tensor in load(data).items()
+                for name, tensor in inflate(load(data), facts.get("deflated", {})).items()
                 if name.startswith("prior.")
             }
             prior = build_prior(tables["prior"], sizes, own, dtype)
