@@ -67,7 +67,7 @@ def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", type=Path, help="a folder of pictures alone")
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--quality", default="3,5,7,9", help="as 3,5,7,9")
     parser.add_argument("--model", default="image")
     options = parser.parse_args()

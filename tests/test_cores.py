@@ -18,7 +18,7 @@ library = ctypes.CDLL(None)
 library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 library.tmpfile.restype = ctypes.c_void_p
 library.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
-for name in ("rewind", "fgetc", "fileno"):
+for name in ("rewind", "fgetc"):
     getattr(library, name).argtypes = [ctypes.c_void_p]
 together = threading.Barrier(4)
 def allocate():

@@ -374,7 +374,8 @@ def test_wrong_facts_of_deflated_tensors_are_refused(with_zeros, tmp_path, defla
     copy = tmp_path / "copy.safetensors"
     text = json.dumps({**facts, "deflated": deflated})
     save_file(stored, copy, metadata={METADATA_KEY: text})
-    with pytest.raises(ModelFileError, match=r"copy\.safetensors: "):
+    # Found before the checksum is: nothing of a forged size is allocated.
+    with pytest.raises(ModelFileError, match=r"copy\.safetensors: not a model that this version"):
         read_model_file(copy)
 
 
