@@ -38,6 +38,8 @@ def test_the_recipes_of_these_tests_are_read(text):
     [
         ('modality = "image"', "", "recipe.modality: missing"),
         ("[card]", "[cart]", "recipe.cart: no such key"),
+        ("[schedule]", '[schedule]\noptimizer = "sgd"', "schedule.optimizer: "),
+        ("[prior_schedule]", '[prior_schedule]\noptimizer = "soap"', "prior_schedule.optimizer: "),
         ("steps = 6", "steps = 0", "schedule.steps: 0 is not 1 or more"),
         ("steps = 6", 'steps = "six"', "recipe.schedule.steps: 'six' is not of type int"),
         ("steps = 6", "stops = 6", "recipe.schedule.stops: no such key"),

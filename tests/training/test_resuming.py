@@ -41,6 +41,14 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, train, text, j
     assert same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
 
 
+def test_a_resumed_training_with_soap_equals_an_uninterrupted_one(tmp_path, train):
+    text = IMAGE.replace("steps = 6", 'steps = 34\noptimizer = "soap"', 1)
+    train(tmp_path / "whole", text)
+    for steps in (11, 25, 34):  # before the first bases, between two of them, and to the end
+        train(tmp_path / "parts", text, steps=steps)
+    assert same(checkpoint(tmp_path / "parts"), checkpoint(tmp_path / "whole"))
+
+
 def test_a_resumed_prior_equals_an_uninterrupted_one(tmp_path, train):
     for folder in ("whole", "parts"):
         train(tmp_path / folder, RESIDUAL, joint=False, steps=1)

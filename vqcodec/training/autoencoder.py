@@ -49,7 +49,7 @@ from vqcodec.training.manifest import (
 )
 from vqcodec.training.modality import Batch, training_side
 from vqcodec.training.objective import loss_terms
-from vqcodec.training.optimizer import PartsOptimizer
+from vqcodec.training.optimizer import build_optimizer
 from vqcodec.training.recipe import Recipe, read_recipe
 from vqcodec.training.sources import find_names
 from vqcodec.training.split import split_by_recipe
@@ -134,7 +134,7 @@ class AutoencoderTraining(TrainingLoop):
             "autoencoder": self.schedule.learning_rate,
             "prior": self.schedule.prior_learning_rate,
         }
-        self.optimizer = PartsOptimizer(self.module, rates, self.schedule.gradient_limit)
+        self.optimizer = build_optimizer(self.schedule, self.module, rates, options.device)
         self.average = AveragedWeights(self.module, self.schedule.average_decay)
         self.step = 0
         self.reference: Terms | None = None  # of the reference, from the first validation on

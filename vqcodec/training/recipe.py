@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -22,6 +22,7 @@ class ScheduleConfig:
 
     steps: int
     batch_size: int = 8
+    optimizer: Literal["adamw", "soap"] = "adamw"  # of the networks; the prior has AdamW
     learning_rate: float = 2e-4
     warmup_steps: int = 200
     final_fraction: float = 0.05  # of the learning rate, reached at the end
@@ -94,6 +95,10 @@ class Recipe:
     prior_schedule: ScheduleConfig | None = None
     card: dict[str, Any] = field(default_factory=dict)
     reference: str | None = None  # a model that held-out files are compared with
+
+    def __post_init__(self) -> None:
+        if self.prior_schedule is not None and self.prior_schedule.optimizer != "adamw":
+            raise ConfigError("prior_schedule.optimizer: a prior has AdamW alone")
 
     def model_tables(self) -> dict[str, Any]:
         """Return the tables that a model file keeps."""
