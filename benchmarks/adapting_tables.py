@@ -101,9 +101,10 @@ def language_model_table(results: Results) -> str:
     if "token_language_model" not in results:
         return ""
     result: Result = results["token_language_model"]
-    rate = result["frames_per_second"]
+    rate, model = result["frames_per_second"], result["model"]
+    tokens = f"{model['name']} {model['fingerprint']}, quality {number(result['quality'])}"
     rows = [
-        ["tokens", f"{result['model']}, quality {number(result['quality'])}"],
+        ["tokens", tokens],
         ["parameters", str(result["parameters"])],
         ["trained", f"{number(result['minutes'])} minutes of one core, {result['steps']} steps"],
         ["windows, held out", f"{result['num_windows']}, {result['num_held_out']}"],

@@ -54,9 +54,10 @@ def adapt(
 ) -> None:
     """Fit a model to files of one kind, in minutes.
 
-    Fits the prior, then the decoder. Some files are held out by themselves. The fitting ends when
-    their bits or their errors no longer fall. Then real files are compared, and nothing is written
-    if the new model is no better. Ctrl-C ends the fitting early; a second one ends the command.
+    Fits the prior, then the decoder. The command holds out some files. The fitting ends when the
+    bits or the errors of held-out files no longer fall. Then the command compresses held-out files
+    with both models, and writes the new model only if it is better. Ctrl-C ends the fitting early;
+    a second one ends the command.
     """
     require_torch()
     from vqcodec.codec.model_file import SUFFIX

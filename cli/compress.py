@@ -115,10 +115,11 @@ def compress(
 ) -> None:
     """Compress sounds and pictures.
 
-    photo.png becomes photo.vqc beside it; a folder, all pictures and sounds in it. --quality
-    decides how large that is; --bitrate, --bpp or --size set a limit instead, and the best quality
-    that keeps it is found; --psnr finds the least that reaches it.
-    What is left out of an input or changed is said on stderr; --strict makes it an error.
+    photo.png becomes photo.vqc beside it. Of a folder, all pictures and sounds are compressed.
+    --quality sets the size. --bitrate, --bpp and --size set a limit, and the command finds the
+    best quality within it. --psnr finds the smallest file that reaches this PSNR.
+    Messages on stderr tell what is left out of an input or changed; with --strict, this is an
+    error.
     """
     from vqcodec.signals.options import ReadOptions
 

@@ -56,7 +56,7 @@ def decompress(
         float, typer.Option(metavar="SECONDS", min=0, help="Begin here; for sounds.")
     ] = 0.0,
     duration: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Restore so much; for sounds.")
+        float | None, typer.Option(metavar="SECONDS", help="Restore this many seconds; for sounds.")
     ] = None,
     level: Annotated[
         int | None,
@@ -79,13 +79,13 @@ def decompress(
 ) -> None:
     """Restore sounds and pictures.
 
-    photo.vqc becomes photo.decoded.png beside it; a folder, all streams in it. The suffix of PATH
-    decides what kind of file it is. A stream names its model; --model is for a file of it that is
-    not installed. --level takes a coarser picture out of a stream, which may be cut after that
+    photo.vqc becomes photo.decoded.png beside it. Of a folder, all streams are restored. The suffix
+    of PATH decides the format. A stream names its model; if this model is not installed, --model
+    names its file. --level takes a coarser picture out of a stream, which may be cut after that
     level if it is progressive.
     --salvage restores what is whole of a damaged stream, and says what is missing.
     --strict makes it an error if anything is missing, or if PATH cannot hold it.
-    --speaker takes some seconds of anybody's voice, and speaks the words with that voice.
+    --speaker takes a recording of some seconds, and restores speech in the voice of that speaker.
     """
     require_cpu(ray, device)
     if not start >= 0:  # also if it is no number

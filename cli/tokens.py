@@ -76,7 +76,7 @@ def tokens(
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
-    """Write the indices of sounds or pictures, for models over tokens.
+    """Write the indices of sounds or pictures, for language models and the like.
 
     The inputs are all sounds or all pictures. Sounds are mixed down to one channel;
     models such as `audio` keep two.

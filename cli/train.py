@@ -65,7 +65,9 @@ Memory = Annotated[
 
 Compile = Annotated[
     bool,
-    typer.Option("--compile", help="Compile the networks by torch.compile, which takes a minute."),
+    typer.Option(
+        "--compile", help="Compile the networks with torch.compile; this takes some minutes."
+    ),
 ]
 
 
