@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
+from training_recipes import IMAGE
 
+from vqcodec.networks.autoencoder import Autoencoder
+from vqcodec.training.optimizer import SoapOptimizer
+from vqcodec.training.recipe import parse_recipe
 from vqcodec.training.soap import BASIS_EVERY, FIRST_STEPS, LARGEST_SIDE, Soap
 
 RATE = 0.02
@@ -71,17 +76,92 @@ def test_no_weight_changes_before_the_first_bases():
         assert bool((weight == 1).all()) is (step <= FIRST_STEPS)
 
 
-def test_bases_are_orthonormal_and_sorted():
+def test_bases_follow_the_gradients():
     weight = torch.nn.Parameter(torch.ones(6, 3, 3, 5))
     optimizer = soap([weight])
-    scale = torch.linspace(1, 3, 6)[:, None, None, None] * torch.linspace(4, 1, 5)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(FIRST_STEPS + 12 * BASIS_EVERY):
-        weight.grad = torch.randn(weight.shape, generator=generator) * scale
-        optimizer.step()
+
+    def steps(number, first, last):
+        for _ in range(number):
+            noise = torch.randn(weight.shape, generator=generator)
+            weight.grad = torch.tensordot(first, noise, dims=([1], [0])) @ last
+            optimizer.step()
+
+    steps(FIRST_STEPS, torch.eye(6), torch.eye(5))
+    first, last = torch.diag(torch.linspace(0.2, 3, 6)), torch.diag(torch.linspace(4, 0.5, 5))
+    turns = [torch.linalg.qr(torch.randn(n, n, generator=generator))[0] for n in (6, 5)]
+    steps(40 * BASIS_EVERY, turns[0] @ first, last @ turns[1].T)
     state = optimizer.state[weight]
-    for side in ("first", "last"):
+    for side, turn in zip(("first", "last"), turns, strict=True):
         basis = state[f"{side}_basis"]
         assert torch.allclose(basis.T @ basis, torch.eye(len(basis)), atol=1e-5)
-        variances = (basis * (state[f"{side}_covariance"] @ basis)).sum(0)
-        assert variances[0] > 2 * variances[-1]
+        true = turn.flip(1) if side == "first" else turn  # largest variance first
+        assert (basis * true).sum(0).abs().min() > 0.9
+    mean_squares = state["square"].mean(dim=(1, 2))  # [6, 5], sorted along both sides
+    assert (mean_squares.mean(1).diff() < 0).all()
+    assert (mean_squares.mean(0).diff() < 0).all()
+
+
+def test_turned_bases_keep_the_mean():
+    weight = torch.nn.Parameter(torch.ones(4, 5))
+    optimizer = soap([weight])
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(FIRST_STEPS + BASIS_EVERY // 2):
+        weight.grad = torch.randn(4, 5, generator=generator)
+        optimizer.step()
+    state = optimizer.state[weight]
+    before, basis = optimizer._turned_back(state["mean"], state), state["first_basis"].clone()
+    state["first_covariance"] += torch.diag(torch.linspace(0, 9, 4))
+    optimizer._turn_bases(state)
+    assert not torch.allclose(state["first_basis"], basis, atol=0.1)
+    assert torch.allclose(optimizer._turned_back(state["mean"], state), before, atol=1e-6)
+
+
+def test_turning_sorts_by_variance():
+    square = torch.arange(12.0).reshape(4, 3)
+    state = {
+        "first_covariance": torch.diag(torch.arange(1.0, 5)),
+        "first_basis": torch.eye(4),
+        "mean": torch.zeros(4, 3),
+        "square": square,
+    }
+    soap([torch.nn.Parameter(torch.ones(4, 3))])._turn_bases(state)
+    assert torch.allclose(state["first_basis"].abs(), torch.eye(4).flip(1), atol=1e-6)
+    assert torch.equal(state["square"], square.flip(0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_directions_without_gradients_do_not_make_large_steps(dtype):
+    weight = torch.nn.Parameter(torch.zeros(3, 192))
+    optimizer = Soap([weight], dtype)
+    optimizer.param_groups[0]["lr"] = 1.0
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(FIRST_STEPS + 4 * BASIS_EVERY):
+        gradient = torch.randn(3, 192, generator=generator)
+        gradient[:, :8] = 0
+        weight.grad = gradient
+        before = weight.detach().clone()
+        optimizer.step()
+        assert (weight.detach() - before).abs().max() < 10
+
+
+def test_soap_updates_kernels_and_matrices_alone():
+    tables = parse_recipe(
+        IMAGE.replace("limit = 63", "limit = 63\nnum_integers = 2")
+    ).model_tables()
+    autoencoder = Autoencoder(tables)
+    parts = nn.ModuleDict({"autoencoder": autoencoder})
+    optimizer = SoapOptimizer(parts, {"autoencoder": 0.01}, 1.0, torch.float32)
+    kernels = {id(kernel) for kernel in optimizer.kernels}
+    of_soap = {name for name, weight in parts.named_parameters() if id(weight) in kernels}
+    names = {name for name, _ in autoencoder.named_parameters(prefix="autoencoder")}
+    assert of_soap == {n for n in names if n.endswith(".weight")}
+    image, rate = torch.rand(2, 3, 32, 32), torch.tensor([0, 255])
+    for _ in range(FIRST_STEPS + 2):
+        parts.zero_grad()
+        autoencoder(image, rate)[0].square().mean().backward()
+        before = {name: weight.detach().clone() for name, weight in parts.named_parameters()}
+        optimizer.update(1.0)
+    assert (autoencoder.quantizer.log_gain[:, :2] == 0).all()
+    changed = {n for n, weight in parts.named_parameters() if not torch.equal(weight, before[n])}
+    assert changed >= {"autoencoder.encoder.linear.weight", "autoencoder.quantizer.log_gain"}

@@ -13,7 +13,8 @@ from vqcodec.training.old_layout import in_order_of
 from vqcodec.training.recipe import ScheduleConfig
 from vqcodec.training.soap import Soap
 
-NETWORKS = "autoencoder"  # the part whose matrices and kernels SOAP updates
+NETWORKS = "autoencoder"  # the part whose kernels and matrices SOAP updates
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Linear)
 
 
 class PartsOptimizer(torch.optim.AdamW):
@@ -75,9 +76,10 @@ class PartsOptimizer(torch.optim.AdamW):
 
 
 class SoapOptimizer(PartsOptimizer):
-    """SOAP for the matrices and kernels of the networks, AdamW for everything else.
+    """SOAP for the kernels and matrices of encoder and decoder, AdamW for everything else.
 
-    The prior stays with AdamW: it diverged with SOAP.
+    Tables stay with AdamW, because rows of steps or of a codebook may have to stay as they are. So
+    does the prior, which diverged with SOAP.
     """
 
     def __init__(
@@ -88,7 +90,9 @@ class SoapOptimizer(PartsOptimizer):
         dtype: torch.dtype,
     ) -> None:
         """Take what `PartsOptimizer` takes, and the type of products with bases."""
-        self.kernels = [weight for weight in parts[NETWORKS].parameters() if weight.dim() > 1]
+        self.kernels = [
+            layer.weight for layer in parts[NETWORKS].modules() if isinstance(layer, LAYERS)
+        ]
         super().__init__(parts, rates, gradient_limit, self.kernels)
         self.number = list(parts).index(NETWORKS)
         self.soap = Soap([kernel.detach().movedim(1, -1) for kernel in self.kernels], dtype)

@@ -13,6 +13,7 @@ FIRST_STEPS = 20  # give the first bases; no weight changes meanwhile
 COVARIANCE_EVERY, BASIS_EVERY = 3, 10  # steps
 MEAN_DECAY, SQUARE_DECAY = 0.9, 0.98  # per step
 LEAST = 1e-8  # of a root mean square that divides
+LARGEST = 2.0  # of a number of an update, in learning rates; those of Adam are below 1.5
 RIDGE = 1e-10  # of the mean variance, so that the first eigenvectors exist
 
 SIDES = ("first", "last")
@@ -65,8 +66,9 @@ class Soap(torch.optim.Optimizer):
         square.lerp_(turned.square(), 1 - SQUARE_DECAY)
         count = step - FIRST_STEPS
         deviation = (square / (1 - SQUARE_DECAY**count)).sqrt_().add_(LEAST)
-        update = self._turned_back(mean / (1 - MEAN_DECAY**count) / deviation, state)
-        weight.add_(update, alpha=-rate)
+        # A new basis vector may have a mean, and squares of another direction that are nearly zero.
+        update = (mean / (1 - MEAN_DECAY**count) / deviation).clamp_(-LARGEST, LARGEST)
+        weight.add_(self._turned_back(update, state), alpha=-rate)
 
     def _follow(self, gradient: Tensor, state: dict[str, Any]) -> None:
         """Move the covariances towards those of a gradient."""
