@@ -118,12 +118,32 @@ class Batch:
     def _targets(self) -> dict[Source, str]:
         """Return what inputs become, without those of which that is not known before the work."""
         targets: list[tuple[Source, str]] = []
+        unknown: list[Source] = []
         for source in self.found.sources:
             suffix = "" if self.outputs.has_one_name else self.suffix_of(source)
             if suffix is not None:
                 targets.append((source, self.outputs.target(source, suffix)))
+            elif source.name != STDIO:
+                unknown.append(source)
         require_distinct(targets)
+        self._require_other_stems(unknown)
         return dict(targets)
+
+    def _require_other_stems(self, unknown: Sequence[Source]) -> None:
+        """Check that results with unknown suffixes have other names than all other results.
+
+        Raises:
+            UsageError: two results may have the same name.
+        """
+        if not unknown:
+            return
+        of_stems: dict[str, list[Source]] = {}
+        for source in self.found.sources:
+            if source.name != STDIO:
+                of_stems.setdefault(self.outputs.target(source, ""), []).append(source)
+        for stem, sources in of_stems.items():
+            if len(sources) > 1 and not set(sources).isdisjoint(unknown):
+                require_distinct([(source, stem) for source in sources])
 
     def _work_on(
         self, sources: Sequence[Source], results: dict[Source, Done], manifest: Manifest | None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vqcodec.errors import UsageError
+from vqcodec.urls import is_url
 
 from .paths import Kind, check_target, kind_of
 
@@ -28,8 +29,10 @@ def check_outputs(
         UsageError: a suffix or a combination of options is wrong, or matplotlib is missing.
         OutputError: a file cannot be written, see `check_target`.
     """
-    if resume and (output is None or Path(output).suffix != JOURNAL_SUFFIX):
-        raise UsageError(f"--resume: needs -o FILE{JOURNAL_SUFFIX} with the earlier records")
+    if resume and (output is None or is_url(output) or Path(output).suffix != JOURNAL_SUFFIX):
+        raise UsageError(
+            f"--resume: needs -o FILE{JOURNAL_SUFFIX} on this machine, with the earlier records"
+        )
     if resume and force:
         raise UsageError("--resume: keeps what -f overwrites; use one of them")
     if output is not None:
@@ -63,7 +66,7 @@ def require_curve(tasks: Sequence[Task]) -> None:
 
 def keeps_journal(output: str | None) -> bool:
     """Return whether records are written one by one: to a regular file, not to a pipe."""
-    if output is None or Path(output).suffix != JOURNAL_SUFFIX:
+    if output is None or is_url(output) or Path(output).suffix != JOURNAL_SUFFIX:
         return False
     return kind_of(output) in (Kind.FILE, Kind.NOTHING)
 

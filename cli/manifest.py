@@ -84,7 +84,9 @@ class Manifest:
             if self._file is None:
                 self._file = self._open()
             line = json_line({**record, SETTINGS: self._settings})
-            self._file.write(line.encode() + b"\n")
+            rest = memoryview(line.encode() + b"\n")
+            while rest:  # on a full disk, a part only may be written
+                rest = rest[self._file.write(rest) :]
 
     def begin(self) -> None:
         """Make the file, so that a run that is killed before its first record is known.

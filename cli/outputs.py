@@ -216,7 +216,12 @@ class Outputs:
                 f"-o {self.output}: is a folder; give a file name for the result of stdin"
             )
         if self.output is None:
-            return with_suffix(source.name, suffix)
+            try:
+                return with_suffix(source.name, suffix)
+            except ValueError as error:
+                raise UsageError(
+                    f"{source.name}: has no file name; name the result by -o"
+                ) from error
         try:
             *folders, last = relative_parts(source.name, source.folder)
         except ValueError as error:

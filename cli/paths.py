@@ -16,7 +16,7 @@ from typing import BinaryIO
 from vqcodec import storage
 from vqcodec.errors import InputError, OutputError, UsageError
 from vqcodec.files import final_path, is_folder, naming_failures, writing
-from vqcodec.urls import is_url
+from vqcodec.urls import is_url, local_name
 
 from .console import write_stdout
 
@@ -32,6 +32,7 @@ def read_source(name: str) -> bytes:
         InputError: the file cannot be read.
         UsageError: stdin is a terminal, or the URL's store cannot be used.
     """
+    name = local_name(name)
     if is_url(name):
         return storage.read(name)
     try:
@@ -67,6 +68,7 @@ def open_source(name: str) -> BinaryIO:
         InputError: the file cannot be opened.
         UsageError: stdin is a terminal, or the URL's store cannot be used.
     """
+    name = local_name(name)
     if is_url(name):
         return storage.fetch(name)
     try:
@@ -249,7 +251,7 @@ def check_space(name: str, num_bytes: int) -> None:
     Raises:
         OutputError: fewer than `num_bytes` bytes are free.
     """
-    spooled = name == STDIO or is_url(name)
+    spooled = name == STDIO or is_url(name) or kind_of(name) is Kind.SPECIAL
     folder = tempfile.gettempdir() if spooled else final_path(name).parent
     with naming_failures(name):
         free = shutil.disk_usage(folder).free

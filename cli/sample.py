@@ -165,7 +165,8 @@ def _model_for(
 def _names_a_sound(output: str, file_format: str | None) -> bool:
     from vqcodec.signals.suffixes import SOUND_FORMATS
 
-    return (f".{file_format}" if file_format else Path(output).suffix).lower() in SOUND_FORMATS
+    suffix = f".{file_format.removeprefix('.')}" if file_format else Path(output).suffix
+    return suffix.lower() in SOUND_FORMATS
 
 
 def _size(

@@ -84,7 +84,7 @@ def tokens(
     """
     from vqcodec.signals.suffixes import SIGNAL_SUFFIXES
     from vqcodec.tokens.parquet import require_pyarrow
-    from vqcodec.tokens.shards import plan_shards
+    from vqcodec.tokens.shards import plan_shards, require_no_more_shards
 
     require_cpu(ray, device)
     if resume and force:
@@ -94,6 +94,7 @@ def tokens(
     found = find_sources(inputs, SIGNAL_SUFFIXES, left_out=None)
     files = [(source.name, _entry_name(source)) for source in found.sources]
     shards = plan_shards(files, output, files_per_shard)
+    require_no_more_shards(output, len(shards))
     if output.endswith(".parquet"):
         require_pyarrow()
     work = _Work(

@@ -171,3 +171,22 @@ def test_parquet_without_pyarrow_is_a_usage_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UsageError, match=r"pip install 'vqcodec\[scale\]'"):
         Manifest("m.parquet", "")
+
+
+def test_a_record_that_is_written_in_parts_is_whole(tmp_path, monkeypatch):
+    manifest = Manifest(str(tmp_path / "m.jsonl"), "settings")
+    manifest.begin()
+    whole = manifest._file
+
+    class Slow:
+        def write(self, data):
+            return whole.write(data[:7])
+
+        def close(self):
+            whole.close()
+
+    manifest._file = Slow()
+    manifest.append({"input": "a.png", "ok": True})
+    manifest.close()
+    (record,) = records_of(tmp_path / "m.jsonl")
+    assert record["input"] == "a.png"

@@ -34,6 +34,16 @@ def test_a_refined_picture_is_another_stream_of_the_same_model(vqc, photo):
 
 
 @needs_torch
+def test_the_model_may_be_at_a_url(vqc, photo):
+    fsspec = pytest.importorskip("fsspec")
+    image = vqcodec.codec.zoo.find_model("image").path
+    fsspec.filesystem("memory").pipe("/effort/own.safetensors", image.read_bytes())
+    options = ("--model", "memory://effort/own.safetensors", "--effort", "1", "--force")
+    outcome = vqc("compress", *options, photo)
+    assert outcome.exit_code == 0, outcome.stderr
+
+
+@needs_torch
 def test_every_step_of_every_window_is_reported():
     from vqcodec.training.refining import refined
 

@@ -23,6 +23,11 @@ def test_a_sound_is_drawn_for_a_sound_name(vqc, zoo, tmp_path):
     assert read_clip(tmp_path / "new.flac").duration_s == 3
 
 
+def test_a_format_with_a_dot_is_the_format(vqc, zoo, tmp_path):
+    assert vqc("sample", "-o", "new.bin", "--format", ".wav").exit_code == 0
+    assert (tmp_path / "new.bin").read_bytes().startswith(b"RIFF")
+
+
 def test_a_duration_asks_for_a_sound(vqc, zoo):
     outcome = vqc("sample", "--duration", "0.5", "-o", "-")
     assert read_clip(io.BytesIO(outcome.stdout)).duration_s == 0.5

@@ -56,6 +56,17 @@ def test_a_resumed_command_writes_only_what_is_missing(vqc, sounds, tmp_path):
     assert vqc(*command, "-f", "--quality", "9").exit_code == 0
 
 
+def test_shards_of_an_earlier_command_are_not_left_among_new_ones(vqc, sounds, tmp_path):
+    command = ["tokens", str(sounds), "-o", str(tmp_path / "x.tar"), *MODEL]
+    assert vqc(*command, "--files-per-shard", "1").exit_code == 0
+    outcome = vqc(*command, "--files-per-shard", "2", "-f")
+    assert outcome.exit_code == 2
+    assert "x-00002.tar: an earlier command made more shards" in outcome.stderr
+    (tmp_path / "x-00002.tar").unlink()
+    assert vqc(*command, "--files-per-shard", "2", "-f").exit_code == 0
+    assert len(list(read(tmp_path))) == 3
+
+
 def test_a_bad_file_is_named_left_out_and_tried_again(vqc, sounds, tmp_path):
     good = (sounds / "a.wav").read_bytes()
     (sounds / "a.wav").write_bytes(b"RIFF nothing")

@@ -243,6 +243,52 @@ def test_a_huge_model_is_not_fetched(vqc, root, monkeypatch):
         vqcodec.load(f"{root}/own.safetensors")
 
 
+def test_a_store_may_not_know_the_size_of_a_model(root, monkeypatch):
+    storage.put(str(tiny_model_path("image")), f"{root}/own.safetensors", overwrite=False)
+    monkeypatch.setattr("vqcodec.storage.size_of", lambda _: 0)
+    assert vqcodec.load(f"{root}/own.safetensors").modality == "image"
+    monkeypatch.setattr("vqcodec.codec.zoo.LARGEST_MODEL", 1000)
+    with pytest.raises(vqcodec.VqcodecError, match="is larger than a model"):
+        vqcodec.load(f"{root}/own.safetensors")
+
+
+def test_streams_of_one_name_in_two_stores_are_refused_before_any_work(
+    vqc, zoo, root, photo_stream, tmp_path
+):
+    for name in ("one/same.vqc", "two/same.vqc", "two/other.vqc"):
+        storage.put(str(photo_stream), f"{root}/{name}", overwrite=False)
+    same = [f"{root}/{name}/same.vqc" for name in ("one", "two")]
+    outcome = vqc("decompress", *same, "-o", "out/", "-f")
+    assert outcome.exit_code == UsageError.exit_code
+    assert f"{same[0]} and {same[1]}: both would become out/same" in outcome.stderr
+    assert not (tmp_path / "out").exists()
+    outcome = vqc("decompress", same[0], f"{root}/two/other.vqc", "-o", "out/")
+    assert outcome.exit_code == 0, outcome.stderr
+
+
+def test_an_address_without_a_file_name_needs_an_output(vqc, zoo):
+    outcome = vqc("compress", "https://host/")
+    assert outcome.exit_code == UsageError.exit_code
+    assert "https://host/" in outcome.stderr
+
+
+def test_a_file_url_is_a_path_for_info_and_speakers(vqc, zoo, photo_stream, voice):
+    assert vqc("info", photo_stream.absolute().as_uri()).exit_code == 0
+    outcome = vqc("decompress", photo_stream, "--speaker", "file:///none.wav")
+    assert "/none.wav: " in outcome.stderr
+
+
+def test_eval_writes_records_into_a_store_and_does_not_resume_there(vqc, root, tmp_path):
+    vqcodec.write(tmp_path / "a.png", noise_picture(24, 16))
+    output, model = f"{root}/records.jsonl", tiny_model_path("image")
+    outcome = vqc("eval", "a.png", "-o", output, "-q", "--model", model, "--jobs", "1")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert storage.read(output).startswith(b"{")
+    outcome = vqc("eval", "a.png", "-o", output, "--resume")
+    assert outcome.exit_code == UsageError.exit_code
+    assert "--resume: needs -o FILE.jsonl on this machine" in outcome.stderr
+
+
 def test_eval_measures_copies_of_what_is_in_a_store(vqc, root, pictures, tmp_path, monkeypatch):
     monkeypatch.setenv("VQCODEC_MODELS", str(tiny_model_path("image").parent))
     load_model.cache_clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import zlib
 from dataclasses import replace
 
@@ -367,6 +368,9 @@ def test_damaged_deflated_tensors_are_refused(with_zeros, tmp_path, data):
         {"prior.zeros": {"dtype": "I16", "shape": [1 << 28]}},  # more than is allowed
         {"prior.zeros": {"dtype": "I16", "shape": [10**30]}},
         {"prior.zeros": {"dtype": "I16", "shape": [70_000.5]}},
+        {"prior.zeros": {"dtype": "I16", "shape": [math.inf]}},
+        {"prior.zeros": {"dtype": "I16", "shape": [True]}},
+        {"prior.zeros": {"dtype": "I16", "shape": [10**4000] * 300}},  # a product of seconds
     ],
 )
 def test_wrong_facts_of_deflated_tensors_are_refused(with_zeros, tmp_path, deflated):
@@ -377,6 +381,14 @@ def test_wrong_facts_of_deflated_tensors_are_refused(with_zeros, tmp_path, defla
     # Found before the checksum is: nothing of a forged size is allocated.
     with pytest.raises(ModelFileError, match=r"copy\.safetensors: not a model that this version"):
         read_model_file(copy)
+
+
+def test_no_more_is_deflated_than_can_be_read(file, path, tmp_path, monkeypatch):
+    monkeypatch.setattr("vqcodec.codec.deflated.MOST_BYTES", 200_000)
+    zeros = {f"prior.zeros{number}": np.zeros(80_000, np.int8) for number in range(3)}
+    write_anew(file, path, file.tensors | zeros)
+    assert len(read_facts(path)["deflated"]) == 2
+    assert set(read_model_file(path).tensors) >= set(zeros)
 
 
 def test_the_file_does_not_depend_on_the_order_of_tensors(file, tmp_path):

@@ -8,15 +8,17 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tiny import TABLES, noise_clip, noise_picture
 
 import vqcodec
+from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.sections import Section
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
-from vqcodec.codec import zoo
+from vqcodec.codec import inspect, zoo
 from vqcodec.codec.inspect import describe, verify
 from vqcodec.codec.model_file import read_model_file, write_model_file
 from vqcodec.errors import CorruptStreamError, MissingModelError, ModelFileError
@@ -266,6 +268,7 @@ def test_facts_of_streams_never_import_torch(tiny_folder, tmp_path, image_model,
     code = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import vqcodec
 from vqcodec import bitstream, entropy, errors, layout, priors, quantizers, rate, signals
@@ -285,3 +288,10 @@ assert not heavy, heavy
     subprocess.run(
         [sys.executable, "-c", code, tmp_path / "x.vqc"], check=True, env=environment, timeout=60
     )
+
+
+@pytest.mark.parametrize("tables", [{}, {"network": []}, {"network": {"num_bands": "many"}}])
+def test_info_survives_a_model_with_odd_tables(monkeypatch, tables):
+    monkeypatch.setattr(inspect, "read_facts", lambda _: {"tables": tables})
+    facts = AudioFacts(num_samples=1, sample_rate=8_000, num_channels=2, downmixed=False)
+    assert inspect._pairs(facts, SimpleNamespace(path=Path("own.safetensors"))) == {}

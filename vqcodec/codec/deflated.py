@@ -18,6 +18,7 @@ Facts: TypeAlias = "dict[str, dict[str, Any]]"  # the type and the shape of each
 LEAST_BYTES = 1 << 16  # of a tensor that is worth it
 LARGEST_SHARE = 0.55  # of its bytes: others would only make a model start later
 MOST_BYTES = 1 << 28  # of all deflated tensors of a file: it may be a stranger's
+MOST_SIDES = 16  # of the shape of a tensor
 TYPES = {
     **{"I8": "|i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"},
     **{"U8": "|u1", "U32": "<u4", "F16": "<f2", "F32": "<f4"},
@@ -35,9 +36,10 @@ def deflate(tensors: Tensors) -> tuple[Tensors, Facts]:
     names = {np.dtype(code): name for name, code in TYPES.items()}
     stored = dict(tensors)
     facts: Facts = {}
-    for key, tensor in tensors.items():
+    left = MOST_BYTES
+    for key, tensor in sorted(tensors.items()):
         little = tensor.dtype.newbyteorder("<")
-        if tensor.nbytes < LEAST_BYTES or little not in names:
+        if not LEAST_BYTES <= tensor.nbytes <= left or little not in names:
             continue
         values = np.ascontiguousarray(tensor).astype(little, copy=False).reshape(-1)
         planes = values.view(np.uint8).reshape(-1, little.itemsize).T
@@ -45,6 +47,7 @@ def deflate(tensors: Tensors) -> tuple[Tensors, Facts]:
         if len(data) <= LARGEST_SHARE * tensor.nbytes:
             stored[key] = np.frombuffer(data, np.uint8)
             facts[key] = {"dtype": names[little], "shape": list(tensor.shape)}
+            left -= tensor.nbytes
     return stored, facts
 
 
@@ -67,9 +70,9 @@ def inflate(stored: Tensors, facts: Mapping[str, Mapping[str, Any]]) -> Tensors:
 
 def _num_bytes(fact: Mapping[str, Any]) -> int:
     """Return the bytes of a tensor of this type and shape."""
-    sides = [int(side) for side in fact["shape"]]
-    if min(sides, default=0) < 0:
-        raise ValueError(f"shape {sides}")
+    sides: list[int] = fact["shape"]
+    if len(sides) > MOST_SIDES or not all(type(n) is int and 0 <= n <= MOST_BYTES for n in sides):
+        raise ValueError("a tensor has an impossible shape")
     return math.prod(sides) * int(TYPES[fact["dtype"]][-1])
 
 

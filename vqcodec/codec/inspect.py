@@ -111,7 +111,10 @@ def _quality(rate: int, card: ModelCard | None) -> float | None:
 
 def _pairs(facts: AudioFacts, card: ModelCard | None) -> dict[str, str]:
     """Return which channels are coded together, if the model of a sound codes pairs."""
-    if card is None or not codes_pairs(read_facts(card.path)["tables"]["network"]):
+    try:
+        if card is None or not codes_pairs(read_facts(card.path)["tables"]["network"]):
+            return {}
+    except (ConfigError, ModelFileError, LookupError, TypeError, ValueError, AttributeError):
         return {}
     planes = channels_of_planes(facts.num_channels)
     numbers = (" ".join(str(number + 1) for number in plane) for plane in planes)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vqcodec import storage
-from vqcodec.codec.model_file import SUFFIX, read_facts
+from vqcodec.codec.model_file import SUFFIX, ModelFile, read_facts, read_model_file
 from vqcodec.errors import MissingModelError, ModelFileError
 from vqcodec.files import is_file, is_folder
 from vqcodec.modalities import MODALITIES
@@ -173,6 +173,21 @@ def load_model(name: str) -> Model:
     return read_model(find_model(name).path)
 
 
+def read_named_file(name: str) -> ModelFile:
+    """Return the contents of a model file by the model's name, fingerprint, file path or URL.
+
+    Raises:
+        MissingModelError: no such model is installed.
+        ModelFileError: the model's file is damaged.
+        InputError: the URL cannot be read.
+        UsageError: the store of the URL cannot be used.
+    """
+    name = local_name(name)
+    if is_url(name):
+        return read_model_file(read_model_bytes(name), name)
+    return read_model_file(find_model(name).path)
+
+
 def read_model_bytes(name: str) -> bytes:
     """Return the contents of a model's file, which are not checked.
 
@@ -187,9 +202,11 @@ def read_model_bytes(name: str) -> bytes:
     """
     name = local_name(name)
     if is_url(name):
-        if storage.size_of(name) > LARGEST_MODEL:
+        with storage.opened(name) as file:  # what the store says about the size may be wrong
+            data = file.read(LARGEST_MODEL + 1)
+        if len(data) > LARGEST_MODEL:
             raise ModelFileError(f"{name}: is larger than a model, {LARGEST_MODEL} bytes")
-        return storage.read(name)
+        return data
     path = find_model(name).path
     try:
         return path.read_bytes()

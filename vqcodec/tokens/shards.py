@@ -100,15 +100,32 @@ def plan_shards(files: Sequence[tuple[str, str]], output: str, files_per_shard: 
     for path, name in files:
         if seen.setdefault(name, path) != path:
             raise UsageError(f"{seen[name]} and {path}: both would be {name}; give their folder")
-    stem = output.removesuffix(suffix)
     return [
         Shard(
-            name=f"{stem}-{start // files_per_shard:0{_DIGITS}d}{suffix}",
+            name=_shard_name(output, start // files_per_shard),
             first=start,
             files=tuple(files[start : start + files_per_shard]),
         )
         for start in range(0, len(files), files_per_shard)
     ]
+
+
+def _shard_name(output: str, number: int) -> str:
+    suffix = _suffix(output)
+    return f"{output.removesuffix(suffix)}-{number:0{_DIGITS}d}{suffix}"
+
+
+def require_no_more_shards(output: str, count: int) -> None:
+    """Check that no earlier command has left more than `count` shards: readers would take them.
+
+    Raises:
+        UsageError: there is such a shard.
+    """
+    name = _shard_name(output, count)
+    if _exists(name):
+        raise UsageError(
+            f"{name}: an earlier command made more shards than this one; remove them first"
+        )
 
 
 def read(*sources: str | Path) -> Iterator[Tokens]:

@@ -19,8 +19,7 @@ from torch import Tensor
 
 from vqcodec.codec.graphs import Array, Networks, Progress
 from vqcodec.codec.model import Model
-from vqcodec.codec.model_file import read_model_file
-from vqcodec.codec.zoo import find_model
+from vqcodec.codec.zoo import read_named_file
 from vqcodec.cores import num_threads
 from vqcodec.errors import UsageError
 from vqcodec.networks.autoencoder import Autoencoder
@@ -168,13 +167,13 @@ def refined(model: Model, source: str, steps: int) -> Model:
 
     Args:
         model: of pictures, with a lattice and a learnt prior.
-        source: its name, fingerprint or path.
+        source: its name, fingerprint, path or URL.
         steps: of gradient descent for each window of a picture; the time grows with them.
 
     Raises:
         UsageError: the model is of another kind.
     """
-    file = read_model_file(find_model(source).path)
+    file = read_named_file(source)
     is_lattice = file.tables["quantizer"].get("kind") == LatticeQuantizer.kind
     if file.tables["modality"] != "image" or not is_lattice or not is_learnt(file.tables["prior"]):
         raise UsageError(f"effort: model {model.name} is not one of pictures with a lattice")

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vqcodec.codec.model_file import ModelFile, read_model_file
-from vqcodec.codec.zoo import find_model
+from vqcodec.codec.model_file import ModelFile
+from vqcodec.codec.zoo import read_named_file
 from vqcodec.errors import ConfigError
 from vqcodec.files import is_folder
 from vqcodec.networks.autoencoder import Autoencoder
@@ -106,7 +106,7 @@ def module_of(name: str) -> nn.ModuleDict:
         MissingModelError: there is no such model.
         ModelFileError: the model is damaged.
     """
-    return module_of_file(read_model_file(find_model(name).path))
+    return module_of_file(read_named_file(name))
 
 
 def check_reference(name: str, modality: str) -> None:
@@ -116,7 +116,7 @@ def check_reference(name: str, modality: str) -> None:
         ConfigError: it is of another modality, or its prior is not learnt.
         MissingModelError: there is no such model.
     """
-    tables = read_model_file(find_model(name).path).tables
+    tables = read_named_file(name).tables
     if tables["modality"] != modality:
         raise ConfigError(f"reference: {name!r} is a model for {tables['modality']}")
     if not is_learnt(tables["prior"]):

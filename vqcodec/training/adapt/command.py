@@ -11,8 +11,8 @@ from typing import Any, Literal
 import torch
 
 from vqcodec.codec.model import Model
-from vqcodec.codec.model_file import ModelFile, read_model_file
-from vqcodec.codec.zoo import find_model
+from vqcodec.codec.model_file import ModelFile
+from vqcodec.codec.zoo import read_named_file
 from vqcodec.errors import UsageError
 from vqcodec.files import find_files
 from vqcodec.networks.autoencoder import Autoencoder
@@ -117,7 +117,7 @@ def adapt_model(
         MissingModelError: there is no such model.
         ModelFileError: the model is damaged.
     """
-    file = read_model_file(find_model(model).path)
+    file = read_named_file(model)
     module = module_of_file(file)
     lay_channels_last(module)
     autoencoder, prior = module["autoencoder"], dict(module.items()).get("prior")
