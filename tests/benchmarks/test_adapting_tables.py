@@ -35,7 +35,7 @@ RESULT = {
 }
 MODEL = {
     **RESULT,
-    "model": "speech 4d21574f",
+    "model": {"name": "speech", "fingerprint": "4d21574f"},
     "quality": 1.0,
     "minutes": 4.0,
     "steps": 300,
@@ -61,7 +61,9 @@ def test_points_are_before_and_after():
 
 
 def test_the_language_model_has_its_bits_a_second():
-    assert "| 725 |" in tables.TABLES["token language model"]({"token_language_model": MODEL})
+    table = tables.TABLES["token language model"]({"token_language_model": MODEL})
+    assert "| tokens | speech 4d21574f, quality 1 |" in table
+    assert "| 725 |" in table
 
 
 def test_tables_without_results_are_empty():
