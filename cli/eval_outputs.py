@@ -29,7 +29,7 @@ def check_outputs(
         UsageError: a suffix or a combination of options is wrong, or matplotlib is missing.
         OutputError: a file cannot be written, see `check_target`.
     """
-    if resume and (output is None or is_url(output) or Path(output).suffix != JOURNAL_SUFFIX):
+    if resume and (output is None or not _may_be_journal(output)):
         raise UsageError(
             f"--resume: needs -o FILE{JOURNAL_SUFFIX} on this machine, with the earlier records"
         )
@@ -66,9 +66,14 @@ def require_curve(tasks: Sequence[Task]) -> None:
 
 def keeps_journal(output: str | None) -> bool:
     """Return whether records are written one by one: to a regular file, not to a pipe."""
-    if output is None or is_url(output) or Path(output).suffix != JOURNAL_SUFFIX:
+    if output is None or not _may_be_journal(output):
         return False
     return kind_of(output) in (Kind.FILE, Kind.NOTHING)
+
+
+def _may_be_journal(output: str) -> bool:
+    """Return whether a name is that of a local file for records."""
+    return not is_url(output) and Path(output).suffix == JOURNAL_SUFFIX
 
 
 def build_records(records: Sequence[Record], means: Sequence[Record], suffix: str) -> str:

@@ -52,7 +52,6 @@ def test_what_is_put_is_read(root, data):
     url = f"{root}/new/folder/a.bin"
     put(url, data)
     assert storage.read(url) == data
-    assert storage.size_of(url) == len(data)
     if data:
         assert storage.read_start(url, 10) == data[:10]
     with storage.fetch(url) as file:
@@ -107,7 +106,7 @@ def test_a_file_may_be_in_no_folder():
 
 
 def test_what_is_not_there_is_an_input_error(root):
-    for read in (storage.read, storage.fetch, storage.size_of):
+    for read in (storage.read, storage.fetch):
         with pytest.raises(InputError, match=f"^{root}/none.png: "):
             read(f"{root}/none.png")
 

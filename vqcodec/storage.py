@@ -74,13 +74,6 @@ def opened(url: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def size_of(url: str) -> int:
-    """Return the number of bytes of a file; raises as `read`."""
-    store, place = open_store(url)
-    with naming_store_failures(url, InputError):
-        return int(store.info(place)["size"])
-
-
 def fetch(url: str) -> BinaryIO:
     """Return a temporary file with the contents of a file; the caller closes it.
 

@@ -243,15 +243,6 @@ def test_a_huge_model_is_not_fetched(vqc, root, monkeypatch):
         vqcodec.load(f"{root}/own.safetensors")
 
 
-def test_a_store_may_not_know_the_size_of_a_model(root, monkeypatch):
-    storage.put(str(tiny_model_path("image")), f"{root}/own.safetensors", overwrite=False)
-    monkeypatch.setattr("vqcodec.storage.size_of", lambda _: 0)
-    assert vqcodec.load(f"{root}/own.safetensors").modality == "image"
-    monkeypatch.setattr("vqcodec.codec.zoo.LARGEST_MODEL", 1000)
-    with pytest.raises(vqcodec.VqcodecError, match="is larger than a model"):
-        vqcodec.load(f"{root}/own.safetensors")
-
-
 def test_streams_of_one_name_in_two_stores_are_refused_before_any_work(
     vqc, zoo, root, photo_stream, tmp_path
 ):

@@ -167,25 +167,20 @@ def load_model(name: str) -> Model:
     """
     from vqcodec.codec.loading import read_model  # here: ONNX Runtime takes a tenth of a second
 
-    name = local_name(name)
-    if is_url(name):
-        return read_model(read_model_bytes(name), name)
-    return read_model(find_model(name).path)
+    return read_model(*_source_of(name))
 
 
 def read_named_file(name: str) -> ModelFile:
-    """Return the contents of a model file by the model's name, fingerprint, file path or URL.
+    """Return the contents of a model's file; its name and errors are as for `load_model`."""
+    return read_model_file(*_source_of(name))
 
-    Raises:
-        MissingModelError: no such model is installed.
-        ModelFileError: the model's file is damaged.
-        InputError: the URL cannot be read.
-        UsageError: the store of the URL cannot be used.
-    """
+
+def _source_of(name: str) -> tuple[Path | bytes, str | None]:
+    """Return the path of a model's file; or its contents and its name, if it is at a URL."""
     name = local_name(name)
     if is_url(name):
-        return read_model_file(read_model_bytes(name), name)
-    return read_model_file(find_model(name).path)
+        return read_model_bytes(name), name
+    return find_model(name).path, None
 
 
 def read_model_bytes(name: str) -> bytes:
