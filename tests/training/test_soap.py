@@ -93,11 +93,11 @@ def test_bases_follow_the_gradients():
     steps(40 * BASIS_EVERY, turns[0] @ first, last @ turns[1].T)
     state = optimizer.state[weight]
     for side, turn in zip(("first", "last"), turns, strict=True):
-        basis = state[f"{side}_basis"]
+        (basis,) = state[f"{side}_basis"]
         assert torch.allclose(basis.T @ basis, torch.eye(len(basis)), atol=1e-5)
         true = turn.flip(1) if side == "first" else turn  # largest variance first
         assert (basis * true).sum(0).abs().min() > 0.9
-    mean_squares = state["square"].mean(dim=(1, 2))  # [6, 5], sorted along both sides
+    mean_squares = state["square"][0].mean(dim=(1, 2))  # [6, 5], sorted along both sides
     assert (mean_squares.mean(1).diff() < 0).all()
     assert (mean_squares.mean(0).diff() < 0).all()
 
@@ -118,16 +118,36 @@ def test_turned_bases_keep_the_mean():
 
 
 def test_turning_sorts_by_variance():
-    square = torch.arange(12.0).reshape(4, 3)
+    square = torch.arange(24.0).reshape(2, 4, 3)
+    rising, falling = torch.diag(torch.arange(1.0, 5)), torch.diag(torch.arange(4.0, 0, -1))
     state = {
-        "first_covariance": torch.diag(torch.arange(1.0, 5)),
-        "first_basis": torch.eye(4),
-        "mean": torch.zeros(4, 3),
+        "first_covariance": torch.stack([rising, falling]),
+        "first_basis": torch.eye(4).expand(2, 4, 4),
+        "mean": torch.zeros(2, 4, 3),
         "square": square,
     }
     soap([torch.nn.Parameter(torch.ones(4, 3))])._turn_bases(state)
-    assert torch.allclose(state["first_basis"].abs(), torch.eye(4).flip(1), atol=1e-6)
-    assert torch.equal(state["square"], square.flip(0))
+    reversing = torch.stack([torch.eye(4).flip(1), torch.eye(4)])
+    assert torch.allclose(state["first_basis"].abs(), reversing, atol=1e-6)
+    assert torch.equal(state["square"], torch.stack([square[0].flip(0), square[1]]))
+
+
+def test_weights_of_one_shape_are_updated_together_as_each_would_be_alone():
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(4, 5), (3, 2, 2, 5), (4, 5)]
+    together = [torch.nn.Parameter(torch.ones(shape)) for shape in shapes]
+    alone = [torch.nn.Parameter(torch.ones(shape)) for shape in shapes]
+    optimizers = [soap(together), *(soap([weight]) for weight in alone)]
+    for optimizer in optimizers:
+        optimizer.param_groups[0]["lr"] = RATE
+    for _ in range(FIRST_STEPS + 2 * BASIS_EVERY):
+        for one, other in zip(together, alone, strict=True):
+            one.grad = other.grad = torch.randn(one.shape, generator=generator)
+        for optimizer in optimizers:
+            optimizer.step()
+    for one, other in zip(together, alone, strict=True):
+        assert not torch.equal(one, torch.ones_like(one))
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

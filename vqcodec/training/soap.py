@@ -26,6 +26,9 @@ class Soap(torch.optim.Optimizer):
     They follow the gradients by one step of orthogonal iteration at a time. In these bases, an
     update is that of Adam. Zhang and Zhu 2026 (arXiv:2601.20769) report that picture codecs need
     up to 70 % fewer steps with it.
+
+    Weights of one shape are updated together, because many small products are slow on a GPU. Their
+    state is that of the first of them, stacked along a new first axis.
     """
 
     def __init__(self, weights: Iterable[Tensor], dtype: torch.dtype) -> None:
@@ -35,32 +38,32 @@ class Soap(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
-        """Update every weight that has a gradient, at the learning rate "lr" of its group."""
+        """Update every weight, at the learning rate "lr" of its group."""
         for group in self.param_groups:
+            alike: dict[torch.Size, list[Tensor]] = {}
             for weight in group["params"]:
-                if weight.grad is not None:
-                    self._update(weight, self.state[weight], group["lr"])
+                alike.setdefault(weight.shape, []).append(weight)
+            for weights in alike.values():
+                gradients = torch.stack([_gradient_of(weight) for weight in weights])
+                update = self._update_of(gradients, self.state[weights[0]])
+                if update is not None:
+                    torch._foreach_add_(weights, list(update.unbind()), alpha=-group["lr"])
 
-    def _update(self, weight: Tensor, state: dict[str, Any], rate: float) -> None:
-        gradient = weight.grad
-        assert gradient is not None
+    def _update_of(self, gradients: Tensor, state: dict[str, Any]) -> Tensor | None:
+        """Return the update [N, O, ..., I] of gradients [N, O, ..., I]; None before the bases."""
         if not state:
-            state.update(step=0, mean=weight.new_zeros(weight.shape))
-            state["square"] = weight.new_zeros(weight.shape)
-            for side, size in zip(SIDES, (len(weight), weight.shape[-1]), strict=True):
-                if 1 < size <= LARGEST_SIDE:
-                    state[f"{side}_covariance"] = weight.new_zeros(size, size)
+            _begin(state, gradients)
         state["step"] += 1
         step = state["step"]
         if step <= FIRST_STEPS or step % COVARIANCE_EVERY == 0:
-            self._follow(gradient, state)
+            self._follow(gradients, state)
         if step <= FIRST_STEPS:
             if step == FIRST_STEPS:
                 _start_bases(state)
-            return
+            return None
         if step % BASIS_EVERY == 0:
             self._turn_bases(state)
-        turned = self._turned(gradient, state)
+        turned = self._turned(gradients, state)
         mean, square = state["mean"], state["square"]
         mean.lerp_(turned, 1 - MEAN_DECAY)
         square.lerp_(turned.square(), 1 - SQUARE_DECAY)
@@ -68,33 +71,34 @@ class Soap(torch.optim.Optimizer):
         deviation = (square / (1 - SQUARE_DECAY**count)).sqrt_().add_(LEAST)
         # A new basis vector may have a mean, and squares of another direction that are nearly zero.
         update = (mean / (1 - MEAN_DECAY**count) / deviation).clamp_(-LARGEST, LARGEST)
-        weight.add_(self._turned_back(update, state), alpha=-rate)
+        return self._turned_back(update, state)
 
-    def _follow(self, gradient: Tensor, state: dict[str, Any]) -> None:
-        """Move the covariances towards those of a gradient."""
+    def _follow(self, gradients: Tensor, state: dict[str, Any]) -> None:
+        """Move the covariances towards those of gradients."""
         share = 1 - SQUARE_DECAY**COVARIANCE_EVERY
-        rows = gradient.to(self.dtype).flatten(1)
-        if "first_covariance" in state:
-            state["first_covariance"].lerp_((rows @ rows.T).to(gradient.dtype), share)
-        if "last_covariance" in state:
-            rows = rows.reshape(-1, gradient.shape[-1])
-            state["last_covariance"].lerp_((rows.T @ rows).to(gradient.dtype), share)
+        for side in SIDES:
+            if f"{side}_covariance" in state:
+                rows = _rows(gradients, side).to(self.dtype)
+                state[f"{side}_covariance"].lerp_((rows @ rows.mT).to(gradients.dtype), share)
 
     def _turn_bases(self, state: dict[str, Any]) -> None:
         """Make one step of orthogonal iteration, and turn the mean; its squares are only sorted."""
         mean = self._turned_back(state["mean"], state)
-        for axis, side in ((0, "first"), (-1, "last")):
+        for axis, side in ((1, "first"), (-1, "last")):
             if f"{side}_basis" not in state:
                 continue
             basis = state[f"{side}_basis"]
             product = state[f"{side}_covariance"] @ basis
-            order = (basis * product).sum(0).argsort(descending=True)
-            state[f"{side}_basis"] = torch.linalg.qr(product[:, order])[0].contiguous()
-            state["square"] = state["square"].index_select(axis, order)
+            order = (basis * product).sum(1).argsort(dim=1, descending=True)  # [N, n]
+            product = product.gather(2, order[:, None].expand_as(product))
+            state[f"{side}_basis"] = torch.linalg.qr(product)[0].contiguous()
+            square = state["square"].movedim(axis, 1)
+            places = order.reshape(*order.shape, *[1] * (square.dim() - 2)).expand_as(square)
+            state["square"] = square.gather(1, places).movedim(1, axis).contiguous()
         state["mean"] = self._turned(mean, state)
 
     def _turned(self, values: Tensor, state: dict[str, Any]) -> Tensor:
-        """Return values of the shape of a weight in its bases."""
+        """Return values of the shape of the gradients in their bases."""
         return self._product(values, state, back=False)
 
     def _turned_back(self, values: Tensor, state: dict[str, Any]) -> Tensor:
@@ -105,12 +109,29 @@ class Soap(torch.optim.Optimizer):
         found = values.to(self.dtype)
         if "last_basis" in state:
             basis = state["last_basis"].to(self.dtype)
-            found = found @ (basis.T if back else basis)
+            found = found.flatten(1, -2) @ (basis.mT if back else basis)
         if "first_basis" in state:
             basis = state["first_basis"].to(self.dtype)
-            rows = (basis if back else basis.T) @ found.flatten(1)
-            found = rows.reshape(values.shape)
-        return found.to(values.dtype)
+            rows = found.reshape(*values.shape[:2], -1)
+            found = (basis if back else basis.mT) @ rows
+        return found.reshape(values.shape).to(values.dtype)
+
+
+def _gradient_of(weight: Tensor) -> Tensor:
+    return torch.zeros_like(weight) if weight.grad is None else weight.grad
+
+
+def _begin(state: dict[str, Any], gradients: Tensor) -> None:
+    """Set the state of gradients [N, O, ..., I] before the first step."""
+    state.update(step=0, mean=torch.zeros_like(gradients), square=torch.zeros_like(gradients))
+    for side, size in zip(SIDES, (gradients.shape[1], gradients.shape[-1]), strict=True):
+        if 1 < size <= LARGEST_SIDE:
+            state[f"{side}_covariance"] = gradients.new_zeros(len(gradients), size, size)
+
+
+def _rows(gradients: Tensor, side: str) -> Tensor:
+    """Return gradients [N, O, ..., I] as rows of a side, [N, O, M] or [N, I, M]."""
+    return gradients.flatten(2) if side == "first" else gradients.flatten(1, -2).mT
 
 
 def _start_bases(state: dict[str, Any]) -> None:
@@ -118,7 +139,7 @@ def _start_bases(state: dict[str, Any]) -> None:
     for side in SIDES:
         covariance = state.get(f"{side}_covariance")
         if covariance is not None:
-            ridge = RIDGE * covariance.diagonal().mean()
-            eye = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+            ridge = RIDGE * covariance.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
+            eye = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
             vectors = torch.linalg.eigh(covariance + ridge * eye)[1]
-            state[f"{side}_basis"] = vectors.flip(1).contiguous()
+            state[f"{side}_basis"] = vectors.flip(2).contiguous()
