@@ -136,7 +136,9 @@ class Networks:
         # A graph has no input that its network ignores.
         known = dict(zip(INPUTS[name], values, strict=False))
         try:
-            outputs: list[NDArray[Any]] = session.run(None, {key: known[key] for key in inputs})
+            outputs: list[NDArray[Any]] = session.run(
+                None, {key: known[key] for key in inputs}, _run_options(self.device)
+            )
         except Exception as error:  # ONNX Runtime's exceptions have no other base class
             raise ModelFileError(f"model: its {name} does not run: {error}") from error
         return outputs
@@ -156,7 +158,6 @@ class Networks:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = _ERRORS_ONLY
-        options.enable_cpu_mem_arena = False  # an arena keeps the largest memory of every size
         # Threads that wait in a busy loop would take cores from the prior.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         weights = [restore_weight(self.weights, key) for key in self._names[name]]
@@ -171,6 +172,18 @@ class Networks:
 
 
 _ALL: WeakSet[Networks] = WeakSet()
+
+
+def _run_options(device: str) -> onnxruntime.RunOptions:
+    """Return options with which a run frees its memory at its end, not after every layer.
+
+    The features of a large window are more than the allocator of the C library keeps. Without an
+    arena, the system would fetch and clear their pages again for every layer.
+    """
+    options = onnxruntime.RunOptions()
+    if device == "cpu":
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def _leave_sessions_to_parent() -> None:

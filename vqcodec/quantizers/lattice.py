@@ -53,6 +53,7 @@ class LatticeQuantizer(Quantizer):
 
     def dequantize(self, indices: Indices, rate: int) -> Latents:
         """Return latents [P, D, ...] of indices [P, D, ...]."""
-        latents: Latents = (indices - self.limit).astype(np.float32)
+        latents: Latents = indices.astype(np.float32)
+        latents -= self.limit
         latents /= self.gain(rate, indices.ndim - 1)
         return latents

@@ -53,7 +53,7 @@ class PatchesConfig:
             tail_trim=0,
             encoder_reach=reach,
             decoder_reach=reach + 1,
-            window=96,
+            window=128,
             segment=64,
         )
 

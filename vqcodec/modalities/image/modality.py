@@ -126,8 +126,10 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
             image = planes[0, :, : facts.height - rows.start, : facts.width - columns.start]
             if facts.grey:
                 image = image.mean(axis=0, keepdims=True)
-            levels = np.rint(image * 255)
-            pixels[rows, columns] = levels.clip(0, 255, out=levels).transpose(1, 2, 0)
+            for channel, plane in enumerate(image):
+                levels = plane * 255
+                np.rint(levels, out=levels)
+                pixels[rows, columns, channel] = levels.clip(0, 255, out=levels)
         return replace(Picture(pixels), alpha=alpha, icc_profile=profile, metadata=metadata)
 
     def with_gaps(
