@@ -37,6 +37,17 @@ def patches_of(image: Tensor, side: int) -> Tensor:
     return cells.permute(0, 2, 4, 1, 3, 5).flatten(3).permute(0, 3, 1, 2)
 
 
+def coarse_stack(width: int, num_units: int) -> UnitStack:
+    """Return the units at 1/16 of the resolution, with bounded features.
+
+    Features of photographs are below 64. Without a bound, units can amplify those of a picture
+    that no training saw, such as a checkerboard, a thousandfold.
+    """
+    stack = UnitStack(*[ResidualUnit2d(width) for _ in range(num_units)])
+    stack.bound = 64.0
+    return stack
+
+
 class LatentGate(nn.Module):
     """Scales every latent by a gain computed from the features; initially 1.
 
@@ -73,7 +84,7 @@ class ImageEncoder(MixedPrecision):
         self.fine = UnitStack(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
         self.down = nn.Conv2d(fine, coarse, 2, stride=2)
         self.coarse_modulation = RateModulation(coarse)
-        self.coarse = UnitStack(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
+        self.coarse = coarse_stack(coarse, config.coarse_units)
         self.head = nn.Conv2d(coarse, config.dim, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
