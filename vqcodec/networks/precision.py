@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vqcodec.networks.activations import clamp
+from vqcodec.networks.activations import bounded
 
 PROCESSOR_FACTS = Path("/proc/cpuinfo")
 # With these instruction sets bfloat16 products are about three times and twice as fast.
@@ -44,7 +44,7 @@ class UnitStack(nn.Sequential, MixedPrecision):
             for unit in self:
                 features = unit(features)
                 if self.bound is not None:
-                    features = clamp(features, -self.bound, self.bound)
+                    features = bounded(features, self.bound)
         return features.to(dtype)
 
 
