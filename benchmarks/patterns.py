@@ -1,9 +1,9 @@
 """Draw pictures with the patterns that photographs lack: checks, gratings, text, charts, noise.
 
 Networks that have seen photographs alone can fail on such pictures. Add the folder to those of the
-photographs in `vqcodec train`. The seed gives the same pictures again; they are free to use (CC0).
-Crops begin at any pixel, but a picture of the size of a crop is always taken whole. With
-`--side 192`, networks see checks that lie on their own grid.
+photographs in `vqcodec train`. The seed gives the same pictures again, with the same versions of
+NumPy and Pillow. They are free to use (CC0). Crops begin at any pixel, but a picture of the size of
+a crop is taken whole. With `--side 192`, networks see checks that lie on their own grid.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def test_every_step_of_every_window_is_reported():
     from vqcodec.training.refining import refined
 
     model, steps, told = refined(vqcodec.load("image"), "image", 3), 3, []
-    picture = noise_picture(32, 1600)  # two windows
+    picture = noise_picture(1600, 32)  # two windows in one stripe
     model.compress(picture, quality=1, progress=told.append)
     within = [number / (2 * steps) for number in range(1, 2 * steps + 1)]
     assert told == pytest.approx([*within, 1, 1])  # then the stripe, and the end

@@ -185,3 +185,30 @@ def test_soap_updates_kernels_and_matrices_alone():
     assert (autoencoder.quantizer.log_gain[:, :2] == 0).all()
     changed = {n for n, weight in parts.named_parameters() if not torch.equal(weight, before[n])}
     assert changed >= {"autoencoder.encoder.linear.weight", "autoencoder.quantizer.log_gain"}
+
+
+def test_a_weight_without_a_gradient_stays_beside_one_with_a_gradient():
+    still, moved = (torch.nn.Parameter(torch.ones(4, 5)) for _ in range(2))
+    optimizer = soap([still, moved])
+    optimizer.param_groups[0]["lr"] = RATE
+    generator = torch.Generator().manual_seed(0)
+    optimizer.step()  # none has a gradient
+    assert not optimizer.state
+    for step in range(FIRST_STEPS + 5):
+        moved.grad = torch.randn(4, 5, generator=generator)
+        still.grad = torch.ones(4, 5) if step == 2 else None
+        optimizer.step()
+    assert torch.equal(still, torch.ones(4, 5))
+    assert not torch.equal(moved, torch.ones(4, 5))
+
+
+def test_a_checkpoint_of_the_older_layout_is_refused():
+    parts = nn.ModuleDict({"autoencoder": nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))})
+    optimizer = SoapOptimizer(parts, {"autoencoder": 0.01}, 1.0, torch.float32)
+    parts["autoencoder"](torch.ones(2, 4)).sum().backward()
+    optimizer.update(1.0)
+    state = optimizer.state_dict()
+    optimizer.load_state_dict(state)
+    state["soap"]["state"][0]["mean"] = torch.zeros(4, 4)
+    with pytest.raises(ValueError, match="older version"):
+        optimizer.load_state_dict(state)

@@ -18,9 +18,9 @@ OPERATORS = frozenset({
     "Abs", "Add", "ArgMin", "AveragePool", "Cast", "CastLike", "Clip", "Concat", "Constant", "Conv",
     "ConvTranspose", "Cos", "DepthToSpace", "Div", "Exp", "Expand", "Floor", "Gather", "GatherND",
     "Gelu", "Gemm", "Identity", "LayerNormalization", "LeakyRelu", "Log", "MatMul", "Max", "Min",
-    "Mod", "Mul", "Neg", "Pad", "Pow", "Range", "Reciprocal", "ReduceMean", "ReduceSum",
-    "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub",
-    "Tanh", "Transpose", "Unsqueeze",
+    "Mod", "Mul", "Neg", "Pad", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMean",
+    "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Sqrt", "Squeeze",
+    "Sub", "Tanh", "Transpose", "Unsqueeze",
 })
 # fmt: on
 

@@ -158,6 +158,7 @@ class Networks:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = _ERRORS_ONLY
+        options.enable_cpu_mem_arena = self.device == "cpu"  # see `_run_options`
         # Threads that wait in a busy loop would take cores from the prior.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         weights = [restore_weight(self.weights, key) for key in self._names[name]]
@@ -175,7 +176,7 @@ _ALL: WeakSet[Networks] = WeakSet()
 
 
 def _run_options(device: str) -> onnxruntime.RunOptions:
-    """Return options with which a run frees its memory at its end, not after every layer.
+    """Return options with which a run on the processor frees its memory at its end, not earlier.
 
     The features of a large window are more than the allocator of the C library keeps. Without an
     arena, the system would fetch and clear their pages again for every layer.

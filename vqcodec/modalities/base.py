@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
@@ -64,6 +65,12 @@ class Modality(ABC, Generic[Config]):
     def __init__(self, config: Config) -> None:
         self.config = config
         self.geometry = config.geometry()
+
+    def with_window(self, window: int) -> Self:
+        """Return the same modality, whose networks run on windows of so many positions."""
+        other = copy(self)
+        other.geometry = replace(self.geometry, window=window)
+        return other
 
     @classmethod
     def of_table(cls, table: Mapping[str, Any]) -> Self:

@@ -58,32 +58,6 @@ def clamp(values: Tensor, low: float, high: float) -> Tensor:
     return functional.hardtanh(values, low, high)  # clamp() has a slower gradient
 
 
-class _Bound(torch.autograd.Function):
-    """Values clamped to -bound … bound."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, bound: float) -> Tensor:
-        """Return the clamped values."""
-        result = values.clamp(-bound, bound)
-        ctx.save_for_backward(result)
-        ctx.bound = bound
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """Return the gradient, without what would move values further beyond the bound."""
-        (result,) = ctx.saved_tensors
-        outwards = (result.abs() >= ctx.bound) & (result * gradient < 0)
-        return torch.where(outwards, 0.0, gradient), None
-
-
-def bounded(values: Tensor, bound: float) -> Tensor:
-    """Return values clamped to -bound … bound; gradients bring back those that are beyond."""
-    if torch.compiler.is_exporting():
-        return values.clamp(-bound, bound)
-    return _Bound.apply(values, bound)  # type: ignore[no-any-return]
-
-
 def leaky_relu(values: Tensor, slope: float) -> Tensor:
     """Return values, those below 0 times a slope above 0."""
     if _is_compiling():

@@ -9,8 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vqcodec.networks.activations import bounded
-
 PROCESSOR_FACTS = Path("/proc/cpuinfo")
 # With these instruction sets bfloat16 products are about three times and twice as fast.
 INSTRUCTION_SETS = {"amx_bf16", "avx512_bf16"}
@@ -30,12 +28,7 @@ class UnitStack(nn.Sequential, MixedPrecision):
     """Residual units one after the other; networks spend most of their time here.
 
     Inputs and outputs have 32 bits.
-
-    Attributes:
-        bound: the largest magnitude of features after each unit; None for no bound.
     """
-
-    bound: float | None = None
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features of the same shape."""
@@ -43,8 +36,6 @@ class UnitStack(nn.Sequential, MixedPrecision):
         with self.products(features.device):
             for unit in self:
                 features = unit(features)
-                if self.bound is not None:
-                    features = bounded(features, self.bound)
         return features.to(dtype)
 
 

@@ -111,7 +111,14 @@ class SoapOptimizer(PartsOptimizer):
         return {**super().state_dict(), "soap": self.soap.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load the state of a checkpoint."""
+        """Load the state of a checkpoint.
+
+        Raises:
+            ValueError: it is of an older version, which had a state for each kernel.
+        """
+        states = state_dict["soap"]["state"].items()
+        if any(own["mean"].dim() == self.kernels[number].dim() for number, own in states):
+            raise ValueError("the state of SOAP is of an older version")
         torch.optim.AdamW.load_state_dict(self, state_dict)
         self.soap.load_state_dict(state_dict["soap"])
 

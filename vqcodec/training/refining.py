@@ -39,6 +39,7 @@ from vqcodec.training.start import module_of_file
 
 LEARNING_RATE = 0.01  # in grid steps; falls to 0 over the last third
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.4, 0.1  # falls exponentially
+WINDOW = 64  # positions; gradients of larger windows take gigabytes
 MARGIN = 1e-4  # of a latent to the integers around it, so that logarithms are finite
 
 
@@ -189,4 +190,5 @@ def refined(model: Model, source: str, steps: int) -> Model:
     refiner = Refiner(autoencoder, prior, modality, objective)
     state = model.parts.networks.__getstate__()
     networks = RefiningNetworks(**state, refiner=refiner, steps=steps)
-    return replace(model, parts=replace(model.parts, networks=networks))
+    windowed = model.parts.modality.with_window(WINDOW)
+    return replace(model, parts=replace(model.parts, networks=networks, modality=windowed))

@@ -38,19 +38,23 @@ class Soap(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
-        """Update every weight, at the learning rate "lr" of its group."""
+        """Update every weight that has a gradient, at the learning rate "lr" of its group."""
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = {}
             for weight in group["params"]:
                 alike.setdefault(weight.shape, []).append(weight)
             for weights in alike.values():
+                if all(weight.grad is None for weight in weights):
+                    continue
                 gradients = torch.stack([_gradient_of(weight) for weight in weights])
-                update = self._update_of(gradients, self.state[weights[0]])
-                if update is not None:
-                    torch._foreach_add_(weights, list(update.unbind()), alpha=-group["lr"])
+                updates = self._updates_of(gradients, self.state[weights[0]])
+                if updates is not None:
+                    pairs = zip(weights, updates.unbind(), strict=True)
+                    own, theirs = zip(*[p for p in pairs if p[0].grad is not None], strict=True)
+                    torch._foreach_add_(own, theirs, alpha=-group["lr"])
 
-    def _update_of(self, gradients: Tensor, state: dict[str, Any]) -> Tensor | None:
-        """Return the update [N, O, ..., I] of gradients [N, O, ..., I]; None before the bases."""
+    def _updates_of(self, gradients: Tensor, state: dict[str, Any]) -> Tensor | None:
+        """Return the updates [N, O, ..., I] of gradients [N, O, ..., I]; None before the bases."""
         if not state:
             _begin(state, gradients)
         state["step"] += 1

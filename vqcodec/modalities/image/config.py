@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vqcodec.config import check_range
+from vqcodec.config import check_positive, check_range
 from vqcodec.layout import Geometry
 from vqcodec.registry import Kind, Registry
 
@@ -37,11 +37,14 @@ class PatchesConfig:
     fine_units: int = 2
     coarse_units: int = 2
     gated: bool = False  # whether features scale the linear path's latents
+    largest_feature: float | None = None  # of the encoder's; its linear path codes what has larger
 
     def __post_init__(self) -> None:
         check_range(self, "network", 1, 3 * PATCH * PATCH, "dim")
         check_range(self, "network", 8, 1024, "fine_width", "coarse_width")
         check_range(self, "network", 0, 32, "fine_units", "coarse_units")
+        if self.largest_feature is not None:
+            check_positive(self, "network", "largest_feature")
 
     def geometry(self) -> Geometry:
         """Return 16 pixels per position, and the receptive field of the 3 x 3 convolutions."""

@@ -10,13 +10,7 @@ from torch.nn import functional
 
 from vqcodec.modalities.image.config import PATCH, PatchesConfig
 from vqcodec.networks.activations import leaky_relu
-from vqcodec.networks.image.encoder import (
-    ImageEncoder,
-    LatentGate,
-    PointwiseConv,
-    coarse_stack,
-    patches_of,
-)
+from vqcodec.networks.image.encoder import ImageEncoder, LatentGate, PointwiseConv, patches_of
 from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.precision import MixedPrecision, UnitStack
 from vqcodec.networks.residual import RateModulation, ResidualUnit2d
@@ -32,7 +26,7 @@ class ImageDecoder(MixedPrecision):
         self.linear = PointwiseConv(config.dim, 3 * PATCH * PATCH)
         self.widen = nn.Conv2d(config.dim, coarse, 3, padding=1)
         self.coarse_modulation = RateModulation(coarse)
-        self.coarse = coarse_stack(coarse, config.coarse_units)
+        self.coarse = UnitStack(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
         self.up = PointwiseConv(coarse, 4 * fine)
         self.fine_modulation = RateModulation(fine)
         self.fine = UnitStack(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])

@@ -37,17 +37,6 @@ def patches_of(image: Tensor, side: int) -> Tensor:
     return cells.permute(0, 2, 4, 1, 3, 5).flatten(3).permute(0, 3, 1, 2)
 
 
-def coarse_stack(width: int, num_units: int) -> UnitStack:
-    """Return the units at 1/16 of the resolution, with bounded features.
-
-    Features of photographs are below 64. Without a bound, units can amplify those of a picture
-    that no training saw, such as a checkerboard, a thousandfold.
-    """
-    stack = UnitStack(*[ResidualUnit2d(width) for _ in range(num_units)])
-    stack.bound = 64.0
-    return stack
-
-
 class LatentGate(nn.Module):
     """Scales every latent by a gain computed from the features; initially 1.
 
@@ -61,10 +50,13 @@ class LatentGate(nn.Module):
         nn.init.zeros_(self.log_gain.weight)
         nn.init.zeros_(self.log_gain.bias)  # type: ignore[arg-type]
 
-    def forward(self, latents: Tensor, features: Tensor) -> Tensor:
-        """Return latents [B, D, h, w], scaled by the gains of features [B, C, h, w]."""
+    def forward(self, latents: Tensor, features: Tensor, trust: Tensor | None = None) -> Tensor:
+        """Return latents [B, D, h, w], scaled by the gains of features [B, C, h, w].
+
+        Where trust [B, 1, h, w] is 0, gains are 1.
+        """
         log_gain = self.log_gain(features).clamp(-LOG_GAIN_LIMIT, LOG_GAIN_LIMIT)
-        return latents * torch.exp(log_gain)
+        return latents * torch.exp(log_gain if trust is None else log_gain * trust)
 
 
 class ImageEncoder(MixedPrecision):
@@ -73,6 +65,10 @@ class ImageEncoder(MixedPrecision):
     The linear path is initialised with the principal components of patches, which are a transform
     codec by themselves. A linear shortcut about halves the training time of a learnt transform (Li
     et al. 2025, AuxT, arXiv:2411.19179).
+
+    With `largest_feature`, the linear path alone is used where features are more than twice as
+    large. Patterns that are in no training set, such as stripes in two saturated colours, can make
+    them grow a thousandfold; latents would be large, and the picture lost.
     """
 
     def __init__(self, config: PatchesConfig) -> None:
@@ -84,11 +80,12 @@ class ImageEncoder(MixedPrecision):
         self.fine = UnitStack(*[ResidualUnit2d(fine) for _ in range(config.fine_units)])
         self.down = nn.Conv2d(fine, coarse, 2, stride=2)
         self.coarse_modulation = RateModulation(coarse)
-        self.coarse = coarse_stack(coarse, config.coarse_units)
+        self.coarse = UnitStack(*[ResidualUnit2d(coarse) for _ in range(config.coarse_units)])
         self.head = nn.Conv2d(coarse, config.dim, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
         self.gate = LatentGate(coarse, config.dim) if config.gated else None
+        self.largest_feature = config.largest_feature
 
     def forward(self, image: Tensor, rate: Tensor) -> Tensor:
         """Return latents [B, D, H / 16, W / 16] of image [B, 3, H, W] in 0 … 1.
@@ -103,8 +100,16 @@ class ImageEncoder(MixedPrecision):
             features = self.fine(self.fine_modulation(features, rate))
             features = self.down(features)  # [B, C, H / 16, W / 16]
             features = self.coarse(self.coarse_modulation(features, rate))
+            trust = self.trust_in(features)
             features = leaky_relu(features, 0.1)
             change = self.head(features)
         if self.gate is not None:
-            linear = self.gate(linear, features)
-        return linear + change  # type: ignore[no-any-return]
+            linear = self.gate(linear, features, trust)
+        return linear + (change if trust is None else change * trust)  # type: ignore[no-any-return]
+
+    def trust_in(self, features: Tensor) -> Tensor | None:
+        """Return 1 where features [B, C, h, w] are small, 0 where they are large, [B, 1, h, w]."""
+        if self.largest_feature is None:
+            return None
+        largest = features.abs().amax(dim=1, keepdim=True)
+        return (2 - largest / self.largest_feature).clamp(0, 1)
