@@ -37,7 +37,7 @@ class PatchesConfig:
     fine_units: int = 2
     coarse_units: int = 2
     gated: bool = False  # whether features scale the linear path's latents
-    largest_feature: float | None = None  # of the encoder's; its linear path codes what has larger
+    largest_feature: float | None = None  # of the encoder; beyond it, trust falls
 
     def __post_init__(self) -> None:
         check_range(self, "network", 1, 3 * PATCH * PATCH, "dim")

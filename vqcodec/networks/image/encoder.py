@@ -66,9 +66,10 @@ class ImageEncoder(MixedPrecision):
     codec by themselves. A linear shortcut about halves the training time of a learnt transform (Li
     et al. 2025, AuxT, arXiv:2411.19179).
 
-    With `largest_feature`, the linear path alone is used where features are more than twice as
-    large. Patterns that are in no training set, such as stripes in two saturated colours, can make
-    them grow a thousandfold; latents would be large, and the picture lost.
+    With `largest_feature`, the part of the non-linear path falls where features are larger. From
+    twice as large on, the linear path is alone. Patterns that are in no training set, such as
+    stripes in two saturated colours, can make features grow a thousandfold; latents would be large,
+    and the picture lost.
     """
 
     def __init__(self, config: PatchesConfig) -> None:
