@@ -71,10 +71,10 @@ class GridGroup(GroupLayers):
         """
         height, width = state.shape[:2]
         taps, period = self.taps[phase], self.period
-        features, weight = _keep(is_seen, features, self.context.weight[phase])
+        features, weight = _keep(is_seen, features, self.context.stored[phase])
         kernel, num_features = len(weight), features.shape[2]
         padded = _padded(features, kernel // 2)
-        weight = weight * taps[:, :, None, None]
+        weight = weight * (taps * self.context.factor)[:, :, None, None]
         of_rows = weight.reshape(kernel, kernel * num_features, weight.shape[3])
         kernel_rows = np.flatnonzero(taps.any(axis=1)).tolist() if num_features else []
         outputs = np.empty((height, width, self.head.weight.shape[1]), features.dtype)

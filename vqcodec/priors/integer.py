@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -150,11 +151,16 @@ class IntegerLinear:
             raise ModelFileError(f"model: {prefix}.shift is {int(shift)}, not 0 … 48")
         self.shift = int(shift)
         half = (1 << self.shift) >> 1  # makes floor round to nearest
-        self.weight, self.bias = weight.astype(dtype, order="C"), bias.astype(dtype) + half
-        self.is_float = self.weight.dtype.kind == "f"
-        if self.is_float:  # scaling by a power of two is exact
-            self.weight *= 2.0**-self.shift
-            self.bias *= 2.0**-self.shift
+        self.stored, self.dtype = weight, np.dtype(dtype)
+        self.is_float = self.dtype.kind == "f"
+        # Of a stored weight; scaling by a power of two is exact.
+        self.factor: float | int = 2.0**-self.shift if self.is_float else 1
+        self.bias = (bias.astype(dtype) + half) * self.factor
+
+    @cached_property
+    def weight(self) -> Array:
+        """The stored integers times `factor`: four times as large, so made on first use."""
+        return np.multiply(self.stored, self.factor, dtype=self.dtype, order="C")
 
     def __call__(self, values: Array) -> Array:
         """Return outputs [..., O] of activations [..., I], not clamped."""
