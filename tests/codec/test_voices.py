@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tiny import SAMPLE_RATE, load_tiny_model, noise_clip, noise_picture, same_signal
 
+import vqcodec
 from vqcodec.errors import UsageError
 from vqcodec.signals.sound import AudioClip
+from vqcodec.signals.speech_measures import median_pitch
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +53,45 @@ def test_loudness_rate_and_channels_of_the_recording_do_not_matter(model, stream
     assert np.abs(model.decompress(stream, speaker=faster).waveform - usual).max() > 1e-3
 
 
-def test_an_excerpt_has_the_voice_of_the_whole(model, stream):
-    whole = model.decompress(stream, speaker=recording(1)).waveform
-    part = AudioClip.of_sound(model.open(stream, speaker=recording(1), start_s=0.1))
-    assert np.allclose(part.waveform, whole[:, 1_600:], atol=1e-5)
+@pytest.mark.parametrize("start", [1, 1_600, 2_111])
+def test_an_excerpt_has_the_voice_of_the_whole(model, stream, start):
+    """Only the phases of a changed pitch depend on where the decoding begins."""
+    sound = model.open(stream, speaker=recording(1))
+    change = sound.find_change()
+    assert change.factor != 1
+    same_pitch = replace(sound, find_change=lambda: replace(change, factor=1.0))
+    whole, part = (
+        AudioClip.of_sound(each).waveform
+        for each in (same_pitch, same_pitch.part(range(start, 4_000)))
+    )
+    assert np.allclose(part, whole[:, start:], atol=1e-5)
+    whole, part = (
+        AudioClip.of_sound(each).waveform for each in (sound, sound.part(range(start, 4_000)))
+    )
+    assert part.shape == whole[:, start:].shape
+    assert np.std(part) == pytest.approx(np.std(whole[:, start:]), rel=0.3)
+
+
+def test_a_part_of_an_open_sound_has_its_voice(model, stream):
+    part = model.open(stream, speaker=recording(1), start_s=0.1)
+    whole = model.open(stream, speaker=recording(1))
+    expected = AudioClip.of_sound(whole.part(range(1_600, 4_000)))
+    assert same_signal(AudioClip.of_sound(part), expected)
+
+
+def test_the_pitch_becomes_that_of_the_recording():
+    model = vqcodec.load("speech-voices")
+    man, woman = (
+        vqcodec.read(Path(__file__).parents[2] / "assets/samples" / f"voice_{name}.flac")
+        for name in ("man", "woman")
+    )
+    stream = model.compress(man, quality=5)
+    shares = []
+    spoken = model.decompress(stream, speaker=woman, progress=shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1
+    pitches = [median_pitch(each.waveform, each.sample_rate) for each in (man, spoken, woman)]
+    assert pitches[1] == pytest.approx(pitches[2], rel=0.1)
+    assert pitches[1] > 1.3 * pitches[0]
 
 
 def test_each_channel_gets_the_voice(model):

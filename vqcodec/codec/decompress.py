@@ -59,7 +59,7 @@ def decompress_stream(
     if speaker is not None:
         vector = parts.networks.embed_speaker(parts.modality.speaker_features(speaker))
 
-    def decode(region: Place) -> Decoded:
+    def decode(region: Place, progress: Progress | None = progress) -> Decoded:
         indices = IndexReader(stream, parts, seen(region), level, missing)
         return decode_region(
             parts,
@@ -77,8 +77,13 @@ def decompress_stream(
         reach, grid = parts.modality.geometry.decoder_reach, parts.modality.grid(header.facts)
         return widened(region, grid, reach)
 
-    signal = parts.modality.restore(decode, header.facts, stream)
-    return parts.modality.with_gaps(signal, missing, notes) if notes else signal
+    modality = parts.modality
+    signal = modality.restore(decode, header.facts, stream)
+    if notes:
+        signal = modality.with_gaps(signal, missing, notes)
+    if speaker is not None:
+        signal = modality.with_voice_of(signal, speaker, lambda region: decode(region, None))
+    return signal
 
 
 def load_into_memory(signal: LazySignal) -> Signal:

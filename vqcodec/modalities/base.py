@@ -222,6 +222,24 @@ class Modality(ABC, Generic[Config]):
         """
         raise UsageError("this model has no voices: it takes no speaker")
 
+    def with_voice_of(
+        self,
+        signal: LazySignal,
+        speaker: LazySignal,  # noqa: ARG002
+        decode: Decode,  # noqa: ARG002
+    ) -> LazySignal:
+        """Return a decoded signal whose voice is changed further to that of a recording.
+
+        Args:
+            signal: decoded with the embedding of the speaker.
+            speaker: the recording.
+            decode: decodes parts of the signal to find the change, without a report.
+
+        Raises:
+            UsageError: as for `speaker_features`.
+        """
+        return signal
+
 
 def unfit_signal(signal: object, wanted: str) -> UsageError:
     """Return the error for what is no signal of a modality, which is for `wanted` ones."""

@@ -35,6 +35,7 @@ _CHANGE = 3, 12  # frames between two spectra, 50 and 190 ms
 _LOWEST_HZ, _PITCH_HZ = 60, (65, 500)
 _PITCH_RATE = 8000  # Hz; so harmonics up to 4 kHz count
 _PERIODIC = 0.6  # autocorrelation of a voiced frame
+_FEWEST_VOICED = 6  # frames of which a median pitch tells something
 _OCTAVE_COST = 0.04  # of autocorrelation (Boersma 1993, Proc. IFA 17)
 _JUMP = 4.0  # semitones; a larger change of pitch is an error, or another note
 _SAME = 0.1  # semitones from frame to frame
@@ -62,16 +63,34 @@ def measures_of(excerpt: tuple[Waveform, int]) -> dict[str, float] | None:
     mono = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
     if np.abs(mono).max() < _SILENCE:
         return None
-    samples = resample(mono, rate, RATE)[0]
-    samples = samples - samples.mean()
-    samples /= np.sqrt(np.square(samples, dtype=np.float64).mean()) or 1
-    found = _of_spectra(_power(samples.astype(np.float32), _FRAME))
-    found |= _of_pitch(_power(samples.astype(np.float32), _LONG_FRAME, 2 * _LONG_FRAME))
+    samples = _normalised(mono, rate)
+    found = _of_spectra(_power(samples, _FRAME))
+    found |= _of_pitch(_power(samples, _LONG_FRAME, 2 * _LONG_FRAME))
     found["width"] = 0.0
     if len(waveform) > 1:
         side = np.square(waveform - mono, dtype=np.float64).mean()
         found["width"] = float(side / np.square(mono, dtype=np.float64).mean())
     return found
+
+
+def median_pitch(waveform: Waveform, rate: int) -> float | None:
+    """Return the median pitch in Hz of a waveform [C, n]; None if it is hardly ever voiced."""
+    mono = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
+    power = _power(_normalised(mono, rate), _LONG_FRAME, 2 * _LONG_FRAME)
+    pitches, strengths = _pitches(_below(_PITCH_RATE / 2, power))
+    voiced = (strengths > _PERIODIC) & _active(power)
+    if voiced.sum() < _FEWEST_VOICED:
+        return None
+    return float(_PITCH_RATE * 2 ** (np.median(pitches[voiced]) / 12))
+
+
+def _normalised(mono: Waveform, rate: int) -> Floats:
+    """Return the samples [n] of a waveform [1, m] at `RATE`, with mean 0 and power 1."""
+    samples = resample(mono, rate, RATE)[0]
+    samples = samples - samples.mean()
+    samples /= np.sqrt(np.square(samples, dtype=np.float64).mean()) or 1
+    normalised: Floats = samples.astype(np.float32)
+    return normalised
 
 
 def _of_spectra(power: Floats) -> dict[str, float]:
@@ -135,12 +154,9 @@ def _beat(levels: Floats) -> float:
 
 def _of_pitch(power: Floats) -> dict[str, float]:
     """Return the measures of pitch and of tones, from padded power spectra of long frames."""
-    levels = power.sum(axis=1)
-    active = levels > (np.quantile(levels, 0.95) + 1e-9) * 10 ** (-_ACTIVE_DB / 10)
-    bin_hz = RATE / (2 * _LONG_FRAME)
-    low = power[:, : int(_PITCH_RATE / 2 / bin_hz) + 1].copy()
-    low[:, : int(_LOWEST_HZ / bin_hz)] = 0
+    low = _below(_PITCH_RATE / 2, power)
     pitches, strengths = _pitches(low)
+    active = _active(power)
     voiced = (strengths > _PERIODIC) & active
     changes = np.abs(np.diff(pitches))
     following = voiced[1:] & voiced[:-1] & (changes < _JUMP)
@@ -153,6 +169,21 @@ def _of_pitch(power: Floats) -> dict[str, float]:
         "range": float(min(12.0, pitches[voiced].std())) if voiced.sum() > 3 else 0.0,
     }
     return found | _notes(pitches, voiced) | {"tones": _lasting_share(low, active)}
+
+
+def _active(power: Floats) -> Flags:
+    """Return which frames of power spectra [F, bins] are not much quieter than the loudest."""
+    levels = power.sum(axis=1)
+    active: Flags = levels > (np.quantile(levels, 0.95) + 1e-9) * 10 ** (-_ACTIVE_DB / 10)
+    return active
+
+
+def _below(highest_hz: float, power: Floats) -> Floats:
+    """Return padded power spectra of long frames up to a frequency, without the lowest ones."""
+    bin_hz = RATE / (2 * _LONG_FRAME)
+    low = power[:, : int(highest_hz / bin_hz) + 1].copy()
+    low[:, : int(_LOWEST_HZ / bin_hz)] = 0
+    return low
 
 
 def _pitches(power: Floats) -> tuple[Floats, Floats]:

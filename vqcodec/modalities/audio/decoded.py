@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -17,9 +18,13 @@ from vqcodec.modalities.audio.quiet import amplify, apply_silences
 from vqcodec.notes import Note
 from vqcodec.signals.resampling import reach_of, resample_blocks
 from vqcodec.signals.sound import Waveform
+from vqcodec.signals.voice_change import Voice, VoiceChange
 
 if TYPE_CHECKING:
     from vqcodec.modalities.audio.modality import AudioModality
+
+
+VOICE_S = 30.0  # of a recording tell its voice
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,6 +42,7 @@ class DecodedSound:
         notes: what is missing of it.
         tags: names and values that its stream holds.
         silences: of each coded channel, the stretches that are digitally silent; none if empty.
+        find_change: returns the change of its voice; None leaves the voice as it is.
     """
 
     modality: AudioModality
@@ -48,6 +54,7 @@ class DecodedSound:
     silences: tuple[Stretches, ...] = ()
     notes: tuple[Note, ...] = ()
     tags: Tags = ()
+    find_change: Callable[[], VoiceChange] | None = None
 
     @property
     def sample_rate(self) -> int:
@@ -78,20 +85,35 @@ class DecodedSound:
             return
         own_rate, rate = self.facts.sample_rate, self.modality.config.sample_rate
         reach, step = reach_of(rate, own_rate), self.modality.geometry.step
+        change = self.find_change() if self.find_change is not None else None
+        unit = 1
+        if change is not None:  # its frames begin where those of the whole sound do
+            reach += change.size
+            unit = change.step // math.gcd(change.step, step)
         (num_frames,) = self.modality.grid(self.facts)
-        first = max(0, self.samples.start * rate // own_rate - reach) // step
+        first = max(0, self.samples.start * rate // own_rate - reach) // step // unit * unit
         last = -(-(-(-self.samples.stop * rate // own_rate) + reach) // step)
         frames = slice(first, min(num_frames, last))
         num_coded = sum(map(len, self.modality.channels_of_planes(self.facts)))
+        decoded = self._decoded(frames)
+        if change is not None:
+            decoded = (block.clip(-1, 1) for block in change.apply(decoded))
         position, factor = self.samples.start, np.float32(2.0**-self.gain)
         for block in resample_blocks(
-            self._decoded(frames), num_coded, rate, own_rate, self.samples, first * step
+            decoded, num_coded, rate, own_rate, self.samples, first * step
         ):
             scaled = block * factor if self.gain else block
             scaled = amplify(scaled, position, self.passages, own_rate, -1)
             quiet = apply_silences(scaled, position, self.silences, own_rate)
             position += block.shape[1]
             yield np.repeat(quiet, self.num_channels // num_coded, axis=0)
+
+    def change_to(self, voice: Voice) -> VoiceChange:
+        """Return the change to a voice, from the first `VOICE_S` seconds of the whole sound."""
+        rate, (num_frames,) = self.modality.config.sample_rate, self.modality.grid(self.facts)
+        last = min(num_frames, self.modality.num_frames(round(VOICE_S * rate)))
+        start = np.concatenate(list(self._decoded(slice(0, last))), axis=1)
+        return VoiceChange.between(start, voice, rate)
 
     def _decoded(self, frames: slice) -> Iterator[Waveform]:
         """Yield coded channels [C, n] at the model's sample rate, without the final padding."""

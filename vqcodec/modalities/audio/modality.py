@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from vqcodec.errors import UsageError
 from vqcodec.layout import Place
 from vqcodec.modalities.audio.choice import choose_sound_model
 from vqcodec.modalities.audio.config import NETWORKS, BlocksConfig, MdctConfig, PaperAudioConfig
-from vqcodec.modalities.audio.decoded import DecodedSound
+from vqcodec.modalities.audio.decoded import VOICE_S, DecodedSound
 from vqcodec.modalities.audio.quiet import AmplifiedSound, find_quietness
 from vqcodec.modalities.audio.voices import mel_energies
 from vqcodec.modalities.base import (
@@ -50,8 +51,8 @@ from vqcodec.signals.sound import (
     checked_blocks,
     tags_of,
 )
+from vqcodec.signals.voice_change import Voice
 
-VOICE_S = 30.0  # of a speaker's recording are used
 SHORTEST_VOICE_S = 0.5
 
 
@@ -92,6 +93,19 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         """
         if not self.takes_voices:
             return super().speaker_features(speaker)
+        return mel_energies(self._start_of(speaker), self.config.sample_rate)
+
+    def with_voice_of(
+        self, signal: LazySignal, speaker: LazySignal, decode: Decode
+    ) -> DecodedSound:
+        """Return a decoded sound with the pitch and the long-term spectrum of a recording."""
+        assert isinstance(signal, DecodedSound)
+        heard = replace(signal, decode=decode)
+        voice = Voice.of(self._start_of(speaker), self.config.sample_rate)
+        return replace(signal, find_change=cache(lambda: heard.change_to(voice)))
+
+    def _start_of(self, speaker: LazySignal) -> Waveform:
+        """Return the start [1, T] of a speaker's recording, at the model's sample rate."""
         if not isinstance(speaker, Sound):
             raise UsageError("a speaker's recording is a sound, not a picture")
         wanted = min(speaker.num_samples, round(VOICE_S * speaker.sample_rate))
@@ -99,8 +113,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
             raise UsageError(f"a speaker's recording needs at least {SHORTEST_VOICE_S} s")
         read = ForwardReader(speaker.blocks(), speaker.num_channels)
         mono = read(0, wanted).mean(axis=0, keepdims=True)
-        rate = self.config.sample_rate
-        return mel_energies(resample(mono, speaker.sample_rate, rate), rate)
+        return resample(mono, speaker.sample_rate, self.config.sample_rate)
 
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> AudioFacts:
         """Return the length, sample rate and channels of a sound.

@@ -104,10 +104,7 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
         pixels = signal.pixels
 
         def read(place: Place) -> Array:
-            part = image_array(pixels[place])
-            height, width = sizes(place)
-            padding = ((0, 0), (0, 0), (0, height - part.shape[2]), (0, width - part.shape[3]))
-            return np.pad(part, padding, mode="edge")
+            return image_array(pixels[place], sizes(place))
 
         return read
 
@@ -160,8 +157,17 @@ class ImageModality(Modality[PatchesConfig | PaperImageConfig]):
         return signal, sections
 
 
-def image_array(pixels: np.ndarray) -> Array:
-    """Return pixels [H, W, C], 8 or 16 bits, as [1, 3, H, W] float32 in 0 … 1; C is 1 or 3."""
+def image_array(pixels: np.ndarray, size: tuple[int, ...]) -> Array:
+    """Return an image [1, 3, *size], float32 in 0 … 1, of pixels [H, W, C], 8 or 16 bits.
+
+    C is 1 or 3. Beyond the pixels, the last row and column are repeated.
+    """
     white = np.float32(65535 if pixels.dtype.itemsize == 2 else 255)
-    image = pixels.astype(np.float32).transpose(2, 0, 1)[None] / white
-    return np.broadcast_to(image, (1, 3, *image.shape[2:]))
+    height, width = pixels.shape[:2]
+    image = np.empty((1, 3, *size), np.float32)
+    inner = image[0, :, :height, :width]
+    inner[...] = pixels.transpose(2, 0, 1)
+    inner /= white
+    image[0, :, height:, :width] = inner[:, -1:]
+    image[..., width:] = image[..., width - 1 : width]
+    return image

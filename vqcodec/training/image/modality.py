@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -82,7 +81,7 @@ class ImageTraining(TrainingModality):
 
 def image_tensor(picture: Picture) -> Tensor:
     """Return a picture's colours [1, 3, H, W] float32 in 0 … 1; grey is in all three channels."""
-    return torch.from_numpy(np.ascontiguousarray(image_array(picture.pixels)))
+    return torch.from_numpy(image_array(picture.pixels, picture.pixels.shape[:2]))
 
 
 def pad_to_positions(image: Tensor, step: int) -> Tensor:
