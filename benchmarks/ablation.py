@@ -3,7 +3,8 @@
 The recipes of the runs differ in one setting, and the numbers of training steps are equal. The
 first steps have residual codebooks trained on distortion alone: with indices at fixed width, with
 frequencies, with a prior. Then networks, codebooks and prior are trained jointly. Then a lattice
-replaces the codebooks. The last step chooses indices of pictures by rate and distortion.
+replaces the codebooks. Last, for pictures: indices are chosen by rate and distortion, and indices
+that the prior is certain of are left out, with their groups.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ from vqcodec.training.trained_run import TrainedRun, load_run
 
 METRICS = {"pictures": "psnr_db", "voices": "pesq_wb"}
 QUALITIES = "1,3,5,7,10"
-CHOICE_WEIGHT = 0.05  # of a bit against a squared error: the best after so few steps
 
 
 def steps_of(distortion: Path, joint: Path, lattice: Path) -> Iterator[tuple[str, Model]]:
@@ -47,14 +47,18 @@ def steps_of(distortion: Path, joint: Path, lattice: Path) -> Iterator[tuple[str
     yield "prior", model_of(run)
     yield "joint training", model_of(load_run(joint))
     run = load_run(lattice)
-    yield "lattice for codebooks", with_choice(model_of(run), 0.0)
+    yield "lattice for codebooks", with_nearest(model_of(run))
     if run.recipe.prior["kind"] == GridPrior.kind:  # sounds take the nearest index
-        yield "choice by bits", with_choice(model_of(run), CHOICE_WEIGHT)
+        yield "choice by bits", model_of(run)
+        yield "certain indices left out", model_of(run, skip_certain=True)
 
 
-def model_of(run: TrainedRun, kind: str | None = None) -> Model:
-    """Return the model of a run, with its own prior, or with a static prior of this kind."""
-    table = {"kind": kind} if kind else run.recipe.prior
+def model_of(run: TrainedRun, kind: str | None = None, **settings: Any) -> Model:
+    """Return the model of a run, with its own prior, or with a static prior of this kind.
+
+    `settings` are changes of the prior's table.
+    """
+    table = {"kind": kind} if kind else {**run.recipe.prior, **settings}
     prior = freeze_prior(run, kind)
     tables = {**run.recipe.model_tables(), "prior": table}
     with TemporaryDirectory() as folder:
@@ -70,11 +74,11 @@ def model_of(run: TrainedRun, kind: str | None = None) -> Model:
         return vqcodec.load(str(path))
 
 
-def with_choice(model: Model, bit_weight: float) -> Model:
-    """Return a model that chooses indices with this weight of a bit; 0 chooses the nearest."""
+def with_nearest(model: Model) -> Model:
+    """Return a model that chooses the nearest indices, whatever their bits."""
     assert isinstance(model.prior, LearntPrior)
     assert isinstance(model.prior.coding, LogisticCoding)
-    model.prior.coding.bit_weight = bit_weight
+    model.prior.coding.bit_weight = 0.0
     return model
 
 

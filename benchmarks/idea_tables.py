@@ -34,6 +34,24 @@ def ablation_table(name: str) -> Callable[[Results], str]:
     return table
 
 
+def tones_table(results: Results) -> str:
+    """Return how much steady partials fluctuate after coding."""
+    result = results.get("steady_tones")
+    if result is None:
+        return ""
+    rows = [
+        [
+            "Opus" if mean["codec"] == "opus" else mean["codec"],
+            f"{mean['quality']:g}",
+            f"{mean['bits_per_second']:.0f}",
+            f"{100 * mean['fluctuation']:.1f} %",
+        ]
+        for mean in result["means"]
+    ]
+    header = ["codec", "quality", "bits per second", "fluctuation of a partial"]
+    return markdown(header, rows) + origin(result)
+
+
 def designs_table(results: Results) -> str:
     """Return the scores of the designs of `benchmarks/sound_designs.py`."""
     result = results.get("sound_designs")
