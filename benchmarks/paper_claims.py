@@ -178,7 +178,8 @@ CLAIMS = (
         "sounds",
         "conversion-training",
         _nearer,
-        "the decoder takes a recording in place of a number; the encoder hears disguised voices",
+        "the decoder takes a recording in place of a number; the encoder hears disguised voices; "
+        "pitch and long-term spectrum are matched after decoding",
     ),
     Claim(
         "The same with speakers who are in no training set",

@@ -1,4 +1,4 @@
-"""Overlapping windows: networks run piece by piece, with the result of a single run."""
+"""Overlapping windows: networks run piece by piece, as in a single run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class Geometry:
     Attributes:
         step: samples or pixels per grid position.
         tail_trim: how many samples fewer than `step` the last position has.
-        encoder_reach: the encoder's receptive field, in positions on each side.
-        decoder_reach: the decoder's receptive field, in positions on each side.
+        encoder_reach: positions on each side that the encoder needs: its receptive field, or the
+            part of it that has an effect.
+        decoder_reach: the same for the decoder.
         window: positions along each axis that are computed in one run.
         segment: positions that are entropy-coded together, along each axis.
     """

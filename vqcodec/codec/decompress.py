@@ -17,6 +17,7 @@ from vqcodec.errors import UsageError
 from vqcodec.layout import Place, decode_windows, sizes, widened
 from vqcodec.modalities.base import Array, Facts
 from vqcodec.priors.base import Indices
+from vqcodec.quantizers.base import AnyIndices
 from vqcodec.signals.files import LazySignal, Signal
 from vqcodec.signals.sound import AudioClip, Sound
 
@@ -149,7 +150,7 @@ def synthesise(parts: Parts, indices: Indices, facts: Facts, rate: int) -> Signa
 
 def decode_region(
     parts: Parts,
-    indices: Callable[[Place], Indices],
+    indices: Callable[[Place], AnyIndices],
     facts: Facts,
     rate: int,
     region: Place,

@@ -157,7 +157,7 @@ class IndexReader:
         self._runs_ahead = len(region) == 1
         self._next: Future[NDArray[np.int16]] | None = None
 
-    def __call__(self, place: Place) -> Indices:
+    def __call__(self, place: Place) -> NDArray[np.int16]:
         """Return the indices [P, K', ...] of a place; its start is at or after the previous start.
 
         Raises:
@@ -173,7 +173,7 @@ class IndexReader:
             self._next = self._begin_next() if self._runs_ahead else None
         self._held = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
         inside = slice(first.start - self._start, first.stop - self._start)
-        return self._held[(slice(None), slice(None), inside, *others)].astype(np.int64)
+        return self._held[(slice(None), slice(None), inside, *others)]
 
     @property
     def is_long(self) -> bool:

@@ -15,6 +15,7 @@ from vqcodec.quantizers.configs import QuantizerConfig
 Tensors = Mapping[str, NDArray[Any]]
 Latents = NDArray[np.float32]  # [P, D, ...]
 Indices = NDArray[np.int64]  # [P, K', ...]
+AnyIndices = NDArray[np.signedinteger[Any]]  # the same, in integers of any width
 
 
 class Quantizer(ABC):
@@ -48,7 +49,7 @@ class Quantizer(ABC):
         return self.quantize(latents, rate)
 
     @abstractmethod
-    def dequantize(self, indices: Indices, rate: int) -> Latents:
+    def dequantize(self, indices: AnyIndices, rate: int) -> Latents:
         """Return the latents [P, D, ...] of indices [P, K', ...]."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors
+from vqcodec.quantizers.base import AnyIndices, Indices, Latents, Quantizer, Tensors
 from vqcodec.quantizers.configs import FiniteScalarConfig
 
 
@@ -32,7 +32,7 @@ class FiniteScalarQuantizer(Quantizer):
         indices: Indices = (digits * self.places).sum(axis=-1)[:, None]
         return indices
 
-    def dequantize(self, indices: Indices, rate: int) -> Latents:  # noqa: ARG002
+    def dequantize(self, indices: AnyIndices, rate: int) -> Latents:  # noqa: ARG002
         """Return latents [P, D, ...], within -1 … 1, of indices [P, 1, ...]."""
         digits = indices[:, 0, ..., None] // self.places % self.levels - self.half_widths
         latents = digits.astype(np.float32) / self.half_widths.astype(np.float32)

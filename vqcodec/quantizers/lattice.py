@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors, fetch
+from vqcodec.quantizers.base import AnyIndices, Indices, Latents, Quantizer, Tensors, fetch
 from vqcodec.quantizers.configs import LatticeConfig
 
 
@@ -51,7 +51,7 @@ class LatticeQuantizer(Quantizer):
         nearest = np.rint(self.targets(latents, rate))
         return nearest.clip(0, 2 * self.limit).astype(np.int64)
 
-    def dequantize(self, indices: Indices, rate: int) -> Latents:
+    def dequantize(self, indices: AnyIndices, rate: int) -> Latents:
         """Return latents [P, D, ...] of indices [P, D, ...]."""
         latents: Latents = indices.astype(np.float32)
         latents -= self.limit

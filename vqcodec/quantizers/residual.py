@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.quantizers.base import Indices, Latents, Quantizer, Tensors, fetch
+from vqcodec.quantizers.base import AnyIndices, Indices, Latents, Quantizer, Tensors, fetch
 from vqcodec.quantizers.configs import ResidualConfig
 
 _VECTORS_AT_ONCE = 1 << 14  # compared with all entries at a time, to bound memory
@@ -41,7 +41,7 @@ class ResidualQuantizer(Quantizer):
             chosen.append(indices.reshape(places))
         return np.stack(chosen, axis=1)
 
-    def dequantize(self, indices: Indices, rate: int) -> Latents:  # noqa: ARG002
+    def dequantize(self, indices: AnyIndices, rate: int) -> Latents:  # noqa: ARG002
         """Return latents [P, D, ...]: the sum of the entries of indices [P, K', ...]."""
         total = self.codebooks[0][indices[:, 0]]
         for entries, chosen in zip(
