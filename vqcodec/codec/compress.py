@@ -116,9 +116,8 @@ def _encode_stripe(
 
     def encode(window: Latents) -> Latents:
         number = next(numbers)
-        return parts.encode(
-            window, rate, _part_of(report, number / num_windows, (number + 1) / num_windows)
-        )
+        own = _part_of(report, number / num_windows, (number + 1) / num_windows)
+        return parts.encode(window, rate, own, release=number + 1 == num_windows)
 
     return encode_windows(encode, read, grid, geometry, region)
 

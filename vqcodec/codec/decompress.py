@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 
@@ -14,7 +15,7 @@ from vqcodec.codec.parts import Parts
 from vqcodec.codec.salvage import salvage_stream
 from vqcodec.codec.segments import IndexReader, SegmentRows
 from vqcodec.errors import UsageError
-from vqcodec.layout import Place, decode_windows, sizes, widened
+from vqcodec.layout import Place, decode_windows, num_pieces, sizes, widened
 from vqcodec.modalities.base import Array, Facts
 from vqcodec.priors.base import Indices
 from vqcodec.quantizers.base import AnyIndices
@@ -174,12 +175,14 @@ def decode_region(
     modality, quantizer = parts.modality, parts.quantizer
     grid, geometry = modality.grid(facts), modality.geometry
     num_done, num_wanted = 0, math.prod(sizes(region)) * geometry.step ** len(grid)
+    numbers, num_windows = itertools.count(1), num_pieces(sizes(region), geometry.window)
 
     def latents(place: Place) -> Array:
         return quantizer.dequantize(indices(place), rate)
 
     def decode(window: Array, corner: tuple[int, ...]) -> Array:
-        return parts.decode(window, rate, corner, speaker, spare_cores)
+        is_last = next(numbers) == num_windows
+        return parts.decode(window, rate, corner, speaker, spare_cores, release=is_last)
 
     for place, decoded in decode_windows(decode, latents, grid, geometry, region):
         yield place, decoded

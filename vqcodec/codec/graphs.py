@@ -89,12 +89,19 @@ class Networks:
         signal: Array,
         rate_fraction: float,
         report: Progress = lambda _: None,  # noqa: ARG002
+        *,
+        release: bool = True,
     ) -> Array:
         """Return latents [P, D, ...] of a signal [P, C, ...].
 
-        `report` is called with the share done by networks that take long; these do not.
+        Args:
+            signal: a window of it.
+            rate_fraction: 0 … 1.
+            report: is called with the share done by networks that take long; these do not.
+            release: free the memory of features afterwards; False before further windows.
         """
-        (latents,) = self._run("encoder", [signal, _as_vector(rate_fraction)])
+        inputs = [signal, _as_vector(rate_fraction)]
+        (latents,) = self._run("encoder", inputs, release=release)
         return latents
 
     def decode(
@@ -104,6 +111,8 @@ class Networks:
         corner: tuple[int, ...],
         speaker: Array | None = None,
         spare_cores: int = 0,
+        *,
+        release: bool = True,
     ) -> Array:
         """Return the signal [P, C, ...] of latents [P, D, ...].
 
@@ -113,13 +122,14 @@ class Networks:
             corner: the window's first position in the grid.
             speaker: the speaker embedding [1, V], for models with voices.
             spare_cores: cores that are left to other threads.
+            release: as for `encode`.
         """
         first = np.array([corner[0]], np.int64)
         inputs: list[NDArray[Any]] = [latents, _as_vector(rate_fraction), first]
         if NULL_SPEAKER in self.weights:
             null = self.weights[NULL_SPEAKER][None]
             inputs.append(null.astype(np.float32) if speaker is None else speaker)
-        (signal,) = self._run("decoder", inputs, spare_cores)
+        (signal,) = self._run("decoder", inputs, spare_cores, release=release)
         return signal
 
     def embed_speaker(self, features: Array) -> Array:
@@ -128,17 +138,22 @@ class Networks:
         return vector
 
     def _run(
-        self, name: str, values: list[NDArray[Any]], spare_cores: int = 0
+        self,
+        name: str,
+        values: list[NDArray[Any]],
+        spare_cores: int = 0,
+        *,
+        release: bool = True,
     ) -> list[NDArray[Any]]:
         """Return the outputs of a graph; `values` are its inputs in the order of `INPUTS`."""
         session = self._session(name, max(1, num_threads() - spare_cores))
         inputs = [node.name for node in session.get_inputs()]
         # A graph has no input that its network ignores.
         known = dict(zip(INPUTS[name], values, strict=False))
+        given = {key: known[key] for key in inputs}
+        options = _run_options(self.device, release=release)
         try:
-            outputs: list[NDArray[Any]] = session.run(
-                None, {key: known[key] for key in inputs}, _run_options(self.device)
-            )
+            outputs: list[NDArray[Any]] = session.run(None, given, options)
         except Exception as error:  # ONNX Runtime's exceptions have no other base class
             raise ModelFileError(f"model: its {name} does not run: {error}") from error
         return outputs
@@ -175,14 +190,14 @@ class Networks:
 _ALL: WeakSet[Networks] = WeakSet()
 
 
-def _run_options(device: str) -> onnxruntime.RunOptions:
-    """Return options with which a run on the processor frees its memory at its end, not earlier.
+def _run_options(device: str, *, release: bool) -> onnxruntime.RunOptions:
+    """Return options with which a run on the processor may free its memory at its end, not earlier.
 
     The features of a large window are more than the allocator of the C library keeps. Without an
     arena, the system would fetch and clear their pages again for every layer.
     """
     options = onnxruntime.RunOptions()
-    if device == "cpu":
+    if device == "cpu" and release:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
 

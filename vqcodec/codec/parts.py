@@ -35,17 +35,23 @@ class Parts:
     quantizer: Quantizer
     prior: Prior
 
-    def encode(self, window: Array, rate: int, report: Progress = lambda _: None) -> Array:
-        """Return the latents [P, D, ...] of a window [P, C, ...] of a signal.
-
-        An encoder that takes long reports the share that is done.
+    def encode(
+        self,
+        window: Array,
+        rate: int,
+        report: Progress = lambda _: None,
+        *,
+        release: bool = True,
+    ) -> Array:
+        """Return the latents [P, D, ...] of a window [P, C, ...]; see `Networks.encode`.
 
         Raises:
             ModelFileError: the encoder does not run, or its latents have another shape.
         """
         step, trim = self.modality.geometry.step, self.modality.geometry.tail_trim
         fraction = self.quantizer.config.rate_fraction(rate)
-        latents = self.networks.encode(np.ascontiguousarray(window), fraction, report)
+        window = np.ascontiguousarray(window)
+        latents = self.networks.encode(window, fraction, report, release=release)
         grid = tuple((length + trim) // step for length in window.shape[2:])
         if latents.shape != (len(window), self.modality.config.dim, *grid):
             raise ModelFileError(f"model: its encoder returns {_sizes(latents)} latents")
@@ -58,6 +64,8 @@ class Parts:
         corner: tuple[int, ...],
         speaker: Array | None = None,
         spare_cores: int = 0,
+        *,
+        release: bool = True,
     ) -> Array:
         """Return the signal [P, C, ...] of latents [P, D, ...]; see `Networks.decode`.
 
@@ -66,7 +74,9 @@ class Parts:
         """
         step, trim = self.modality.geometry.step, self.modality.geometry.tail_trim
         fraction = self.quantizer.config.rate_fraction(rate)
-        signal = self.networks.decode(latents, fraction, corner, speaker, spare_cores)
+        signal = self.networks.decode(
+            latents, fraction, corner, speaker, spare_cores, release=release
+        )
         least = [length * step - trim for length in latents.shape[2:]]
         planes = (len(latents), self.modality.num_plane_channels)
         if (

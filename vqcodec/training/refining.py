@@ -146,7 +146,12 @@ class RefiningNetworks(Networks):
         return RefiningNetworks(**{**self.__getstate__(), "device": device})
 
     def encode(
-        self, signal: Array, rate_fraction: float, report: Progress = lambda _: None
+        self,
+        signal: Array,
+        rate_fraction: float,
+        report: Progress = lambda _: None,
+        *,
+        release: bool = True,  # noqa: ARG002 - the refiner needs memory of its own now
     ) -> Array:
         """Return refined latents [P, D, ...] of a signal [P, C, ...], and report each step."""
         first = super().encode(signal, rate_fraction, report)

@@ -10,7 +10,7 @@ from vqcodec.layout import Geometry
 from vqcodec.registry import Kind, Registry
 
 PATCH = 16  # pixels per latent position, along each axis
-EFFECTIVE = 2.4  # times the square root of a receptive field
+EFFECTIVE = 2.2  # times the square root of a receptive field
 PAPER_STEP = 4  # the same for the paper's networks
 
 NETWORKS = Registry(
