@@ -76,10 +76,10 @@ def test_a_network_whose_result_has_another_shape_is_refused(tiny_folder, name, 
         def __getattr__(self, other):
             return getattr(model.parts.networks, other)
 
-        def encode(self, signal, rate, report):
+        def encode(self, signal, rate, report, *, release):  # noqa: ARG002
             return model.parts.networks.encode(signal, rate, report)[..., :-1]
 
-        def decode(self, latents, rate, corner, speaker, spare_cores):  # noqa: ARG002
+        def decode(self, latents, rate, corner, speaker, spare_cores, *, release):  # noqa: ARG002
             return latents
 
     wrong = Model(replace(model.parts, networks=Wrong()), digest="", card={})
