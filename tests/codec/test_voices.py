@@ -79,19 +79,63 @@ def test_a_part_of_an_open_sound_has_its_voice(model, stream):
     assert same_signal(AudioClip.of_sound(part), expected)
 
 
-def test_the_pitch_becomes_that_of_the_recording():
-    model = vqcodec.load("speech-voices")
-    man, woman = (
-        vqcodec.read(Path(__file__).parents[2] / "assets/samples" / f"voice_{name}.flac")
-        for name in ("man", "woman")
-    )
-    stream = model.compress(man, quality=5)
-    shares = []
+@pytest.fixture(scope="module")
+def voices():
+    """The shipped model with voices, a man and a woman."""
+    samples = Path(__file__).parents[2] / "assets/samples"
+    man, woman = (vqcodec.read(samples / f"voice_{name}.flac") for name in ("man", "woman"))
+    return vqcodec.load("speech-voices"), man, woman
+
+
+def level_db(waveform):
+    return 10 * np.log10(np.square(waveform, dtype=np.float64).mean())
+
+
+def test_the_pitch_becomes_that_of_the_recording(voices):
+    model, man, woman = voices
+    stream, shares = model.compress(man, quality=5), []
     spoken = model.decompress(stream, speaker=woman, progress=shares.append)
     assert shares == sorted(shares) and shares[-1] == 1
     pitches = [median_pitch(each.waveform, each.sample_rate) for each in (man, spoken, woman)]
     assert pitches[1] == pytest.approx(pitches[2], rel=0.1)
     assert pitches[1] > 1.3 * pitches[0]
+    plain = model.decompress(stream)
+    assert level_db(spoken.waveform) == pytest.approx(level_db(plain.waveform), abs=2)
+
+
+def test_a_speaker_keeps_his_own_pitch(voices):
+    model, man, _ = voices
+    change = model.open(model.compress(man, quality=5), speaker=man).find_change()
+    assert change.factor == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("start", ["silence", "noise", "a lost segment"])
+def test_speech_that_begins_late_is_no_louder(voices, start):
+    model, man, woman = voices
+    length = 40 * man.sample_rate
+    before = np.zeros((1, length), np.float32)
+    if start == "noise":
+        before[:] = np.random.default_rng(0).normal(0, 3e-4, before.shape)
+    late = AudioClip(np.concatenate([before, man.waveform], axis=1), man.sample_rate)
+    stream = bytearray(model.compress(late, quality=5))
+    if start == "a lost segment":
+        stream[60] ^= 255
+    with_woman, plain = (
+        model.decompress(bytes(stream), speaker=speaker, salvage=start == "a lost segment")
+        for speaker in (woman, None)
+    )
+    assert level_db(with_woman.waveform[:, length:]) == pytest.approx(
+        level_db(plain.waveform[:, length:]), abs=2
+    )
+    if start != "noise":
+        assert not with_woman.waveform[:, : length - 2_000].any()
+
+
+def test_a_recording_with_samples_that_are_no_numbers_is_refused(model, stream):
+    broken = recording(1)
+    broken.waveform[0, 5_000] = np.nan
+    with pytest.raises(UsageError, match="finite"):
+        model.decompress(stream, speaker=broken)
 
 
 def test_each_channel_gets_the_voice(model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def decompress_stream(
     if speaker is not None:
         vector = parts.networks.embed_speaker(parts.modality.speaker_features(speaker))
 
-    def decode(region: Place, progress: Progress | None = progress) -> Decoded:
+    def decode_as(speaker: Array | None, progress: Progress | None, region: Place) -> Decoded:
         indices = IndexReader(stream, parts, seen(region), level, missing)
         return decode_region(
             parts,
@@ -69,7 +70,7 @@ def decompress_stream(
             header.facts,
             header.rate,
             region,
-            speaker=vector,
+            speaker=speaker,
             # Decided by the stream's length, not by timing: the thread count changes output bits.
             spare_cores=int(indices.is_long),
             progress=progress,
@@ -80,11 +81,12 @@ def decompress_stream(
         return widened(region, grid, reach)
 
     modality = parts.modality
-    signal = modality.restore(decode, header.facts, stream)
+    signal = modality.restore(partial(decode_as, vector, progress), header.facts, stream)
     if notes:
         signal = modality.with_gaps(signal, missing, notes)
     if speaker is not None:
-        signal = modality.with_voice_of(signal, speaker, lambda region: decode(region, None))
+        spoken, plain = (partial(decode_as, voice, None) for voice in (vector, None))
+        signal = modality.with_voice_of(signal, speaker, spoken, plain)
     return signal
 
 

@@ -226,14 +226,16 @@ class Modality(ABC, Generic[Config]):
         self,
         signal: LazySignal,
         speaker: LazySignal,  # noqa: ARG002
-        decode: Decode,  # noqa: ARG002
+        spoken: Decode,  # noqa: ARG002
+        plain: Decode,  # noqa: ARG002
     ) -> LazySignal:
         """Return a decoded signal whose voice is changed further to that of a recording.
 
         Args:
             signal: decoded with the embedding of the speaker.
             speaker: the recording.
-            decode: decodes parts of the signal to find the change, without a report.
+            spoken: decodes parts of the same, to find the change; reports no progress.
+            plain: decodes parts without a speaker.
 
         Raises:
             UsageError: as for `speaker_features`.

@@ -35,7 +35,9 @@ _CHANGE = 3, 12  # frames between two spectra, 50 and 190 ms
 _LOWEST_HZ, _PITCH_HZ = 60, (65, 500)
 _PITCH_RATE = 8000  # Hz; so harmonics up to 4 kHz count
 _PERIODIC = 0.6  # autocorrelation of a voiced frame
-_FEWEST_VOICED = 6  # frames of which a median pitch tells something
+_HARDLY_PERIODIC = 0.45  # the same, of speech at low rates
+_VOICE_HZ = 72, 400  # beyond, most pitches that are found in speech are errors
+_FEWEST_VOICED, _LEAST_VOICED = 6, 0.25  # frames, and share of active ones, of a median pitch
 _OCTAVE_COST = 0.04  # of autocorrelation (Boersma 1993, Proc. IFA 17)
 _JUMP = 4.0  # semitones; a larger change of pitch is an error, or another note
 _SAME = 0.1  # semitones from frame to frame
@@ -74,14 +76,18 @@ def measures_of(excerpt: tuple[Waveform, int]) -> dict[str, float] | None:
 
 
 def median_pitch(waveform: Waveform, rate: int) -> float | None:
-    """Return the median pitch in Hz of a waveform [C, n]; None if it is hardly ever voiced."""
+    """Return the median pitch in Hz of a voice [C, n]; None if too little is voiced."""
+    if not waveform.any():
+        return None
     mono = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
     power = _power(_normalised(mono, rate), _LONG_FRAME, 2 * _LONG_FRAME)
     pitches, strengths = _pitches(_below(_PITCH_RATE / 2, power))
-    voiced = (strengths > _PERIODIC) & _active(power)
-    if voiced.sum() < _FEWEST_VOICED:
+    hertz, active = _PITCH_RATE * 2 ** (pitches / 12), _active(power)
+    low, high = _VOICE_HZ
+    voiced = (strengths > _HARDLY_PERIODIC) & active & (low < hertz) & (hertz < high)
+    if voiced.sum() < max(_FEWEST_VOICED, _LEAST_VOICED * active.sum()):
         return None
-    return float(_PITCH_RATE * 2 ** (np.median(pitches[voiced]) / 12))
+    return float(np.median(hertz[voiced]))
 
 
 def _normalised(mono: Waveform, rate: int) -> Floats:

@@ -18,13 +18,15 @@ from vqcodec.modalities.audio.quiet import amplify, apply_silences
 from vqcodec.notes import Note
 from vqcodec.signals.resampling import reach_of, resample_blocks
 from vqcodec.signals.sound import Waveform
-from vqcodec.signals.voice_change import Voice, VoiceChange
+from vqcodec.signals.voice_change import VoiceChange
 
 if TYPE_CHECKING:
     from vqcodec.modalities.audio.modality import AudioModality
 
 
 VOICE_S = 30.0  # of a recording tell its voice
+PIECE_S = 0.25  # of a sound counts or does not
+QUIET = 10 ** (-50 / 20)  # effective value of a piece that tells nothing of a voice
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -108,12 +110,27 @@ class DecodedSound:
             position += block.shape[1]
             yield np.repeat(quiet, self.num_channels // num_coded, axis=0)
 
-    def change_to(self, voice: Voice) -> VoiceChange:
-        """Return the change to a voice, from the first `VOICE_S` seconds of the whole sound."""
-        rate, (num_frames,) = self.modality.config.sample_rate, self.modality.grid(self.facts)
-        last = min(num_frames, self.modality.num_frames(round(VOICE_S * rate)))
-        start = np.concatenate(list(self._decoded(slice(0, last))), axis=1)
-        return VoiceChange.between(start, voice, rate)
+    def start_of_speech(self) -> Waveform:
+        """Return the first `VOICE_S` seconds [C, T] that are not quiet, at the model's sample rate.
+
+        A sound that was coded louder is as loud as it was coded.
+        """
+        samples = range(self.facts.num_samples)
+        whole = replace(self, samples=samples, gain=0, find_change=None)
+        own_rate, rate = self.facts.sample_rate, self.modality.config.sample_rate
+        wanted = range(self.modality.model_samples(self.facts))
+        length, left = round(PIECE_S * rate), round(VOICE_S * rate)
+        pieces = [np.zeros((self.num_channels, 0), np.float32)]
+        blocks = resample_blocks(whole.blocks(), self.num_channels, own_rate, rate, wanted)
+        for block in blocks:
+            for start in range(0, block.shape[1], length):
+                piece = block[:, start : start + length]
+                if left > 0 and np.square(piece, dtype=np.float64).mean() > QUIET**2:
+                    pieces.append(piece)
+                    left -= piece.shape[1]
+            if left <= 0:
+                break
+        return np.concatenate(pieces, axis=1)
 
     def _decoded(self, frames: slice) -> Iterator[Waveform]:
         """Yield coded channels [C, n] at the model's sample rate, without the final padding."""

@@ -51,7 +51,7 @@ from vqcodec.signals.sound import (
     checked_blocks,
     tags_of,
 )
-from vqcodec.signals.voice_change import Voice
+from vqcodec.signals.voice_change import Voice, VoiceChange
 
 SHORTEST_VOICE_S = 0.5
 
@@ -96,13 +96,21 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         return mel_energies(self._start_of(speaker), self.config.sample_rate)
 
     def with_voice_of(
-        self, signal: LazySignal, speaker: LazySignal, decode: Decode
+        self, signal: LazySignal, speaker: LazySignal, spoken: Decode, plain: Decode
     ) -> DecodedSound:
         """Return a decoded sound with the pitch and the long-term spectrum of a recording."""
         assert isinstance(signal, DecodedSound)
-        heard = replace(signal, decode=decode)
-        voice = Voice.of(self._start_of(speaker), self.config.sample_rate)
-        return replace(signal, find_change=cache(lambda: heard.change_to(voice)))
+        rate = self.config.sample_rate
+        target = Voice.of(self._start_of(speaker), rate)
+
+        @cache
+        def find_change() -> VoiceChange:
+            as_speaker, as_itself = (
+                replace(signal, decode=decode).start_of_speech() for decode in (spoken, plain)
+            )
+            return VoiceChange.between(Voice.of(as_itself, rate), as_speaker, target, rate)
+
+        return replace(signal, find_change=find_change)
 
     def _start_of(self, speaker: LazySignal) -> Waveform:
         """Return the start [1, T] of a speaker's recording, at the model's sample rate."""
@@ -111,7 +119,7 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         wanted = min(speaker.num_samples, round(VOICE_S * speaker.sample_rate))
         if wanted < SHORTEST_VOICE_S * speaker.sample_rate:
             raise UsageError(f"a speaker's recording needs at least {SHORTEST_VOICE_S} s")
-        read = ForwardReader(speaker.blocks(), speaker.num_channels)
+        read = ForwardReader(checked_blocks(speaker), speaker.num_channels)
         mono = read(0, wanted).mean(axis=0, keepdims=True)
         return resample(mono, speaker.sample_rate, self.config.sample_rate)
 
