@@ -25,6 +25,7 @@ SAMPLE_RATE, SECONDS, EDGE_S = 48_000, 4.0, 0.5
 HALF_BAND_HZ = 45.0
 HIGHEST_HZ = 6_000.0
 PEAK = 0.3
+LOST = 1e-5  # level of a partial that is not there
 CHORDS = ((110.0,), (220.0,), (330.0,), (523.25,), (261.63, 329.63, 392.0), (261.63, 392.0, 659.26))
 QUALITIES = (1.0, 2.5, 4.0, 6.0)
 
@@ -61,7 +62,8 @@ def alone(chord: tuple[float, ...]) -> list[float]:
 
 
 def fluctuations(clip: AudioClip, frequencies: list[float]) -> Floats:
-    """Return the standard deviation of the level of each partial over its mean."""
+    """Return the standard deviation of the level of each partial over its mean; 1 if it is lost."""
+    assert clip.sample_rate == SAMPLE_RATE
     waveform = clip.waveform.mean(axis=0, dtype=np.float64)[: round(SECONDS * SAMPLE_RATE)]
     spectrum = np.fft.fft(waveform)
     hertz = np.fft.fftfreq(len(waveform), 1 / SAMPLE_RATE)
@@ -70,7 +72,7 @@ def fluctuations(clip: AudioClip, frequencies: list[float]) -> Floats:
         distance = np.clip((hertz - frequency) / HALF_BAND_HZ, -1, 1)
         band = np.cos(np.pi / 2 * distance)
         level = np.abs(np.fft.ifft(spectrum * band))[edge:-edge]
-        found.append(level.std() / max(level.mean(), 1e-9))
+        found.append(level.std() / level.mean() if level.mean() > LOST else 1.0)
     return np.array(found)
 
 

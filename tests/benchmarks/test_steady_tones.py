@@ -34,3 +34,8 @@ def test_a_tremolo_fluctuates_by_its_depth():
 
 def test_partials_near_others_are_left_out():
     assert steady_tones.alone((220.0, 270.0))[0] != 220.0
+
+
+def test_a_lost_partial_is_no_steady_one():
+    silence = AudioClip(np.zeros((2, 192_000), np.float32), 48_000)
+    assert steady_tones.fluctuations(silence, [220.0]).tolist() == [1.0]

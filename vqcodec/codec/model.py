@@ -135,7 +135,7 @@ class Model:
             start_s: the start of the wanted part of a sound, in seconds.
             duration_s: the duration of the part; None means up to the end.
             level: as for `decompress`.
-            speaker: as for `decompress`.
+            speaker: as for `decompress`. If it moves the pitch, phases begin with the part.
             salvage: restore what is whole of a damaged stream; the signal's notes say what is
                 missing.
             progress: is called with the share done, 0 … 1.
