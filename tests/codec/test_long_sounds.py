@@ -135,6 +135,16 @@ def test_the_blocks_of_an_open_stream_equal_the_decompressed_sound(model, few_at
     assert told[-1] == 1
 
 
+@pytest.mark.parametrize("sample_rate", [16_000, 44_100])
+def test_progress_of_a_part_reaches_one(model, sample_rate):
+    stream = model.compress(noise_clip(LONG, sample_rate=sample_rate), quality=3)
+    told = []
+    part = model.open(stream, start_s=0.05, duration_s=0.02, progress=told.append)
+    assert sum(block.shape[1] for block in part.blocks()) == round(0.02 * sample_rate)
+    assert told == sorted(told)
+    assert told[-1] == 1
+
+
 def test_progress_of_compressing_is_reported_for_each_stripe(model):
     told = []
     model.compress(noise_clip(LONG * 4), quality=1, progress=told.append)

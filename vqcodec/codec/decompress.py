@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -176,20 +175,17 @@ def decode_region(
     """
     modality, quantizer = parts.modality, parts.quantizer
     grid, geometry = modality.grid(facts), modality.geometry
-    num_done, num_wanted = 0, math.prod(sizes(region)) * geometry.step ** len(grid)
-    numbers, num_windows = itertools.count(1), num_pieces(sizes(region), geometry.window)
+    num_done, num_windows = 0, num_pieces(sizes(region), geometry.window)
 
     def latents(place: Place) -> Array:
         return quantizer.dequantize(indices(place), rate)
 
     def decode(window: Array, corner: tuple[int, ...]) -> Array:
-        is_last = next(numbers) == num_windows
+        is_last = num_done + 1 == num_windows
         return parts.decode(window, rate, corner, speaker, spare_cores, release=is_last)
 
     for place, decoded in decode_windows(decode, latents, grid, geometry, region):
+        num_done += 1
+        if progress:  # now, because the last window is not asked for what follows it
+            progress(num_done / num_windows)
         yield place, decoded
-        num_done += math.prod(sizes(place))
-        if progress:
-            progress(num_done / num_wanted)
-    if progress:
-        progress(1.0)
