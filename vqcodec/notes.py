@@ -32,13 +32,14 @@ class NoteCode(StrEnum):
     LARGER = "larger"  # the result is larger than the input
     MISNAMED = "misnamed"  # the suffix of the output says something else
     NOT_SPEECH = "not-speech"  # a sound that the model for speech does not code well
+    NO_VOICE = "no-voice"  # the recording of a speaker in which nothing is voiced
     MODEL_CHOSEN = "model-chosen"  # which model codes the input, and why
 
 
 # Intended losses. Every phone photo has such a note, so only `--json` shows it.
 QUIET_CODES = frozenset({NoteCode.METADATA_DROPPED})
 # Nothing is lost, so `--strict` does not refuse them.
-HARMLESS_CODES = frozenset({NoteCode.MODEL_CHOSEN})
+HARMLESS_CODES = frozenset({NoteCode.MODEL_CHOSEN, NoteCode.NO_VOICE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,9 +144,14 @@ def test_each_channel_gets_the_voice(model):
     assert model.decompress(stream, speaker=recording(1)).waveform.shape == (2, 4_000)
 
 
-def test_a_silent_recording_is_accepted(model, stream):
-    silence = AudioClip(np.zeros((1, SAMPLE_RATE), np.float32), SAMPLE_RATE)
-    assert np.isfinite(model.decompress(stream, speaker=silence).waveform).all()
+@pytest.mark.parametrize("level", [0, 1e-3])
+def test_a_recording_without_a_voice_is_accepted_with_a_note(model, stream, level):
+    samples = np.random.default_rng(0).normal(0, 1, (1, SAMPLE_RATE)) * level
+    speaker = AudioClip(samples.astype(np.float32), SAMPLE_RATE)
+    sound = model.decompress(stream, speaker=speaker)
+    assert np.isfinite(sound.waveform).all()
+    assert [note.code for note in sound.notes] == ["no-voice"]
+    assert model.decompress(stream).notes == ()
 
 
 def test_invalid_recordings_are_refused(model, stream):

@@ -38,7 +38,7 @@ from vqcodec.modalities.base import (
     ModelChoice,
     unfit_signal,
 )
-from vqcodec.notes import Note
+from vqcodec.notes import Note, NoteCode
 from vqcodec.numbers import plain
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.measures import MeasuredSound
@@ -110,7 +110,11 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
             )
             return VoiceChange.between(Voice.of(as_itself, rate), as_speaker, target, rate)
 
-        return replace(signal, find_change=find_change)
+        notes = signal.notes
+        if target.pitch_hz is None:
+            text = "the recording of the speaker has no pitch, so the pitch stays"
+            notes = (*notes, Note(NoteCode.NO_VOICE, text))
+        return replace(signal, find_change=find_change, notes=notes)
 
     def _start_of(self, speaker: LazySignal) -> Waveform:
         """Return the start [1, T] of a speaker's recording, at the model's sample rate."""
