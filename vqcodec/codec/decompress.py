@@ -58,8 +58,10 @@ def decompress_stream(
     else:
         stream, missing, notes = open_stream(data, parts, level), frozenset(), ()
     header, vector = stream.header, None
-    if speaker is not None:
-        vector = parts.networks.embed_speaker(parts.modality.speaker_features(speaker))
+    modality = parts.modality
+    known = modality.speaker_of(speaker) if speaker is not None else None
+    if known is not None:
+        vector = parts.networks.embed_speaker(known.features)
 
     def decode_as(speaker: Array | None, progress: Progress | None, region: Place) -> Decoded:
         indices = IndexReader(stream, parts, seen(region), level, missing)
@@ -76,16 +78,15 @@ def decompress_stream(
         )
 
     def seen(region: Place) -> Place:
-        reach, grid = parts.modality.geometry.decoder_reach, parts.modality.grid(header.facts)
+        reach, grid = modality.geometry.decoder_reach, modality.grid(header.facts)
         return widened(region, grid, reach)
 
-    modality = parts.modality
     signal = modality.restore(partial(decode_as, vector, progress), header.facts, stream)
     if notes:
         signal = modality.with_gaps(signal, missing, notes)
-    if speaker is not None:
+    if known is not None:
         spoken, plain = (partial(decode_as, voice, None) for voice in (vector, None))
-        signal = modality.with_voice_of(signal, speaker, spoken, plain)
+        signal = modality.with_voice(signal, known.voice, spoken, plain)
     return signal
 
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,26 @@ from vqcodec.signals.files import LazySignal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import Sound
 
+if TYPE_CHECKING:  # pictures start without it
+    from vqcodec.signals.voice_change import Voice
+
 Facts = AudioFacts | ImageFacts
 Array = NDArray[np.float32]
 # Takes a place of the grid; yields places in the signal and the decoded planes [P, C, ...] there.
 Decode = Callable[[Place], Iterator[tuple[Place, Array]]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Speaker:
+    """A speaker, from a recording.
+
+    Attributes:
+        features: [1, C, F], the input of the speaker encoder.
+        voice: pitch and long-term spectrum, at the model's sample rate.
+    """
+
+    features: Array
+    voice: Voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,31 +230,28 @@ class Modality(ABC, Generic[Config]):
         """
         raise UsageError("a picture has no start and no duration")
 
-    def speaker_features(self, speaker: LazySignal) -> Array:  # noqa: ARG002
-        """Return the features [1, C, F] of a recording, the input of the speaker encoder.
+    def speaker_of(self, recording: LazySignal) -> Speaker:  # noqa: ARG002
+        """Return what a decoder takes of a recording; it is read once.
 
         Raises:
             UsageError: the model takes no speaker, or the recording is too short or not a sound.
         """
         raise UsageError("this model has no voices: it takes no speaker")
 
-    def with_voice_of(
+    def with_voice(
         self,
         signal: LazySignal,
-        speaker: LazySignal,  # noqa: ARG002
+        voice: Voice,  # noqa: ARG002
         spoken: Decode,  # noqa: ARG002
         plain: Decode,  # noqa: ARG002
     ) -> LazySignal:
-        """Return a decoded signal whose voice is changed further to that of a recording.
+        """Return a decoded signal whose voice is changed further to that of a speaker.
 
         Args:
             signal: decoded with the embedding of the speaker.
-            speaker: the recording.
+            voice: of the speaker.
             spoken: decodes parts of the same, to find the change; reports no progress.
             plain: decodes parts without a speaker.
-
-        Raises:
-            UsageError: as for `speaker_features`.
         """
         return signal
 

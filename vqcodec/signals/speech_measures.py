@@ -81,7 +81,7 @@ def median_pitch(waveform: Waveform, rate: int) -> float | None:
         return None
     mono = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
     power = _power(_normalised(mono, rate), _LONG_FRAME, 2 * _LONG_FRAME)
-    pitches, strengths = _pitches(_below(_PITCH_RATE / 2, power))
+    pitches, strengths = _pitches(_tonal_part(power))
     hertz, active = _PITCH_RATE * 2 ** (pitches / 12), _active(power)
     low, high = _VOICE_HZ
     voiced = (strengths > _HARDLY_PERIODIC) & active & (low < hertz) & (hertz < high)
@@ -160,7 +160,7 @@ def _beat(levels: Floats) -> float:
 
 def _of_pitch(power: Floats) -> dict[str, float]:
     """Return the measures of pitch and of tones, from padded power spectra of long frames."""
-    low = _below(_PITCH_RATE / 2, power)
+    low = _tonal_part(power)
     pitches, strengths = _pitches(low)
     active = _active(power)
     voiced = (strengths > _PERIODIC) & active
@@ -184,10 +184,10 @@ def _active(power: Floats) -> Flags:
     return active
 
 
-def _below(highest_hz: float, power: Floats) -> Floats:
-    """Return padded power spectra of long frames up to a frequency, without the lowest ones."""
+def _tonal_part(power: Floats) -> Floats:
+    """Return padded power spectra of long frames up to 4 kHz, without the lowest frequencies."""
     bin_hz = RATE / (2 * _LONG_FRAME)
-    low = power[:, : int(highest_hz / bin_hz) + 1].copy()
+    low = power[:, : int(_PITCH_RATE / 2 / bin_hz) + 1].copy()
     low[:, : int(_LOWEST_HZ / bin_hz)] = 0
     return low
 

@@ -161,7 +161,8 @@ class VoiceChange:
         # With its centre at 0, a peak has the same phase in all its bins.
         spectra = np.fft.rfft(np.roll(padded, -half, axis=2))
         if self.factor != 1:
-            envelopes = self._envelopes(np.abs(spectra))
+            levels = np.log(np.abs(spectra) + LEAST_LEVEL)
+            envelopes = np.exp(log_envelopes(levels, self.sample_rate))
             moved = self._moved(spectra / envelopes, phases) * envelopes
             hertz = np.linspace(0, self.sample_rate / 2, len(self.gains))
             highest = TONAL_HZ * min(1.0, self.factor)  # of what has moved
@@ -170,14 +171,6 @@ class VoiceChange:
         changed = np.fft.irfft(spectra * self.gains)
         result: Floats = np.roll(changed, half, axis=2)[:, :, : self.size]
         return result
-
-    def _envelopes(self, levels: Floats) -> Floats:
-        """Return smooth envelopes [C, F, bins] of levels."""
-        cepstra = np.fft.irfft(np.log(levels + LEAST_LEVEL))
-        kept = round(LIFTER_S * self.sample_rate)
-        cepstra[..., kept + 1 : cepstra.shape[-1] - kept] = 0
-        envelopes: Floats = np.exp(np.fft.rfft(cepstra).real)
-        return envelopes
 
     def _moved(self, spectra: Complex, phases: Floats) -> Complex:
         """Return flat spectra [C, F, bins] with all peaks moved; updates phases [bins]."""
@@ -205,6 +198,15 @@ class VoiceChange:
                 moved[channel, number].imag = np.bincount(goals[inside], values.imag, num_bins)
             phases[:] = turned[region] % (2 * np.pi)
         return moved
+
+
+def log_envelopes(levels: Floats, sample_rate: int) -> Floats:
+    """Return smooth envelopes [..., bins] of logarithms of levels [..., bins], by the cepstrum."""
+    cepstra = np.fft.irfft(levels)
+    kept = round(LIFTER_S * sample_rate)
+    cepstra[..., kept + 1 : cepstra.shape[-1] - kept] = 0
+    envelopes: Floats = np.fft.rfft(cepstra).real
+    return envelopes
 
 
 def window_size(sample_rate: int) -> int:

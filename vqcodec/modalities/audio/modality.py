@@ -36,6 +36,7 @@ from vqcodec.modalities.base import (
     Facts,
     Modality,
     ModelChoice,
+    Speaker,
     unfit_signal,
 )
 from vqcodec.notes import Note, NoteCode
@@ -85,47 +86,43 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
         """Whether the decoder supports voice conversion, to the voice of a recording."""
         return not isinstance(self.config, BlocksConfig) and self.config.voice_dim > 0
 
-    def speaker_features(self, speaker: LazySignal) -> Array:
-        """Return log mel energies [1, C, F] of the first `VOICE_S` seconds of a recording.
+    def speaker_of(self, recording: LazySignal) -> Speaker:
+        """Return log mel energies and the voice of the first `VOICE_S` seconds of a recording.
 
         Raises:
             UsageError: the model takes no speaker, or the recording is too short or not a sound.
         """
         if not self.takes_voices:
-            return super().speaker_features(speaker)
-        return mel_energies(self._start_of(speaker), self.config.sample_rate)
+            return super().speaker_of(recording)
+        if not isinstance(recording, Sound):
+            raise UsageError("a speaker's recording is a sound, not a picture")
+        wanted = min(recording.num_samples, round(VOICE_S * recording.sample_rate))
+        if wanted < SHORTEST_VOICE_S * recording.sample_rate:
+            raise UsageError(f"a speaker's recording needs at least {SHORTEST_VOICE_S} s")
+        read = ForwardReader(checked_blocks(recording), recording.num_channels)
+        mono, rate = read(0, wanted).mean(axis=0, keepdims=True), self.config.sample_rate
+        start = resample(mono, recording.sample_rate, rate)
+        return Speaker(mel_energies(start, rate), Voice.of(start, rate))
 
-    def with_voice_of(
-        self, signal: LazySignal, speaker: LazySignal, spoken: Decode, plain: Decode
+    def with_voice(
+        self, signal: LazySignal, voice: Voice, spoken: Decode, plain: Decode
     ) -> DecodedSound:
-        """Return a decoded sound with the pitch and the long-term spectrum of a recording."""
+        """Return a decoded sound with the pitch and the long-term spectrum of a voice."""
         assert isinstance(signal, DecodedSound)
         rate = self.config.sample_rate
-        target = Voice.of(self._start_of(speaker), rate)
 
         @cache
         def find_change() -> VoiceChange:
             as_speaker, as_itself = (
                 replace(signal, decode=decode).start_of_speech() for decode in (spoken, plain)
             )
-            return VoiceChange.between(Voice.of(as_itself, rate), as_speaker, target, rate)
+            return VoiceChange.between(Voice.of(as_itself, rate), as_speaker, voice, rate)
 
         notes = signal.notes
-        if target.pitch_hz is None:
+        if voice.pitch_hz is None:
             text = "the recording of the speaker has no pitch, so the pitch stays"
             notes = (*notes, Note(NoteCode.NO_VOICE, text))
         return replace(signal, find_change=find_change, notes=notes)
-
-    def _start_of(self, speaker: LazySignal) -> Waveform:
-        """Return the start [1, T] of a speaker's recording, at the model's sample rate."""
-        if not isinstance(speaker, Sound):
-            raise UsageError("a speaker's recording is a sound, not a picture")
-        wanted = min(speaker.num_samples, round(VOICE_S * speaker.sample_rate))
-        if wanted < SHORTEST_VOICE_S * speaker.sample_rate:
-            raise UsageError(f"a speaker's recording needs at least {SHORTEST_VOICE_S} s")
-        read = ForwardReader(checked_blocks(speaker), speaker.num_channels)
-        mono = read(0, wanted).mean(axis=0, keepdims=True)
-        return resample(mono, speaker.sample_rate, self.config.sample_rate)
 
     def facts(self, signal: LazySignal, *, separate_channels: bool) -> AudioFacts:
         """Return the length, sample rate and channels of a sound.

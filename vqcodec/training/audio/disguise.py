@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vqcodec.signals.voice_change import log_envelopes
+
 NUM_FFT, HOP = 512, 128  # samples
-LIFTER = 1 / 500  # seconds; the cepstrum up to here is the envelope, without harmonics of a voice
 MOST_GAIN = 3.0  # nepers, up or down
 NUM_RIPPLES = 4  # cosines over frequency, of the random equaliser
 RIPPLE = 0.25  # nepers, standard deviation of each
@@ -33,10 +34,7 @@ def disguise(
     padded = np.pad(waveform, (NUM_FFT, NUM_FFT + -len(waveform) % HOP))
     frames = np.lib.stride_tricks.sliding_window_view(padded, NUM_FFT)[::HOP] * window
     spectra = np.fft.rfft(frames)  # [frames, bins]
-    cepstra = np.fft.irfft(np.log(np.abs(spectra) + 1e-4))
-    kept = round(LIFTER * sample_rate)
-    cepstra[:, kept + 1 : NUM_FFT - kept] = 0
-    envelopes = np.fft.rfft(cepstra).real
+    envelopes = log_envelopes(np.log(np.abs(spectra) + 1e-4), sample_rate)
     bins = np.arange(envelopes.shape[1])
     source = np.minimum(bins / factor, bins[-1])
     left = np.minimum(source.astype(np.int64), bins[-1] - 1)
