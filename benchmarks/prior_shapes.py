@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fitting
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ BATCH = 8
 VALID_CROPS = 64
 COLUMNS, GAP = 8, 4  # of the sheet
 SWEEPS = 8
+LEARNING_RATE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -95,18 +97,13 @@ def fit(
     """Return the frozen prior of a shape, and its figures, after `seconds` of processor time."""
     torch.manual_seed(0)
     network = GridPriorNetwork(shape.config(), (size,))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.0)
     generator, ones = np.random.default_rng(2), torch.ones(BATCH)
-    began, steps = time.process_time(), 0
-    while (spent := time.process_time() - began) < seconds:
-        optimizer.param_groups[0]["lr"] = 1e-3 * min(1.0, 2.5 * (1 - spent / seconds) + 0.02)
+
+    def loss() -> Tensor:
         batch = training[torch.from_numpy(generator.choice(len(training), BATCH))]
-        loss = network.bits(batch, ones).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        steps += 1
+        return network.bits(batch, ones).mean()
+
+    steps = fitting.fit(network, loss, seconds, LEARNING_RATE)
     network.eval()
     with torch.no_grad():
         bits = float(torch.cat([

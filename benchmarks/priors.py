@@ -57,13 +57,15 @@ def main() -> None:
 
 
 def hours_of(log: Path) -> float:
-    """Return the hours of training in a log, over all interruptions."""
+    """Return the hours of training in a log, over all interruptions, summed over processes."""
     if not log.exists():
         return 0.0
     total_s = last_s = 0.0
     for line in log.read_text(encoding="utf-8").splitlines():
-        elapsed_s = json.loads(line)["elapsed_s"]  # since the training was begun or resumed
-        total_s += elapsed_s - last_s if elapsed_s >= last_s else elapsed_s
+        report = json.loads(line)
+        elapsed_s = report["elapsed_s"]  # since the training was begun or resumed
+        since_s = elapsed_s - last_s if elapsed_s >= last_s else elapsed_s
+        total_s += since_s * report.get("processes", 1)
         last_s = elapsed_s
     return total_s / 3600
 

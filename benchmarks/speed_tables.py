@@ -73,6 +73,25 @@ def memory_table(results: Results) -> str:
     return markdown(["file", "", "peak memory", "seconds", "real time"], rows) + origin(result)
 
 
+def training_steps_table(results: Results) -> str:
+    """Return the seconds and the arithmetic of a step, for networks of several sizes."""
+    result = results.get("training_steps")
+    if result is None:
+        return ""
+    rows = [
+        [
+            f"{step['dim']} latents, {step['units']} units a stage",
+            f"{step['step_s']:.3f} s",
+            f"{step['gflop']:.0f} GFLOP",
+            f"{step['gflop'] / step['step_s']:.0f} GFLOP/s",
+        ]
+        for step in result["steps"]
+    ]
+    rate = f"{result['convolution_gflops']:.0f} GFLOP/s"
+    summary = f"Medians of {result['n']} steps. Convolutions of this core reach {rate}.\n\n"
+    return summary + markdown(["networks", "a step", "arithmetic", "rate"], rows) + origin(result)
+
+
 def effort_table(results: Results) -> str:
     """Return what refined pictures save, and the time that they take."""
     result = results.get("effort")

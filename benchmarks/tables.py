@@ -22,6 +22,7 @@ from speed_tables import (
     seams_table,
     speed_table,
     stages_table,
+    training_steps_table,
 )
 from table_text import Result, Results, Row, markdown, number, origin, percentage
 
@@ -273,6 +274,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "memory": memory_table,
     "seams": seams_table,
     "effort": effort_table,
+    "training steps": training_steps_table,
 }
 
 

@@ -12,6 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import fitting
 import prior_shapes
 from prior_shapes import Shape
 
@@ -32,7 +33,7 @@ def test_crops_fill_a_grid_from_the_upper_left():
 def test_a_prior_learns_a_pattern_in_its_time(monkeypatch):
     readings = itertools.count()  # a step takes a second, on any machine
     clock = SimpleNamespace(process_time=lambda: float(next(readings)))
-    monkeypatch.setattr(prior_shapes, "time", clock)
+    monkeypatch.setattr(fitting, "time", clock)
     rows = torch.arange(32)
     pattern = ((rows[:, None] + rows) % 2).expand(8, 1, 32, 32)
     shape = Shape.parse("2,3,8,2")

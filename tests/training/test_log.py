@@ -7,6 +7,7 @@ import json
 import pytest
 
 from vqcodec.errors import OutputError
+from vqcodec.training.curves import read_curves
 from vqcodec.training.log import TrainingLog
 
 
@@ -21,6 +22,14 @@ def test_a_report_is_a_line_of_json_and_a_line_of_words(tmp_path, capsys):
     captured = capsys.readouterr()
     assert "step 50/200  total 1.25  rate nan" in captured.err
     assert not captured.out
+
+
+def test_several_processes_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("vqcodec.training.log.num_processes", lambda: 2)
+    log = TrainingLog(tmp_path / "log.jsonl")
+    log.report(50, 200, {"total": 1.25})
+    assert json.loads(log.path.read_text())["processes"] == 2
+    assert read_curves(log.path) == {"total": {"training": [(50.0, 1.25)]}}
 
 
 def test_the_second_report_estimates_the_time_left(tmp_path, capsys, monkeypatch):

@@ -30,7 +30,8 @@ def read_curves(log: Path) -> dict[str, dict[str, Points]]:
             step = float(report.pop("step"))
         except (ValueError, TypeError, LookupError, AttributeError):
             continue
-        report.pop("elapsed_s", None)
+        for key in ("elapsed_s", "processes"):
+            report.pop(key, None)
         for key, value in report.items():
             if not isinstance(value, (int, float)):
                 continue

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from vqcodec.files import naming_failures
+from vqcodec.networks.processes import num_processes
 
 
 class Means:
@@ -46,16 +47,19 @@ class TrainingLog:
     def report(self, step: int, steps: int, values: dict[str, float]) -> None:
         """Write one report: the step, seconds since the start of this run, and named values.
 
-        A value that is not finite is null in the file, because JSON has no such numbers.
+        If several processes train, their number is in the file, too. A value that is not finite is
+        null there, because JSON has no such numbers.
 
         Raises:
             OutputError: the file cannot be written.
         """
         elapsed = time.monotonic() - self.started
         known = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        line = {"step": step, "elapsed_s": round(elapsed, 1), **known}
+        line: dict[str, float | None] = {"step": step, "elapsed_s": round(elapsed, 1)}
+        if num_processes() > 1:
+            line["processes"] = num_processes()
         with naming_failures(self.path):
-            self._append(json.dumps(line) + "\n")
+            self._append(json.dumps({**line, **known}) + "\n")
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         left = self._time_left(step, steps, elapsed)
         print(f"step {step}/{steps}{left}  {shown}", file=sys.stderr, flush=True)
