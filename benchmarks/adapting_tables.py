@@ -45,7 +45,7 @@ def adapted_table(results: Results) -> str:
         )
         rows.append([
             f"{name.rsplit(' ', 1)[0]}: {own['files']}",
-            own["model"].split()[0],
+            own["model"],
             f"{own['num_training_files']}, {own['num_judged_files']}",
             parts,
             number(own["cpu_minutes"]),

@@ -12,9 +12,9 @@ from pathlib import Path
 from PIL import Image
 from result import ROOT, write_result
 
-from vqcodec.codec.zoo import default_model_name, find_model
+from vqcodec.bitstream.stream import parse_stream
+from vqcodec.codec.zoo import find_model
 from vqcodec.evaluation.run import compare
-from vqcodec.modalities import MODALITIES
 from vqcodec.rate import bits_per_pixel, bits_per_second
 from vqcodec.signals.files import read_signal
 from vqcodec.signals.picture import Picture
@@ -36,6 +36,11 @@ def vqcodec(*arguments: str | Path) -> None:
     words = [os.path.relpath(word) if isinstance(word, Path) else word for word in arguments]
     print("$ vqcodec", *words, flush=True)
     subprocess.run([sys.executable, "-m", "vqcodec.cli", *words], check=True)
+
+
+def fingerprint_of(stream: Path) -> str:
+    """Return the fingerprint of the model of a stream."""
+    return parse_stream(stream.read_bytes()).header.fingerprint.hex()
 
 
 def row(original: Path, stream: Path, restored: Path) -> list[str]:
@@ -104,7 +109,7 @@ def main() -> None:
     side_by_side([(a, b) for a, _, b in files if a.suffix == ".png"]).save(picture, quality=75)
     print(f"{os.path.relpath(picture)}: originals on the left, restored on the right")
     if options.record:
-        used = [find_model(default_model_name(modality)) for modality in MODALITIES]
+        used = [find_model(fingerprint_of(stream)) for stream in streams]
         models = {model.name: model.fingerprint for model in used}
         write_result("demo", {"models": models, "header": header, "rows": rows})
 

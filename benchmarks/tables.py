@@ -68,7 +68,7 @@ def summary_table(results: Results) -> str:
             for gap in result["gaps"]
             if gap["metric"] in metrics and gap["bd_rate_percent"] is not None
         ]
-    return markdown(["model", "against", "at equal", "BD-rate", "over"], rows) if rows else ""
+    return markdown(["model", "against", "at equal", "BD-rate", "files"], rows) if rows else ""
 
 
 def rate_table(name: str) -> Callable[[Results], str]:
@@ -118,7 +118,7 @@ def gaps_table(name: str) -> Callable[[Results], str]:
             ]
             for gap in result["gaps"]
         ]
-        return markdown(["against", "at equal", "BD-rate", "bytes saved", "over"], rows)
+        return markdown(["against", "at equal", "BD-rate", "bytes saved", "between"], rows)
 
     return table
 

@@ -64,7 +64,7 @@ def sample(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Keep a part of this sound or picture, and sample the rest.",
+            help="Keep a part of this sound or picture, coded at --quality, and sample the rest.",
         ),
     ] = None,
     keep: Annotated[

@@ -175,6 +175,8 @@ def test_a_voice_in_the_middle_is_speech_and_unlike_channels_are_not():
     assert judgement.reason == "its channels differ"
     surround = np.concatenate([both, both, both[:, ::-1]])
     assert judge(clip(surround, man.sample_rate)).reason == "its channels differ"
+    opposite = np.concatenate([man.waveform, -man.waveform])
+    assert judge(clip(opposite, man.sample_rate)).reason == "its channels differ"
     centre = np.concatenate([0 * both, man.waveform[:, :length], 0 * both])
     assert judge(clip(centre, man.sample_rate)).is_speech
 

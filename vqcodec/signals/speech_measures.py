@@ -20,6 +20,7 @@ Flags = NDArray[np.bool_]
 RATE = 16_000  # Hz
 SHORTEST_S = 0.5  # of an excerpt that tells anything
 _SILENCE = 1e-3  # peak of an excerpt without content
+_LEAST_ENERGY = 1e-12  # of a mean
 _UNUSED = 1e-3  # a channel with so much less energy than the loudest is not used
 
 _FRAME, _LONG_FRAME, _HOP = 512, 1024, 256  # samples
@@ -53,7 +54,8 @@ def measures_of(excerpt: tuple[Waveform, int]) -> dict[str, float] | None:
     """Return the measures of an excerpt [C, n] at a sample rate; None if it tells nothing.
 
     `width` is the mean energy of what the channels are beside their mean, over the energy of the
-    mean; the others are of the mean. Only channels that are used count.
+    mean; the others are of the mean, or of one channel if the mean is silence. Only channels that
+    are used count.
     """
     waveform, rate = excerpt
     if waveform.shape[1] < SHORTEST_S * rate:
@@ -63,15 +65,16 @@ def measures_of(excerpt: tuple[Waveform, int]) -> dict[str, float] | None:
     if not len(waveform):
         return None
     mono = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
-    if np.abs(mono).max() < _SILENCE:
+    heard = mono if np.abs(mono).max() >= _SILENCE else waveform[:1]  # opposite phases cancel out
+    if np.abs(heard).max() < _SILENCE:
         return None
-    samples = _normalised(mono, rate)
+    samples = _normalised(heard, rate)
     found = _of_spectra(_power(samples, _FRAME))
     found |= _of_pitch(_power(samples, _LONG_FRAME, 2 * _LONG_FRAME))
     found["width"] = 0.0
     if len(waveform) > 1:
         side = np.square(waveform - mono, dtype=np.float64).mean()
-        found["width"] = float(side / np.square(mono, dtype=np.float64).mean())
+        found["width"] = float(side / max(np.square(mono, dtype=np.float64).mean(), _LEAST_ENERGY))
     return found
 
 
