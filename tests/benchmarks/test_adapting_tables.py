@@ -51,7 +51,7 @@ MODEL = {
 def test_a_row_has_the_gain_of_a_domain():
     table = tables.TABLES["adapted"]({"adapting": RESULT})
     row = table.splitlines()[2]
-    assert "maps: countries | image | 100, 12 | prior (900 steps), decoder | 10" in row
+    assert "maps: countries | image d9fda76e | 100, 12 | prior (900 steps), decoder | 10" in row
     assert "-5.5 % | -9.2 % | PSNR -10.0 % | AVIF -" in row
 
 
