@@ -14,7 +14,7 @@ from vqcodec.numbers import plain
 
 from .console import Record, complain, note, write_json, write_line, write_table
 from .options import Force, Json, Quiet, Seed, SkipBad, require_torch
-from .paths import check_target
+from .paths import check_target, require_apart
 
 if TYPE_CHECKING:
     from vqcodec.training.adapt.command import Adapted, Part
@@ -73,6 +73,7 @@ def adapt(
     if not 0 < minutes <= 10_000:
         raise UsageError(f"--minutes {plain(minutes)}: not above 0 and at most 10000")
     check_target(str(output), force=force)
+    require_apart([str(output)], (model,))
     from vqcodec.training.adapt.command import adapt_model
     from vqcodec.training.adapt.model import write_fitted
 

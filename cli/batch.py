@@ -27,7 +27,7 @@ from .console import (
 )
 from .manifest import Manifest
 from .outputs import Found, Outputs, Source, existing, require_distinct
-from .paths import STDIO
+from .paths import STDIO, identity
 
 _GUESSED_BYTES = 1 << 18
 
@@ -48,6 +48,7 @@ class Batch:
         as_json: whether a JSON object is printed at the end.
         ray: the address of the Ray cluster that does the work; None for this machine.
         model: the name of the model that the work loads, if one is named.
+        also_read: other files that the work reads.
         manifest: the file with a record of every input; what it has is not done again.
     """
 
@@ -61,6 +62,7 @@ class Batch:
     as_json: bool
     ray: str | None = None
     model: str | None = None
+    also_read: tuple[str | None, ...] = ()
     manifest: str | None = None
 
     def run(self) -> None:
@@ -125,7 +127,11 @@ class Batch:
                 targets.append((source, self.outputs.target(source, suffix)))
             elif source.name != STDIO:
                 unknown.append(source)
-        require_distinct(targets)
+        require_distinct(targets, (self.model, *self.also_read))
+        if self.manifest is not None and identity(self.manifest) in map(
+            identity, (target for _, target in targets)
+        ):
+            raise UsageError(f"--manifest {self.manifest}: an input would become this file")
         self._require_other_stems(unknown)
         return dict(targets)
 

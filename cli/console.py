@@ -16,6 +16,7 @@ import typer
 
 from vqcodec.errors import OutputError, VqcodecError
 from vqcodec.notes import printable, printable_lines
+from vqcodec.stderr import abandon, tell
 
 if TYPE_CHECKING:
     from vqcodec.notes import Note
@@ -28,12 +29,12 @@ _LOG_EVERY_S = 60.0
 def note(message: str, *, quiet: bool = False) -> None:
     """Print a message on stderr, unless `quiet` is true."""
     if not quiet:
-        print(printable(message), file=sys.stderr, flush=True)
+        tell(printable(message))
 
 
 def complain(message: str) -> None:
     """Print an error on stderr, also with `--quiet`."""
-    print(printable(f"vqcodec: {message}"), file=sys.stderr, flush=True)
+    tell(printable(f"vqcodec: {message}"))
 
 
 def write_stdout(data: bytes | str) -> None:
@@ -56,17 +57,10 @@ def write_stdout(data: bytes | str) -> None:
             rest = rest[sys.stdout.buffer.write(rest) :]
         sys.stdout.buffer.flush()
     except OSError as error:
-        _abandon_stdout()
+        abandon(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise typer.Exit(OutputError.exit_code) from error
         raise OutputError(f"stdout: {error.strerror}") from error
-
-
-def _abandon_stdout() -> None:
-    """Redirect stdout to the null device, so that the interpreter's flush at exit succeeds."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def write_line(text: str) -> None:

@@ -12,6 +12,7 @@ import typer
 from vqcodec.errors import UsageError, VqcodecError
 from vqcodec.files import is_file
 from vqcodec.numbers import plain
+from vqcodec.urls import is_url
 
 from .attempt import Done, Report
 from .batch import Batch
@@ -36,7 +37,15 @@ from .options import (
     require_cpu,
 )
 from .outputs import Outputs, Source, digest_of, find_sources
-from .paths import STDIO, STREAM_SUFFIX, check_space, choose_format, open_source
+from .paths import (
+    STDIO,
+    STREAM_SUFFIX,
+    Kind,
+    check_space,
+    choose_format,
+    kind_of,
+    open_source,
+)
 
 if TYPE_CHECKING:
     from vqcodec.bitstream.header import Modality
@@ -94,6 +103,8 @@ def decompress(
         longest = plain(_LONGEST_S)
         raise UsageError(f"--duration {plain(duration)}: not above 0 and up to {longest} s")
     found = find_sources(inputs, {STREAM_SUFFIX}, left_out=output)
+    if speaker is not None and (len(found.sources) > 1 or STDIO in inputs or ray is not None):
+        _require_file(speaker)
     outputs = Outputs(output, found.sources, force=force, skip_existing=skip_existing)
     work = _Decompression(
         outputs=outputs,
@@ -118,6 +129,7 @@ def decompress(
         as_json=as_json,
         ray=ray,
         model=model,
+        also_read=(speaker,),
         manifest=manifest,
     ).run()
 
@@ -203,6 +215,17 @@ class _Decompression:
         return Done(record, (*note_lines(notes, name), f"{name} -> {target}"))
 
 
+def _require_file(speaker: str) -> None:
+    """Check that a recording can be read several times.
+
+    Raises:
+        UsageError: it is stdin or a pipe.
+    """
+    if speaker == STDIO or (not is_url(speaker) and kind_of(speaker) is Kind.SPECIAL):
+        name = display_name(speaker)
+        raise UsageError(f"--speaker: {name} can be read for one stream only; name a file")
+
+
 @contextmanager
 def _open_speaker(name: str | None) -> Iterator[Sound | None]:
     """Open the recording of the speaker for the block; None if no speaker is named.
@@ -218,7 +241,7 @@ def _open_speaker(name: str | None) -> Iterator[Sound | None]:
     from vqcodec.signals.sound import Sound
 
     with open_source(name) as file:
-        recording = open_signal(file, name)
+        recording = open_signal(file, display_name(name))
         if not isinstance(recording, Sound):
             raise UsageError(f"--speaker: {name} is a picture")
         yield recording

@@ -18,7 +18,7 @@ from .hints import read_stream
 from .models import load_model
 from .options import Device, Force, Json
 from .outputs import Source
-from .paths import STDIO, check_target, open_target
+from .paths import STDIO, check_target, open_target, require_apart
 
 if TYPE_CHECKING:
     from vqcodec.codec.model import Model
@@ -48,6 +48,7 @@ def info(
         if bits == STDIO or Path(bits).suffix.lower() != BITS_SUFFIX:
             raise UsageError(f"--bits {bits}: the drawing is written to a file as {BITS_SUFFIX}")
         check_target(bits, force=force)
+        require_apart([bits], (source,))
 
     def facts_of(source: Source, _report: Report) -> Done:
         stream = read_stream(source.name)

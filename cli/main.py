@@ -17,6 +17,7 @@ import typer
 from vqcodec import __version__
 from vqcodec.cores import share_one_heap
 from vqcodec.errors import InputError, UsageError, VqcodecError
+from vqcodec.interrupts import handle_ends
 
 from .console import complain, write_line
 from .options import with_address_of_ray
@@ -45,7 +46,7 @@ Exit codes:
   5  a stream needs a newer version, or a model that is not installed
   6  an output cannot be written
   7  an adapted model is no better, and is not written
-  130  interrupted (143: terminated)
+  130  interrupted (143: terminated, 129: its terminal was closed)
 \b
 After a failed file, the others are still processed; the code is that of the first failure."""
 
@@ -115,7 +116,7 @@ def _is_folder_gone() -> bool:
 def main() -> None:
     """Run the command and exit with its code."""
     _open_closed_streams()
-    signal.signal(signal.SIGTERM, _stop)
+    handle_ends(_stop)
     share_one_heap()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any bytes

@@ -19,6 +19,8 @@ from .console import Record, json_line
 PARQUET = ".parquet"
 SETTINGS = "settings"  # the key of the digest of all settings
 _ROWS = 10_000  # written at once
+_BEGINNING = b'{"input": '  # of a record
+_LONGEST = 1 << 24  # bytes of a record
 
 
 class Manifest:
@@ -51,6 +53,9 @@ class Manifest:
             InputError: a file cannot be read, or is no manifest.
             UsageError: it was made with other settings.
         """
+        for path in (self._path, self._lines):
+            if path.exists() and not path.is_file() and not path.is_dir():  # a pipe, a device
+                raise InputError(f"{path}: is no manifest")
         if not self._path.exists() and not self._lines.exists():
             return None
         found: dict[str, Record] = {}
@@ -69,10 +74,14 @@ class Manifest:
         if not self._lines.exists():
             return
         with _naming_input(self._lines), self._lines.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(_lines_of(file), start=1):
+                where = f"{self._lines}: line {number}"
                 if not line.endswith(b"\n"):  # the run was killed while it wrote
+                    begins = line[: len(_BEGINNING)] == _BEGINNING[: len(line)]
+                    if not begins or len(line) >= _LONGEST:
+                        raise InputError(f"{where} is no record of a manifest")
                     return
-                yield _parse(line, f"{self._lines}: line {number}")
+                yield _parse(line, where)
 
     def append(self, record: Record) -> None:
         """Write one record; it survives the end of this process.
@@ -101,7 +110,7 @@ class Manifest:
         file = self._lines.open("ab+", buffering=0)
         file.seek(0)
         whole = 0
-        for line in file:
+        for line in _lines_of(file):
             whole += len(line) if line.endswith(b"\n") else 0
         file.truncate(whole)
         return file
@@ -126,6 +135,11 @@ class Manifest:
         for number, record in enumerate(self._records()):
             if last[str(record["input"])] == number:
                 yield record
+
+
+def _lines_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a file, in parts if they are longer than any record."""
+    return iter(lambda: file.readline(_LONGEST), b"")
 
 
 @contextmanager

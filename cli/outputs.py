@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -26,7 +26,7 @@ from vqcodec.urls import (
 )
 
 from .lists import is_list, read_list
-from .paths import STDIO, Kind, check_target, kind_of, open_target
+from .paths import STDIO, Kind, check_target, identity, kind_of, open_target, require_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,21 +282,26 @@ def existing(targets: Collection[str]) -> set[str]:
     return storage.existing(urls) | {target for target in local if is_file(target)}
 
 
-def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
+def require_distinct(
+    plan: Sequence[tuple[Source, str]], also_read: Iterable[str | None] = ()
+) -> None:
     """Check that no output replaces an input, and that no two outputs have the same path.
+
+    Args:
+        plan: the inputs and their outputs.
+        also_read: other files that the command reads.
 
     Raises:
         UsageError: an output does.
     """
-    kept = {_identity(source.name) for source, _ in plan if source.name != STDIO}
+    inputs = (*(source.name for source, _ in plan), *also_read)
+    require_apart((target for _, target in plan), inputs)
     owners: dict[str, Source] = {}
     clashes: list[str] = []
     for source, target in plan:
         if target == STDIO:
             continue
-        final = _identity(target)
-        if final in kept:
-            raise UsageError(f"{target}: is an input, and inputs are kept")
+        final = identity(target)
         if final in owners:
             first = owners[final].name
             clashes.append(f"{first} and {source.name}: both would become {target}; ")
@@ -308,8 +313,3 @@ def require_distinct(plan: Sequence[tuple[Source, str]]) -> None:
             + more
             + "use another -o for one of them, in a separate command"
         )
-
-
-def _identity(name: str) -> str:
-    """Return what two names of one file have in common."""
-    return name if is_url(name) else str(final_path(name))

@@ -7,7 +7,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
@@ -172,6 +172,23 @@ def check_target(name: str, *, force: bool) -> None:
     if kind is Kind.NOTHING and (name.endswith("/") or not is_folder(final_path(name).parent)):
         folder = shlex.quote(name if name.endswith("/") else _missing_parent(name))
         raise OutputError(f"{name}: no such folder; make it with: mkdir -p {folder}")
+
+
+def require_apart(targets: Iterable[str], inputs: Iterable[str | None]) -> None:
+    """Check that targets replace none of the files that a command reads.
+
+    Raises:
+        UsageError: it does.
+    """
+    kept = {identity(name) for name in inputs if name is not None and name != STDIO}
+    for target in targets:
+        if target != STDIO and identity(target) in kept:
+            raise UsageError(f"{target}: is an input, and inputs are kept")
+
+
+def identity(name: str) -> str:
+    """Return what two names of one file have in common."""
+    return name if is_url(name) else str(final_path(name))
 
 
 def _missing_parent(name: str) -> str:

@@ -24,7 +24,7 @@ from .options import (
     require_quality,
     require_within,
 )
-from .paths import STDIO, check_target, choose_format, open_target
+from .paths import STDIO, check_target, choose_format, open_target, require_apart
 
 if TYPE_CHECKING:
     from vqcodec.notes import Note
@@ -111,6 +111,7 @@ def sample(
     if temperature is not None:
         require_within("--temperature", temperature, 0, 100)
     check_target(output, force=force)
+    require_apart([output], (source, mask, model))
     part = Part.parse(source=source, keep=keep, mask=mask)
     if part is not None and any(value is not None for value in (duration, width, height)):
         raise UsageError("--from gives the size: leave out --duration, --width and --height")

@@ -37,7 +37,7 @@ from .options import (
     require_quality,
 )
 from .outputs import Source, find_sources
-from .paths import STDIO, check_target, open_source
+from .paths import STDIO, check_target, open_source, require_apart
 
 if TYPE_CHECKING:
     from vqcodec.notes import Note
@@ -107,6 +107,7 @@ def tokens(
     left = [shard for shard in shards if shard not in kept]
     for shard in left:
         check_target(shard.name, force=force or resume)
+    require_apart((shard.name for shard in left), (model, *(name for name, _ in files)))
     records = _write(left, work, jobs=jobs, ray=ray, quiet=quiet)
     _conclude(shards, kept, records, quiet=quiet, as_json=as_json)
 

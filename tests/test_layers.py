@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 # For each part: the other parts that it may import.
 ONE = {"errors", "notes", "registry", "config", "rate", "numbers", "files", "cores", "pool"}
-ONE |= {"urls", "url_schemes", "storage", "cluster"}
+ONE |= {"interrupts", "stderr", "urls", "url_schemes", "storage", "cluster"}
 TWO = ONE | {"entropy", "bitstream"}
 THREE = TWO | {"signals", "layout"}
 RUNTIME_FOUR = THREE | {"modalities", "quantizers", "priors"}

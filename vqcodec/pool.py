@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from vqcodec.cores import num_threads
 from vqcodec.errors import VqcodecError
+from vqcodec.interrupts import handle_ends
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -152,7 +153,7 @@ def _serve(channel: Connection, work: bytes) -> None:
         stopping = True
         raise SystemExit(128 + signal_number)
 
-    signal.signal(signal.SIGTERM, stop)
+    handle_ends(stop)
     try:
         function = pickle.loads(work)
         while True:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import pytest
@@ -190,3 +191,39 @@ def test_a_record_that_is_written_in_parts_is_whole(tmp_path, monkeypatch):
     manifest.close()
     (record,) = records_of(tmp_path / "m.jsonl")
     assert record["input"] == "a.png"
+
+
+@pytest.mark.parametrize("text", ["my precious notes", '{"version":1}', '{"input"'])
+def test_a_file_without_a_line_break_is_kept_unless_it_is_the_start_of_a_record(
+    vqc, zoo, photo, tmp_path, text
+):
+    (tmp_path / "m.jsonl").write_text(text)
+    outcome = vqc("compress", photo, "-o", "a.vqc", "--manifest", "m.jsonl")
+    if text == '{"input"':  # the run was killed while it wrote
+        assert outcome.exit_code == 0
+        return
+    assert outcome.exit_code == InputError.exit_code
+    assert "m.jsonl: line 1 is no record of a manifest" in outcome.stderr
+    assert (tmp_path / "m.jsonl").read_text() == text
+    assert not (tmp_path / "a.vqc").exists()
+
+
+def test_a_pipe_is_no_manifest(vqc, zoo, photo, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    outcome = vqc("compress", photo, "--manifest", "pipe")
+    assert outcome.exit_code == InputError.exit_code
+    assert "pipe: is no manifest" in outcome.stderr
+
+
+def test_an_endless_line_is_no_record(vqc, zoo, photo, tmp_path, monkeypatch):
+    monkeypatch.setattr("vqcodec.cli.manifest._LONGEST", 1000)
+    (tmp_path / "m.jsonl").write_text('{"input": "' + 2000 * "x")
+    outcome = vqc("compress", photo, "--manifest", "m.jsonl")
+    assert outcome.exit_code == InputError.exit_code
+    assert (tmp_path / "m.jsonl").stat().st_size == 2011
+
+
+def test_the_manifest_is_no_output(vqc, zoo, photo):
+    outcome = vqc("compress", photo, "-o", "m.vqc", "--manifest", "./m.vqc")
+    assert outcome.exit_code == UsageError.exit_code
+    assert "an input would become this file" in outcome.stderr

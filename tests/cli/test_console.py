@@ -94,7 +94,7 @@ def test_a_failure_to_write_is_an_output_error(monkeypatch):
         def write(self, data):  # noqa: ARG002
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(console, "_abandon_stdout", lambda: None)
+    monkeypatch.setattr(console, "abandon", lambda _: None)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Full(), "utf-8", write_through=True))
     with pytest.raises(OutputError, match="stdout: No space left"):
         console.write_line("result")

@@ -1,6 +1,7 @@
 """`vqcodec decompress`."""
 
 import io
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from PIL import ImageCms
 from vqcodec.bitstream.header import AudioFacts, Header
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
-from vqcodec.errors import CorruptStreamError, OutputError
+from vqcodec.errors import CorruptStreamError, OutputError, UsageError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import read_picture
@@ -119,12 +120,38 @@ def test_a_picture_has_no_parts(vqc, zoo, photo_stream):
     assert vqc("decompress", photo_stream, "--start", "1").exit_code == 2
 
 
-def test_the_recording_of_a_speaker_reaches_the_model(vqc, zoo, voice_stream, tmp_path):
-    clip = AudioClip(np.full((1, 900), 0.5, np.float32), 8_000)
-    with (tmp_path / "anna.wav").open("wb") as file:
-        write_clip(clip, file, "WAV")
+@pytest.fixture
+def anna(tmp_path):
+    """The recording of a speaker."""
+    path = tmp_path / "anna.wav"
+    with path.open("wb") as file:
+        write_clip(AudioClip(np.full((1, 900), 0.5, np.float32), 8_000), file, "WAV")
+    return path
+
+
+def test_the_recording_of_a_speaker_reaches_the_model(vqc, zoo, voice_stream, anna):
     assert vqc("decompress", voice_stream, "--speaker", "anna.wav").exit_code == 0
     assert zoo.speech.calls[-1]["speaker"].num_samples == 900
+
+
+def test_the_recording_of_a_speaker_is_kept(vqc, zoo, voice_stream, anna):
+    before = anna.read_bytes()
+    command = ("decompress", voice_stream, "--speaker", "anna.wav", "-o", "./anna.wav", "-f")
+    outcome = vqc(*command)
+    assert outcome.exit_code == UsageError.exit_code
+    assert "inputs are kept" in outcome.stderr
+    assert anna.read_bytes() == before
+
+
+def test_a_speaker_from_stdin_is_for_one_stream(vqc, zoo, voice_stream, anna, tmp_path):
+    recording = anna.read_bytes()
+    command = ("decompress", "voice.vqc", "-o", "one.wav", "--speaker", "-")
+    assert vqc(*command, stdin=recording).exit_code == 0
+    shutil.copy(voice_stream, tmp_path / "other.vqc")
+    for inputs in (("voice.vqc", "other.vqc", "-o", "many/"), ("-", "-o", "x.wav")):
+        outcome = vqc("decompress", *inputs, "--speaker", "-", stdin=recording)
+        assert outcome.exit_code == UsageError.exit_code
+        assert "stdin can be read for one stream only" in outcome.stderr
 
 
 def test_a_speaker_is_a_sound_that_exists(vqc, zoo, photo, voice_stream):

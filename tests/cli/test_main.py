@@ -121,7 +121,7 @@ def test_an_interruption_while_a_command_is_imported_has_no_traceback(vqc, monke
     assert vqc("models").exit_code == 130
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_command_leaves_no_partial_file(vqc, zoo, monkeypatch, photo, number):
     def stop(signal, file, format):
         file.write(b"part")

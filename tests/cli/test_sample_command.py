@@ -1,6 +1,7 @@
 """`vqcodec sample`."""
 
 import io
+import shutil
 import sys
 
 import numpy as np
@@ -115,6 +116,14 @@ def test_the_kind_of_what_is_kept_decides(vqc, zoo, photo, voice):
     assert zoo.speech.calls == [{**usual, "keep": 0.25}]
     assert vqc("sample", "--from", photo, "-o", "new.wav").exit_code == 2
     assert vqc("sample", "--from", photo, "--model", "speech", "-o", "new.wav").exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["photo.png", "mask.png"])
+def test_what_is_read_is_kept(vqc, zoo, photo, tmp_path, name):
+    shutil.copy(photo, tmp_path / "mask.png")
+    outcome = vqc("sample", "--from", photo, "--mask", "mask.png", "-o", name, "-f")
+    assert outcome.exit_code == 2
+    assert "inputs are kept" in outcome.stderr
 
 
 def test_a_rectangle_is_a_hole_in_a_picture(vqc, zoo, photo):

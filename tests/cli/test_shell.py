@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from vqcodec.cli import console
@@ -69,6 +71,16 @@ def test_what_a_shell_closes_is_told_in_a_sentence(
     assert code == exit_code
     assert message in stderr
     assert "Traceback" not in stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_messages_that_nobody_can_read_stop_no_work(photo_stream, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in "ab":
+        shutil.copy(photo_stream, tmp_path / "in" / f"{name}.png")  # which is no picture
+    code, _ = run("$V compress in -o out --manifest m.jsonl 2>/dev/full", tmp_path)
+    assert code == 3
+    assert len((tmp_path / "m.jsonl").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,13 @@ import torch
 from training_recipes import AUDIO, IMAGE, RESIDUAL, SEED, same
 
 from vqcodec.errors import ConfigError, InputError, OutputError, UsageError
+from vqcodec.interrupts import uninterrupted
 from vqcodec.training import autoencoder as training_autoencoder
 from vqcodec.training import state as training_state
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions, train_autoencoder
 from vqcodec.training.prior import PriorTraining
 from vqcodec.training.recipe import parse_recipe
-from vqcodec.training.state import AveragedWeights, load_state, save_state, uninterrupted
+from vqcodec.training.state import AveragedWeights, load_state, save_state
 from vqcodec.training.trained_run import load_run
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from vqcodec.errors import MissingCodecError, UsageError
 from vqcodec.evaluation.baseline import Baseline, convert, need_programs
+from vqcodec.interrupts import uninterrupted
 from vqcodec.signals.files import Signal
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound import AudioClip
@@ -114,7 +115,7 @@ class AacCodec(Baseline):
         av, file = _av(), io.BytesIO()
         layout = "mono" if clip.num_channels == 1 else "stereo"
         samples = np.ascontiguousarray(clip.waveform)
-        with av.open(file, "w", format="ipod") as container:
+        with uninterrupted(), av.open(file, "w", format="ipod") as container:
             stream = container.add_stream("aac", rate=clip.sample_rate, layout=layout)
             stream.bit_rate = round(1000 * quality)
             frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)

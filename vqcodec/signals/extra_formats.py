@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from vqcodec.errors import InputError
+from vqcodec.interrupts import in_whole_steps
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.picture_structure import end_of_boxes, trailing_bytes
 from vqcodec.signals.sound import BLOCK, Waveform
@@ -146,6 +147,9 @@ class ContainerSound:
         Raises:
             InputError: it is damaged.
         """
+        return in_whole_steps(self._blocks(notes))  # FFmpeg's libraries call back
+
+    def _blocks(self, notes: list[Note]) -> Generator[Waveform, None, None]:
         import av
 
         av.logging.set_level(av.logging.PANIC)

@@ -12,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from vqcodec.errors import InputError
+from vqcodec.interrupts import uninterrupted
 
 _GUESSED = re.compile(r"resource fork|bad (data|map) (offset|length)")  # it tries SD2 at last
 _UNKNOWN_FORMAT = 1  # libsndfile's number of the error
@@ -73,8 +74,38 @@ class CallbackFile:
         self._failure = self._failure or failure
 
 
+class SoundFile(soundfile.SoundFile):  # type: ignore[misc]
+    """A `soundfile.SoundFile` on a `CallbackFile`, whose callbacks no signal interrupts."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        with uninterrupted():
+            super().__init__(*arguments, **options)
+
+    def read(self, *arguments: Any, **options: Any) -> NDArray[Any]:
+        """Return the next samples."""
+        with uninterrupted():
+            samples: NDArray[Any] = super().read(*arguments, **options)
+        return samples
+
+    def write(self, data: NDArray[Any]) -> None:
+        """Write samples [n, C]."""
+        with uninterrupted():
+            super().write(data)
+
+    def seek(self, frames: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a sample and return its number."""
+        with uninterrupted():
+            position: int = super().seek(frames, whence)
+        return position
+
+    def close(self) -> None:
+        """Write what is left, and close the file."""
+        with uninterrupted():
+            super().close()
+
+
 @contextmanager
-def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
+def open_sndfile(file: BinaryIO) -> Iterator[SoundFile]:
     """Open a file for reading from its start.
 
     Raises:
@@ -83,7 +114,7 @@ def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
     """
     source = CallbackFile(file)
     try:
-        with soundfile.SoundFile(source) as sound:
+        with SoundFile(source) as sound:
             yield sound
             source.check()
     except soundfile.LibsndfileError as error:
@@ -96,7 +127,7 @@ def open_sndfile(file: BinaryIO) -> Iterator[soundfile.SoundFile]:
         raise InputError(f"cannot be read as a sound: {reason}") from error
 
 
-def read_frames(sound: soundfile.SoundFile, size: int, dtype: str) -> NDArray[Any]:
+def read_frames(sound: SoundFile, size: int, dtype: str) -> NDArray[Any]:
     """Return the next samples [n, C], n up to `size`.
 
     Raises:
@@ -109,7 +140,7 @@ def read_frames(sound: soundfile.SoundFile, size: int, dtype: str) -> NDArray[An
     return samples
 
 
-def ends_there(sound: soundfile.SoundFile) -> bool:
+def ends_there(sound: SoundFile) -> bool:
     """Return whether the samples end where the header says."""
     if not sound.frames:
         return True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from vqcodec.errors import InputError
+from vqcodec.interrupts import in_whole_steps
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.mpeg_frames import MpegScan, MpegStream, frames_of, scan_frames
 from vqcodec.signals.sound import BLOCK, Waveform
@@ -127,6 +128,9 @@ class _FrameDecoder:
 
     def blocks(self) -> Iterator[Waveform]:
         """Yield as many samples as all frames hold."""
+        return in_whole_steps(self._blocks())  # miniaudio calls back
+
+    def _blocks(self) -> Generator[Waveform, None, None]:
         held: list[Waveform] = []
         size = 0
         for part in self._parts():

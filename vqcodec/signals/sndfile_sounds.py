@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.flac_length import FlacFacts
-from vqcodec.signals.libsndfile import ends_there, open_sndfile, read_frames
+from vqcodec.signals.libsndfile import SoundFile, ends_there, open_sndfile, read_frames
 from vqcodec.signals.sound import BLOCK, Waveform
 from vqcodec.signals.sound_tags import tags_of_mapping
 from vqcodec.signals.views import FileView, length_of
@@ -85,7 +84,7 @@ class SndfileSound:
         notes += [note for note in self._ends_at_damage if note not in notes]
         self._verify(notes)
 
-    def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
+    def _read(self, sound: SoundFile, size: int) -> Waveform:
         block: Waveform = read_frames(sound, size, "float32").T
         return block
 
@@ -142,7 +141,7 @@ class FlacSound(SndfileSound):
         self._md5 = hashlib.md5(usedforsecurity=False)
         return super().blocks(notes)
 
-    def _read(self, sound: soundfile.SoundFile, size: int) -> Waveform:
+    def _read(self, sound: SoundFile, size: int) -> Waveform:
         levels: NDArray[np.int32] = read_frames(sound, size, "int32")
         self._md5.update(_packed(levels >> (32 - self._facts.bits), self._facts.bits))
         block: Waveform = levels.T.astype(np.float32) * _SCALE

@@ -15,7 +15,7 @@ from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.tags import Tags
 from vqcodec.errors import InputError, OutputError, UsageError
 from vqcodec.notes import Note, NoteCode
-from vqcodec.signals.libsndfile import CallbackFile
+from vqcodec.signals.libsndfile import CallbackFile, SoundFile
 from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform, checked_blocks, tags_of
 from vqcodec.signals.sound_formats import open_sound
@@ -201,7 +201,7 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
         file.write(build_id3(tags))
     target = CallbackFile(file, start=file.tell())
     try:
-        with soundfile.SoundFile(
+        with SoundFile(
             target,
             "w",
             samplerate=clip.sample_rate,

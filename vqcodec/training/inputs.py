@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +9,7 @@ from typing import TypeVar
 from vqcodec.errors import InputError
 from vqcodec.notes import printable
 from vqcodec.numbers import counted
+from vqcodec.stderr import tell
 from vqcodec.training.loading import map_in_threads
 
 Content = TypeVar("Content")
@@ -54,7 +54,7 @@ class InputReader:
         """Add a bad file, and name it on stderr."""
         self._tried.add(name)
         self.bad.add(name)
-        print(printable(f"vqcodec: {reason}"), file=sys.stderr, flush=True)
+        tell(printable(f"vqcodec: {reason}"))
 
     def conclude(self, *, skip_bad: bool) -> None:
         """End here if a file is bad, unless bad files are skipped.

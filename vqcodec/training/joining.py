@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import torch
 from torch import distributed
 
+from vqcodec.interrupts import held_signals
 from vqcodec.networks.processes import any_process, num_processes
-from vqcodec.training.state import held_signals
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from vqcodec.files import naming_failures
 from vqcodec.networks.processes import num_processes
+from vqcodec.stderr import tell
 
 
 class Means:
@@ -62,7 +62,7 @@ class TrainingLog:
             self._append(json.dumps({**line, **known}) + "\n")
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         left = self._time_left(step, steps, elapsed)
-        print(f"step {step}/{steps}{left}  {shown}", file=sys.stderr, flush=True)
+        tell(f"step {step}/{steps}{left}  {shown}")
 
     def _append(self, line: str) -> None:
         """Append a line, on a line of its own: a crash may have cut the last one short."""
@@ -74,7 +74,7 @@ class TrainingLog:
 
     def note(self, text: str) -> None:
         """Print a sentence to stderr."""
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
     def _time_left(self, step: int, steps: int, elapsed: float) -> str:
         """Return the estimated time left, from the second report on; else an empty string."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vqcodec.errors import ConfigError, InputError
+from vqcodec.interrupts import uninterrupted
 from vqcodec.networks.processes import average_values, process_rank
 from vqcodec.training.compiling import COMPILING
 from vqcodec.training.joining import stopping_together
@@ -16,7 +17,6 @@ from vqcodec.training.loading import Loader
 from vqcodec.training.log import Means, TrainingLog
 from vqcodec.training.modality import Dataset
 from vqcodec.training.recipe import ScheduleConfig
-from vqcodec.training.state import uninterrupted
 
 GRADIENT = "gradient_"  # prefix of the lengths of gradients among the terms of a step
 MOST_SKIPPED = 50  # steps without a finite gradient, one after the other

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from vqcodec.modalities import MODALITIES
 from vqcodec.modalities.base import Modality
 from vqcodec.notes import printable
 from vqcodec.registry import imported
+from vqcodec.stderr import tell
 from vqcodec.training.cache import DEFAULT_BYTES
 from vqcodec.training.inputs import InputReader, require_some
 
@@ -75,7 +75,7 @@ class Dataset(ABC):
                 found.append(None)
                 if str(error) not in self._bad:
                     self._bad.add(str(error))
-                    print(printable(f"vqcodec: {error}"), file=sys.stderr, flush=True)
+                    tell(printable(f"vqcodec: {error}"))
         good = [result for result in found if result is not None]
         if not good:
             raise InputError("none of the files of a batch can be read")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import sys
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from vqcodec.errors import InputError
 from vqcodec.files import files_below, is_file, is_folder, is_hidden
 from vqcodec.notes import printable
 from vqcodec.signals.views import FileView, length_of, read_at
+from vqcodec.stderr import tell
 from vqcodec.urls import is_url, local_name
 
 ARCHIVE = ".tar"
@@ -64,7 +64,7 @@ def find_names(sources: Iterable[str | Path], suffixes: Collection[str]) -> list
     if others:
         more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
         text = f"vqcodec: left out, as of another kind: {', '.join(others[:MOST_NAMED])}{more}"
-        print(printable(text), file=sys.stderr, flush=True)
+        tell(printable(text))
     return in_order(found)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError, InputError, OutputError
 from vqcodec.files import is_file, naming_failures, write_text, writing
+from vqcodec.interrupts import uninterrupted
 from vqcodec.training.old_layout import with_known_taps
 
 CHECKPOINT, PRIOR_CHECKPOINT, RECIPE = "checkpoint.pt", "prior.pt", "recipe.toml"  # of a run
@@ -122,33 +121,6 @@ def fitting_recipe(run: Path) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError, LookupError) as error:  # for other names or shapes
         raise ConfigError(f"{run}: its checkpoint was not trained with its {RECIPE}") from error
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Delay Ctrl-C and SIGTERM to the end of the block, so that only whole steps are saved."""
-    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
-        yield
-        return
-    with held_signals():
-        yield
-
-
-@contextmanager
-def held_signals() -> Iterator[list[int]]:
-    """Give a list to which Ctrl-C and SIGTERM are appended; they take effect after the block."""
-    waiting: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda number, _: waiting.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield waiting
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    for held_back in waiting:
-        signal.raise_signal(held_back)
 
 
 def check_recipe(run: Path, recipe_text: str) -> None:

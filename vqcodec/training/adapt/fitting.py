@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vqcodec.interrupts import uninterrupted
 from vqcodec.training.adapt.budget import Budget
-from vqcodec.training.state import AveragedWeights, uninterrupted
+from vqcodec.training.state import AveragedWeights
 
 CHECKS = 20  # evenly over the time
 PATIENCE = 4  # checks without a better figure, then the learning rate falls to 0

@@ -1,0 +1,71 @@
+"""Delays signals where an exception would leave a step half done, or would be lost."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import threading
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
+_ENDS = ("SIGTERM", "SIGHUP")  # SIGHUP: the terminal was closed; not on Windows
+_SIGNALS = tuple(sorted(signal.valid_signals()))
+
+
+def handle_ends(handler: Callable[[int, Any], object]) -> None:
+    """Give a handler to the signals that end a process, except to those that are ignored."""
+    for name in _ENDS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Delay what handlers of signals do, such as KeyboardInterrupt, to the end of the block.
+
+    For steps that are saved as a whole, and for C libraries that call back into Python: an
+    exception within a callback is lost, and the library takes the missing answer for the end of
+    the file.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
+        yield
+        return
+    handled = [number for number in _SIGNALS if callable(signal.getsignal(number))]
+    with held_signals(handled):
+        yield
+
+
+@contextmanager
+def held_signals(numbers: Collection[int] = STOPPING) -> Iterator[list[int]]:
+    """Give a list to which these signals are appended; they take effect after the block."""
+    waiting: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: waiting.append(number))
+        for number in numbers
+    }
+    try:
+        yield waiting
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for held_back in waiting:
+            signal.raise_signal(held_back)
+
+
+def in_whole_steps(items: Generator[Item, None, None]) -> Iterator[Item]:
+    """Yield the items of a generator, each of which is made without an interruption."""
+    try:
+        while True:
+            with uninterrupted():
+                made = list(itertools.islice(items, 1))
+            if not made:
+                return
+            yield made[0]
+    finally:
+        with uninterrupted():
+            items.close()
