@@ -246,6 +246,7 @@ def test_arguments_are_neither_stored_nor_changed():
         ({"quality": "5"}, "quality: '5' is not"),
         ({"size_bytes": "4000"}, "size_bytes: '4000' is not a number"),
         ({"psnr_db": np.nan}, "psnr_db: nan is not a number"),
+        ({"psnr_db": 10**400}, "dB"),
         ({"options": {"frame": 1}}, "options: a dict, needed a vqcodec.ReadOptions"),
         ({"quality": 5, "size_bytes": 100}, "quality and size_bytes: give only one"),
         ({"size_bytes": 1}, "bytes"),

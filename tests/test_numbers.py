@@ -1,6 +1,10 @@
+import math
+
+import numpy as np
 import pytest
 
-from vqcodec.numbers import counted, plain
+from vqcodec.errors import UsageError
+from vqcodec.numbers import as_number, counted, plain
 
 
 @pytest.mark.parametrize(
@@ -25,3 +29,15 @@ def test_numbers_have_no_exponent(value, digits, text):
 
 def test_nouns_fit_their_number():
     assert [counted(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+
+
+@pytest.mark.parametrize("value", ["1", None, 1j, math.nan, [1]])
+def test_what_is_no_number_is_named(value):
+    with pytest.raises(UsageError, match=r"start_s: .* is not a number"):
+        as_number(value, "start_s")
+
+
+def test_numbers_become_floats_and_too_large_ones_infinite():
+    assert as_number(np.float32(0.5), "x") == 0.5
+    assert as_number(10**400, "x") == math.inf
+    assert as_number(-(10**400), "x") == -math.inf

@@ -1,10 +1,30 @@
-"""Numbers in sentences for people: without an exponent, and nouns that fit their number."""
+"""Numbers that callers give, and numbers in sentences for people."""
 
 from __future__ import annotations
 
 import math
+from numbers import Real
+
+from vqcodec.errors import UsageError
 
 _MOST_PLACES = 15
+
+
+def as_number(value: object, name: str) -> float:
+    """Return a number that a caller gives, as a float; too large ones become infinite.
+
+    Raises:
+        UsageError: it is not a real number, or it is NaN; `name` is that of the argument.
+    """
+    if not isinstance(value, Real):
+        raise UsageError(f"{name}: {value!r} is not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+    if math.isnan(number):
+        raise UsageError(f"{name}: {value!r} is not a number")
+    return number
 
 
 def plain(value: float, digits: int = 6) -> str:

@@ -70,6 +70,24 @@ def test_an_empty_grid_is_an_empty_sound_but_not_a_picture(model):
             model.decode(nothing)
 
 
+@pytest.mark.parametrize(
+    "size", [{"width": 1.5}, {"height": "8"}, {"duration_s": "1"}, {"temperature": None}]
+)
+def test_arguments_of_other_types_are_named(model, size):
+    (name,) = size
+    with pytest.raises(UsageError, match=name):
+        model.sample(seed=0, **size)
+
+
+def test_a_part_is_given_in_numbers(model):
+    if model.modality == "image":
+        return
+    stream = model.compress(noise_clip(500))
+    for part in ({"start_s": "1"}, {"start_s": None}, {"start_s": 10**400}, {"duration_s": "x"}):
+        with pytest.raises(UsageError, match=r"start|duration"):
+            model.open(stream, **part)
+
+
 @pytest.mark.parametrize("quality", [0.99, 10.01, -1, float("nan"), float("inf")])
 def test_a_quality_out_of_range_is_refused(model, quality):
     signal = noise_picture(4, 4) if model.modality == "image" else noise_clip(10)

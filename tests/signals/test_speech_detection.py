@@ -181,7 +181,10 @@ def test_a_voice_in_the_middle_is_speech_and_unlike_channels_are_not():
     assert judge(clip(centre, man.sample_rate)).is_speech
 
 
-@pytest.mark.parametrize("samples", [np.zeros(RATE), np.full(RATE, 1e-4), chords()[: RATE // 3]])
+@pytest.mark.parametrize(
+    "samples",
+    [np.zeros(RATE), np.full(RATE, 1e-4), np.full(RATE, 0.3), chords()[: RATE // 3]],
+)
 def test_silence_and_short_sounds_cannot_be_judged(samples):
     assert judge(clip(samples)).is_speech is None
     assert judge(clip(np.zeros(0))).is_speech is None

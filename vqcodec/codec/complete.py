@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vqcodec.codec.decompress import synthesise
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import UsageError
-from vqcodec.numbers import plain
+from vqcodec.numbers import as_number, plain
 from vqcodec.priors.base import UNKNOWN, Indices
 from vqcodec.signals.files import LazySignal, Signal
 from vqcodec.signals.picture import Picture
@@ -27,8 +27,9 @@ def unknown_after(parts: Parts, signal: LazySignal, keep: float) -> Unknown:
     Raises:
         UsageError: `keep` is out of range, or the signal is of the other modality.
     """
+    keep = as_number(keep, "keep")
     if not 0 <= keep <= 1:
-        raise UsageError(f"keep: {keep} is not 0 … 1")
+        raise UsageError(f"keep: {keep:g} is not 0 … 1")
     unknown: Unknown = np.ones(_grid(parts, signal), np.bool_)
     unknown[: round(keep * len(unknown))] = False
     return unknown
@@ -128,6 +129,7 @@ def check_duration(duration_s: float) -> None:
     Raises:
         UsageError: see above.
     """
+    duration_s = as_number(duration_s, "duration_s")
     if not 0 < duration_s <= 3600:
         raise UsageError(f"a duration of {plain(duration_s)} s is not above 0 and up to 3600 s")
 
@@ -138,5 +140,8 @@ def check_picture_size(width: int, height: int) -> None:
     Raises:
         UsageError: see above.
     """
+    for name, value in (("width", width), ("height", height)):
+        if not isinstance(value, Integral):
+            raise UsageError(f"{name}: {value!r} is not a whole number")
     if not (1 <= width <= 4096 and 1 <= height <= 4096):
         raise UsageError(f"{width} x {height} pixels are not 1 … 4096 each way")

@@ -14,6 +14,7 @@ from vqcodec.codec.indices import decode_indices, encode_signal
 from vqcodec.codec.parts import Parts
 from vqcodec.codec.search import rate_of
 from vqcodec.errors import UsageError
+from vqcodec.numbers import as_number
 from vqcodec.priors.base import UNKNOWN, Prior
 from vqcodec.signals.files import LazySignal, Signal
 from vqcodec.signals.sound import Sound
@@ -254,6 +255,7 @@ class Model:
         facts = parts.modality.facts_to_sample(duration_s=duration_s, width=width, height=height)
         shape = (parts.quantizer.config.codebooks_at(rate), *parts.modality.grid(facts))
         unknown, generator = np.full(shape, UNKNOWN), np.random.default_rng(seed)
+        temperature = as_number(temperature, "temperature")
         indices = parts.prior.fill(unknown, rate, generator, temperature, num_sweeps)
         return decompress.synthesise(parts, indices, facts, rate)
 
@@ -289,6 +291,7 @@ class Model:
                 size, or a number is out of range.
         """
         complete.check_seed(seed, num_sweeps)
+        temperature = as_number(temperature, "temperature")
         parts, rate = self.parts, self.rate_of(quality)
         if mask is None:
             unknown = complete.unknown_after(parts, signal, keep)

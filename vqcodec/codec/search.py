@@ -11,6 +11,7 @@ from vqcodec.codec.decompress import decompress_stream
 from vqcodec.codec.graphs import Progress
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import TargetSizeError, UsageError
+from vqcodec.numbers import as_number
 from vqcodec.rate import DEFAULT_QUALITY
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.picture import Picture, psnr
@@ -47,10 +48,8 @@ def compress_to_goal(
     Raises:
         UsageError: a goal is not a number, or no rate meets it.
     """
-    for name, goal in (("size_bytes", size_bytes), ("psnr_db", psnr_db)):
-        if goal is not None and (not isinstance(goal, Real) or math.isnan(goal)):
-            raise UsageError(f"{name}: {goal!r} is not a number")
     if size_bytes is not None:
+        as_number(size_bytes, "size_bytes")
         return compress_to_target(
             parts,
             signal,
@@ -60,6 +59,7 @@ def compress_to_goal(
             progress=progress,
         )
     if psnr_db is not None:
+        psnr_db = as_number(psnr_db, "psnr_db")
         assert isinstance(signal, Picture)
         return compress_to_psnr(
             parts, signal, psnr_db=psnr_db, progressive=progressive, progress=progress

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from vqcodec.errors import UsageError
 
@@ -24,6 +25,8 @@ class ReadOptions:
     keep_metadata: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.frame, Integral):
+            raise UsageError(f"frame: {self.frame!r} is not a whole number")
         if self.frame < 0:
             raise UsageError(f"--frame {self.frame}: frames count from 0")
 

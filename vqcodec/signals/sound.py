@@ -130,6 +130,8 @@ def checked_blocks(sound: Sound) -> Iterator[Waveform]:
     """
     num_samples = 0
     for block in sound.blocks():
+        if not isinstance(block, np.ndarray):
+            raise UsageError(f"a sound with a block of {type(block).__name__}, needed an array")
         if block.dtype != np.float32 or block.ndim != 2 or len(block) != sound.num_channels:
             raise UsageError(
                 f"a sound of {sound.num_channels} channels with a block of {block.dtype} of shape "

@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 RATE = 16_000  # Hz
 SHORTEST_S = 0.5  # of an excerpt that tells anything
 _SILENCE = 1e-3  # peak of an excerpt without content
-_LEAST_ENERGY = 1e-12  # of a mean
+_LEAST_ENERGY = 1e-12  # of a mean, or of a frame
 _UNUSED = 1e-3  # a channel with so much less energy than the loudest is not used
 
 _FRAME, _LONG_FRAME, _HOP = 512, 1024, 256  # samples
@@ -66,7 +66,7 @@ def measures_of(excerpt: tuple[Waveform, int]) -> dict[str, float] | None:
         return None
     mono = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
     heard = mono if np.abs(mono).max() >= _SILENCE else waveform[:1]  # opposite phases cancel out
-    if np.abs(heard).max() < _SILENCE:
+    if np.abs(heard - heard.mean()).max() < _SILENCE:
         return None
     samples = _normalised(heard, rate)
     found = _of_spectra(_power(samples, _FRAME))
@@ -117,7 +117,8 @@ def _of_spectra(power: Floats) -> dict[str, float]:
     found["dips"] = float((loudness < loudness.mean() / 2).mean())
     bass = power[:, bins_hz < _BASS_HZ].sum() / power.sum()
     found["bass"] = float(10 * np.log10(bass + 1e-4))
-    centroids = np.log2((bands * np.arange(bands.shape[1])).sum(axis=1) / bands.sum(axis=1) + 1)
+    in_bands = np.maximum(bands.sum(axis=1), _LEAST_ENERGY)
+    centroids = np.log2((bands * np.arange(bands.shape[1])).sum(axis=1) / in_bands + 1)
     found["hisses"] = float(centroids[active].std()) if active.any() else 0.0
     found["beat"] = _beat(levels)
     shape = levels - levels.mean(axis=1, keepdims=True)

@@ -40,7 +40,7 @@ from vqcodec.modalities.base import (
     unfit_signal,
 )
 from vqcodec.notes import Note, NoteCode
-from vqcodec.numbers import plain
+from vqcodec.numbers import as_number, plain
 from vqcodec.signals.files import LazySignal
 from vqcodec.signals.measures import MeasuredSound
 from vqcodec.signals.resampling import resample, resample_blocks
@@ -310,6 +310,9 @@ class AudioModality(Modality[MdctConfig | BlocksConfig | PaperAudioConfig]):
             UsageError: the sound ends before start_s, or a number is out of range.
         """
         assert isinstance(signal, DecodedSound)
+        start_s = as_number(start_s, "start_s")
+        if duration_s is not None:
+            duration_s = as_number(duration_s, "duration_s")
         if not start_s >= 0:
             raise UsageError(f"a start at {plain(start_s)} s is not 0 s or more")
         if duration_s is not None and not duration_s > 0:
