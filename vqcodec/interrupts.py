@@ -13,7 +13,9 @@ Item = TypeVar("Item")
 
 STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
 _ENDS = ("SIGTERM", "SIGHUP")  # SIGHUP: the terminal was closed; not on Windows
-_SIGNALS = tuple(sorted(signal.valid_signals()))
+_RAISING = "SIGINT SIGTERM SIGHUP SIGALRM SIGUSR1 SIGUSR2 SIGQUIT SIGXCPU SIGBREAK"  # may raise
+_SIGNALS = [getattr(signal, name) for name in _RAISING.split() if hasattr(signal, name)]
+_nested = False  # whether the main thread is in a block of `uninterrupted`
 
 
 def handle_ends(handler: Callable[[int, Any], object]) -> None:
@@ -32,12 +34,17 @@ def uninterrupted() -> Iterator[None]:
     exception within a callback is lost, and the library takes the missing answer for the end of
     the file.
     """
-    if threading.current_thread() is not threading.main_thread():  # only that one gets signals
-        yield
+    global _nested  # noqa: PLW0603 - there is one main thread
+    if threading.current_thread() is not threading.main_thread() or _nested:
+        yield  # only the main thread gets signals
         return
     handled = [number for number in _SIGNALS if callable(signal.getsignal(number))]
     with held_signals(handled):
-        yield
+        _nested = True
+        try:
+            yield
+        finally:
+            _nested = False
 
 
 @contextmanager
