@@ -44,6 +44,29 @@ def test_signals_count_if_the_block_fails():
         raise ValueError
 
 
+def test_every_signal_counts(alarm):
+    with pytest.raises(AlarmError) as raised, uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(alarm)
+    assert isinstance(raised.value.__context__, KeyboardInterrupt)
+
+
+def test_a_signal_while_handlers_are_put_back_loses_none(alarm, monkeypatch):
+    put = signal.signal
+
+    def interrupted(number, handler):
+        before = put(number, handler)
+        if handler is signal.default_int_handler:
+            signal.raise_signal(signal.SIGINT)
+        return before
+
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        monkeypatch.setattr(signal, "signal", interrupted)
+    monkeypatch.undo()
+    with pytest.raises(AlarmError):
+        signal.raise_signal(alarm)
+
+
 def test_nested_blocks_delay_to_the_end_of_the_outer_one():
     done = []
     with pytest.raises(KeyboardInterrupt), uninterrupted():

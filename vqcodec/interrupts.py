@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import signal
 import threading
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -50,18 +51,50 @@ def uninterrupted() -> Iterator[None]:
 @contextmanager
 def held_signals(numbers: Collection[int] = STOPPING) -> Iterator[list[int]]:
     """Give a list to which these signals are appended; they take effect after the block."""
-    waiting: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda number, _: waiting.append(number))
-        for number in numbers
-    }
+    holder = _Holder()
     try:
-        yield waiting
+        for number in numbers:
+            holder.handlers[number] = signal.getsignal(number)
+            signal.signal(number, holder)
+        yield holder.waiting
     finally:
-        for number, handler in handlers.items():
+        holder.holds = False
+        for number, handler in holder.handlers.items():
+            if signal.getsignal(number) is holder and handler is not None:
+                signal.signal(number, handler)
+        _raise_all(holder.waiting)
+
+
+class _Holder:
+    """A handler that keeps signals in a list while it `holds`, and gives them on afterwards.
+
+    So no signal is lost if another one raises an exception while handlers are put back.
+    """
+
+    def __init__(self) -> None:
+        self.holds = True
+        self.waiting: list[int] = []
+        self.handlers: dict[int, Any] = {}  # of before
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Keep a signal, or do what the handler of before does."""
+        if self.holds:
+            self.waiting.append(number)
+        elif callable(handler := self.handlers[number]):
+            handler(number, frame)
+        elif handler is not None:
             signal.signal(number, handler)
-        for held_back in waiting:
-            signal.raise_signal(held_back)
+            signal.raise_signal(number)
+
+
+def _raise_all(numbers: Sequence[int]) -> None:
+    """Raise signals one after the other, also if the handler of one raises an exception."""
+    if not numbers:
+        return
+    try:
+        signal.raise_signal(numbers[0])
+    finally:
+        _raise_all(numbers[1:])
 
 
 def in_whole_steps(items: Generator[Item, None, None]) -> Iterator[Item]:

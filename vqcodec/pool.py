@@ -153,6 +153,7 @@ def _serve(channel: Connection, work: bytes) -> None:
         stopping = True
         raise SystemExit(128 + signal_number)
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     handle_ends(stop)
     try:
         function = pickle.loads(work)
@@ -199,6 +200,9 @@ def _interrupts_blocked() -> Iterator[None]:
 
     This process receives a Ctrl-C only after the block.
     """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows: `_serve` ignores Ctrl-C a little later
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -12,8 +12,7 @@ from tiny import HOP, SAMPLE_RATE, noise_clip
 from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
-from vqcodec.codec import segments
-from vqcodec.codec.search import compress_to_target
+from vqcodec.codec import search, segments
 from vqcodec.errors import CorruptStreamError, InputError, UsageError
 
 WINDOW, SEGMENT = 60, 40
@@ -175,10 +174,17 @@ def test_memory_does_not_grow_with_the_length(audio_model, few_at_a_time, monkey
         assert long - short < LONG * 8  # 1 byte per added sample; the stream grows, too
 
 
-def test_a_search_reads_the_sound_once_for_every_tried_rate(audio_model):
-    hum = Hum(20_000)
+def test_a_search_reads_the_sound_twice_for_every_tried_rate(audio_model, monkeypatch):
+    hum, readings, tried = Hum(20_000), [], []
     least = len(audio_model.compress(hum, quality=2))
-    assert len(compress_to_target(audio_model.parts, hum, size_bytes=least)) <= least
+    blocks, compress = hum.blocks, search.compress_signal
+    hum.blocks = lambda: readings.append(1) or blocks()
+    monkeypatch.setattr(
+        search, "compress_signal", lambda *args, **kw: tried.append(1) or compress(*args, **kw)
+    )
+    assert len(search.compress_to_target(audio_model.parts, hum, size_bytes=least)) <= least
+    assert len(tried) > 1
+    assert len(readings) == 2 * len(tried)  # its quiet passages are found first
 
 
 def test_a_sound_with_missing_samples_is_an_error(audio_model):

@@ -20,7 +20,7 @@ from vqcodec.modalities.base import Facts
 from vqcodec.quantizers.base import Latents
 from vqcodec.signals.files import LazySignal
 
-_MOST_SEGMENTS = 4  # of a sound in memory at a time
+_MOST_UNITS = 4  # of a stripe of a sound; a unit is whole windows and whole segments
 
 
 def compress_signal(
@@ -87,15 +87,15 @@ def encode_stripes(
     An encoder that takes long reports more shares between the stripes.
 
     A stripe consists of whole windows and whole segments, so the result does not depend on the
-    stripe size. A stripe of a sound has one segment for each thread, four at most. An empty grid
-    has no stripes.
+    stripe size. A stripe of a sound has a smallest number of whole windows and segments for each
+    thread, four at most. An empty grid has no stripes.
     """
     modality = parts.modality
     grid, geometry = modality.grid(facts), modality.geometry
     read = modality.reader(signal, facts)
     size = math.lcm(geometry.window, geometry.segment)
     if len(grid) == 1:
-        size *= min(num_threads(), _MOST_SEGMENTS)
+        size *= min(num_threads(), _MOST_UNITS)
     for start, stop in spans(grid[0], size):
         region = (slice(start, stop), *whole(grid[1:]))
         own = _part_of(report, start / grid[0], stop / grid[0])

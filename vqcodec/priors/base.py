@@ -182,8 +182,8 @@ class Prior(ABC):
     def bits_of(self, segments: Sequence[Indices], rate: int) -> list[Bits]:
         """Return the bits of each index of each segment: -log2 of its probability, with escapes.
 
-        Their sum differs from the payload size of `compress` by less than a byte per segment. They
-        are floats for reports; coding does not use them.
+        A payload has some bits more: the numbers of groups and bands in use, and its rounding to
+        bytes. The bits are floats for reports; coding does not use them.
         """
 
     @abstractmethod

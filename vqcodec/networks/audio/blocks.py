@@ -189,8 +189,9 @@ def _make_basis(length: int, num_bins: int, device: torch.device, dtype: torch.d
     places = [*odd[: length // 2], *odd[: length // 2 - 1 : -1]]
     n = torch.tensor(places, device=device, dtype=dtype)[:, None]
     k = torch.tensor(range(1, 2 * num_bins, 2), device=device, dtype=dtype)[None]
-    turns = n * (k / (8 * length))
-    return torch.cos((turns - torch.floor(turns)) * (2 * math.pi)) * math.sqrt(2 / length)
+    turn = 8 * length
+    angles = n * k - torch.floor(n * k / turn) * turn
+    return torch.cos(angles / turn * (2 * math.pi)) * math.sqrt(2 / length)
 
 
 _cached_basis = functools.lru_cache(maxsize=16)(_make_basis)

@@ -98,9 +98,6 @@ class IndexBank:
         self.entries.append(Entry(indices, rate))
         self.num_values += indices.size
 
-    def _fraction(self, rate: int) -> float:
-        return float(self.parts.quantizer.config.rate_fraction(rate))
-
     def batch(self, num_positions: int, generator: np.random.Generator) -> IndexBatch:
         """Return random crops of random entries, about `num_positions` in all."""
         side = CROPS[self.num_axes]
