@@ -63,7 +63,7 @@ sounds = st.builds(
     | st.integers(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE),
     num_channels=st.integers(1, MAX_NUM_CHANNELS),
     downmixed=st.booleans(),
-)
+).filter(lambda facts: facts.num_channels > 1 or not facts.downmixed)
 headers = st.builds(
     Header, fingerprint=fingerprints, rate=st.integers(0, 255), facts=images | sounds
 )
@@ -91,6 +91,12 @@ def test_pictures_up_to_the_limits_are_accepted(width, height):
     header = replace(KODAK, facts=ImageFacts(width=width, height=height, grey=True))
     assert parse(build_header(header)) == header
     assert header.modality is Modality.IMAGE
+
+
+def test_one_channel_stands_for_several_only():
+    facts = replace(SPEECH.facts, num_channels=1)
+    with pytest.raises(CorruptStreamError, match="one channel stands for all of one"):
+        parse(build_header(replace(SPEECH, facts=facts)))
 
 
 @pytest.mark.parametrize("sample_rate", [*SAMPLE_RATES.values(), MIN_SAMPLE_RATE, MAX_SAMPLE_RATE])

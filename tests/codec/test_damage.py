@@ -122,6 +122,14 @@ def test_a_header_with_a_false_size_is_refused_early(tiny_models, picture, clip,
     assert time.monotonic() - started < 1
 
 
+@pytest.mark.parametrize("more", [Section(Tag.LEVEL, b"a"), Section(Tag.SEGMENT, b"a")])
+def test_an_empty_sound_has_no_data(tiny_models, more):
+    model = tiny_models["speech"]
+    stream = parse_stream(model.compress(noise_clip(0)))
+    with pytest.raises(CorruptStreamError, match="data where the sound has no samples"):
+        model.decompress(build_stream(Stream(stream.header, (more, *stream.sections))))
+
+
 @pytest.mark.parametrize("change", [-1, 1])
 def test_segments_too_few_or_too_many_are_refused(original, change):
     model, stream, _ = original

@@ -82,13 +82,16 @@ def test_the_stream_does_not_depend_on_the_block_length(model, size, sample_rate
     assert model.compress(Pieces(clip.waveform, size, sample_rate), quality=3) == stream
 
 
-@pytest.mark.parametrize(("positions", "rows"), [(1, 3), (5 * SEGMENT, 5)])
-def test_segments_that_are_decoded_together_are_bounded_by_their_indices(
-    audio_model, monkeypatch, positions, rows
+@pytest.mark.parametrize(
+    ("positions", "states", "rows"), [(1, 0, 3), (5 * SEGMENT, 0, 5), (6 * SEGMENT, SEGMENT, 3)]
+)
+def test_segments_that_are_decoded_together_are_bounded_by_indices_and_states(
+    audio_model, monkeypatch, positions, states, rows
 ):
     stream = parse_stream(audio_model.compress(noise_clip(LONG), quality=3))
     num_codebooks = len(audio_model.encode(noise_clip(10), quality=3))
     monkeypatch.setattr(segments, "INDICES_AT_A_TIME", positions * num_codebooks)
+    monkeypatch.setattr(audio_model.prior, "states_per_segment", states * num_codebooks)
     monkeypatch.setattr(segments, "num_threads", lambda: 3)
     found = segments.SegmentRows(stream, audio_model.parts)
     assert found.rows_at_a_time == rows
@@ -107,6 +110,15 @@ def test_indices_do_not_depend_on_how_many_segments_are_decoded_side_by_side(
     assert np.array_equal(audio_model.indices_of(stream), indices)
     assert np.array_equal(audio_model.bit_map_of(stream).planes, bit_map.planes)
     assert np.array_equal(indices[0], audio_model.encode(clip, quality=3)) != separate_channels
+
+
+def test_threads_get_no_segments_that_are_too_large_together(audio_model, monkeypatch):
+    monkeypatch.setattr(segments, "INDICES_AT_A_TIME", 100)
+    monkeypatch.setattr(segments, "MOST_AT_A_TIME", 3_000)
+    monkeypatch.setattr(audio_model.prior, "states_per_segment", 0)
+    monkeypatch.setattr(segments, "num_threads", lambda: 8)
+    sizes = (100, 1_000, 5_000)
+    assert [segments.num_at_a_time(audio_model.prior, size) for size in sizes] == [8, 3, 1]
 
 
 def test_many_segments_are_decoded_side_by_side(audio_model, monkeypatch):

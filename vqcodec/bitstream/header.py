@@ -176,6 +176,8 @@ def _parse_facts(reader: FieldReader, *, modality: int, flags: int) -> ImageFact
             grey=bool(flags & _GREY),
         )
     if modality == Modality.AUDIO:
+        if flags == _DOWNMIXED:
+            raise CorruptStreamError("header: one channel stands for all of one")
         return AudioFacts(
             num_samples=reader.parse_varint("header: number of samples", MAX_NUM_SAMPLES),
             sample_rate=_parse_sample_rate(reader),

@@ -12,7 +12,7 @@ from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
 from vqcodec.codec.graphs import Progress
 from vqcodec.codec.parts import Parts
-from vqcodec.codec.segments import INDICES_AT_A_TIME, split_segments
+from vqcodec.codec.segments import num_at_a_time, split_segments
 from vqcodec.cores import num_threads
 from vqcodec.errors import UsageError
 from vqcodec.layout import Place, encode_windows, num_pieces, sizes, spans, whole
@@ -65,7 +65,7 @@ def _payloads_of(
 ) -> Iterator[Sequence[bytes]]:
     """Yield the payloads of each segment of latents [D, ...]; a few are coded side by side."""
     largest = max((segment.size for segment in segments), default=1)
-    step = max(num_threads(), INDICES_AT_A_TIME // max(1, largest))
+    step = num_at_a_time(parts.prior, largest)
     for start in range(0, len(segments), step):
         some = segments[start : start + step]
         targets = [parts.quantizer.targets(segment[None], rate)[0] for segment in some]

@@ -63,7 +63,7 @@ def check_sections(stream: Stream, parts: Parts, num_wanted: int, num_levels: in
     """
     needed = parts.modality.num_segments(stream.header.facts)
     if not needed:
-        if stream.segments != (b"",):
+        if stream.segments != (b"",) or stream.levels:
             raise CorruptStreamError("stream: data where the sound has no samples")
         return
     # Check sizes before memory is allocated for the size in the header.

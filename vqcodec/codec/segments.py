@@ -16,12 +16,26 @@ from vqcodec.bitstream.stream import Stream
 from vqcodec.codec.parts import Parts
 from vqcodec.cores import num_threads
 from vqcodec.layout import Place, pieces, sizes, spans, whole
-from vqcodec.priors.base import Indices, Shape
+from vqcodec.priors.base import Indices, Prior, Shape
 
 # Coded side by side, if each thread has a segment: 5 minutes of speech, 20 s of stereo music.
 INDICES_AT_A_TIME = 1 << 21
+MOST_AT_A_TIME = 1 << 24  # if each thread has one
 _LONG = 1 << 14  # positions
 Number = TypeVar("Number", bound=np.generic)
+
+
+def num_at_a_time(prior: Prior, num_indices: int, num_segments: int = 1) -> int:
+    """Return how many rows of segments are coded side by side, at least one.
+
+    Args:
+        prior: of the model; its states count like indices.
+        num_indices: of each segment.
+        num_segments: of a row.
+    """
+    row = max(1, num_segments * (num_indices + prior.states_per_segment))
+    for_threads = -(-num_threads() // max(1, num_segments))
+    return max(1, INDICES_AT_A_TIME // row, min(for_threads, MOST_AT_A_TIME // row))
 
 
 def split_segments(plane: NDArray[Number], size: int) -> list[NDArray[Number]]:
@@ -72,9 +86,7 @@ class SegmentRows:
         self.num_columns = math.prod(len(spans(length, self.size)) for length in self.grid[1:])
         segment = math.prod(min(length, self.size) for length in self.grid)
         per_row = self.num_planes * self.num_columns  # segments
-        num_indices = max(1, segment * per_row * self.num_codebooks)
-        rows_for_threads = -(-num_threads() // max(1, per_row))
-        self.rows_at_a_time = max(INDICES_AT_A_TIME // num_indices, rows_for_threads)
+        self.rows_at_a_time = num_at_a_time(parts.prior, segment * self.num_codebooks, per_row)
         num_segments = per_row * self.num_rows
         self.is_progressive = bool(stream.levels)
         levels = [parse_level(body, num_segments) for body in stream.levels]

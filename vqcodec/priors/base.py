@@ -49,6 +49,7 @@ class Prior(ABC):
 
     kind: str  # the name in model files
     num_axes: int | None = None  # of the grids that it codes; None for any
+    states_per_segment = 0  # numbers that stay in memory while a segment is coded
 
     @abstractmethod
     def code(

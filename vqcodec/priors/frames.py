@@ -57,6 +57,9 @@ class FramesPrior(LearntPrior):
             )
             for number in range(len(config.dilations))
         ]
+        # Of earlier frames: activations, products, and new products. Outputs: frequencies, too.
+        num_outputs = max(config.groups) * self.per_output
+        self.states_per_segment = 3 * config.num_earlier + 4 * num_outputs
         self.groups = []
         for number, size in enumerate(config.groups):
             sizes = (width, size * self.per_index, size * self.per_output)
