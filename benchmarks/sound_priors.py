@@ -28,9 +28,7 @@ from vqcodec.training.trained_run import TrainedRun, load_run
 FRAME_GROUPS = (108, 54, 54, *[864] * 4)  # the kinds of a plane's groups; coefficients in quarters
 PRIORS: dict[str, dict[str, Any]] = {  # what differs from the [prior] table of the run
     "plane": {},
-    "plane, 96 wide": {"width": 96},
     "plane, cells of 2 x 2": {"period": 2, "kernel_size": 3},
-    "plane, cells of 1 x 1": {"period": 1, "kernel_size": 1},
     "frames, 256 wide": {"kind": "frames", "width": 256, "dilations": [1, 2, 4, 8]},
     "frames, 512 wide": {"kind": "frames", "width": 512, "dilations": [1, 2, 4, 8]},
 }
@@ -112,7 +110,7 @@ def main() -> None:
     """Train every prior, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="of the recipe audio")
-    parser.add_argument("--seconds", type=float, default=400, help="of processor time, each")
+    parser.add_argument("--seconds", type=float, default=300, help="of processor time, each")
     parser.add_argument("--excerpts", type=int, default=1_000, help="to train on")
     options = parser.parse_args()
     torch.set_num_threads(1)
