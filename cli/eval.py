@@ -33,7 +33,7 @@ from .options import (
     require_cpu,
     require_quality,
 )
-from .paths import open_target
+from .paths import open_target, require_apart
 
 if TYPE_CHECKING:
     from vqcodec.cluster.connection import Cluster
@@ -116,6 +116,8 @@ def evaluate_folders(
     copies = LocalCopies(sources, SIGNAL_SUFFIXES)
     files = readable_files(find_by_modality(copies.paths), reading, skip_bad=skip_bad, quiet=quiet)
     missing += _missing_metrics(files, quiet=quiet)
+    named = [str(path) for paths in files.values() for path in paths]
+    require_apart(filter(None, (output, report, plot)), (*sources, *named, model))
     models = _models(model, files, device, reading, quiet=quiet)
     tasks = _tasks(files, models, baselines, qualities, reading)
     if plot is not None:
@@ -150,7 +152,7 @@ def evaluate_folders(
     else:
         write_stdout(build_summary(records, means))
     if gone and not skip_bad:
-        raise InputError(f"inputs that could not be read any more: {len(gone)}")
+        raise InputError(f"inputs that could not be measured: {len(gone)}")
 
 
 def _baselines(against: str) -> tuple[list[Baseline], list[str]]:
@@ -312,5 +314,5 @@ def _measure(
     # Without a file in all its records, means of codecs would be over different files.
     kept = [key for key, task in zip(keys, tasks, strict=True) if task.path not in gone]
     if not kept:
-        raise InputError("none of the inputs can be read any more")
+        raise InputError("none of the inputs can be measured")
     return [done[key] for key in kept], gone

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError, OutputError, UsageError
-from vqcodec.files import final_path, is_file, is_folder, naming_failures
+from vqcodec.files import final_path, is_dangling, is_file, is_folder, naming_failures
 from vqcodec.storage import Listed
 from vqcodec.urls import (
     folder_of_pattern,
@@ -88,7 +88,7 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
             file
             for file in inside
             if PurePosixPath(file.url).suffix.lower() in suffixes
-            and (is_url(file.url) or is_file(file.url) or _is_dangling(file.url))
+            and (is_url(file.url) or is_file(file.url) or is_dangling(file.url))
         ]
         if not wanted:
             raise InputError(f"{name}: no file in it ends in {', '.join(sorted(suffixes))}")
@@ -115,10 +115,6 @@ def _search(name: str, left_out: str | None) -> tuple[str, list[Listed]] | None:
         paths = [path for path in matches if is_file(path)]
         return folder_of_pattern(name) or ".", [Listed(path, None) for path in paths]
     return None
-
-
-def _is_dangling(path: str) -> bool:
-    return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114
 
 
 def _files_in(folder: str, left_out: str | None) -> Iterator[str]:

@@ -1,12 +1,15 @@
-"""Heaps of the C library: `share_one_heap` leaves one for all threads."""
+"""Thread counts, and heaps of the C library: `share_one_heap` leaves one for all threads."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from vqcodec.cores import num_cores, num_threads
 
 # Prints how many heaps a process has after its threads have allocated at the same time.
 COUNT_HEAPS = """
@@ -47,3 +50,16 @@ def test_threads_share_one_heap() -> None:
     """Threads have heaps of their own, unless they are to share one."""
     assert heaps("several") > 1
     assert heaps("one") == 1
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "abc", "1,2", "", 30 * "9"])
+def test_an_impossible_thread_count_is_that_of_the_cores(monkeypatch, value):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert num_threads() == num_cores()
+
+
+def test_a_huge_thread_count_is_bounded(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "100000")
+    assert num_threads() == 4 * max(4, os.cpu_count())
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert num_threads() == 3

@@ -10,13 +10,19 @@ from threading import RLock
 from typing import Any
 
 _MOST_HEAPS = -8  # M_ARENA_MAX of glibc's malloc.h
+_MOST_DIGITS, _MOST_PER_CORE, _LEAST_CORES = 10, 4, 4  # of OMP_NUM_THREADS
 _CAN_FORK = hasattr(os, "register_at_fork")  # not on Windows
 
 
 def num_threads() -> int:
-    """Return the thread count: OMP_NUM_THREADS if it is set, the number of cores otherwise."""
+    """Return the thread count: OMP_NUM_THREADS if it is set, the number of cores otherwise.
+
+    More than four threads for each core of the machine are not started.
+    """
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return int(wanted) if wanted.isdecimal() and int(wanted) else num_cores()
+    if not (wanted.isdecimal() and len(wanted) < _MOST_DIGITS and int(wanted)):
+        return num_cores()
+    return min(int(wanted), _MOST_PER_CORE * max(_LEAST_CORES, os.cpu_count() or 1))
 
 
 def num_cores() -> int:

@@ -134,10 +134,16 @@ def files_below(folder: str | Path) -> Iterator[str]:
         yield from (path.removeprefix(f".{os.sep}") for path in paths)
 
 
+def is_dangling(path: str | Path) -> bool:
+    """Return whether a path is a link to a missing file."""
+    return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114
+
+
 def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
     """Return files, sorted: those that are named, and those in folders with one of the suffixes.
 
-    Folders are searched recursively; hidden files and folders in them are left out.
+    Folders are searched recursively; hidden files and folders in them are left out. A link to a
+    missing file is among the files, so that its reader names it.
 
     Raises:
         InputError: a source does not exist, or there is no such file.
@@ -151,7 +157,8 @@ def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]
             found.add(source)
             continue
         below = map(Path, files_below(source))
-        found.update(p for p in below if p.suffix.lower() in suffixes and is_file(p))
+        wanted = (path for path in below if path.suffix.lower() in suffixes)
+        found.update(path for path in wanted if is_file(path) or is_dangling(path))
     if not found:
         where = ", ".join(map(str, sources)) or "no folder"
         raise InputError(f"{where}: no file ending in {', '.join(sorted(suffixes))}")

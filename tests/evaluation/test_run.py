@@ -160,10 +160,27 @@ def test_failed_measurements_are_reported(folder, tmp_path):
     for path in (tmp_path / "missing.png", folder / "notes.txt"):
         with pytest.raises(InputError):
             measure_all([Task(path, Coarse(), 5)])
-    with pytest.raises(UsageError):
+    with pytest.raises(InputError, match=r"a\.png: coarse: "):
         measure_all([Task(folder / "a.png", Coarse(), 9)])
     with pytest.raises(UsageError, match="jobs"):
         measure_all([Task(folder / "a.png", Coarse(), 5)], jobs=0)
+
+
+def test_a_codec_that_fails_on_one_file_leaves_out_that_file(folder, tmp_path):
+    class Particular(Coarse):
+        def compress(self, signal, *, quality):
+            if np.array_equal(signal.pixels, first.pixels):
+                raise UsageError("too narrow")
+            return super().compress(signal, quality=quality)
+
+    files, told = pictures_of(folder), []
+    first = read_signal(files[0])
+    with (tmp_path / "other.png").open("wb") as file:
+        write_signal(Picture(255 - first.pixels), file, "PNG")
+    tasks = every_task([files[0], tmp_path / "other.png"], [Particular()], [1])
+    records = measure_all(tasks, failed=lambda *failure: told.append(str(failure[1])))
+    assert [record.file for record in records] == ["other.png"]
+    assert told == [f"{files[0]}: coarse: too narrow"]
 
 
 def test_after_a_failure_no_other_task_starts(folder):
@@ -174,7 +191,7 @@ def test_after_a_failure_no_other_task_starts(folder):
             begun.append((signal, quality))
             raise UsageError("no")
 
-    with pytest.raises(UsageError):
+    with pytest.raises(InputError):
         measure_all(every_task(pictures_of(folder) * 100, [Failing()], [1]))
     assert len(begun) == 1
 

@@ -131,6 +131,9 @@ def test_whether_a_shard_is_complete_is_told_of_any_facts(tmp_path, facts):
         {"rate": True},
         {"codebook_size": 2},
         {"fingerprint": None},
+        {"fingerprint": "https://example.com/x.safetensors"},
+        {"shape": [True, 2]},
+        {"duration_s": 10**400},
         {"quality": "high"},
         {"width": 0.5},
     ],
@@ -142,6 +145,20 @@ def test_an_entry_whose_facts_are_wrong_is_refused(tmp_path, change):
     np.save(array, np.array([[1, 3]], np.uint16))
     write_members(path, {"0.npy": array.getvalue(), "0.json": json.dumps(facts).encode()})
     with pytest.raises(InputError, match=r"x\.tar: an entry"):
+        list(read(path))
+
+
+HUGE_SHAPE = str({"descr": "<u2", "fortran_order": False, "shape": (1 << 70,)})
+
+
+@pytest.mark.parametrize("header", [HUGE_SHAPE, 8_000 * "(", None])
+def test_a_hostile_array_is_refused(tmp_path, header):
+    text = (header or "").ljust(8_100).encode() + b"\n"
+    array = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    facts = json.dumps(tokens_of([[1]]).facts()).encode()
+    path = tmp_path / "x.tar"
+    write_members(path, {"0.npy": array if header else b"PK\3\4", "0.json": facts})
+    with pytest.raises(InputError, match="damaged"):
         list(read(path))
 
 

@@ -21,7 +21,7 @@ from vqcodec.training import state as training_state
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions, train_autoencoder
 from vqcodec.training.prior import PriorTraining
 from vqcodec.training.recipe import parse_recipe
-from vqcodec.training.state import AveragedWeights, load_state, save_state
+from vqcodec.training.state import AveragedWeights, alone_in, load_state, open_run, save_state
 from vqcodec.training.trained_run import load_run
 
 
@@ -450,6 +450,38 @@ def test_signals_are_not_delayed_outside_the_main_thread():
     thread.start()
     thread.join()
     assert done == [signal.getsignal(signal.SIGINT)]
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    with (
+        alone_in(tmp_path),
+        pytest.raises(UsageError, match="another training runs"),
+        alone_in(tmp_path),
+    ):
+        pass
+    with alone_in(tmp_path):
+        pass
+
+
+def test_a_recipe_without_a_checkpoint_may_change(tmp_path):
+    run = tmp_path / "run"
+    open_run(run, "modality = 'audio'")
+    open_run(run, "modality = 'image'")
+    assert "image" in (run / "recipe.toml").read_text()
+    (run / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(ConfigError, match="another recipe"):
+        open_run(run, "modality = 'audio'")
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_found(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    values = torch.arange(1000, dtype=torch.float32)
+    save_state(path, {"values": values})
+    data = bytearray(path.read_bytes())
+    data[data.index(values.numpy().tobytes()) + 100] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        load_state(path)
 
 
 def test_a_folder_without_a_training_is_refused(tmp_path):

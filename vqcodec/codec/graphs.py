@@ -150,6 +150,8 @@ class Networks:
         inputs = [node.name for node in session.get_inputs()]
         # A graph has no input that its network ignores.
         known = dict(zip(INPUTS[name], values, strict=False))
+        if not known.keys() >= set(inputs):
+            raise ModelFileError(f"model: its {name} has the inputs {', '.join(inputs)}")
         given = {key: known[key] for key in inputs}
         options = _run_options(self.device, release=release)
         try:

@@ -131,6 +131,8 @@ class _Measurer:
             return measure(path, self.codecs[index], quality, reading)
         except InputError as error:  # returned, so that the other tasks go on
             return error
+        except UsageError as error:  # the codec cannot code this file
+            return InputError(f"{path}: {self.codecs[index].name}: {error}")
 
 
 def measure(path: Path, codec: Codec, quality: float, reading: ReadOptions = DEFAULT) -> Record:

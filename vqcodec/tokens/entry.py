@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from vqcodec.errors import InputError
 MOST_AXES = 3
 LARGEST_CODEBOOK = 1 << 16
 MOST_INDICES = 1 << 30  # of one entry
+_FINGERPRINT = re.compile("[0-9a-f]{8}")
+_LARGEST = 1 << 64  # number among the facts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)
@@ -100,19 +103,21 @@ def build_tokens(facts: dict[str, Any], indices: NDArray[Any], where: str) -> To
     for name, (kind, optional) in FACTS.items():
         value = facts.get(name)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if not (isinstance(value, kind) or (optional and value is None)) or isinstance(value, bool):
+            value = float(value) if abs(value) < _LARGEST else math.nan
+        is_odd = isinstance(value, bool) or value != value  # noqa: PLR0124 - NaN
+        if is_odd or not (isinstance(value, kind) or (optional and value is None)):
             raise InputError(f"{where}: an entry whose {name} is {value!r:.40}")
         kept[name] = value
     shape, size = kept.pop("shape"), kept["codebook_size"]
     fits = (
         2 <= len(shape) <= MOST_AXES
-        and all(isinstance(length, int) and 0 <= length <= MOST_INDICES for length in shape)
+        and all(type(length) is int and 0 <= length <= MOST_INDICES for length in shape)
         and (indices.ndim == 1 or list(indices.shape) == shape)
         and math.prod(shape) == indices.size
         and indices.dtype.kind == "u"
         and 2 <= size <= LARGEST_CODEBOOK
         and 0 <= kept["rate"] <= 255
+        and _FINGERPRINT.fullmatch(kept["fingerprint"])
     )
     if not fits or (indices.size and int(indices.max()) >= size):
         raise InputError(f"{where}: an entry whose indices do not fit its facts")

@@ -110,6 +110,8 @@ def decode(tokens: Tokens, model: Model | None = None) -> Signal:
     if is_picture != (chosen.modality == "image"):
         raise UsageError(f"tokens of another kind than {chosen.name}")
     num_codebooks = chosen.parts.quantizer.config.codebooks_at(tokens.rate)
+    if tokens.codebook_size != chosen.parts.quantizer.codebook_sizes[0]:
+        raise UsageError(f"tokens of {tokens.codebook_size} entries, which {chosen.name} has not")
     if tokens.indices.shape != (num_codebooks, *modality.grid(facts)):
         raise UsageError(f"tokens of shape {tokens.indices.shape} do not fit the size of the file")
     return synthesise(chosen.parts, tokens.indices.astype(np.int64), facts, tokens.rate)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import tokenize
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +19,16 @@ from vqcodec.tokens.entry import MOST_INDICES, Tokens, build_tokens
 
 MOST_JSON_BYTES = 1 << 20
 _NPY_HEADER = 1 << 16  # bytes, more than any has
-_DAMAGE = (tarfile.TarError, ValueError, EOFError, AttributeError, RecursionError)
+_DAMAGE = (
+    tarfile.TarError,
+    ValueError,
+    EOFError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+)
 
 
 def write_tar(path: Path, entries: Iterable[tuple[str, Tokens]]) -> None:

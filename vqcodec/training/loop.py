@@ -6,6 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from vqcodec.errors import ConfigError, InputError
@@ -17,6 +18,7 @@ from vqcodec.training.loading import Loader
 from vqcodec.training.log import Means, TrainingLog
 from vqcodec.training.modality import Dataset
 from vqcodec.training.recipe import ScheduleConfig
+from vqcodec.training.state import alone_in
 
 GRADIENT = "gradient_"  # prefix of the lengths of gradients among the terms of a step
 MOST_SKIPPED = 50  # steps without a finite gradient, one after the other
@@ -75,9 +77,11 @@ class TrainingLoop(ABC):
         Raises:
             ConfigError: the training has diverged; the last checkpoint stays.
             InputError: a file cannot be read any more; all steps before are saved.
+            UsageError: another training runs in this folder.
         """
         last = min(steps or self.schedule.steps, self.schedule.steps)
-        with stopping_together() as is_stopped:
+        alone = alone_in(self.log.path.parent) if process_rank() == 0 else nullcontext()
+        with stopping_together() as is_stopped, alone:
             self.begin()
             if process_rank() == 0:
                 self.log.note(f"{self.dataset.describe()}; {self.loader.describe()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from dataclasses import dataclass, field
@@ -99,6 +100,10 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.prior_schedule is not None and self.prior_schedule.optimizer != "adamw":
             raise ConfigError("prior_schedule.optimizer: a prior has AdamW alone")
+        try:
+            json.dumps(self.card)
+        except TypeError as error:
+            raise ConfigError("card: only texts, numbers and lists; write dates as text") from error
 
     def model_tables(self) -> dict[str, Any]:
         """Return the tables that a model file keeps."""
@@ -137,8 +142,16 @@ def read_recipe(name: str) -> tuple[Recipe, str]:
 
 def parse_recipe(text: str) -> Recipe:
     """Return the recipe that a TOML text describes."""
+    return build_config(Recipe, parse_tables(text), "recipe")
+
+
+def parse_tables(text: str) -> dict[str, Any]:
+    """Return the tables of a TOML text.
+
+    Raises:
+        ConfigError: it is not TOML, or too deep.
+    """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also of numbers that are too long
         raise ConfigError(f"recipe: not valid TOML: {error}") from error
-    return build_config(Recipe, table, "recipe")

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError
-from vqcodec.files import files_below, is_file, is_folder, is_hidden
+from vqcodec.files import files_below, is_dangling, is_file, is_folder, is_hidden
 from vqcodec.notes import printable
 from vqcodec.signals.views import FileView, length_of, read_at
 from vqcodec.stderr import tell
@@ -151,7 +151,7 @@ def _names_in(source: str, suffixes: Collection[str]) -> Iterator[str]:
         raise InputError(f"{source}: no such file or folder") from error
     paths = files_below(source) if in_folder else [source]
     for path in paths:
-        if _suffix(path) in (ARCHIVE, *suffixes) and is_file(path):
+        if _suffix(path) in (ARCHIVE, *suffixes) and (is_file(path) or is_dangling(path)):
             yield from _names_of(path, suffixes)
         elif not in_folder and path.lower().endswith(_COMPRESSED):
             raise InputError(

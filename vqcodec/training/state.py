@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vqcodec.errors import ConfigError, InputError, OutputError
+from vqcodec.errors import ConfigError, InputError, OutputError, UsageError
 from vqcodec.files import is_file, naming_failures, write_text, writing
 from vqcodec.interrupts import uninterrupted
 from vqcodec.training.old_layout import with_known_taps
+from vqcodec.training.recipe import parse_tables
 
 CHECKPOINT, PRIOR_CHECKPOINT, RECIPE = "checkpoint.pt", "prior.pt", "recipe.toml"  # of a run
 AVERAGED_EVERY = 4  # steps; an average over hundreds of steps needs no finer updates
@@ -106,7 +108,12 @@ def load_state(path: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
         InputError: it is missing or damaged, or lacks what is needed.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:  # torch does not check the sums
+                raise InputError(f"{path}: not a readable checkpoint")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(f"{path}: not a readable checkpoint") from error
     if not isinstance(state, dict) or any(name not in state for name in needed):
@@ -133,11 +140,11 @@ def check_recipe(run: Path, recipe_text: str) -> None:
         ConfigError: the run was begun with another recipe.
         InputError: its recipe is damaged.
     """
-    if not (run / RECIPE).exists():
-        return
+    if not any((run / name).exists() for name in (CHECKPOINT, PRIOR_CHECKPOINT)):
+        return  # nothing was trained
     try:
         kept = _lasting(read_recipe_of(run))
-    except tomllib.TOMLDecodeError as error:
+    except ConfigError as error:
         raise InputError(f"{run / RECIPE}: not a readable recipe") from error
     given = _lasting(recipe_text)
     others = [name for name in sorted({*kept, *given}) if kept.get(name) != given.get(name)]
@@ -146,6 +153,32 @@ def check_recipe(run: Path, recipe_text: str) -> None:
             f"{run}: was begun with another recipe, which differs in {', '.join(others[:3])}; "
             "choose another folder"
         )
+
+
+@contextmanager
+def alone_in(run: Path) -> Iterator[None]:
+    """Let no other training write into a run's folder during the block.
+
+    Raises:
+        UsageError: another one does.
+    """
+    try:
+        import fcntl  # not on Windows
+    except ImportError:
+        yield
+        return
+    folder = os.open(run, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(folder)
+        raise UsageError(f"{run}: another training runs in this folder") from error
+    except OSError:  # the file system has no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 def check_folder(run: Path) -> None:
@@ -191,7 +224,7 @@ def open_run(run: Path, recipe_text: str) -> None:
 def _lasting(recipe_text: str) -> dict[str, Any]:
     """Return the values of a recipe that a run keeps, by table and key."""
     values: dict[str, Any] = {}
-    for name, table in tomllib.loads(recipe_text).items():
+    for name, table in parse_tables(recipe_text).items():
         if name not in ("card", "prior_schedule"):
             own = table if isinstance(table, dict) else {"": table}
             values |= {f"{name}.{key}".rstrip("."): value for key, value in own.items()}

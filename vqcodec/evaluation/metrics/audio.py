@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from vqcodec.errors import UsageError
 from vqcodec.evaluation.metrics import speech
 from vqcodec.evaluation.metrics.attacks import pre_echo
 from vqcodec.evaluation.metrics.masking import noise_to_mask
@@ -48,7 +49,8 @@ def compare(reference: AudioClip, decoded: AudioClip) -> dict[str, float | None]
     """
     waveform = resample(decoded.waveform, decoded.sample_rate, reference.sample_rate)
     waveform = to_length(waveform, reference.num_samples)
-    assert waveform.shape == reference.waveform.shape
+    if waveform.shape != reference.waveform.shape:
+        raise UsageError(f"{len(waveform)} channels came back of {reference.num_channels}")
     scores: dict[str, float | None] = {
         "si_sdr_db": _mean(map(si_sdr, reference.waveform, waveform)),
         "mel_distance": mel_distance(reference.waveform, waveform, reference.sample_rate),
