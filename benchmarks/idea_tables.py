@@ -81,6 +81,34 @@ def _pair(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.2f}" for value in values)
 
 
+def sound_priors_table(results: Results) -> str:
+    """Return the bits of priors of different kinds for sounds."""
+    result = results.get("sound_priors")
+    if result is None:
+        return ""
+    rates = ", ".join(map(str, result["rate_bytes"]))
+    first = result["priors"][0]["bits"]
+    rows = [
+        [
+            prior["name"],
+            f"{prior['weights'] / 1e6:.1f} million",
+            str(prior["steps"]),
+            ", ".join(f"{bits:.3f}" for bits in prior["bits"]),
+            ", ".join(
+                percentage(100 * (bits / least - 1))
+                for bits, least in zip(prior["bits"], first, strict=True)
+            ),
+        ]
+        for prior in result["priors"]
+    ]
+    summary = (
+        f"{result['seconds']:.0f} s of processor time each; {result['n']} held-out files, "
+        f"at the rate bytes {rates}.\n\n"
+    )
+    header = ["prior", "weights", "steps", "bits an index", "against the first"]
+    return summary + markdown(header, rows) + origin(result)
+
+
 def speakers_table(results: Results) -> str:
     """Return the similarity of a decoded voice to source and target, by chosen speaker."""
     result = results.get("speakers")

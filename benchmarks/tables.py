@@ -6,7 +6,13 @@ import functools
 from collections.abc import Callable, Mapping
 
 from adapting_tables import adapted_points_table, adapted_table, language_model_table
-from idea_tables import ablation_table, designs_table, speakers_table, tones_table
+from idea_tables import (
+    ablation_table,
+    designs_table,
+    sound_priors_table,
+    speakers_table,
+    tones_table,
+)
 from paper_tables import (
     bits_per_dim_table,
     claims_table,
@@ -262,6 +268,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "ablation of voices": ablation_table("ablation_voices"),
     "speakers": speakers_table,
     "designs of sounds": designs_table,
+    "priors of sounds": sound_priors_table,
     "steady tones": tones_table,
     "adapted": adapted_table,
     "adapted points": adapted_points_table,
