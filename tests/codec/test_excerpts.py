@@ -95,7 +95,7 @@ def test_only_the_segments_around_an_excerpt_are_decoded(
     [
         (-1, None, "a start at -1 s is not"),
         (0, 0, "a duration of 0 s is not"),
-        (float("nan"), 1, "a start at nan s is not"),
+        (float("nan"), 1, "start_s: nan is not a number"),
     ],
 )
 def test_of_an_invalid_excerpt_the_wrong_number_is_named(

@@ -16,11 +16,11 @@ class Counting(TrainingLoop):
 
     compiled = False
 
-    def __init__(self):
+    def __init__(self, run):
         self.step, self.saved, self.now_s = 0, [], 0.0
         self.schedule = SimpleNamespace(steps=1_000)
         self.dataset = self.loader = self.log = SimpleNamespace(
-            describe=str, close=int, note=print, report=lambda *_: None
+            describe=str, close=int, note=print, report=lambda *_: None, path=run / "log.jsonl"
         )
 
     def begin(self):
@@ -36,8 +36,8 @@ class Counting(TrainingLoop):
 
 
 @pytest.fixture
-def loop(monkeypatch):
-    loop = Counting()
+def loop(monkeypatch, tmp_path):
+    loop = Counting(tmp_path)
     monkeypatch.setattr("vqcodec.training.loop.time.monotonic", lambda: loop.now_s)
     monkeypatch.setattr("vqcodec.training.loop.stopping_together", lambda: nullcontext(bool))
     return loop
