@@ -84,8 +84,9 @@ def clock_of(models: list[Model]) -> StageClock:
         clock.time(model.parts.networks, "decode", "networks")
         clock.time(type(model.prior), "code", "prior")
     for coder in (SymbolEncoder, SymbolDecoder):
-        for name in ("code", "code_with_tables", "finish"):
-            clock.time(coder, name, "range coder")
+        for name in ("code", "code_with_tables", "decode_rows", "finish"):
+            if hasattr(coder, name):
+                clock.time(coder, name, "range coder")
     clock.time(LogisticCoding, "_choose", "search")
     clock.time(IndexReader, "__call__", "wait")
     clock.time(ForwardReader, "__call__", "read")
