@@ -57,7 +57,10 @@ def replacing(name: str | Path, *, overwrite: bool) -> Iterator[Path]:
                 _move_to_free_name(temporary, final, name)
             _flush_folder(final.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            try:
+                temporary.unlink(missing_ok=True)
+            finally:  # a signal can raise an exception before the file is removed
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
