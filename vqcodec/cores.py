@@ -17,7 +17,7 @@ _CAN_FORK = hasattr(os, "register_at_fork")  # not on Windows
 def num_threads() -> int:
     """Return the thread count: OMP_NUM_THREADS if it is set, the number of cores otherwise.
 
-    More than four threads for each core of the machine are not started.
+    It is four times the number of cores of the machine at most, or 16 on a small one.
     """
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if not (wanted.isdecimal() and len(wanted) < _MOST_DIGITS and int(wanted)):
