@@ -65,18 +65,24 @@ def test_an_error_is_raised_in_the_parent_and_ends_all_processes(number, error, 
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("to_group", [True, False], ids=["terminal", "parent alone"])
-def test_an_interrupt_ends_all_processes_and_removes_temporary_files(tmp_path, to_group):
-    program = Path(__file__).with_name("working.py")
+def begin(work, folder):
+    """Run a program with two processes, and return it when both have begun to work."""
     running = subprocess.Popen(
-        [sys.executable, program, tmp_path],
+        [sys.executable, Path(__file__).with_name("working.py"), work, folder],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     deadline_s = time.monotonic() + 60
-    while len(list(tmp_path.glob("begun-*"))) < 2 and time.monotonic() < deadline_s:
+    while len(list(folder.glob("begun-*"))) < 2 and time.monotonic() < deadline_s:
         time.sleep(0.05)
+    return running
+
+
+@pytest.mark.parametrize("work", ["wait", "write"])
+@pytest.mark.parametrize("to_group", [True, False], ids=["terminal", "parent alone"])
+def test_an_interrupt_ends_all_processes_and_removes_temporary_files(tmp_path, work, to_group):
+    running = begin(work, tmp_path)
     begun = list(tmp_path.glob("begun-*"))
     assert len(begun) == 2
     (os.killpg if to_group else os.kill)(running.pid, signal.SIGINT)
@@ -87,6 +93,16 @@ def test_an_interrupt_ends_all_processes_and_removes_temporary_files(tmp_path, t
         with pytest.raises(ProcessLookupError):
             os.kill(int(path.name.removeprefix("begun-")), 0)
     assert not list(tmp_path.glob("temporary-*"))
+
+
+def test_a_second_interrupt_does_not_wait_for_processes_that_are_busy(tmp_path):
+    running = begin("write", tmp_path)
+    os.kill(running.pid, signal.SIGINT)
+    time.sleep(0.5)
+    begun_s = time.monotonic()
+    os.kill(running.pid, signal.SIGINT)
+    running.communicate(timeout=30)  # at its end, no process keeps its stderr open
+    assert time.monotonic() - begun_s < 3  # of seven
 
 
 def test_the_default_number_of_processes_depends_on_items_and_cores(monkeypatch):

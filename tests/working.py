@@ -1,4 +1,4 @@
-"""Work for processes, without torch; run as a program it begins work that takes a minute."""
+"""Work for processes, without torch; run as a program it begins work that takes long."""
 
 import atexit
 import os
@@ -31,6 +31,15 @@ class Working:
         return number**2, self.num_loads, os.getpid(), os.environ["OMP_NUM_THREADS"]
 
 
+def write_slowly(folder):
+    """Make a temporary file, and write it for seven seconds that no signal ends."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="temporary-"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        Path(folder, f"begun-{os.getpid()}").touch()
+        time.sleep(7)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 def wait_a_minute(folder):
     """Say in a folder that the work has begun, and make a temporary file."""
     with tempfile.TemporaryDirectory(dir=folder, prefix="temporary-"):
@@ -55,4 +64,5 @@ if __name__ == "__main__":
     from vqcodec.pool import run_in_processes
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    run_in_processes(wait_a_minute, [sys.argv[1]] * 4, 2, lambda *_: None)
+    work = {"wait": wait_a_minute, "write": write_slowly}[sys.argv[1]]
+    run_in_processes(work, [sys.argv[2]] * 4, 2, lambda *_: None)

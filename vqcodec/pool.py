@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ Result = TypeVar("Result")
 
 MAX_DEFAULT_JOBS = 8  # each process loads Python and the models
 _MIN_ITEMS = 4  # for each process: a process takes a second to start
-_GRACE_S = 5.0  # from SIGTERM to SIGKILL
+_GRACE_S = 60.0  # from SIGTERM to SIGKILL: a busy disk can take that long to flush a file
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -132,14 +133,17 @@ def _receive(channel: Connection, process: SpawnProcess) -> Any:
 
 
 def _end(workers: Sequence[_Worker]) -> None:
-    """End all processes and wait for them."""
+    """End all processes and wait for them; a second Ctrl-C meanwhile kills them."""
     for worker in workers:
         worker.channel.close()
         worker.process.terminate()
-    for worker in workers:
-        worker.process.join(_GRACE_S)
-        if worker.process.is_alive():
-            worker.process.kill()
+    try:
+        deadline_s = time.monotonic() + _GRACE_S
+        for worker in workers:
+            worker.process.join(max(0.0, deadline_s - time.monotonic()))
+    finally:
+        for worker in workers:
+            worker.process.kill()  # does nothing to a process that has ended
             worker.process.join()
 
 
