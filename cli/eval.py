@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vqcodec.errors import InputError, MissingCodecError, UsageError
+from vqcodec.files import as_text
 from vqcodec.urls import is_url
 
 from .console import complain, note, progress_of_many, write_json, write_stdout
@@ -130,7 +131,7 @@ def evaluate_folders(
     means = mean_records(records)
     if output is not None:
         with open_target(output, force=force or keeps_journal(output)) as file:
-            file.write(build_records(records, means, Path(output).suffix).encode())
+            file.write(as_text(build_records(records, means, Path(output).suffix)).encode())
     if report is not None:
         from vqcodec.evaluation.report.page import build_page
 

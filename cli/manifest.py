@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vqcodec.errors import InputError, UsageError
-from vqcodec.files import naming_failures, replacing
+from vqcodec.files import as_text, naming_failures, replacing
 from vqcodec.urls import is_url
 
 from .console import Record, json_line
@@ -189,8 +189,7 @@ def _row(record: Mapping[str, object], columns: Collection[str]) -> Record:
     """Return a record as a row; what no text can hold in names of files is escaped."""
     assert record.keys() <= set(columns), record
     return {
-        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-        for key, value in record.items()
+        key: as_text(value) if isinstance(value, str) else value for key, value in record.items()
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vqcodec.errors import InputError, UsageError, VqcodecError
+from vqcodec.files import as_text
 from vqcodec.numbers import counted
 from vqcodec.urls import relative_parts
 
@@ -113,9 +114,9 @@ def tokens(
 
 
 def _entry_name(source: Source) -> str:
-    """Return a file's name in entries: relative to the folder on the command line."""
+    """Return a file's name in entries: relative to the folder on the command line, as text."""
     try:
-        return "/".join(relative_parts(source.name, source.folder))
+        return as_text("/".join(relative_parts(source.name, source.folder)))
     except ValueError as error:
         raise InputError(f"{source.name}: leads out of its folder") from error
 

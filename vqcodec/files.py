@@ -100,6 +100,11 @@ def naming_failures(name: str | Path) -> Iterator[None]:
         raise OutputError(f"{name}: {error.strerror or error}") from error
 
 
+def as_text(name: str) -> str:
+    """Return the name of a file as valid Unicode; bytes that are no UTF-8 are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def is_file(path: str | Path) -> bool:
     """Return whether a file is there; False if the path cannot be examined, as a too long one."""
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,12 @@ def test_a_run_of_a_single_group_has_held_nothing_out():
     kept = Manifest(train=("a.wav",), valid=("a.wav",))
     assert split_more(["a.wav"], kept) == kept
     assert split_more(["a.wav", "b.wav"], kept) == Manifest(train=("a.wav",), valid=("b.wav",))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are UTF-16 there")
+def test_names_that_are_not_utf8_are_split(tmp_path):
+    names = [os.fsdecode(b"%d-\xff.png" % number) for number in range(20)]
+    split = split_files(names, seed=1, valid_fraction=0.5)
+    assert split.train and split.valid
+    split.write(tmp_path / "manifest.json")
+    assert sorted(read_manifest(tmp_path / "manifest.json").files) == sorted(names)

@@ -328,6 +328,16 @@ def test_the_order_of_files_does_not_depend_on_how_they_are_named(own_data, tmp_
     assert orders[0] == orders[1]
 
 
+ODD = {
+    "module": {"a": torch.zeros(1)},
+    "average": {},
+    "optimizer": {"state": {}},
+    "joint": True,
+    "step": 1,
+    "seed": SEED,
+}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -335,6 +345,15 @@ def test_the_order_of_files_does_not_depend_on_how_they_are_named(own_data, tmp_
         ("recipe.toml", b"\xff\xfe", r"recipe\.toml: not a readable recipe"),
         ("recipe.toml", None, r"recipe\.toml: not a readable recipe|not trained"),
         ("manifest.json", b"{", r"manifest\.json: not a readable list of files"),
+        ("manifest.json", b'{"train": "name", "valid": []}', "not a readable list of files"),
+        ("manifest.json", b'{"train": [1], "valid": []}', "not a readable list of files"),
+        ("manifest.json", b"[" * 100_000, "not a readable list of files"),
+        ("checkpoint.pt", ODD | {"step": "1"}, "not a checkpoint of a training"),
+        ("checkpoint.pt", ODD | {"seed": -1}, "not a checkpoint of a training"),
+        ("checkpoint.pt", ODD | {"module": [1]}, "not a checkpoint of a training"),
+        ("checkpoint.pt", ODD | {"average": {"a": 1}}, "not a checkpoint of a training"),
+        ("checkpoint.pt", ODD | {"optimizer": {"state": 1}}, "not a checkpoint of a training"),
+        ("checkpoint.pt", ODD, "was not trained with its recipe"),
         ("checkpoint.pt", {"step": 1}, r"checkpoint\.pt: not a checkpoint of a training"),
         ("checkpoint.pt", [1], r"checkpoint\.pt: not a checkpoint of a training"),
     ],

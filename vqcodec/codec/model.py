@@ -264,7 +264,7 @@ class Model:
         signal: LazySignal,
         *,
         seed: int,
-        keep: float = 0.5,
+        keep: float | None = None,
         mask: NDArray[np.bool_] | None = None,
         temperature: float = 1.0,
         quality: float = 5.0,
@@ -280,7 +280,8 @@ class Model:
                 `encode`.
             seed: as for `sample`, if the kept indices are the same; the encoder's can differ.
             keep: 0 … 1, the share that is kept: the start of a sound, the upper rows of a picture.
-            mask: [H, W] of a picture, True where it is sampled; in place of `keep`.
+                Half of it if neither `keep` nor `mask` is given.
+            mask: [H, W] of a picture, True where it is sampled.
             temperature: as for `sample`.
             quality: 1 … 10, of all indices.
             num_sweeps: as for `sample`; without them, what is sampled in a picture does not fit
@@ -288,13 +289,15 @@ class Model:
 
         Raises:
             UsageError: the signal is of the other modality or too large, the mask has another
-                size, or a number is out of range.
+                size, both `keep` and `mask` are given, or a number is out of range.
         """
+        if mask is not None and keep is not None:
+            raise UsageError("keep and mask: give one of them")
         complete.check_seed(seed, num_sweeps)
         temperature = as_number(temperature, "temperature")
         parts, rate = self.parts, self.rate_of(quality)
         if mask is None:
-            unknown = complete.unknown_after(parts, signal, keep)
+            unknown = complete.unknown_after(parts, signal, 0.5 if keep is None else keep)
         else:
             unknown = complete.unknown_at(parts, signal, mask)
         indices = self.encode(signal, quality=quality)

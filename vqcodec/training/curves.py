@@ -28,7 +28,7 @@ def read_curves(log: Path) -> dict[str, dict[str, Points]]:
         try:
             report = json.loads(text)
             step = float(report.pop("step"))
-        except (ValueError, TypeError, LookupError, AttributeError):
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue
         for key in ("elapsed_s", "processes"):
             report.pop(key, None)

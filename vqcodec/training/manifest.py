@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from vqcodec.errors import ConfigError, InputError
-from vqcodec.files import write_text
+from vqcodec.files import as_text, write_text
 from vqcodec.training.sources import in_order
 from vqcodec.urls import is_url
 
@@ -48,9 +48,16 @@ def read_manifest(path: Path) -> Manifest:
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-        return Manifest(*(tuple(map(str, table[part])) for part in ("train", "valid")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        parts = [table[part] for part in ("train", "valid")]
+        if not all(_is_list_of_text(names) for names in parts):
+            raise TypeError("not lists of names")
+        return Manifest(*map(tuple, parts))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: not a readable list of files") from error
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def check_files(manifest: Manifest, files: Iterable[str | Path], run: Path) -> None:
@@ -169,7 +176,7 @@ def split_files(
 
 def _place(seed: int, group: str) -> float:
     """Return the place of a group in 0 … 1, a hash."""
-    digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
+    digest = hashlib.sha256(as_text(f"{seed}:{group}").encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 

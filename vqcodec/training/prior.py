@@ -22,7 +22,13 @@ from vqcodec.training.data import TrainingData, read_data_of_run
 from vqcodec.training.loading import Loader
 from vqcodec.training.log import TrainingLog
 from vqcodec.training.loop import GRADIENT, TrainingLoop
-from vqcodec.training.state import PRIOR_CHECKPOINT, AveragedWeights, save_state, step_seed
+from vqcodec.training.state import (
+    PRIOR_CHECKPOINT,
+    AveragedWeights,
+    fitting_recipe,
+    save_state,
+    step_seed,
+)
 from vqcodec.training.trained_run import load_fitted_prior, load_run
 
 
@@ -63,9 +69,10 @@ class PriorTraining(TrainingLoop):
         self.log = TrainingLog(run / "prior_log.jsonl")
         state = load_fitted_prior(run, self.trained.step)
         if state is not None:
-            self.prior.load_state_dict(state["module"])
-            self.average.load(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            with fitting_recipe(run):
+                self.prior.load_state_dict(state["module"])
+                self.average.load(state["average"])
+                self.optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]
         if compiled:
             compile_prior(self.prior)

@@ -20,6 +20,7 @@ from vqcodec.training.old_layout import with_known_taps
 from vqcodec.training.recipe import parse_tables
 
 CHECKPOINT, PRIOR_CHECKPOINT, RECIPE = "checkpoint.pt", "prior.pt", "recipe.toml"  # of a run
+_UNFIT = (RuntimeError, ValueError, LookupError, TypeError, AttributeError)  # names, shapes, types
 AVERAGED_EVERY = 4  # steps; an average over hundreds of steps needs no finer updates
 
 
@@ -105,7 +106,8 @@ def load_state(path: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
     Weights in the layout of an older version are converted.
 
     Raises:
-        InputError: it is missing or damaged, or lacks what is needed.
+        InputError: it is missing or damaged, or lacks what is needed, or what it holds is of
+            another type.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -116,9 +118,21 @@ def load_state(path: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
         raise
     except Exception as error:  # torch raises many kinds for a damaged file
         raise InputError(f"{path}: not a readable checkpoint") from error
-    if not isinstance(state, dict) or any(name not in state for name in needed):
-        raise InputError(f"{path}: not a checkpoint of a training")
-    return with_known_taps(state)
+    try:
+        if not all(_is_fit(name, state[name]) for name in needed):
+            raise TypeError("a value of another type")
+        return with_known_taps(state)
+    except _UNFIT as error:
+        raise InputError(f"{path}: not a checkpoint of a training") from error
+
+
+def _is_fit(name: str, value: object) -> bool:
+    """Return whether a value of a checkpoint is of the type that belongs to its name."""
+    if name in {"module", "average"}:
+        return isinstance(value, dict) and all(isinstance(own, Tensor) for own in value.values())
+    if name in {"step", "seed", "autoencoder_step"}:
+        return isinstance(value, int) and value >= 0
+    return True
 
 
 @contextmanager
@@ -126,7 +140,7 @@ def fitting_recipe(run: Path) -> Iterator[None]:
     """Name the run if weights are loaded in the block that are not those of its recipe."""
     try:
         yield
-    except (RuntimeError, ValueError, LookupError) as error:  # for other names or shapes
+    except _UNFIT as error:
         raise ConfigError(f"{run}: its checkpoint was not trained with its {RECIPE}") from error
 
 

@@ -61,7 +61,12 @@ def load_run(run: Path) -> TrainedRun:
         weights |= {f"prior.{name}": value for name, value in own["average"].items()}
         has_prior = True
     with fitting_recipe(run):
-        module.load_state_dict(weights, strict=has_prior or not learnt)
+        if has_prior or not learnt:
+            module.load_state_dict(weights)
+        else:
+            autoencoder.load_state_dict(
+                {name.removeprefix("autoencoder."): weight for name, weight in weights.items()}
+            )
     module.eval()
     return TrainedRun(
         recipe=recipe,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vqcodec.errors import UsageError
+from vqcodec.files import as_text
 from vqcodec.numbers import counted
 
 FEWEST_FILES = 3
@@ -52,7 +53,7 @@ def split_domain(files: Sequence[Path], seed: int) -> Domain:
 
 
 def _place(path: Path, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{path.name}".encode()).digest()
+    return hashlib.sha256(as_text(f"{seed}:{path.name}").encode()).digest()
 
 
 def _number(total: int, share: float, most: int) -> int:
