@@ -89,11 +89,6 @@ def about(
     """Turn sounds and pictures into small .vqc files and back, with learnt models."""
 
 
-def _stop(signal_number: int, _frame: object) -> None:
-    """Exit by an exception, so that temporary files are removed and training saves its state."""
-    raise SystemExit(128 + signal_number)
-
-
 def _open_closed_streams() -> None:
     """Give closed standard streams a descriptor, so that no file gets theirs, and stderr a file."""
     for number in range(3):
@@ -116,7 +111,7 @@ def _is_folder_gone() -> bool:
 def main() -> None:
     """Run the command and exit with its code."""
     _open_closed_streams()
-    handle_ends(_stop)
+    handle_ends()
     share_one_heap()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold any bytes

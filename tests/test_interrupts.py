@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -52,11 +54,11 @@ def test_every_signal_counts(alarm):
 
 
 def test_a_signal_while_handlers_are_put_back_loses_none(alarm, monkeypatch):
-    put = signal.signal
+    put, own = signal.signal, signal.getsignal(signal.SIGINT)
 
     def interrupted(number, handler):
         before = put(number, handler)
-        if handler is signal.default_int_handler:
+        if handler is own:
             signal.raise_signal(signal.SIGINT)
         return before
 
@@ -94,3 +96,29 @@ def test_items_are_made_as_a_whole_and_their_generator_is_closed():
         taken.extend(in_whole_steps(items()))
     assert (made, closed) == ([0, 1], [True])
     assert list(in_whole_steps(number for number in range(3))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_signals_wait_for_the_end_of_an_import(tmp_path, number, status):
+    # As an extension module does: an exception in its initialisation is lost.
+    (tmp_path / "extension.py").write_text(
+        "import signal, time\n"
+        "try:\n"
+        f"    signal.raise_signal(signal.{number})\n"
+        "    time.sleep(0.2)\n"
+        "except BaseException:\n"
+        "    print('interrupted')\n"
+    )
+    (tmp_path / "program.py").write_text(
+        "import sys, time\n"
+        "from vqcodec.interrupts import handle_ends\n"
+        "handle_ends()\n"
+        "try:\n"
+        "    import extension\n"
+        "    time.sleep(30)\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(130)\n"
+    )
+    program = [sys.executable, tmp_path / "program.py"]
+    done = subprocess.run(program, capture_output=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")

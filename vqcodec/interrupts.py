@@ -11,20 +11,65 @@ from types import FrameType
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Handler = Callable[[int, Any], object]
 
 STOPPING = frozenset({signal.SIGINT, signal.SIGTERM})
 _ENDS = ("SIGTERM", "SIGHUP")  # SIGHUP: the terminal was closed; not on Windows
 _RAISING = "SIGINT SIGTERM SIGHUP SIGALRM SIGUSR1 SIGUSR2 SIGQUIT SIGXCPU SIGBREAK"  # may raise
 _SIGNALS = [getattr(signal, name) for name in _RAISING.split() if hasattr(signal, name)]
+_IMPORT = "<frozen importlib._bootstrap>"  # the file name of frames that import a module
+_AGAIN_S = 0.05
 _nested = False  # whether the main thread is in a block of `uninterrupted`
 
 
-def handle_ends(handler: Callable[[int, Any], object]) -> None:
-    """Give a handler to the signals that end a process, except to those that are ignored."""
+def handle_ends() -> None:
+    """Let the signals that end a process raise SystemExit, so that temporary files are removed.
+
+    Those that are ignored stay ignored. While a module is imported, these signals and Ctrl-C wait:
+    an extension module loses an exception, or turns it into another one, and what is half imported
+    cannot be imported again.
+    """
     for name in _ENDS:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
+            signal.signal(number, _after_imports(_exit))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _after_imports(signal.default_int_handler))
+
+
+def _exit(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _after_imports(handler: Handler) -> Handler:
+    """Return a handler that lets a signal come again later while a module is imported."""
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        if _is_importing(frame):
+            again = threading.Timer(_AGAIN_S, _send_to_main_thread, [number])
+            again.daemon = True
+            again.start()
+        else:
+            handler(number, frame)
+
+    return wait
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Return whether a frame, or one that called it, belongs to the import of a module."""
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORT:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send_to_main_thread(number: int) -> None:
+    """Send a signal to the main thread, which wakes it if it waits."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:  # Windows
+        signal.raise_signal(number)
 
 
 @contextmanager

@@ -149,16 +149,8 @@ def _end(workers: Sequence[_Worker]) -> None:
 
 def _serve(channel: Connection, work: bytes) -> None:
     """The main function of a process: work on items until the channel closes."""
-    stopping = False
-
-    def stop(signal_number: int, _frame: object) -> None:
-        """Leave by an exception, so that temporary files are removed."""
-        nonlocal stopping
-        stopping = True
-        raise SystemExit(128 + signal_number)
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    handle_ends(stop)
+    handle_ends()
     try:
         function = pickle.loads(work)
         while True:
@@ -174,11 +166,6 @@ def _serve(channel: Connection, work: bytes) -> None:
                 channel.send(outcome)
             except ConnectionError:  # the parent was killed
                 return
-    except Exception as error:
-        if not stopping:
-            raise
-        # An extension module that is being imported turns SystemExit into ImportError.
-        raise SystemExit(128 + signal.SIGTERM) from error
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # do not raise while the process ends
 
