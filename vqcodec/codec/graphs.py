@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Thread
@@ -10,13 +11,17 @@ from typing import Any
 from weakref import WeakSet
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from vqcodec.codec.graph_check import check_graph
 from vqcodec.codec.weights import SCALE, restore_weight
 from vqcodec.cores import call_in_forks, lock_for_forks, num_threads
 from vqcodec.errors import ModelFileError, UsageError
+
+# From 1.29 on, ONNX Runtime sends facts about models and sessions to its makers by default, and
+# keeps a database in the home folder. It reads this variable while it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 Array = NDArray[np.float32]
 Progress = Callable[[float], None]  # is called with the share done, 0 … 1
