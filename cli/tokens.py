@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqcodec.errors import InputError, UsageError, VqcodecError
+from vqcodec.errors import InputError, OutputError, UsageError, VqcodecError
 from vqcodec.files import as_text
 from vqcodec.numbers import counted
 from vqcodec.urls import relative_parts
@@ -180,13 +180,17 @@ class _Work:
     def __call__(self, shard: Shard) -> _Written:
         """Write a shard; files that cannot be read are left out and told.
 
-        A shard without any file is not written.
+        A shard without any file is not written; one that cannot be written is told, too.
         """
         failures: list[_Failure] = []
         notes: list[tuple[str, Note]] = []
         entries = list(self._entries(shard, failures, notes))
-        if entries:
-            shard.write(entries, overwrite=self.overwrite)
+        try:
+            if entries:
+                shard.write(entries, overwrite=self.overwrite)
+        except OutputError as error:
+            entries = []
+            failures.append(_Failure(shard.name, str(error), error.exit_code))
         num_tokens = sum(each.indices.size for each in entries)
         return _Written(shard.name, len(entries), num_tokens, tuple(failures), tuple(notes))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 
 from vqcodec.errors import UsageError
 
@@ -25,6 +25,19 @@ def as_number(value: object, name: str) -> float:
     if math.isnan(number):
         raise UsageError(f"{name}: {value!r} is not a number")
     return number
+
+
+def as_whole(value: object, name: str, least: int, most: int | None = None) -> int:
+    """Return a whole number that a caller gives, as an int.
+
+    Raises:
+        UsageError: it is no whole number, or out of the range; `name` is that of the argument.
+    """
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_whole or value < least or (most is not None and value > most):  # type: ignore[operator]
+        bounds = f", {least} or more" if most is None else f" from {least} to {most}"
+        raise UsageError(f"{name}: {value!r:.40} is not a whole number{bounds}")
+    return int(value)  # type: ignore[call-overload, no-any-return]
 
 
 def plain(value: float, digits: int = 6) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from tiny import noise_clip, noise_picture, tiny_model_path
 import vqcodec
 from vqcodec.signals.files import write_signal
 from vqcodec.tokens import read
+from vqcodec.tokens.webdataset import write_tar
 
 MODEL = ["--model", str(tiny_model_path("residual-speech"))]
 
@@ -65,6 +67,43 @@ def test_shards_of_an_earlier_command_are_not_left_among_new_ones(vqc, sounds, t
     (tmp_path / "x-00002.tar").unlink()
     assert vqc(*command, "--files-per-shard", "2", "-f").exit_code == 0
     assert len(list(read(tmp_path))) == 3
+
+
+@pytest.mark.parametrize("folder", ["", "./", "out/", "{tmp}/out/"])
+def test_any_later_shard_of_an_earlier_command_is_found(vqc, sounds, tmp_path, folder):
+    folder = folder.format(tmp=tmp_path)
+    (tmp_path / folder).mkdir(exist_ok=True)
+    for name in ("x-00007.tar", "x-y-00008.tar", "x-00009.tar.gz", "y-00009.tar"):
+        (tmp_path / folder / name).touch()
+    command = ["tokens", str(sounds), "-o", f"{folder}x.tar", *MODEL]
+    outcome = vqc(*command)
+    assert outcome.exit_code == 2
+    assert "x-00007.tar: an earlier command made more shards" in outcome.stderr
+    (tmp_path / folder / "x-00007.tar").unlink()
+    assert vqc(*command).exit_code == 0
+
+
+def test_a_file_that_is_named_twice_has_one_entry(vqc, sounds, tmp_path):
+    assert vqc("tokens", sounds, sounds / "a.wav", "-o", "x.tar", *MODEL).exit_code == 0
+    assert len(list(read(tmp_path / "x-00000.tar"))) == 3
+
+
+def test_a_shard_that_cannot_be_written_is_told_and_the_others_are_written(
+    vqc, sounds, tmp_path, monkeypatch
+):
+    def write(path, entries, _write=write_tar):
+        entries = list(entries)
+        if entries[0][1].file == "c.flac":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        _write(path, entries)
+
+    monkeypatch.setattr("vqcodec.tokens.shards.write_tar", write)
+    outcome = vqc("tokens", sounds, "-o", "x.tar", "--files-per-shard", "1", "--json", *MODEL)
+    assert outcome.exit_code == 6
+    report = json.loads(outcome.stdout)
+    assert [shard["num_files"] for shard in report["shards"]] == [1, 0, 1]
+    assert [failure["input"] for failure in report["failed"]] == ["x-00001.tar"]
+    assert sorted(path.name for path in tmp_path.glob("*.tar")) == ["x-00000.tar", "x-00002.tar"]
 
 
 def test_a_bad_file_is_named_left_out_and_tried_again(vqc, sounds, tmp_path):

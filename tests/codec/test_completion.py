@@ -56,10 +56,12 @@ def test_a_grey_picture_stays_grey():
     [
         (noise_picture(20, 20), {"keep": 1.5}, "keep: 1.5"),
         (noise_picture(20, 20), {"keep": float("nan")}, "keep: nan"),
+        (noise_picture(20, 20), {"keep": 0.5, "mask": np.ones((20, 20), np.bool_)}, "one of them"),
+        (noise_picture(20, 20), {"num_sweeps": 10**400}, "num_sweeps: 1000"),
         (noise_picture(20, 20), {"mask": np.ones((20, 21), np.bool_)}, "21 x 20"),
         (noise_picture(20, 20), {"mask": np.ones(20, np.bool_)}, r"a mask of shape \(20,\)"),
         (noise_picture(20, 20), {"mask": np.ones((20, 20, 3), np.bool_)}, r"needed \[H, W\]"),
-        (noise_picture(4_097, 1), {}, "4097 x 1"),
+        (noise_picture(4_097, 1), {}, "width: 4097 is not a whole number from 1 to 4096"),
         (noise_clip(100), {}, "is a sound"),
     ],
 )

@@ -219,11 +219,28 @@ def test_a_shard_is_complete_with_all_its_files_of_the_model_at_the_rate(tmp_pat
             shard.is_complete(*other)
 
 
+def test_a_damaged_shard_is_not_overwritten(tmp_path):
+    (shard,) = plan_shards([("a", "a")], str(tmp_path / "x.tar"), 1)
+    Path(shard.name).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="remove it, and it is written again"):
+        shard.is_complete("0a0b0c0d", 4)
+
+
+def test_hidden_files_are_no_shards(tmp_path):
+    shard_of(tmp_path / "x.tar", [tokens_of([[1]])])
+    (tmp_path / ".vqcodec-0123.tar").write_bytes(b"of a command that was killed")
+    assert len(list(read(tmp_path))) == 1
+
+
 def test_what_is_no_file_or_no_model_is_told(audio_model, sound):
     with pytest.raises(UsageError, match="source: AudioClip, needed a path"):
         encode_file(noise_clip(500), audio_model)
     with pytest.raises(UsageError, match="model: str, needed one"):
         encode_file(sound, "speech")
+    with pytest.raises(UsageError, match="model: str, needed one"):
+        decode(encode_file(sound, audio_model), "speech")
+    with pytest.raises(UsageError, match="tokens: int, needed one"):
+        decode(5)
     assert same(encode_file(f"file://{sound}", audio_model), encode_file(sound, audio_model))
 
 
@@ -298,7 +315,7 @@ def test_a_dataset_gives_windows_that_a_loader_can_stack(tmp_path):
     assert dataset.file_of(2).file == "4"
     assert len(TokenDataset(tmp_path, frames=4, stride=1)) == 6 + 1
     assert [item.shape[1] for item in TokenDataset(tmp_path)] == [3, 9, 4]
-    for frames, stride in ((0, None), (10, None), (None, 2)):
+    for frames, stride in ((0, None), (10, None), (None, 2), ("4", None), (4.5, None), (4, 2.5)):
         with pytest.raises(UsageError):
             TokenDataset(tmp_path, frames=frames, stride=stride)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +10,15 @@ from numpy.typing import NDArray
 from vqcodec.codec.decompress import synthesise
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import UsageError
-from vqcodec.numbers import as_number, plain
+from vqcodec.numbers import as_number, as_whole, plain
 from vqcodec.priors.base import UNKNOWN, Indices
 from vqcodec.signals.files import LazySignal, Signal
 from vqcodec.signals.picture import Picture
 
 Unknown = NDArray[np.bool_]  # of a grid: True where the indices are sampled
+
+MOST_SWEEPS = 1000
+MOST_PIXELS = 4096  # each way, of a sampled picture
 
 
 def unknown_after(parts: Parts, signal: LazySignal, keep: float) -> Unknown:
@@ -113,14 +115,13 @@ def _grid(parts: Parts, signal: LazySignal) -> tuple[int, ...]:
 
 
 def check_seed(seed: int, num_sweeps: int) -> None:
-    """Refuse a seed or a number of sweeps that is not 0 or more.
+    """Refuse a seed that is not 0 or more, and a number of sweeps that is not 0 … 1000.
 
     Raises:
         UsageError: see above.
     """
-    for name, value in (("seed", seed), ("num_sweeps", num_sweeps)):
-        if not (isinstance(value, Integral) and value >= 0):
-            raise UsageError(f"{name}: {value!r} is not a whole number, 0 or more")
+    as_whole(seed, "seed", 0)
+    as_whole(num_sweeps, "num_sweeps", 0, MOST_SWEEPS)
 
 
 def check_duration(duration_s: float) -> None:
@@ -140,8 +141,5 @@ def check_picture_size(width: int, height: int) -> None:
     Raises:
         UsageError: see above.
     """
-    for name, value in (("width", width), ("height", height)):
-        if not isinstance(value, Integral):
-            raise UsageError(f"{name}: {value!r} is not a whole number")
-    if not (1 <= width <= 4096 and 1 <= height <= 4096):
-        raise UsageError(f"{width} x {height} pixels are not 1 … 4096 each way")
+    as_whole(width, "width", 1, MOST_PIXELS)
+    as_whole(height, "height", 1, MOST_PIXELS)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 from vqcodec.bitstream.header import Header
 from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import CorruptStreamError, MissingModelError, UsageError
+from vqcodec.numbers import as_whole
 
 
 def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
@@ -21,8 +20,8 @@ def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
         StreamError: the stream is damaged, or of a newer version.
         MissingModelError: the stream needs another model.
     """
-    if level is not None and not (isinstance(level, Integral) and level >= 1):
-        raise UsageError(f"level: {level!r} is not 1 or more")
+    if level is not None:
+        as_whole(level, "level", 1)
     stream = parse_stream(data, level)
     num_levels = check_header(stream.header, parts, level)
     check_sections(stream, parts, level or num_levels, num_levels)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.errors import UsageError
+from vqcodec.numbers import as_whole
 from vqcodec.tokens.entry import Tokens
 from vqcodec.tokens.shards import read
 
@@ -40,8 +41,9 @@ class TokenDataset:
         """
         if stride is not None and frames is None:
             raise UsageError("tokens: a stride is for windows, which need frames")
-        if (frames is not None and frames < 1) or (stride is not None and stride < 1):
-            raise UsageError("tokens: a window and its stride have 1 frame or more")
+        for name, value in (("frames", frames), ("stride", stride)):
+            if value is not None:
+                as_whole(value, name, 1)
         self.frames = frames
         found = list(read(*sources))
         kinds = {(t.fingerprint, t.rate, t.codebook_size, t.indices.ndim) for t in found}
@@ -51,7 +53,11 @@ class TokenDataset:
             raise UsageError("tokens: windows of frames are for sounds")
         self.tokens = [t for t in found if frames is None or t.indices.shape[1] >= frames]
         if not self.tokens:
-            raise UsageError(f"tokens: no file has {frames or 1} frames")
+            raise UsageError(
+                f"tokens: no file has {frames} frames"
+                if found
+                else "tokens: no shard, or empty ones"
+            )
         self.codebook_size = self.tokens[0].codebook_size
         self.num_codebooks = self.tokens[0].indices.shape[0]
         step = stride or frames

@@ -52,8 +52,7 @@ def encode_file(
                 )
         except OSError as error:
             raise InputError(f"{source}: {error.strerror or error}") from error
-    if not isinstance(model, Model):
-        raise UsageError(f"model: {type(model).__qualname__}, needed one from vqcodec.load")
+    _require_model(model)
     if not hasattr(source, "read"):
         raise UsageError(f"source: {type(source).__qualname__}, needed a path or a binary file")
     label = name or "file"
@@ -88,6 +87,11 @@ def encode_file(
     )
 
 
+def _require_model(model: object) -> None:
+    if not isinstance(model, Model):
+        raise UsageError(f"model: {type(model).__qualname__}, needed one from vqcodec.load")
+
+
 def decode(tokens: Tokens, model: Model | None = None) -> Signal:
     """Return the picture or the mono sound of tokens, in the size and at the rate of the file.
 
@@ -97,9 +101,13 @@ def decode(tokens: Tokens, model: Model | None = None) -> Signal:
 
     Raises:
         MissingModelError: it is not installed.
-        UsageError: the model is another one, or the indices do not fit it.
+        UsageError: the model is another one, the indices do not fit it, or an argument has another
+            type.
     """
+    if not isinstance(tokens, Tokens):
+        raise UsageError(f"tokens: {type(tokens).__qualname__}, needed one from vqcodec.tokens")
     chosen = load_model(tokens.fingerprint) if model is None else model
+    _require_model(chosen)
     if chosen.fingerprint != tokens.fingerprint:
         raise UsageError(
             f"tokens of model {tokens.fingerprint}, not of {chosen.name} {chosen.fingerprint}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError, UsageError
-from vqcodec.files import is_file, is_folder, replacing
+from vqcodec.files import is_file, is_folder, is_hidden, replacing
 from vqcodec.tokens.entry import Tokens
 from vqcodec.tokens.parquet import read_parquet, read_parquet_facts, write_parquet
 from vqcodec.tokens.webdataset import read_tar, read_tar_facts, write_tar
@@ -63,8 +64,11 @@ class Shard:
         if not _exists(self.name):
             return False
         read_facts = read_parquet_facts if self.name.endswith(".parquet") else read_tar_facts
-        with _opened(self.name) as file:
-            facts = read_facts(file, self.name)
+        try:
+            with _opened(self.name) as file:
+                facts = read_facts(file, self.name)
+        except InputError as error:
+            raise InputError(f"{error}; remove it, and it is written again") from error
         names = {name for _, name in self.files}
         for own in facts:
             found = (own.get("fingerprint"), own.get("rate"))
@@ -92,6 +96,7 @@ def plan_shards(files: Sequence[tuple[str, str]], output: str, files_per_shard: 
     Raises:
         UsageError: the suffix is of no format, or two files have one name.
     """
+    files = list(dict.fromkeys(files))
     suffix = _suffix(output)
     if suffix not in FORMATS:
         known = " or ".join(f"{suffix} ({name})" for suffix, name in FORMATS.items())
@@ -121,11 +126,18 @@ def require_no_more_shards(output: str, count: int) -> None:
     Raises:
         UsageError: there is such a shard.
     """
-    name = _shard_name(output, count)
-    if _exists(name):
-        raise UsageError(
-            f"{name}: an earlier command made more shards than this one; remove them first"
-        )
+    path = Path(output)
+    folder, name = output.rsplit("/", 1) if is_url(output) else (str(path.parent), path.name)
+    suffix = _suffix(name)
+    pattern = re.compile(
+        rf"{re.escape(name.removesuffix(suffix))}-([0-9]{{{_DIGITS},}}){re.escape(suffix)}"
+    )
+    for other in _files_in(f"{folder}/") or ():
+        found = pattern.fullmatch(PurePath(other).name)
+        if found and int(found[1]) >= count:
+            raise UsageError(
+                f"{other}: an earlier command made more shards than this one; remove them first"
+            )
 
 
 def read(*sources: str | Path) -> Iterator[Tokens]:
@@ -176,7 +188,8 @@ def _files_in(source: str) -> list[str] | None:
         return None if searched is None else [listed.url for listed in searched[1]]
     if not is_folder(source):
         return None
-    return [str(path) for path in Path(source).iterdir() if path.is_file()]
+    inside = Path(source).iterdir()
+    return [str(path) for path in inside if path.is_file() and not is_hidden(path.name)]
 
 
 def _exists(name: str) -> bool:
