@@ -13,6 +13,7 @@ import typer
 
 from vqcodec.errors import InputError, MissingCodecError, UsageError
 from vqcodec.files import as_text
+from vqcodec.numbers import counted
 from vqcodec.urls import is_url
 
 from .console import complain, note, progress_of_many, write_json, write_stdout
@@ -140,13 +141,13 @@ def evaluate_folders(
             _compare(loaded, baselines, files, records, middle, reading) for loaded in models
         ]
         page = build_page(comparisons, missing)
-        with open_target(report, force=force) as file:
+        with open_target(report, force=force or resume) as file:
             file.write(page)
     if plot is not None:
         from vqcodec.evaluation.plot import build_plots
 
         drawing = build_plots(records, Path(plot).suffix)
-        with open_target(plot, force=force) as file:
+        with open_target(plot, force=force or resume) as file:
             file.write(drawing)
     if as_json:
         write_json({"records": list(map(asdict, records)), "means": list(map(asdict, means))})
@@ -276,7 +277,7 @@ def _measure(
     resume: bool,
     quiet: bool,
 ) -> tuple[list[Record], set[Path]]:
-    """Return the records of all tasks, and the files that could not be read any more.
+    """Return the records of all tasks, and the files that could not be measured with every codec.
 
     Records that are on disk already are not measured again.
     """
@@ -309,11 +310,16 @@ def _measure(
 
         try:
             measure_all(work, jobs=jobs, cluster=cluster, finished=finished, failed=failed)
-        finally:
+        except BaseException:
             if journal is not None and 0 < journal.num_written < len(work):
                 note(f"{path}: keeps what was measured; --resume goes on from there", quiet=quiet)
+            raise
     # Without a file in all its records, means of codecs would be over different files.
+    gone |= {task.path for key, task in zip(keys, tasks, strict=True) if key not in done}
     kept = [key for key, task in zip(keys, tasks, strict=True) if task.path not in gone]
     if not kept:
         raise InputError("none of the inputs can be measured")
+    if gone:
+        text = "each could not be read, or not be coded by one of the codecs"
+        note(f"{counted(len(gone), 'input')} left out of all figures: {text}", quiet=quiet)
     return [done[key] for key in kept], gone

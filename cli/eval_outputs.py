@@ -42,7 +42,7 @@ def check_outputs(
     if report is not None:
         if Path(report).suffix != REPORT_SUFFIX:
             raise UsageError(f"--report {report}: a report is written as {REPORT_SUFFIX}")
-        check_target(report, force=force)
+        check_target(report, force=force or resume)
     if plot is not None:
         from vqcodec.evaluation.plot import SUFFIXES as PLOT_SUFFIXES
         from vqcodec.evaluation.plot import require_matplotlib
@@ -50,7 +50,7 @@ def check_outputs(
         if Path(plot).suffix not in PLOT_SUFFIXES:
             raise UsageError(f"--plot {plot}: curves are written as {', '.join(PLOT_SUFFIXES)}")
         require_matplotlib()
-        check_target(plot, force=force)
+        check_target(plot, force=force or resume)
 
 
 def require_curve(tasks: Sequence[Task]) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+from tiny import noise_picture
 
+import vqcodec
 from vqcodec import pool
+from vqcodec.errors import InputError
 from vqcodec.evaluation import run as evaluation
 from vqcodec.modalities.base import ModelChoice
 
@@ -331,6 +335,27 @@ def test_a_file_that_vanishes_costs_a_line_and_not_the_run(vqc, zoo, photo, tmp_
     assert {record["file"] for record in outcome.json["records"]} == {"photo.png"}
     other.write_bytes(photo.read_bytes())
     assert vqc(*arguments, "--skip-bad").exit_code == 0
+
+
+def test_equal_files_that_a_codec_cannot_code_are_left_out(vqc, zoo, photo, tmp_path, monkeypatch):
+    compress = zoo.image.compress
+
+    def refuse(signal, **options):
+        if signal.width == 8:
+            raise InputError("too small")
+        return compress(signal, **options)
+
+    monkeypatch.setattr(zoo.image, "compress", refuse)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(photo, tmp_path / folder)
+    vqcodec.write(tmp_path / "wide.png", noise_picture(20, 10))
+    photo.unlink()
+    outcome = vqc("eval", tmp_path, "--jobs", "1", "--json", "-o", "records.jsonl")
+    assert outcome.exit_code == 3
+    assert {record["file"] for record in outcome.json["records"]} == {"wide.png"}
+    assert "2 inputs left out of all figures" in outcome.stderr
+    assert "--resume goes on" not in outcome.stderr  # nothing was stopped
 
 
 def test_sounds_go_to_the_model_that_compress_takes_for_most_of_them(

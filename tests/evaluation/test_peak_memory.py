@@ -66,6 +66,25 @@ def test_a_program_that_takes_more_than_this_process_counts():
     assert later_bytes < 700 * MIB  # the large program has ended
 
 
+GROWING = f"""
+import subprocess, sys
+from vqcodec.evaluation.memory import MemoryWatch
+
+watch = MemoryWatch()
+big = bytearray({300 * MIB})
+subprocess.run([sys.executable, "-c", ""], check=True)
+print(watch.peak_bytes())
+"""
+
+
+@pytest.mark.usefixtures("watch")
+def test_a_program_that_begins_with_the_peak_of_this_process_does_not_count():
+    run = subprocess.run(
+        [sys.executable, "-c", GROWING], check=True, capture_output=True, text=True
+    )
+    assert 290 * MIB < int(run.stdout) < 305 * MIB  # without the interpreter
+
+
 def test_where_the_peak_cannot_be_reset_there_is_none(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "_CLEAR_REFS", tmp_path / "missing" / "clear_refs")
     assert MemoryWatch().peak_bytes() is None

@@ -10,6 +10,7 @@ from pathlib import Path
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"  # see proc(5)
 _STATUS = Path("/proc/self/status")
+_TOLERANCE = 1 << 20  # Linux counts pages of each thread in batches
 
 
 class MemoryWatch:
@@ -35,9 +36,9 @@ class MemoryWatch:
         """Return the peak so far; None if it cannot be measured."""
         if self._start_bytes is None:
             return None
-        own = max(0, _status_bytes("VmHWM") - self._start_bytes)
-        children = _children_bytes()
-        return max(own, children) if children > self._children_bytes else own
+        peak, children = _status_bytes("VmHWM"), _children_bytes()
+        own = max(0, peak - self._start_bytes)
+        return children if children > max(self._children_bytes, peak + _TOLERANCE) else own
 
 
 def _status_bytes(name: str) -> int:
