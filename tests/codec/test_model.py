@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from tiny import HOP, PATCH, SAMPLE_RATE, TABLES, noise_clip, noise_picture, same_signal
 
 import vqcodec
+from vqcodec.codec.graphs import Networks
 from vqcodec.errors import ModelFileError, UsageError, VqcodecError
 
 
@@ -184,10 +187,26 @@ def test_a_stream_is_any_bytes(model):
 
 @pytest.mark.parametrize("wrong", [{"seed": -1}, {"seed": 1.5}, {"seed": 1, "num_sweeps": -1}])
 def test_a_wrong_seed_is_refused(model, wrong):
-    with pytest.raises(UsageError, match="0 or more"):
+    with pytest.raises(UsageError, match=r"not a whole number(, 0 or more| from 0 to 1000)"):
         model.sample(**wrong)
 
 
 def test_an_input_that_a_graph_does_not_take_is_named(audio_model):
     with pytest.raises(ModelFileError, match="its encoder does not run"):
         audio_model.parts.networks.encode(np.zeros((1, 1, 640)), 0.5)  # float64
+
+
+def test_a_network_that_overflows_gives_finite_signals(model, monkeypatch):
+    run = Networks._run
+
+    def overflow(networks, name, *arguments, **options):
+        results = run(networks, name, *arguments, **options)
+        if name == "decoder":
+            results[0].reshape(-1)[:3] = np.nan, np.inf, -np.inf
+        return results
+
+    monkeypatch.setattr(Networks, "_run", overflow)
+    with warnings.catch_warnings(action="error"):
+        decoded = model.decode(some_indices(model))
+        values = decoded.pixels if model.modality == "image" else decoded.waveform
+    assert np.isfinite(values).all()

@@ -28,6 +28,7 @@ Progress = Callable[[float], None]  # is called with the share done, 0 … 1
 
 NULL_SPEAKER = "decoder.voice.nobody"  # the learnt null embedding [V]
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_LARGE = 1e9  # far beyond any signal
 _ERRORS_ONLY = 3  # the log level of ONNX Runtime
 _MAKING = lock_for_forks()  # of sessions: one is made at a time
 
@@ -119,7 +120,7 @@ class Networks:
         *,
         release: bool = True,
     ) -> Array:
-        """Return the signal [P, C, ...] of latents [P, D, ...].
+        """Return the signal [P, C, ...] of latents [P, D, ...]; its values are finite.
 
         Args:
             latents: of a window of the grid.
@@ -135,6 +136,8 @@ class Networks:
             null = self.weights[NULL_SPEAKER][None]
             inputs.append(null.astype(np.float32) if speaker is None else speaker)
         (signal,) = self._run("decoder", inputs, spare_cores, release=release)
+        if not np.isfinite(signal).all():  # latents that no encoder writes: sampled, or hostile
+            signal = np.nan_to_num(signal, nan=0.0, posinf=_LARGE, neginf=-_LARGE)
         return signal
 
     def embed_speaker(self, features: Array) -> Array:
