@@ -64,7 +64,7 @@ def read_stream(source: str) -> bytes:
     """
     from vqcodec.bitstream.header import MAGIC
 
-    stream = read_source(source)
+    stream = read_source(source, MAGIC)
     if not stream:
         raise CorruptStreamError(f"{display_name(source)}: is empty")
     if not stream.startswith(MAGIC):

@@ -23,10 +23,13 @@ from .console import write_stdout
 STDIO = "-"
 STREAM_SUFFIX = ".vqc"
 _COPIED = 1 << 20  # bytes per copied block
+_MOST_OTHER = 1 << 26  # bytes that are read of a file of another kind
 
 
-def read_source(name: str) -> bytes:
+def read_source(name: str, magic: bytes = b"") -> bytes:
     """Return the bytes of a file or a URL, or of stdin for "-".
+
+    Of a file or of stdin that does not begin with `magic`, only the first 64 MiB are read.
 
     Raises:
         InputError: the file cannot be read.
@@ -37,11 +40,17 @@ def read_source(name: str) -> bytes:
         return storage.read(name)
     try:
         if name != STDIO:
-            return Path(name).read_bytes()
+            with Path(name).open("rb") as file:
+                return _read(file, magic)
         _refuse_terminal()
-        return sys.stdin.buffer.read()
+        return _read(sys.stdin.buffer, magic)
     except OSError as error:
         raise _unreadable(name, error) from error
+
+
+def _read(file: BinaryIO, magic: bytes) -> bytes:
+    start = file.read(len(magic))
+    return start + (file.read() if start == magic else file.read(_MOST_OTHER))
 
 
 def _unreadable(name: str, error: OSError) -> InputError:

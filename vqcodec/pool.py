@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from vqcodec.cores import num_threads
 from vqcodec.errors import VqcodecError
-from vqcodec.interrupts import handle_ends
+from vqcodec.interrupts import handle_ends, uninterrupted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -96,11 +96,12 @@ def _start(workers: list[_Worker], work: bytes, jobs: int) -> None:
     resource_tracker.ensure_running()  # if it started later, it would unblock interrupts
     with _environment(max(1, num_threads() // max(1, jobs))), _interrupts_blocked():
         for _ in range(jobs):
-            channel, far_end = context.Pipe()
-            process = context.Process(target=_serve, args=(far_end, work), daemon=True)
-            process.start()
-            far_end.close()  # so that the channel closes when the process ends
-            workers.append(_Worker(process, channel))
+            with uninterrupted():  # a process that gets half of its work prints a traceback
+                channel, far_end = context.Pipe()
+                process = context.Process(target=_serve, args=(far_end, work), daemon=True)
+                process.start()
+                far_end.close()  # so that the channel closes when the process ends
+                workers.append(_Worker(process, channel))
 
 
 def _hand_over(

@@ -213,3 +213,15 @@ def test_of_a_link_into_a_missing_folder_that_folder_is_named(vqc, zoo, photo):
     outcome = vqc("compress", photo, "-f", "-o", "dangling.vqc")
     assert outcome.exit_code == 6
     assert outcome.stderr.endswith("dangling.vqc: no such folder; make it with: mkdir -p nowhere\n")
+
+
+def test_a_large_file_of_another_kind_is_not_read_as_a_whole(tmp_path, monkeypatch):
+    huge = tmp_path / "huge.vqc"
+    with huge.open("wb") as file:
+        file.truncate(200 << 20)  # takes no space
+    assert len(read_source(str(huge), b"VQC")) == 3 + (64 << 20)
+    with huge.open("rb") as file, monkeypatch.context() as patch:
+        patch.setattr("sys.stdin", io.TextIOWrapper(file))
+        assert len(read_source("-", b"VQC")) == 3 + (64 << 20)
+    (tmp_path / "a.vqc").write_bytes(b"VQC and the rest")
+    assert read_source(str(tmp_path / "a.vqc"), b"VQC") == b"VQC and the rest"

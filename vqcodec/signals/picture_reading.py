@@ -173,7 +173,7 @@ class _Reading:
             word = "pages or pictures" if is_paged else "frames"
             text = (
                 f"{count - 1} further {word} are left out; "
-                f"--frame N chooses one of 0 … {count - 1}, this is {self.options.frame}"
+                f"'compress --frame N' chooses one of 0 … {count - 1}, this is {self.options.frame}"
             )
             notes.append(Note(code, text))
 
