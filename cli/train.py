@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vqcodec.errors import MissingModelError, ModelFileError, UsageError
+from vqcodec.errors import MissingModelError, ModelFileError, OutputError, UsageError
 from vqcodec.files import is_file, is_folder, replacing
 
 from .adapt import adapt
@@ -53,7 +53,11 @@ Steps = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(
-        "--workers", metavar="N", min=0, help="Threads that load data. Default: half of the cores."
+        "--workers",
+        metavar="N",
+        min=0,
+        max=256,
+        help="Threads that load data. Default: half of the cores.",
     ),
 ]
 Memory = Annotated[
@@ -222,6 +226,8 @@ def export(
             fingerprint = export_model(run=run, output=temporary, name=name or output.stem)
         except ModelFileError as error:  # names the temporary file
             raise ModelFileError(str(error).replace(str(temporary), str(run))) from error
+        except OutputError as error:
+            raise OutputError(str(error).removeprefix(f"{temporary}: ")) from error
     note(f"{run} -> {output}: model {fingerprint}", quiet=quiet)
 
 
@@ -246,6 +252,10 @@ def _require_checkpoint(run: Path, *, needed: bool) -> None:
 
 def _require_start(source: str) -> None:
     if is_folder(source):
+        from vqcodec.training.state import CHECKPOINT
+
+        if not is_file(Path(source, CHECKPOINT)):
+            raise UsageError(f"--from {source}: the folder holds no training")
         return
     from vqcodec.codec.zoo import find_model
 

@@ -26,7 +26,7 @@ def folder(data_folder, tmp_path):
     return folder
 
 
-def joint(run, folder, recipe, *, steps=1, skip_bad=True):
+def joint(run, folder, recipe, *, steps=1, skip_bad=True, memory_bytes=1 << 30):
     train_joint(
         data=[folder],
         recipe=recipe,
@@ -36,6 +36,7 @@ def joint(run, folder, recipe, *, steps=1, skip_bad=True):
         seed=SEED,
         device="cpu",
         skip_bad=skip_bad,
+        memory_bytes=memory_bytes,
     )
 
 
@@ -83,6 +84,63 @@ def test_a_run_goes_on_without_files_that_are_gone_or_damaged(folder, tmp_path, 
     shutil.copy(folder / train[2], folder / "new.png")
     with pytest.raises(ConfigError, match="new"):  # more files are another training
         joint(run, folder, recipes(IMAGE), steps=3)
+
+
+def test_a_batch_of_bad_files_is_drawn_again(folder, tmp_path, recipes, capsys):
+    for number in range(2, 6):
+        (folder / f"picture{number}.png").unlink()
+    (folder / "script.png").unlink()
+    recipe = IMAGE.replace("batch_size = 2", "batch_size = 1").replace("steps = 6", "steps = 9")
+    recipe = recipes(recipe)
+    run = tmp_path / "run"
+    joint(run, folder, recipe, memory_bytes=1, steps=2)  # finds out when it draws the file
+    assert str(folder / "cut.png") in read_manifest(run / "manifest.json").train
+    joint(run, folder, recipe, memory_bytes=1, steps=6)
+    assert capsys.readouterr().err.count("cut.png: ") == 2
+    for number in range(2):
+        (folder / f"picture{number}.png").write_bytes((folder / "cut.png").read_bytes())
+    with pytest.raises(InputError, match="can be read"):
+        joint(run, folder, recipe, memory_bytes=1, steps=7)
+
+
+def test_a_run_without_bad_files_goes_on_with_less_memory(folder, tmp_path, recipes):
+    run = tmp_path / "run"
+    joint(run, folder, recipes(IMAGE))
+    assert str(folder / "cut.png") not in read_manifest(run / "manifest.json").files
+    joint(run, folder, recipes(IMAGE), steps=2, memory_bytes=1)
+    assert str(folder / "cut.png") not in read_manifest(run / "manifest.json").files
+
+
+@pytest.mark.parametrize("fraction", ["0.01", "0.3"])  # one file and several
+def test_a_run_without_its_held_out_files_is_refused(folder, tmp_path, recipes, fraction):
+    run, recipe = (
+        tmp_path / "run",
+        IMAGE.replace("valid_fraction = 0.3", f"valid_fraction = {fraction}"),
+    )
+    joint(run, folder, recipes(recipe))
+    for name in read_manifest(run / "manifest.json").valid:
+        Path(name).unlink()
+    with pytest.raises(InputError, match=r"none of the held-out files( of .*run)? can be read"):
+        joint(run, folder, recipes(recipe), steps=2)
+
+
+def test_figures_of_held_out_files_that_were_interrupted_are_made_later(
+    folder, tmp_path, recipes, monkeypatch
+):
+    from vqcodec.training.autoencoder import AutoencoderTraining
+
+    def interrupted(training):
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(AutoencoderTraining, "validate", interrupted)
+        joint(run, folder, recipes(IMAGE))
+    assert "valid_mse" not in (run / "log.jsonl").read_text()
+    for _ in range(2):
+        joint(run, folder, recipes(IMAGE))
+        assert (run / "log.jsonl").read_text().count("valid_mse@0") == 1
+    assert (run / "log.svg").exists()
 
 
 def test_priors_are_trained_and_judged_without_bad_files(folder, tmp_path, recipes, capsys):

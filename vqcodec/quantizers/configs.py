@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from vqcodec.config import check_least, check_positive, check_range, check_share
+from vqcodec.config import check_least, check_range, check_share
 from vqcodec.errors import ConfigError
 
 LARGEST_CODEBOOK = 4096
@@ -63,7 +63,7 @@ class LatticeConfig:
         check_range(self, "quantizer", 0, self.dim, "num_integers")
         check_range(self, "quantizer", 2, 256, "num_knots")
         check_range(self, "quantizer", 0.5, 0.99, "rounding")
-        check_positive(self, "quantizer", "coarsest_step", "finest_step")
+        check_range(self, "quantizer", 1e-6, 1e6, "coarsest_step", "finest_step")
 
     @property
     def codebook_sizes(self) -> tuple[int, ...]:

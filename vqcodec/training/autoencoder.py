@@ -32,7 +32,7 @@ from vqcodec.training.cache import DEFAULT_BYTES
 from vqcodec.training.compiling import compile_autoencoder, compile_prior, uncompiled
 from vqcodec.training.curves import write_curves
 from vqcodec.training.data import read_data
-from vqcodec.training.inputs import InputReader
+from vqcodec.training.inputs import InputReader, require_some
 from vqcodec.training.joining import joined_processes
 from vqcodec.training.loading import Loader
 from vqcodec.training.log import TrainingLog
@@ -154,6 +154,9 @@ class AutoencoderTraining(TrainingLoop):
         if kept is not None and options.skip_bad:
             for gone in missing_files(kept, self.manifest.files):
                 reader.leave_out(gone, f"{gone}: was a file of this run, and is gone")
+            # What was bad when the run was begun is in no manifest.
+            reader.read_each(missing_files(self.manifest, kept.files), self.modality.excerpt)
+            self.manifest = without_files(self.manifest, reader.bad)
         elif kept is not None:
             check_files(kept, self.manifest.files, options.run)
         self.dataset, self.valid = read_data(
@@ -168,6 +171,7 @@ class AutoencoderTraining(TrainingLoop):
         self.manifest = without_files(self.manifest, reader.bad)
         if kept is not None:
             self.kept_manifest = without_files(kept, reader.bad)
+            require_some(self.kept_manifest.valid, f"held-out files of {options.run}")
             check_files(self.kept_manifest, self.manifest.files, options.run)
 
     def begin(self) -> None:
@@ -245,7 +249,7 @@ class AutoencoderTraining(TrainingLoop):
         """
         size = self.schedule.batch_size
         _, generator = step_seed([self.options.seed, step])
-        return self.dataset.load(self.dataset.draw(size, generator)[own_part(size)])
+        return self.dataset.batch(size, generator, own_part(size))
 
     def train_step(self) -> dict[str, float]:
         """Make one step and return its terms, means over the batch, or over the own part of it.

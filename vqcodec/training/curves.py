@@ -44,6 +44,14 @@ def read_curves(log: Path) -> dict[str, dict[str, Points]]:
     }
 
 
+def has_held_out(log: Path, step: int) -> bool:
+    """Return whether a log has figures of the held-out files at a step; at step 0 it needs none."""
+    if step == 0 or not log.exists():
+        return True
+    lines = (line for lines in read_curves(log).values() for line in lines.items())
+    return any(name.startswith("held out") and (step in dict(points)) for name, points in lines)
+
+
 def draw_curves(curves: Mapping[str, Mapping[str, Points]]) -> str:
     """Return an SVG picture with a plot for every value."""
     rows = -(-len(curves) // COLUMNS)

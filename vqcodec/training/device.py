@@ -14,6 +14,7 @@ def check_device(device: str) -> None:
         UsageError: torch cannot.
     """
     try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: torch built without CUDA
+        torch.zeros(1, device=device).tolist()
+    # AssertionError: torch was built without CUDA.
+    except (RuntimeError, AssertionError) as error:
         raise UsageError(f"--device {device}: torch cannot compute there") from error

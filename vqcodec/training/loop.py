@@ -13,6 +13,7 @@ from vqcodec.errors import ConfigError, InputError
 from vqcodec.interrupts import uninterrupted
 from vqcodec.networks.processes import average_values, process_rank
 from vqcodec.training.compiling import COMPILING
+from vqcodec.training.curves import has_held_out
 from vqcodec.training.joining import stopping_together
 from vqcodec.training.loading import Loader
 from vqcodec.training.log import Means, TrainingLog
@@ -92,6 +93,8 @@ class TrainingLoop(ABC):
                 if self.step >= last:
                     self.log.note(f"step {self.step}/{self.schedule.steps}: nothing left to train")
             try:
+                if self._is_judged(last) and not has_held_out(self.log.path, self.step):
+                    self.report_held_out()  # which was interrupted
                 self._train_until(last, is_stopped)
             except (KeyboardInterrupt, SystemExit, InputError):
                 self.save()
@@ -120,8 +123,12 @@ class TrainingLoop(ABC):
             if self.step % self.save_every == 0 or is_due or self.step == last:  # then judge
                 self.save()
                 saved_s = time.monotonic()
-            if self.step % (4 * self.save_every) == 0 or self.step == last:
+            if self._is_judged(last):
                 self.report_held_out()
+
+    def _is_judged(self, last: int) -> bool:
+        """Return whether figures of the held-out files belong to this step."""
+        return self.step % (4 * self.save_every) == 0 or self.step == last
 
     def _report(self, values: dict[str, float]) -> None:
         """Report means of the batches since the last report."""

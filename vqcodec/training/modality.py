@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -20,6 +21,9 @@ from vqcodec.training.cache import DEFAULT_BYTES
 from vqcodec.training.inputs import InputReader, require_some
 
 Loaded = TypeVar("Loaded")
+
+_ALL = slice(None)  # the whole batch
+_MOST_DRAWS = 100  # of batches none of whose files can be read
 
 
 class Batch(NamedTuple):
@@ -39,6 +43,10 @@ class Batch(NamedTuple):
         """Return the same excerpts on a device."""
         recording = None if self.recording is None else self.recording.to(device)
         return Batch(self.signal.to(device), self.source.to(device), recording)
+
+
+class NoneReadableError(InputError):
+    """None of the files of a batch can be read."""
 
 
 class Dataset(ABC):
@@ -63,7 +71,8 @@ class Dataset(ABC):
         """Return the results of a function for excerpts; see `skip_bad`.
 
         Raises:
-            InputError: a file cannot be read and is not skipped, or none can be read.
+            InputError: a file cannot be read and is not skipped.
+            NoneReadableError: none can be read, and all are skipped.
         """
         found: list[Loaded | None] = []
         for excerpt in excerpts:
@@ -78,7 +87,7 @@ class Dataset(ABC):
                     tell(printable(f"vqcodec: {error}"))
         good = [result for result in found if result is not None]
         if not good:
-            raise InputError("none of the files of a batch can be read")
+            raise NoneReadableError("none of the files of a batch can be read")
         return [
             good[number % len(good)] if result is None else result
             for number, result in enumerate(found)
@@ -105,13 +114,28 @@ class Dataset(ABC):
     def describe(self) -> str:
         """Return what is read, and how much of it is in memory, for the log."""
 
-    def signals(self, batch_size: int, generator: np.random.Generator) -> Tensor:
-        """Return random excerpts [B, C, ...]."""
-        return self.load_signals(self.draw(batch_size, generator))
+    def signals(
+        self, batch_size: int, generator: np.random.Generator, part: slice = _ALL
+    ) -> Tensor:
+        """Return random excerpts [B, C, ...], or a part of them."""
+        return self._load_drawn(self.load_signals, batch_size, generator, part)
 
-    def batch(self, batch_size: int, generator: np.random.Generator) -> Batch:
-        """Return random excerpts with all other inputs of the networks."""
-        return self.load(self.draw(batch_size, generator))
+    def batch(self, batch_size: int, generator: np.random.Generator, part: slice = _ALL) -> Batch:
+        """Return random excerpts with all other inputs of the networks, or a part of them."""
+        return self._load_drawn(self.load, batch_size, generator, part)
+
+    def _load_drawn(
+        self,
+        load: Callable[[Sequence[Any]], Loaded],
+        batch_size: int,
+        generator: np.random.Generator,
+        part: slice,
+    ) -> Loaded:
+        """Load random excerpts; others are drawn if none of them can be read."""
+        for _ in range(_MOST_DRAWS - 1):
+            with suppress(NoneReadableError):
+                return load(self.draw(batch_size, generator)[part])
+        return load(self.draw(batch_size, generator)[part])
 
 
 class TrainingModality(ABC):

@@ -98,7 +98,7 @@ class PriorTraining(TrainingLoop):
         """Return the signals of a step, or the part of them that this process computes."""
         size = self.schedule.batch_size
         _, generator = step_seed([self.trained.seed, 1, step])
-        return self.dataset.load_signals(self.dataset.draw(size, generator)[own_part(size)])
+        return self.dataset.signals(size, generator, own_part(size))
 
     def train_step(self) -> dict[str, float]:
         """Make one step and return its terms: mean bits per index, and the gradient's length."""

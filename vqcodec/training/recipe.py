@@ -16,6 +16,8 @@ from vqcodec.config import build_config, check_least, check_positive, check_rang
 from vqcodec.errors import ConfigError
 from vqcodec.files import is_file
 
+MOST_EXCERPTS = 65_536  # of a batch
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleConfig:
@@ -33,8 +35,10 @@ class ScheduleConfig:
     prior_learning_rate: float = 5e-4
 
     def __post_init__(self) -> None:
-        check_least(self, "schedule", 1, "steps", "batch_size")
+        check_least(self, "schedule", 1, "steps")
+        check_range(self, "schedule", 1, MOST_EXCERPTS, "batch_size")
         check_positive(self, "schedule", "learning_rate", "prior_learning_rate", "gradient_limit")
+        check_range(self, "schedule", 0, 10, "learning_rate", "prior_learning_rate")
         check_range(self, "schedule", 0, 1, "final_fraction")
         check_share(self, "schedule", "average_decay")  # with 1, averages would never move
         check_least(self, "schedule", 0, "warmup_steps")

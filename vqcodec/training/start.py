@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from vqcodec.codec.model_file import ModelFile
 from vqcodec.codec.zoo import read_named_file
-from vqcodec.errors import ConfigError
+from vqcodec.errors import ConfigError, MissingModelError
 from vqcodec.files import is_folder
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import in_full_precision
@@ -69,9 +69,9 @@ def initialise(
 
 def _first_batch(dataset: Dataset, generator: np.random.Generator) -> Tensor:
     """Return the excerpts that initialise networks; fewer if excerpts are large."""
-    excerpts = dataset.draw(FIRST_EXCERPTS, generator)
-    num = max(1, FIRST_VALUES // dataset.load_signals(excerpts[:1]).numel())
-    return dataset.load_signals(excerpts[:num])
+    num_values = dataset.signals(1, np.random.default_rng(0)).numel()
+    num = max(1, FIRST_VALUES // num_values)
+    return dataset.signals(FIRST_EXCERPTS, generator, slice(num))
 
 
 def weights_of(source: str) -> dict[str, Tensor]:
@@ -113,10 +113,12 @@ def check_reference(name: str, modality: str) -> None:
     """Check that held-out files can be compared with a model.
 
     Raises:
-        ConfigError: it is of another modality, or its prior is not learnt.
-        MissingModelError: there is no such model.
+        ConfigError: there is no such model, it is of another modality, or its prior is not learnt.
     """
-    tables = read_named_file(name).tables
+    try:
+        tables = read_named_file(name).tables
+    except MissingModelError as error:
+        raise ConfigError(f"reference: {error}") from error
     if tables["modality"] != modality:
         raise ConfigError(f"reference: {name!r} is a model for {tables['modality']}")
     if not is_learnt(tables["prior"]):

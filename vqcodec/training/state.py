@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vqcodec.errors import ConfigError, InputError, OutputError, UsageError
-from vqcodec.files import is_file, naming_failures, write_text, writing
+from vqcodec.files import is_folder, naming_failures, write_text, writing
 from vqcodec.interrupts import uninterrupted
 from vqcodec.training.old_layout import with_known_taps
 from vqcodec.training.recipe import parse_tables
@@ -97,7 +97,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
         try:
             torch.save(state, file)
         except RuntimeError as error:  # how torch reports a full disk
-            raise OutputError(f"{path}: cannot be written: {error}") from error
+            raise OutputError(f"{path}: cannot be written; is the disk full?") from error
 
 
 def load_state(path: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def check_folder(run: Path) -> None:
     Raises:
         OutputError: a file has this name.
     """
-    if is_file(run):
+    if os.path.lexists(run) and not is_folder(run):
         raise OutputError(f"{run}: is a file, and a run is a folder")
 
 
