@@ -10,6 +10,7 @@ from vqcodec.errors import UsageError
 from vqcodec.files import is_file
 
 from .console import display_name
+from .hints import refuse_stream
 from .options import require_within
 from .paths import STDIO, open_source
 
@@ -69,6 +70,7 @@ def _read(name: str) -> Signal:
     from vqcodec.signals.options import ReadOptions
 
     with open_source(name) as file:
+        refuse_stream(file, display_name(name))
         return read_signal(file, display_name(name), options=ReadOptions(keep_profile=False))
 
 
@@ -93,8 +95,8 @@ def _mask(text: str, picture: Picture) -> NDArray[np.bool_]:
     size = f"{picture.width} x {picture.height} pixels"
     match = _RECTANGLE.fullmatch(text)
     if match is None:
-        if text == STDIO:
-            raise UsageError("--mask -: give a rectangle or the name of a file")
+        if text in (STDIO, ""):
+            raise UsageError(f"--mask {text}: give a rectangle or the name of a file")
         if "," in text and not is_file(text):
             raise UsageError(
                 f"--mask {text}: no such file; a rectangle is four whole numbers of 0 or more, "

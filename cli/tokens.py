@@ -24,6 +24,7 @@ from .console import (
     progress_of_many,
     write_json,
 )
+from .hints import refuse_stream
 from .models import load_model, shared_models
 from .options import (
     Device,
@@ -209,6 +210,7 @@ class _Work:
             try:
                 of_file: list[Note] = []
                 with naming(path), open_source(path) as file:
+                    refuse_stream(file, display_name(path))
                     made = encode_file(
                         file,
                         model,

@@ -156,6 +156,7 @@ def test_a_picture_marks_a_hole_in_white(vqc, zoo, photo, tmp_path):
         (["--from", "photo.png", "--mask", "small.png"], "1 x 1 pixels, needed"),
         (["--from", "photo.png", "--mask", "voice.wav"], "is for pictures"),
         (["--from", "photo.png", "--mask", "-"], "--mask -"),
+        (["--from", "photo.png", "--mask", ""], "--mask : give a rectangle"),
         (
             ["--from", "photo.png", "--mask", "1,2"],
             "a rectangle is four whole numbers of 0 or more",
@@ -183,3 +184,9 @@ def test_files_to_complete_that_are_missing_are_named(vqc, zoo, photo, options):
     outcome = vqc("sample", "--from", *options, "-o", "a.png")
     assert outcome.exit_code == 3
     assert "missing.png" in outcome.stderr
+
+
+def test_a_stream_is_not_continued(vqc, zoo, photo_stream):
+    outcome = vqc("sample", "--from", photo_stream, "-o", "a.png")
+    assert outcome.exit_code == 3
+    assert "is a stream already" in outcome.stderr
