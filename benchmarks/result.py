@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
+_FOLDER = "benchmarks/results"
+RESULTS = ROOT / _FOLDER
 
 
 def write_result(name: str, figures: Mapping[str, Any]) -> Path:
@@ -47,9 +48,15 @@ def _command() -> str:
 
 
 def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    """Return the commit, with "-dirty" if files differ from it; other results may."""
+    name = _git("describe", "--always", "--abbrev=10").stdout.strip()
+    changed = _git("diff", "--quiet", "HEAD", "--", ":/", f":(exclude,top){_FOLDER}").returncode
+    return f"{name}{'-dirty' if changed else ''}" if name else "unknown"
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def _cpu() -> str:
