@@ -65,6 +65,10 @@ def test_vqvae_hands_its_options_over(vqc, calls):
 def test_joint_can_start_from_another_run_or_a_model(vqc, calls, run):
     assert vqc("train", "joint", "a", "--recipe", "image", "-o", "new").exit_code == 0
     options = ["--recipe", "image", "-o", "new", "--from", run]
+    outcome = vqc("train", "joint", "a", *options)
+    assert outcome.exit_code == 2
+    assert f"--from {run}: the folder holds no training" in outcome.stderr
+    (run / "checkpoint.pt").write_bytes(b"")
     assert vqc("train", "joint", "a", *options).exit_code == 0
     assert vqc("train", "joint", "a", *options[:-1], "image").exit_code == 0
     assert [settings["start_from"] for _, settings in calls] == [None, str(run), "image"]

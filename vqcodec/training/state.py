@@ -97,7 +97,9 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
         try:
             torch.save(state, file)
         except RuntimeError as error:  # how torch reports a full disk
-            raise OutputError(f"{path}: cannot be written; is the disk full?") from error
+            raise OutputError(
+                f"{path}: cannot be written, perhaps because the disk is full: {error}"
+            ) from error
 
 
 def load_state(path: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
