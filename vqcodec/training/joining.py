@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,8 @@ from torch import distributed
 
 from vqcodec.interrupts import held_signals
 from vqcodec.networks.processes import any_process, num_processes
+
+_FREED_S = 0.2  # the last exchange takes less to be freed
 
 
 @contextmanager
@@ -33,6 +36,9 @@ def joined_processes(device: str) -> Iterator[None]:
         yield
     finally:
         distributed.destroy_process_group()
+        # The threads of Gloo outlive the group. One that frees the tensors of the last exchange
+        # while the interpreter ends aborts the process.
+        time.sleep(_FREED_S)
 
 
 @contextmanager
