@@ -42,6 +42,14 @@ def test_reused_memory_counts_again():
         assert peak_bytes is None or peak_bytes > 40 * MIB
 
 
+def peaks_of(program):
+    """Return what a program prints; this process may have started larger programs before."""
+    run = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    return [int(line) for line in run.stdout.split()]
+
+
 PROGRAM = f"""
 import subprocess, sys
 from vqcodec.evaluation.memory import MemoryWatch
@@ -57,11 +65,7 @@ print(later.peak_bytes())
 
 @pytest.mark.usefixtures("watch")
 def test_a_program_that_takes_more_than_this_process_counts():
-    # In a process of its own: this one may have started larger programs before.
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True
-    )
-    large_bytes, later_bytes = map(int, run.stdout.split())
+    large_bytes, later_bytes = peaks_of(PROGRAM)
     assert large_bytes >= 700 * MIB
     assert later_bytes < 700 * MIB  # the large program has ended
 
@@ -79,10 +83,8 @@ print(watch.peak_bytes())
 
 @pytest.mark.usefixtures("watch")
 def test_a_program_that_begins_with_the_peak_of_this_process_does_not_count():
-    run = subprocess.run(
-        [sys.executable, "-c", GROWING], check=True, capture_output=True, text=True
-    )
-    assert 290 * MIB < int(run.stdout) < 305 * MIB  # without the interpreter
+    (peak_bytes,) = peaks_of(GROWING)
+    assert 290 * MIB < peak_bytes < 305 * MIB  # without the interpreter
 
 
 def test_where_the_peak_cannot_be_reset_there_is_none(monkeypatch, tmp_path):
