@@ -16,7 +16,7 @@ from vqcodec.codec.model import Model
 from vqcodec.errors import InputError, MissingModelError, OutputError, UsageError
 from vqcodec.signals.files import write_signal
 from vqcodec.tokens import TokenDataset, Tokens, decode, encode_file, read
-from vqcodec.tokens.shards import plan_shards
+from vqcodec.tokens.shards import plan_shards, require_no_more_shards
 
 needs_pyarrow = pytest.mark.skipif(find_spec("pyarrow") is None, reason="pyarrow is not installed")
 SUFFIXES = [".tar", pytest.param(".parquet", marks=needs_pyarrow)]
@@ -351,3 +351,19 @@ def test_shards_may_be_at_urls(suffix):
     assert [tokens.file for tokens in read(shards[1].name)] == ["b"]
     with pytest.raises(InputError, match="no such"):
         list(read(f"{folder}/none{suffix}"))
+
+
+@pytest.mark.skipif(find_spec("fsspec") is None, reason="fsspec is not installed")
+def test_later_shards_at_urls_are_found_in_their_folder_alone():
+    import fsspec
+
+    folder = "memory://later-shards"
+    require_no_more_shards(f"{folder}/x.tar", 1)  # the folder does not exist
+    for name in ("x-00000.tar", "below/x-00007.tar", "y-00007.tar", "x-7.tar"):
+        with fsspec.open(f"{folder}/{name}", "wb") as file:
+            file.write(b"a shard")
+    require_no_more_shards(f"{folder}/x.tar", 1)
+    with fsspec.open(f"{folder}/x-00005.tar", "wb") as file:
+        file.write(b"a shard")
+    with pytest.raises(UsageError, match=r"x-00005\.tar: an earlier command"):
+        require_no_more_shards(f"{folder}/x.tar", 1)

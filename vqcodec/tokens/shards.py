@@ -126,13 +126,12 @@ def require_no_more_shards(output: str, count: int) -> None:
     Raises:
         UsageError: there is such a shard.
     """
-    path = Path(output)
-    folder, name = output.rsplit("/", 1) if is_url(output) else (str(path.parent), path.name)
-    suffix = _suffix(name)
-    pattern = re.compile(
-        rf"{re.escape(name.removesuffix(suffix))}-([0-9]{{{_DIGITS},}}){re.escape(suffix)}"
-    )
-    for other in _files_in(f"{folder}/") or ():
+    stem, suffix = output.removesuffix(_suffix(output)), _suffix(output)
+    # Of a URL, the pattern keeps the store from listing all its folders.
+    beside = _files_in(f"{stem}-*{suffix}" if is_url(output) else str(Path(output).parent))
+    name = PurePath(stem).name
+    pattern = re.compile(rf"{re.escape(name)}-([0-9]{{{_DIGITS},}}){re.escape(suffix)}")
+    for other in beside or ():
         found = pattern.fullmatch(PurePath(other).name)
         if found and int(found[1]) >= count:
             raise UsageError(
