@@ -92,6 +92,7 @@ class PlanePriorConfig(GridPriorConfig):
     num_bands: int  # columns; the codebooks of a frame are `num_bands` of each of K kinds
     num_exact: int = 1  # first groups, whose columns are slots
     starts: tuple[int, ...] = (0,)  # the first band of each slot
+    magnitudes: bool = False  # whether the signs of later groups are neither seen nor predicted
 
     def __post_init__(self) -> None:
         # Not super(): the zero-argument form fails in dataclasses with slots.
@@ -99,6 +100,8 @@ class PlanePriorConfig(GridPriorConfig):
         check_range(self, "prior", 1, 4096, "num_bands")
         check_range(self, "prior", 1, len(self.groups) - 1, "num_exact")
         check_range(self, "prior", 0, self.num_bands - 1, "starts")
+        if self.magnitudes and self.head != "logistic":
+            raise ConfigError("prior.magnitudes: is only for the head 'logistic'")
         if self.starts[:1] != (0,) or list(self.starts) != sorted(set(self.starts)):
             raise ConfigError(f"prior.starts: {self.starts} are not ascending numbers from 0 on")
 
@@ -153,8 +156,13 @@ def numbers_per_index(
 ) -> tuple[int, int]:
     """Return E, the features of an index, and O, the numbers that predict one."""
     if config.head == "logistic":
-        return LOGISTIC_NUMBERS, LOGISTIC_NUMBERS
+        return 1 if has_magnitudes(config) else LOGISTIC_NUMBERS, LOGISTIC_NUMBERS
     return config.embedding_dim, codebook_size
+
+
+def has_magnitudes(config: GridPriorConfig | FramesPriorConfig) -> bool:
+    """Return whether a prior sees the magnitudes of indices, with features for every codebook."""
+    return isinstance(config, PlanePriorConfig) and config.magnitudes
 
 
 def check_codebooks(

@@ -14,6 +14,7 @@ from vqcodec.priors.config import (
     FramesPriorConfig,
     GridPriorConfig,
     check_codebooks,
+    has_magnitudes,
     numbers_per_index,
 )
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, fetch
@@ -63,7 +64,7 @@ class LearntPrior(Prior):
                 self.bit_weight,
                 skip_certain=isinstance(config, GridPriorConfig) and config.skip_certain,
             )
-            num_tables = 1
+            num_tables = len(codebook_sizes) if has_magnitudes(config) else 1
         else:
             self.coding = CategoricalCoding(fetch(tensors, "exponents", np.int64), size)
             num_tables = len(codebook_sizes)

@@ -13,6 +13,8 @@ from vqcodec.errors import ModelFileError
 LOG2_SCALE_LIMIT = 5  # scales are 1/32 … 32 grid steps
 SCALES_PER_OCTAVE = 8  # 4 per octave would cost 0.25 % more bits
 FRACTION_BITS = 6  # means are multiples of 1/64 grid step
+ODDS_PER_OCTAVE = 8  # of the odds of zero
+ODDS_LIMIT = (1 << FRACTION_BITS) // (2 * ODDS_PER_OCTAVE)  # octaves, up and down
 TOTAL_BITS = 20  # of the sum of a row; large, so that a near-certain index costs almost no bits
 LARGEST_REACH = 95  # largest distance from the rounded mean that is coded without an escape code
 
@@ -22,12 +24,38 @@ def feature_table(codebook_size: int) -> NDArray[np.float32]:
 
     All are multiples of 2 ** -10, so that float and integer networks get equal features.
     """
-    limit = codebook_size // 2
-    value = np.arange(-limit, limit + 1, dtype=np.float64)
+    value = _values(codebook_size)
     compressed = np.sign(value) * np.log2(1 + np.abs(value))
-    plain = np.clip(value / 8, -31, 31)
-    features = np.stack([compressed, plain], axis=1)
-    return (np.floor(features * 1024 + 0.5) / 1024).astype(np.float32)
+    return _in_parts(np.stack([compressed, _plain(value)], axis=1))
+
+
+def magnitude_table(codebook_size: int, num_codebooks: int, num_exact: int) -> NDArray[np.float32]:
+    """Return the input feature of each index where signs are not seen, [K, N, 1].
+
+    It is the logarithm of the magnitude; the first `num_exact` codebooks are seen as they are,
+    up to ±248. All are multiples of 2 ** -10.
+    """
+    value = _values(codebook_size)
+    features = np.log2(1 + np.abs(value))[None].repeat(num_codebooks, axis=0)
+    features[:num_exact] = _plain(value)
+    return _in_parts(features)[:, :, None]
+
+
+def _values(codebook_size: int) -> NDArray[np.float64]:
+    """Return the numbers that the indices of a lattice stand for."""
+    limit = codebook_size // 2
+    return np.arange(-limit, limit + 1, dtype=np.float64)
+
+
+def _plain(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    plain: NDArray[np.float64] = np.clip(value / 8, -31, 31)
+    return plain
+
+
+def _in_parts(features: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return features as multiples of 2 ** -10."""
+    parts: NDArray[np.float32] = (np.floor(features * 1024 + 0.5) / 1024).astype(np.float32)
+    return parts
 
 
 def num_scales(per_octave: int) -> int:
@@ -71,6 +99,24 @@ def make_logistic_tables() -> Freqs:
         scale = scale_of(number, SCALES_PER_OCTAVE)
         offsets = np.arange(num_fractions) / num_fractions - 0.5
         probabilities = np.stack([logistic_probabilities(scale, offset) for offset in offsets])
+        rows.append(freqs_from_probabilities(probabilities, 1 << TOTAL_BITS).reshape(-1))
+    return np.concatenate(rows)
+
+
+def make_hurdle_tables() -> Freqs:
+    """Return the frequencies around zero for every scale and odds of zero, row by row.
+
+    A hurdle model (Mullahy 1986, "Specification and testing of some modified count data models"):
+    the odds of zero are those of the logistic times a factor, -ODDS_LIMIT … ODDS_LIMIT octaves. The
+    other probabilities keep their proportions.
+    """
+    num_fractions = 1 << FRACTION_BITS
+    factors = 2.0 ** (np.arange(num_fractions) / ODDS_PER_OCTAVE - ODDS_LIMIT)
+    rows = []
+    for number in range(num_scales(SCALES_PER_OCTAVE)):
+        of_zero_mean = logistic_probabilities(scale_of(number, SCALES_PER_OCTAVE), 0)
+        probabilities = of_zero_mean[None].repeat(num_fractions, axis=0)
+        probabilities[:, len(of_zero_mean) // 2 - 1] *= factors
         rows.append(freqs_from_probabilities(probabilities, 1 << TOTAL_BITS).reshape(-1))
     return np.concatenate(rows)
 

@@ -196,12 +196,17 @@ class LogisticCoding:
         centres += self._half
         table_ids = (centres & self._fraction_mask).astype(np.uint16)
         centres >>= self._fraction_bits
+        numbers = self._scale_numbers(outputs)
+        table_ids += self._first_tables.take(numbers, mode="clip")  # a larger scale gets the last
+        return table_ids, centres, numbers
+
+    def _scale_numbers(self, outputs: Array) -> NDArray[np.int64]:
+        """Return the numbers [...] of the scales of outputs [..., 2]; they may be too large."""
         numbers = outputs[..., 1].astype(np.int64)
         numbers *= self._per_octave
         numbers += self._scale_offset
         numbers >>= self._fraction_bits
-        table_ids += self._first_tables.take(numbers, mode="clip")  # a larger scale gets the last
-        return table_ids, centres, numbers
+        return numbers
 
     def _symbols_at(
         self, centres: Array, numbers: Array

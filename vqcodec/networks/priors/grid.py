@@ -114,7 +114,7 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
         self.head, self.group_sizes = config.head, config.groups
         self.codebook_size = codebook_sizes[0]
         self.rate_state = nn.Parameter(torch.randn(8, config.width) * 0.1)
-        self.features = IndexFeatures(config.head, codebook_sizes, config.embedding_dim)
+        self.features = self.make_features(codebook_sizes)
         per_index, per_output = self.features.per_index, self.features.per_output
         self.predictors = nn.ModuleList(
             [
@@ -153,6 +153,10 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
                     outputs = predictor.head(hidden.float())
                 predictions.append(outputs.unflatten(-1, (self.config.groups[number], -1)))
         return predictions
+
+    def make_features(self, codebook_sizes: tuple[int, ...]) -> IndexFeatures:
+        """Return what the network sees of an index."""
+        return IndexFeatures(self.head, codebook_sizes, self.config.embedding_dim)
 
     def initial_state(self, rate: Tensor, height: int, width: int) -> Tensor:
         """Return the state [B, h, w, W] before the first group."""

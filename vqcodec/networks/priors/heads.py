@@ -36,12 +36,20 @@ class IndexFeatures(nn.Module):
 
     table: Tensor
 
-    def __init__(self, head: Head, codebook_sizes: tuple[int, ...], embedding_dim: int) -> None:
+    def __init__(
+        self,
+        head: Head,
+        codebook_sizes: tuple[int, ...],
+        embedding_dim: int,
+        fixed: Tensor | None = None,
+    ) -> None:
+        """Take features [1 or K, N, E] for a lattice, or None for the usual ones."""
         super().__init__()
         size = codebook_sizes[0]
         if head == "logistic":
-            features = torch.from_numpy(feature_table(size))[None]  # [1, N, E], for all codebooks
-            self.register_buffer("table", features, persistent=False)
+            if fixed is None:
+                fixed = torch.from_numpy(feature_table(size))[None]  # for all codebooks
+            self.register_buffer("table", fixed, persistent=False)
             self.per_output = 2
         else:
             self.table = nn.Parameter(torch.randn(len(codebook_sizes), size, embedding_dim))
@@ -55,25 +63,26 @@ class IndexFeatures(nn.Module):
         may lie between integers; their features do, too.
         """
         num = indices.shape[1]
-        if indices.is_floating_point():
-            features = self._interpolated(indices)
-        elif len(self.table) == 1:
-            features = functional.embedding(indices, self.table[0])  # [B, n, ..., E]
-        else:
-            books = torch.arange(first, first + num, device=indices.device)
-            books = books.reshape((1, num) + (1,) * (indices.dim() - 2))
-            features = saturate(self.table)[books, indices]
+        look_up = self._interpolated if indices.is_floating_point() else self._looked_up
+        features = look_up(indices, first)  # [B, n, ..., E]
         if in_use is not None:
             mask = in_use[:, first : first + num].to(features.dtype)
             features = features * mask.reshape(mask.shape + (1,) * (features.dim() - 2))
         return features.movedim(-1, 2).flatten(1, 2)
 
-    def _interpolated(self, indices: Tensor) -> Tensor:
+    def _interpolated(self, indices: Tensor, first: int) -> Tensor:
         """Return features [B, n, ..., E] between those of the integers around each index."""
         below = indices.detach().floor().clamp(0, self.table.shape[1] - 2)
-        first = functional.embedding(below.long(), self.table[0])
-        second = functional.embedding(below.long() + 1, self.table[0])
-        return torch.lerp(first, second, (indices - below)[..., None])
+        features, share = self._looked_up(below.long(), first), (indices - below)[..., None]
+        return torch.lerp(features, self._looked_up(below.long() + 1, first), share)
+
+    def _looked_up(self, indices: Tensor, first: int) -> Tensor:
+        """Return features [B, n, ..., E] of indices [B, n, ...] int64."""
+        if len(self.table) == 1:
+            return functional.embedding(indices, self.table[0])
+        books = torch.arange(first, first + indices.shape[1], device=indices.device)
+        books = books.reshape((1, -1) + (1,) * (indices.dim() - 2))
+        return saturate(self.table)[books, indices]
 
 
 def prediction_bits(

@@ -11,15 +11,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.networks.priors.grid import GridPriorNetwork, GroupPredictor
-from vqcodec.networks.priors.heads import prediction_bits, saturate
+from vqcodec.networks.priors.heads import IndexFeatures, prediction_bits, saturate
 from vqcodec.networks.priors.storing import freeze_table, thaw_table
 from vqcodec.networks.residual import interpolate_knots
 from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.integer import Tensors
-from vqcodec.priors.logistic import LOG2_SCALE_LIMIT
+from vqcodec.priors.logistic import (
+    LOG2_SCALE_LIMIT,
+    ODDS_LIMIT,
+    magnitude_table,
+    make_hurdle_tables,
+)
 from vqcodec.priors.plane import books_of_band
 
 START_LOG2_SCALE = -2.0  # in grid steps
+LEAST_NATS = 1e-6  # of a zero, so that other numbers are never impossible
 
 
 def unbounded_bits(values: Tensor, mean: Tensor, log2_scale: Tensor) -> Tensor:
@@ -32,6 +38,29 @@ def unbounded_bits(values: Tensor, mean: Tensor, log2_scale: Tensor) -> Tensor:
     upper, lower = (0.5 - distance) * inverse, (0.5 + distance) * inverse
     logarithm = functional.logsigmoid(upper) + functional.logsigmoid(lower)
     return -(logarithm + torch.log1p(-torch.exp(-inverse))) / math.log(2)
+
+
+def hurdle_bits(values: Tensor, log2_odds: Tensor, log2_scale: Tensor) -> Tensor:
+    """Return the cost in bits of integers around zero, under what `make_hurdle_tables` stores.
+
+    Between integers, the cost is interpolated.
+
+    Args:
+        values: of any shape.
+        log2_odds: the factor of the odds of zero.
+        log2_scale: of the logistic.
+    """
+    if values.is_floating_point():
+        below = values.detach().floor()
+        costs = [hurdle_bits(at.long(), log2_odds, log2_scale) for at in (below, below + 1)]
+        return torch.lerp(costs[0], costs[1], values - below)
+    mean, to_nats = torch.zeros_like(log2_scale), math.log(2)
+    of_zero = unbounded_bits(mean, mean, log2_scale) * to_nats
+    others = torch.log(-torch.expm1(-of_zero.clamp(min=LEAST_NATS)))
+    raised = to_nats * log2_odds.clamp(-ODDS_LIMIT, ODDS_LIMIT) - of_zero
+    total = torch.logaddexp(raised, others)
+    nats = torch.where(values == 0, -raised, unbounded_bits(values, mean, log2_scale) * to_nats)
+    return (total + nats) / to_nats
 
 
 class PlanePriorNetwork(GridPriorNetwork):
@@ -52,6 +81,14 @@ class PlanePriorNetwork(GridPriorNetwork):
             for predictor in self.predictors:
                 assert isinstance(predictor, GroupPredictor)
                 nn.init.constant_(predictor.head.bias[1::2], START_LOG2_SCALE)
+
+    def make_features(self, codebook_sizes: tuple[int, ...]) -> IndexFeatures:
+        """Return what the network sees of an index."""
+        if not self.config.magnitudes:
+            return super().make_features(codebook_sizes)
+        num_exact = sum(self.config.groups[: self.config.num_exact])
+        table = magnitude_table(codebook_sizes[0], len(codebook_sizes), num_exact)
+        return IndexFeatures(self.head, codebook_sizes, 1, torch.from_numpy(table))
 
     def initial_state(self, rate: Tensor, height: int, width: int) -> Tensor:  # noqa: ARG002
         """Return the state [B, F, slots, W] before the first group."""
@@ -84,6 +121,7 @@ class PlanePriorNetwork(GridPriorNetwork):
         known = None if relaxed is None else self._plane(relaxed)
         predictions = self(plane, rate, None)
         num_exact, starts = self.config.num_exact, list(self.config.starts)
+        cost = self._hurdle_costs if self.config.magnitudes else self._costs
         of_slots = torch.cat(predictions[:num_exact], dim=-2)  # [B, F, slots, K', O]
         of_bands = torch.cat(predictions[num_exact:], dim=-2)  # [B, F, bands, K - K', O]
         first = of_slots.shape[-2]
@@ -93,7 +131,7 @@ class PlanePriorNetwork(GridPriorNetwork):
             plane[:, :first, :, starts],
             None if known is None else known[:, :first, :, starts],
         )
-        bits[:, first:] = self._costs(
+        bits[:, first:] = cost(
             of_bands, plane[:, first:], None if known is None else known[:, first:]
         )
         return bits.transpose(2, 3).flatten(1, 2)
@@ -106,9 +144,19 @@ class PlanePriorNetwork(GridPriorNetwork):
         costs = unbounded_bits(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
         return costs.movedim(-1, 1)
 
+    def _hurdle_costs(self, prediction: Tensor, indices: Tensor, relaxed: Tensor | None) -> Tensor:
+        """Return the bits of indices whose signs nothing predicts; see `_costs`."""
+        coded = indices - self.codebook_size // 2 if relaxed is None else relaxed
+        costs = hurdle_bits(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
+        return costs.movedim(-1, 1)
+
     def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
         """Return the integer tensors; see `PriorNetwork`."""
-        tables = {name: freeze_table(getattr(self, name)) for name in ("band_state", "slot_state")}
+        tables: dict[str, NDArray[Any]] = {
+            name: freeze_table(getattr(self, name)) for name in ("band_state", "slot_state")
+        }
+        if self.config.magnitudes:
+            tables["hurdle_tables"] = make_hurdle_tables()
         return {**super().freeze(positions), **tables}
 
     def thaw(self, tensors: Tensors, positions: Tensor) -> None:
