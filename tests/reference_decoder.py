@@ -229,6 +229,13 @@ def rows_of(tables: Ints) -> list[list[int]]:
     return [row.tolist() for row in np.split(tables, ends) if row.size]
 
 
+def scale_number(tables: list[list[int]], scale: int) -> int:
+    parts = math.gcd(len(tables), 1 << 16)
+    per_octave = (len(tables) // parts - 1) // 10
+    number = (per_octave * scale + parts // 2) // parts + 5 * per_octave
+    return min(max(number, 0), 10 * per_octave)
+
+
 class Decoder:
     """Symbols that are coded in one call, by the model's head or by tables."""
 
@@ -242,6 +249,9 @@ class Decoder:
         if model.has("tables"):
             self.tables = model.tables
         self.skips_certain = model.prior.get("skip_certain", False)
+        self.magnitudes = model.prior.get("magnitudes", False)
+        if self.magnitudes:
+            self.hurdle_tables = rows_of(model.integers("hurdle_tables"))
 
     def number_of_groups(self, groups: int) -> int:
         """How many of all groups a segment uses."""
@@ -251,7 +261,10 @@ class Decoder:
         """The indices of outputs [S, O]."""
         if self.head == "categorical":
             return [self.coder.decode(self.freqs(row)) for row in outputs]
-        return self.logistic(outputs, skips_certain=self.skips_certain and not exact)
+        if self.magnitudes and not exact:
+            return self.of_rows(*self.hurdle_rows(outputs), skips_certain=self.skips_certain)
+        rows = self.logistic_rows(outputs)
+        return self.of_rows(*rows, skips_certain=self.skips_certain and not exact)
 
     def freqs(self, row: Ints) -> list[int]:
         z = row.max() - row
@@ -261,19 +274,33 @@ class Decoder:
         freqs[int(z.argmin())] += 65536 - sum(freqs)
         return freqs
 
-    def logistic(self, outputs: Ints, *, skips_certain: bool) -> list[int]:
-        rows, centres = [], []
-        parts = math.gcd(len(self.tables), 1 << 16)
-        per_octave = (len(self.tables) // parts - 1) // 10
+    def logistic_rows(self, outputs: Ints) -> tuple[list[list[int]], list[int], list[int]]:
+        rows, centres, parts = [], [], math.gcd(len(self.tables), 1 << 16)
         for mean, scale in outputs.tolist():
             centre = (mean + parts // 2) // parts
-            number = (per_octave * scale + parts // 2) // parts + 5 * per_octave
-            number = min(max(number, 0), 10 * per_octave)
+            number = scale_number(self.tables, scale)
             rows.append(parts * number + mean - parts * centre + parts // 2)
             centres.append(centre)
+        return self.tables, rows, centres
+
+    def hurdle_rows(self, outputs: Ints) -> tuple[list[list[int]], list[int], list[int]]:
+        rows, parts = [], math.gcd(len(self.hurdle_tables), 1 << 16)
+        for odds, scale in outputs.tolist():
+            of_odds = min(max((odds + 4) // 8 + parts // 2, 0), parts - 1)
+            rows.append(parts * scale_number(self.hurdle_tables, scale) + of_odds)
+        return self.hurdle_tables, rows, [0] * len(rows)
+
+    def of_rows(
+        self,
+        tables: list[list[int]],
+        rows: list[int],
+        centres: list[int],
+        *,
+        skips_certain: bool,
+    ) -> list[int]:
         indices, escapes = [0] * len(rows), []
         for place in sorted(range(len(rows)), key=lambda place: (rows[place], place)):
-            table = self.tables[rows[place]]
+            table = tables[rows[place]]
             reach = len(table) // 2 - 1
             if skips_certain and table[reach] >= (1 << 20) - 16:
                 likeliest = centres[place] + (self.size - 1) // 2

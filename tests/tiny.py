@@ -121,6 +121,10 @@ MORE_TABLES: dict[str, dict[str, Any]] = {
     },
     "voices": {**TABLES["speech"], "network": {**_AUDIO_NETWORK, "voice_dim": 4}},
 }
+MORE_TABLES["magnitudes"] = {
+    **MORE_TABLES["pairs"],
+    "prior": {**MORE_TABLES["pairs"]["prior"], "magnitudes": True},
+}
 
 
 @functools.cache
