@@ -1,8 +1,9 @@
 """Priors of different kinds on the indices of `audio`, each trained for the same processor time.
 
-A plane of time and frequency is coded in phases, with weights that all bands share. Frame by frame,
-all earlier frames are known, and weights are of single bands. The indices of random training
-excerpts at random rates are made once. Held-out files give the bits of an index.
+A plane of time and frequency is coded in phases, with weights that all bands share. It sees the
+magnitudes of coefficients alone, or predicts their means from their signs. Frame by frame, all
+earlier frames are known, and weights are of single bands. The indices of random training excerpts
+at random rates are made once. Held-out files give the bits of an index.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from vqcodec.training.trained_run import TrainedRun, load_run
 FRAME_GROUPS = (108, 54, 54, *[864] * 4)  # the kinds of a plane's groups; coefficients in quarters
 PRIORS: dict[str, dict[str, Any]] = {  # what differs from the [prior] table of the run
     "plane": {},
+    "plane, signs and means": {"magnitudes": False},
     "plane, cells of 2 x 2": {"period": 2, "kernel_size": 3},
     "frames, 256 wide": {"kind": "frames", "width": 256, "dilations": [1, 2, 4, 8]},
     "frames, 512 wide": {"kind": "frames", "width": 512, "dilations": [1, 2, 4, 8]},
