@@ -229,10 +229,10 @@ def rows_of(tables: Ints) -> list[list[int]]:
     return [row.tolist() for row in np.split(tables, ends) if row.size]
 
 
-def scale_number(tables: list[list[int]], scale: int) -> int:
+def scale_number(tables: list[list[int]], scale: int, unit: int) -> int:
     parts = math.gcd(len(tables), 1 << 16)
     per_octave = (len(tables) // parts - 1) // 10
-    number = (per_octave * scale + parts // 2) // parts + 5 * per_octave
+    number = (per_octave * scale + unit // 2) // unit + 5 * per_octave
     return min(max(number, 0), 10 * per_octave)
 
 
@@ -278,7 +278,7 @@ class Decoder:
         rows, centres, parts = [], [], math.gcd(len(self.tables), 1 << 16)
         for mean, scale in outputs.tolist():
             centre = (mean + parts // 2) // parts
-            number = scale_number(self.tables, scale)
+            number = scale_number(self.tables, scale, parts)
             rows.append(parts * number + mean - parts * centre + parts // 2)
             centres.append(centre)
         return self.tables, rows, centres
@@ -286,8 +286,8 @@ class Decoder:
     def hurdle_rows(self, outputs: Ints) -> tuple[list[list[int]], list[int], list[int]]:
         rows, parts = [], math.gcd(len(self.hurdle_tables), 1 << 16)
         for odds, scale in outputs.tolist():
-            of_odds = min(max((odds + 4) // 8 + parts // 2, 0), parts - 1)
-            rows.append(parts * scale_number(self.hurdle_tables, scale) + of_odds)
+            of_odds = min(max((4 * odds + 32) // 64, 0), parts - 1)
+            rows.append(parts * scale_number(self.hurdle_tables, scale, 64) + of_odds)
         return self.hurdle_tables, rows, [0] * len(rows)
 
     def of_rows(

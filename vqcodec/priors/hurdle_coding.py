@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vqcodec.priors.integer import Array
-from vqcodec.priors.logistic import ODDS_LIMIT
+from vqcodec.priors.logistic import FRACTION_BITS, ODDS_PER_OCTAVE
 from vqcodec.priors.logistic_coding import LogisticCoding
 
 
@@ -17,6 +17,8 @@ class HurdleCoding(LogisticCoding):
     logarithm of the scale, as in `LogisticCoding`.
     """
 
+    unit_bits = FRACTION_BITS
+
     def likeliest(self, outputs: Array) -> NDArray[np.int64]:
         """Return the index that stands for zero, for outputs [..., 2]."""
         return np.full(outputs.shape[:-1], self.limit, np.int64)
@@ -26,9 +28,9 @@ class HurdleCoding(LogisticCoding):
     ) -> tuple[NDArray[np.uint16], NDArray[np.int64], NDArray[np.int64]]:
         """Return table, 0 and number of the scale for outputs [..., 2]."""
         odds = outputs[..., 0].astype(np.int64)
-        odds += ODDS_LIMIT  # the rows of a scale are 2 * ODDS_LIMIT units apart: half is added
-        odds //= 2 * ODDS_LIMIT
-        odds += self._half
+        odds *= ODDS_PER_OCTAVE
+        odds += 1 << FRACTION_BITS - 1
+        odds >>= FRACTION_BITS
         np.clip(odds, 0, self._fraction_mask, out=odds)
         numbers = self._scale_numbers(outputs)
         table_ids = odds.astype(np.uint16)

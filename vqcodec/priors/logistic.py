@@ -13,8 +13,8 @@ from vqcodec.errors import ModelFileError
 LOG2_SCALE_LIMIT = 5  # scales are 1/32 … 32 grid steps
 SCALES_PER_OCTAVE = 8  # 4 per octave would cost 0.25 % more bits
 FRACTION_BITS = 6  # means are multiples of 1/64 grid step
-ODDS_PER_OCTAVE = 8  # of the odds of zero
-ODDS_LIMIT = (1 << FRACTION_BITS) // (2 * ODDS_PER_OCTAVE)  # octaves, up and down
+ODDS_PER_OCTAVE = 4  # factors of the odds of zero; finer ones would save 0.02 % of the bits
+NUM_ODDS = 16  # from 1 up: with a scale of their own, indices that are not zero are never rarer
 TOTAL_BITS = 20  # of the sum of a row; large, so that a near-certain index costs almost no bits
 LARGEST_REACH = 95  # largest distance from the rounded mean that is coded without an escape code
 
@@ -107,15 +107,14 @@ def make_hurdle_tables() -> Freqs:
     """Return the frequencies around zero for every scale and odds of zero, row by row.
 
     A hurdle model (Mullahy 1986, "Specification and testing of some modified count data models"):
-    the odds of zero are those of the logistic times a factor, -ODDS_LIMIT … ODDS_LIMIT octaves. The
-    other probabilities keep their proportions.
+    the odds of zero are those of the logistic times one of `NUM_ODDS` factors. The other
+    probabilities keep their proportions.
     """
-    num_fractions = 1 << FRACTION_BITS
-    factors = 2.0 ** (np.arange(num_fractions) / ODDS_PER_OCTAVE - ODDS_LIMIT)
+    factors = 2.0 ** (np.arange(NUM_ODDS) / ODDS_PER_OCTAVE)
     rows = []
     for number in range(num_scales(SCALES_PER_OCTAVE)):
         of_zero_mean = logistic_probabilities(scale_of(number, SCALES_PER_OCTAVE), 0)
-        probabilities = of_zero_mean[None].repeat(num_fractions, axis=0)
+        probabilities = of_zero_mean[None].repeat(NUM_ODDS, axis=0)
         probabilities[:, len(of_zero_mean) // 2 - 1] *= factors
         rows.append(freqs_from_probabilities(probabilities, 1 << TOTAL_BITS).reshape(-1))
     return np.concatenate(rows)

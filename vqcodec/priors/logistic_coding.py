@@ -23,6 +23,7 @@ class LogisticCoding:
     """Codes scalar indices under stored tables of discretised logistics."""
 
     outputs_at_once = sys.maxsize  # symbols that are coded together are sorted by table
+    unit_bits: int | None = None  # outputs are in 2 ** -bits; None for the tables' fractions
 
     def __init__(
         self,
@@ -61,7 +62,9 @@ class LogisticCoding:
         half = num_fractions >> 1
         self._per_octave = np.array(per_octave)
         self._half = np.array(half)
-        self._scale_offset = np.array(half + LOG2_SCALE_LIMIT * per_octave * num_fractions)
+        unit_bits = self.unit_bits or tables.fraction_bits
+        self._unit_bits, half_unit = np.array(unit_bits), 1 << unit_bits - 1
+        self._scale_offset = np.array(half_unit + (LOG2_SCALE_LIMIT * per_octave << unit_bits))
 
     @property
     def bits(self) -> NDArray[np.float64]:
@@ -205,7 +208,7 @@ class LogisticCoding:
         numbers = outputs[..., 1].astype(np.int64)
         numbers *= self._per_octave
         numbers += self._scale_offset
-        numbers >>= self._fraction_bits
+        numbers >>= self._unit_bits
         return numbers
 
     def _symbols_at(

@@ -18,13 +18,15 @@ from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.integer import Tensors
 from vqcodec.priors.logistic import (
     LOG2_SCALE_LIMIT,
-    ODDS_LIMIT,
+    NUM_ODDS,
+    ODDS_PER_OCTAVE,
     magnitude_table,
     make_hurdle_tables,
 )
 from vqcodec.priors.plane import books_of_band
 
 START_LOG2_SCALE = -2.0  # in grid steps
+MOST_ODDS = (NUM_ODDS - 1) / ODDS_PER_OCTAVE  # octaves
 LEAST_NATS = 1e-6  # of a zero, so that other numbers are never impossible
 
 
@@ -47,7 +49,7 @@ def hurdle_bits(values: Tensor, log2_odds: Tensor, log2_scale: Tensor) -> Tensor
 
     Args:
         values: of any shape.
-        log2_odds: the factor of the odds of zero.
+        log2_odds: the logarithm of the factor of the odds of zero.
         log2_scale: of the logistic.
     """
     if values.is_floating_point():
@@ -57,7 +59,7 @@ def hurdle_bits(values: Tensor, log2_odds: Tensor, log2_scale: Tensor) -> Tensor
     mean, to_nats = torch.zeros_like(log2_scale), math.log(2)
     of_zero = unbounded_bits(mean, mean, log2_scale) * to_nats
     others = torch.log(-torch.expm1(-of_zero.clamp(min=LEAST_NATS)))
-    raised = to_nats * log2_odds.clamp(-ODDS_LIMIT, ODDS_LIMIT) - of_zero
+    raised = to_nats * log2_odds.clamp(0, MOST_ODDS) - of_zero
     total = torch.logaddexp(raised, others)
     nats = torch.where(values == 0, -raised, unbounded_bits(values, mean, log2_scale) * to_nats)
     return (total + nats) / to_nats
