@@ -72,20 +72,22 @@ class GridGroup(GroupLayers):
         height, width = state.shape[:2]
         taps, period = self.taps[phase], self.period
         features, weight = _keep(is_seen, features, self.context.stored[phase])
-        kernel, num_features = len(weight), features.shape[2]
-        padded = _padded(features, kernel // 2)
-        weight = weight * (taps * self.context.factor)[:, :, None, None]
-        of_rows = weight.reshape(kernel, kernel * num_features, weight.shape[3])
-        kernel_rows = np.flatnonzero(taps.any(axis=1)).tolist() if num_features else []
+        padded = _padded(features, len(weight) // 2)
+        known = []  # the weights of each row of the kernel, of known neighbours only
+        for row, columns in enumerate(map(np.flatnonzero, taps)):
+            if len(columns) and features.shape[2]:
+                stored = weight[row, columns].reshape(-1, weight.shape[3])
+                scaled = np.multiply(stored, self.context.factor, dtype=features.dtype)
+                known.append((row, columns.tolist(), scaled))
         outputs = np.empty((height, width, self.head.weight.shape[1]), features.dtype)
 
         def predict_rows(rows: slice) -> None:
             count = (rows.stop - rows.start) * width
             sums = np.zeros((count, weight.shape[-1]), features.dtype)
-            for row in kernel_rows:
-                seen = _windows(padded[offset[0] + row :: period][rows], kernel)
-                seen = seen[:, offset[1] :: period][:, :width]
-                sums += seen.reshape(count, -1).dot(of_rows[row])
+            for row, columns, of_row in known:
+                line = padded[offset[0] + row :: period][rows, offset[1] :]
+                seen = [line[:, column::period][:, :width] for column in columns]
+                sums += np.concatenate(seen, axis=2).reshape(count, -1).dot(of_row)
             hidden = self.trunk(np.ascontiguousarray(state[rows]).reshape(count, -1))
             hidden += self.context.requantize(sums, self.context.bias[phase])
             hidden = self.hidden(activate(hidden, hidden))
