@@ -10,6 +10,7 @@ from vqcodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
 from vqcodec.errors import ConfigError
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.plane import MOST_ODDS, hurdle_bits, unbounded_bits
+from vqcodec.priors import build_prior
 from vqcodec.priors.hurdle_coding import HurdleCoding
 from vqcodec.priors.logistic import (
     FRACTION_BITS,
@@ -145,3 +146,17 @@ def test_magnitudes_are_for_a_lattice_alone():
     table = {**PLANE, "head": "categorical", "magnitudes": True}
     with pytest.raises(ConfigError, match=r"prior\.magnitudes: is only for the head 'logistic'"):
         build_prior_network(table, (31,) * 20)
+
+
+def test_ordinary_indices_are_means_where_they_are_predicted_and_zero_elsewhere():
+    table = {**PLANE, "magnitudes": True, "skip_certain": True}
+    torch.manual_seed(0)
+    network = build_prior_network(table, (2 * LIMIT + 1,) * 20)
+    with torch.no_grad():
+        network.predictors[0].head.bias[0::2] = 3.0
+    tensors = network.freeze(torch.arange(256) / 255)
+    prior = build_prior(table, (2 * LIMIT + 1,) * 20, tensors)
+    indices = prior.ordinary((20, 6), 99).reshape(10, 2, 6)
+    assert (indices[:2, 0] == LIMIT + 3).all()  # of the only slot, in its first band
+    assert (indices[:2, 1] == LIMIT).all()
+    assert (indices[2:] == LIMIT).all()

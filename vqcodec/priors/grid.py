@@ -132,7 +132,7 @@ class GridPrior(LearntPrior):
 
         def code_place(outputs: Array, place: Place, number: int) -> Indices:
             if number >= len(coders):
-                return self.coding.likeliest(outputs)
+                return self.coding_of(number).likeliest(outputs)
             values = None if known is None else known[place].transpose(1, 2, 0).reshape(-1)
             coding = self.coding_of(number)
             coded = coding.code(coders[number], outputs.reshape(-1, self.per_output), values)

@@ -17,6 +17,7 @@ class HurdleCoding(LogisticCoding):
     logarithm of the scale, as in `LogisticCoding`.
     """
 
+    tables_name = "hurdle_tables"
     unit_bits = FRACTION_BITS
 
     def likeliest(self, outputs: Array) -> NDArray[np.int64]:

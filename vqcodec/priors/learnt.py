@@ -17,6 +17,7 @@ from vqcodec.priors.config import (
     has_magnitudes,
     numbers_per_index,
 )
+from vqcodec.priors.hurdle_coding import HurdleCoding
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, fetch
 from vqcodec.priors.logistic import FRACTION_BITS
 from vqcodec.priors.logistic_coding import LogisticCoding
@@ -58,11 +59,13 @@ class LearntPrior(Prior):
         size = codebook_sizes[0]
         self.coding: LogisticCoding | CategoricalCoding
         if config.head == "logistic":
-            self.coding = LogisticCoding(
-                fetch(tensors, "tables", np.uint32),
+            skip_certain = isinstance(config, GridPriorConfig) and config.skip_certain
+            kind = HurdleCoding if has_magnitudes(config) else LogisticCoding
+            self.coding = kind(
+                fetch(tensors, kind.tables_name, np.uint32),
                 size,
                 self.bit_weight,
-                skip_certain=isinstance(config, GridPriorConfig) and config.skip_certain,
+                skip_certain=skip_certain,
             )
             num_tables = len(codebook_sizes) if has_magnitudes(config) else 1
         else:

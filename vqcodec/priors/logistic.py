@@ -14,7 +14,7 @@ LOG2_SCALE_LIMIT = 5  # scales are 1/32 … 32 grid steps
 SCALES_PER_OCTAVE = 8  # 4 per octave would cost 0.25 % more bits
 FRACTION_BITS = 6  # means are multiples of 1/64 grid step
 ODDS_PER_OCTAVE = 4  # factors of the odds of zero; finer ones would save 0.02 % of the bits
-NUM_ODDS = 16  # from 1 up: with a scale of their own, indices that are not zero are never rarer
+NUM_ODDS = 16  # factors of 1 and more: rounding toward zero never makes a zero less likely
 TOTAL_BITS = 20  # of the sum of a row; large, so that a near-certain index costs almost no bits
 LARGEST_REACH = 95  # largest distance from the rounded mean that is coded without an escape code
 

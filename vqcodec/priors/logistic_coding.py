@@ -23,6 +23,7 @@ class LogisticCoding:
     """Codes scalar indices under stored tables of discretised logistics."""
 
     outputs_at_once = sys.maxsize  # symbols that are coded together are sorted by table
+    tables_name = "tables"  # of the tensor that a model file stores
     unit_bits: int | None = None  # outputs are in 2 ** -bits; None for the tables' fractions
 
     def __init__(

@@ -14,7 +14,6 @@ from vqcodec.priors.base import Bits, Indices, Shape, Targets
 from vqcodec.priors.categorical_coding import CategoricalCoding
 from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.grid import GridPrior
-from vqcodec.priors.hurdle_coding import HurdleCoding
 from vqcodec.priors.integer import Array, Tensors, fetch, saturate
 from vqcodec.priors.logistic_coding import LogisticCoding
 
@@ -55,13 +54,6 @@ class PlanePrior(GridPrior):
         if isinstance(self.coding, LogisticCoding):
             tables = fetch(tensors, "tables", np.uint32)
             self.exact = LogisticCoding(tables, codebook_sizes[0])
-        if config.magnitudes:
-            self.coding = HurdleCoding(
-                fetch(tensors, "hurdle_tables", np.uint32),
-                codebook_sizes[0],
-                self.bit_weight,
-                skip_certain=config.skip_certain,
-            )
 
     def num_levels(self, num_codebooks: int) -> int:  # noqa: ARG002
         """Return 1: a stream has all groups."""
