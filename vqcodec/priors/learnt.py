@@ -93,7 +93,9 @@ class LearntPrior(Prior):
         if len(self.features) == 1:  # shared by all codebooks
             chosen = self.features[0].take(indices, axis=0)
         else:
-            chosen = self.features[np.arange(first, first + indices.shape[-1]), indices]
+            books = np.arange(first, first + indices.shape[-1])
+            places = indices + books * self.features.shape[1]  # of the rows of all tables
+            chosen = self.features.reshape(-1, self.per_index).take(places, axis=0)
         features: Array = chosen.reshape(*indices.shape[:-1], -1)
         return features
 
