@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from predictions import outputs, there_and_back
 
 from vqcodec.entropy.frequencies import (
     TOTAL,
@@ -52,22 +53,6 @@ def coarser_tables(per_octave, num_fractions):
 @pytest.fixture(scope="module")
 def logistic():
     return LogisticCoding(TABLES, 2 * LIMIT + 1, bit_weight=0.05)
-
-
-def outputs(means, scales=0.0, parts=NUM_FRACTIONS):
-    """Integer predictions of means in grid steps and log2 of scales."""
-    pairs = np.stack(np.broadcast_arrays(np.asarray(means), np.asarray(scales)), axis=1)
-    return np.floor(pairs * parts + 0.5)
-
-
-def there_and_back(coding, predicted, indices):
-    encoder = SymbolEncoder()
-    coding.code(encoder, predicted, indices)
-    payload = encoder.finish()
-    decoder = SymbolDecoder(payload)
-    decoded = coding.code(decoder, predicted, None)
-    decoder.finish()
-    return payload, decoded
 
 
 @pytest.mark.parametrize("scale", [-9.0, -5.0, 0.0, 2.3, 5.0, 9.0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from predictions import outputs, there_and_back
 
-from vqcodec.entropy.range_coder import SymbolDecoder, SymbolEncoder
 from vqcodec.errors import ConfigError
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.priors.plane import MOST_ODDS, hurdle_bits, unbounded_bits
@@ -32,18 +32,6 @@ PLANE = {"kind": "plane", "groups": [2, 4, 4], "num_bands": 2, "num_exact": 1, "
 @pytest.fixture(scope="module")
 def coding():
     return HurdleCoding(TABLES, 2 * LIMIT + 1)
-
-
-def outputs(log2_odds, log2_scales):
-    pairs = np.stack(np.broadcast_arrays(np.asarray(log2_odds), np.asarray(log2_scales)), axis=-1)
-    return np.floor(pairs * PARTS + 0.5)
-
-
-def there_and_back(coding, predicted, indices):
-    encoder = SymbolEncoder()
-    coding.code(encoder, predicted, indices)
-    payload = encoder.finish()
-    return payload, coding.code(SymbolDecoder(payload), predicted, None)
 
 
 @pytest.mark.parametrize("log2_scale", [-9.0, -5.0, 0.0, 2.3, 9.0])

@@ -39,7 +39,7 @@ class GridPriorConfig:
     period: int = 2  # a cell of period x period positions is coded in period ** 2 phases
     kernel_size: int = 3
     width: int = 128
-    embedding_dim: int = 16  # of a categorical index; a logistic one has two fixed features
+    embedding_dim: int = 16  # of a categorical index; those of a logistic one are fixed
     skip_certain: bool = False  # whether certain indices and unused groups are not coded
     first_period: int | None = None  # of the first group, where the others have `period`
     first_kernel_size: int | None = None  # of the first group, likewise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,13 +95,10 @@ def make_logistic_tables() -> Freqs:
     Every row sums to 2**TOTAL_BITS, so a reader can find its end.
     """
     num_fractions = 1 << FRACTION_BITS
-    rows = []
-    for number in range(num_scales(SCALES_PER_OCTAVE)):
-        scale = scale_of(number, SCALES_PER_OCTAVE)
-        offsets = np.arange(num_fractions) / num_fractions - 0.5
-        probabilities = np.stack([logistic_probabilities(scale, offset) for offset in offsets])
-        rows.append(freqs_from_probabilities(probabilities, 1 << TOTAL_BITS).reshape(-1))
-    return np.concatenate(rows)
+    offsets = np.arange(num_fractions) / num_fractions - 0.5
+    return _make_tables(
+        lambda scale: np.stack([logistic_probabilities(scale, offset) for offset in offsets])
+    )
 
 
 def make_hurdle_tables() -> Freqs:
@@ -111,13 +109,20 @@ def make_hurdle_tables() -> Freqs:
     probabilities keep their proportions.
     """
     factors = 2.0 ** (np.arange(NUM_ODDS) / ODDS_PER_OCTAVE)
-    rows = []
-    for number in range(num_scales(SCALES_PER_OCTAVE)):
-        of_zero_mean = logistic_probabilities(scale_of(number, SCALES_PER_OCTAVE), 0)
-        probabilities = of_zero_mean[None].repeat(NUM_ODDS, axis=0)
-        probabilities[:, len(of_zero_mean) // 2 - 1] *= factors
-        rows.append(freqs_from_probabilities(probabilities, 1 << TOTAL_BITS).reshape(-1))
-    return np.concatenate(rows)
+
+    def rows_of(scale: float) -> NDArray[np.float64]:
+        rows = logistic_probabilities(scale, 0)[None].repeat(NUM_ODDS, axis=0)
+        rows[:, rows.shape[1] // 2 - 1] *= factors
+        return rows
+
+    return _make_tables(rows_of)
+
+
+def _make_tables(rows_of: Callable[[float], NDArray[np.float64]]) -> Freqs:
+    """Return the frequencies of all scales for a function that gives the rows of one."""
+    scales = (scale_of(n, SCALES_PER_OCTAVE) for n in range(num_scales(SCALES_PER_OCTAVE)))
+    rows = [freqs_from_probabilities(rows_of(scale), 1 << TOTAL_BITS) for scale in scales]
+    return np.concatenate([of_scale.reshape(-1) for of_scale in rows])
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -123,7 +124,6 @@ class PlanePriorNetwork(GridPriorNetwork):
         known = None if relaxed is None else self._plane(relaxed)
         predictions = self(plane, rate, None)
         num_exact, starts = self.config.num_exact, list(self.config.starts)
-        cost = self._hurdle_costs if self.config.magnitudes else self._costs
         of_slots = torch.cat(predictions[:num_exact], dim=-2)  # [B, F, slots, K', O]
         of_bands = torch.cat(predictions[num_exact:], dim=-2)  # [B, F, bands, K - K', O]
         first = of_slots.shape[-2]
@@ -133,23 +133,26 @@ class PlanePriorNetwork(GridPriorNetwork):
             plane[:, :first, :, starts],
             None if known is None else known[:, :first, :, starts],
         )
-        bits[:, first:] = cost(
-            of_bands, plane[:, first:], None if known is None else known[:, first:]
+        bits[:, first:] = self._costs(
+            of_bands,
+            plane[:, first:],
+            None if known is None else known[:, first:],
+            hurdle_bits if self.config.magnitudes else unbounded_bits,
         )
         return bits.transpose(2, 3).flatten(1, 2)
 
-    def _costs(self, prediction: Tensor, indices: Tensor, relaxed: Tensor | None) -> Tensor:
+    def _costs(
+        self,
+        prediction: Tensor,
+        indices: Tensor,
+        relaxed: Tensor | None,
+        bits_of: Callable[[Tensor, Tensor, Tensor], Tensor] = unbounded_bits,
+    ) -> Tensor:
         """Return the bits [B, K, F, n] of indices [B, K, F, n]; prediction [B, F, n, K, O]."""
         if self.head != "logistic":
             return prediction_bits(self.head, prediction, indices, relaxed, self.codebook_size)
         coded = indices - self.codebook_size // 2 if relaxed is None else relaxed
-        costs = unbounded_bits(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
-        return costs.movedim(-1, 1)
-
-    def _hurdle_costs(self, prediction: Tensor, indices: Tensor, relaxed: Tensor | None) -> Tensor:
-        """Return the bits of indices whose signs nothing predicts; see `_costs`."""
-        coded = indices - self.codebook_size // 2 if relaxed is None else relaxed
-        costs = hurdle_bits(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
+        costs = bits_of(coded.movedim(1, -1), prediction[..., 0], prediction[..., 1])
         return costs.movedim(-1, 1)
 
     def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
