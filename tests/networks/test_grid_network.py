@@ -10,54 +10,56 @@ from torch.nn import functional
 from vqcodec.networks.precision import use_bfloat16
 from vqcodec.networks.priors.grid import GridPriorNetwork, GroupPredictor
 from vqcodec.priors.config import GridPriorConfig
-from vqcodec.priors.order import known_taps, phase_offsets
+from vqcodec.priors.order import Size, known_taps, phase_offsets
 
 NUM_FEATURES = 6
+GRIDS = [((1, 1), (3, 3)), ((2, 2), (3, 3)), ((4, 4), (5, 5)), ((8, 1), (9, 1)), ((4, 1), (5, 1))]
 
 
-def make_predictor(period: int, kernel_size: int) -> GroupPredictor:
-    torch.manual_seed(period)
-    predictor = GroupPredictor(8, period, kernel_size, NUM_FEATURES, 4)
+def make_predictor(cell: Size, kernel: Size) -> GroupPredictor:
+    torch.manual_seed(cell[0])
+    predictor = GroupPredictor(8, cell, kernel, (3, 3), NUM_FEATURES, 4)
     torch.nn.init.normal_(predictor.phase_bias)
     return predictor
 
 
 def kernels_of(predictor: GroupPredictor) -> Tensor:
-    """The context's weights [P, k, k, C, W] as they are stored."""
+    """The context's weights [P, *kernel, C, W] as they are stored."""
     return torch.from_numpy(predictor.stored_context("context").stored_weight()).float()
 
 
 def convolved(predictor: GroupPredictor, features: Tensor) -> Tensor:
     """The context by one strided convolution a phase, with kernels that are zero elsewhere."""
-    period, reach = predictor.period, predictor.reach
+    high, wide = predictor.cell
+    above, left = predictor.kernel[0] // 2, predictor.kernel[1] // 2
     images = features.permute(0, 3, 1, 2)
     result = torch.zeros(*features.shape[:3], 8)
-    kernels = kernels_of(predictor).permute(0, 4, 3, 1, 2)  # [P, W, C, k, k]
-    phases = zip(phase_offsets(period), kernels, predictor.phase_bias, strict=True)
+    kernels = kernels_of(predictor).permute(0, 4, 3, 1, 2)  # [P, W, C, *kernel]
+    phases = zip(phase_offsets(predictor.cell), kernels, predictor.phase_bias, strict=True)
     for (row, column), kernel, bias in phases:
-        around = functional.pad(images, (reach,) * 4)[..., row:, column:]
+        around = functional.pad(images, (left, left, above, above))[..., row:, column:]
         if row < features.shape[1] and column < features.shape[2]:
-            part = functional.conv2d(around, kernel, bias, stride=period)
-            result[:, row::period, column::period] = part.permute(0, 2, 3, 1)
+            part = functional.conv2d(around, kernel, bias, stride=(high, wide))
+            result[:, row::high, column::wide] = part.permute(0, 2, 3, 1)
     return result
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (5, 7), (8, 6)])
-@pytest.mark.parametrize(("period", "kernel_size"), [(1, 3), (2, 1), (2, 3), (2, 5), (4, 5)])
-def test_the_context_is_a_convolution_over_known_neighbours(period, kernel_size, size):
-    predictor = make_predictor(period, kernel_size)
+@pytest.mark.parametrize(("cell", "kernel"), [*GRIDS, ((2, 2), (1, 1)), ((2, 2), (5, 5))])
+def test_the_context_is_a_convolution_over_known_neighbours(cell, kernel, size):
+    predictor = make_predictor(cell, kernel)
     features = torch.randn(2, *size, NUM_FEATURES)
     context = predictor.context_of(features)
     assert torch.allclose(context, convolved(predictor, features), atol=1e-5)
 
 
-@pytest.mark.parametrize(("period", "kernel_size"), [(1, 3), (2, 3), (4, 5)])
-def test_only_known_neighbours_have_weights(period, kernel_size):
-    predictor = make_predictor(period, kernel_size)
-    known = torch.from_numpy(known_taps(period, kernel_size))
+@pytest.mark.parametrize(("cell", "kernel"), GRIDS)
+def test_only_known_neighbours_have_weights(cell, kernel):
+    predictor = make_predictor(cell, kernel)
+    known = torch.from_numpy(known_taps(cell, kernel))
     assert predictor.context.shape == (8, int(known.sum()), NUM_FEATURES)
     kernels = kernels_of(predictor)
-    assert kernels.shape == (period**2, kernel_size, kernel_size, NUM_FEATURES, 8)
+    assert kernels.shape == (cell[0] * cell[1], *kernel, NUM_FEATURES, 8)
     assert bool((kernels[known] != 0).any()) is bool(known.any())
     assert not kernels[~known].any()
 

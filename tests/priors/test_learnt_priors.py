@@ -150,7 +150,7 @@ def coding_order(case, shape):
         period, (_, height, width) = case.table["period"], shape
         steps = [
             [(y, x) for y in range(row, height, period) for x in range(column, width, period)]
-            for row, column in phase_offsets(period)
+            for row, column in phase_offsets((period, period))
         ]
         rounds = [(step, books) for books in groups for step in steps]
     for call, (step, books) in enumerate(rounds):

@@ -113,8 +113,8 @@ def test_a_converted_context_predicts_as_masked_kernels_did(period, kernel_size)
     features = torch.randn((2, num_features, 7, 9), generator=generator)
     reach = kernel_size // 2
     expected = torch.zeros(2, 8, 7, 9)
-    masked = old * torch.from_numpy(known_taps(period, kernel_size))[:, None, None]
-    for (row, column), kernel in zip(phase_offsets(period), masked, strict=True):
+    masked = old * torch.from_numpy(known_taps((period,) * 2, (kernel_size,) * 2))[:, None, None]
+    for (row, column), kernel in zip(phase_offsets((period, period)), masked, strict=True):
         around = functional.pad(features, (reach,) * 4)[..., row:, column:]
         expected[..., row::period, column::period] = functional.conv2d(
             around, kernel, stride=period

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import bisect
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from vqcodec.config import check_range, check_share
 from vqcodec.errors import ConfigError
+from vqcodec.priors.order import Size
 
 Head = Literal["logistic", "categorical"]
 
 KERNEL_SIZES = (1, 3, 5, 7, 9)  # of the context of a grid
+PERIODS = (1, 2, 4, 8)  # of its phases
 
 LOGISTIC_NUMBERS = 2  # features of an index, and numbers that predict it
 
@@ -43,6 +46,7 @@ class GridPriorConfig:
     skip_certain: bool = False  # whether certain indices and unused groups are not coded
     first_period: int | None = None  # of the first group, where the others have `period`
     first_kernel_size: int | None = None  # of the first group, likewise
+    narrow_updates: bool = False  # whether no state around a position updates its state
 
     def __post_init__(self) -> None:
         _check_groups(self)
@@ -55,7 +59,7 @@ class GridPriorConfig:
             )
         for prefix, number in (("", 1), ("first_", 0)):
             period = self.period_of(number)
-            if period not in (1, 2, 4, 8):
+            if period not in PERIODS:
                 raise ConfigError(f"prior.{prefix}period: {period} is not 1, 2, 4 or 8")
             size = self.kernel_size_of(number)
             if size not in KERNEL_SIZES:
@@ -70,14 +74,28 @@ class GridPriorConfig:
         own = None if number else self.first_kernel_size
         return self.kernel_size if own is None else own
 
+    def cell_of(self, number: int) -> Size:
+        """Return the size of a cell, each of whose positions is a phase of a group."""
+        return self.period_of(number), self.period_of(number)
+
+    def kernel_of(self, number: int) -> Size:
+        """Return the size of the context within a group."""
+        return self.kernel_size_of(number), self.kernel_size_of(number)
+
+    def update_kernel_of(self, number: int) -> Size:  # noqa: ARG002
+        """Return the size of the convolution that updates the state after a group."""
+        return 3, 3
+
     def num_weights(self, per_index: int, per_output: int) -> int:
         """Return how many weights the prior has, for E features and O outputs of an index."""
         width = self.width
         square = width * width
         total = 0
         for number, size in enumerate(self.groups):
-            taps = (self.period_of(number) * self.kernel_size_of(number)) ** 2
-            total += size * width * (taps * per_index + 9 * per_index + per_output) + 12 * square
+            taps = math.prod(self.cell_of(number)) * math.prod(self.kernel_of(number))
+            update = math.prod(self.update_kernel_of(number))
+            total += size * width * ((taps + update) * per_index + per_output)
+            total += (update + 3) * square
         return total
 
 
@@ -93,6 +111,8 @@ class PlanePriorConfig(GridPriorConfig):
     num_exact: int = 1  # first groups, whose columns are slots
     starts: tuple[int, ...] = (0,)  # the first band of each slot
     magnitudes: bool = False  # whether the signs of later groups are neither seen nor predicted
+    frame_period: int | None = None  # phases of later groups, if these are whole frames
+    frame_kernel_size: int = 9  # in frames, of their context
 
     def __post_init__(self) -> None:
         # Not super(): the zero-argument form fails in dataclasses with slots.
@@ -102,8 +122,35 @@ class PlanePriorConfig(GridPriorConfig):
         check_range(self, "prior", 0, self.num_bands - 1, "starts")
         if self.magnitudes and self.head != "logistic":
             raise ConfigError("prior.magnitudes: is only for the head 'logistic'")
+        if self.frame_period is not None:
+            if self.frame_period not in (*PERIODS, 16):
+                raise ConfigError(
+                    f"prior.frame_period: {self.frame_period} is not 1, 2, 4, 8 or 16"
+                )
+            if self.frame_kernel_size not in KERNEL_SIZES:
+                raise ConfigError(
+                    f"prior.frame_kernel_size: {self.frame_kernel_size} is not 1, 3, 5, 7 or 9"
+                )
         if self.starts[:1] != (0,) or list(self.starts) != sorted(set(self.starts)):
             raise ConfigError(f"prior.starts: {self.starts} are not ascending numbers from 0 on")
+
+    def cell_of(self, number: int) -> Size:
+        """Return the size of a cell, each of whose positions is a phase of a group."""
+        if number < self.num_exact or self.frame_period is None:
+            return GridPriorConfig.cell_of(self, number)
+        return self.frame_period, 1
+
+    def kernel_of(self, number: int) -> Size:
+        """Return the size of the context within a group."""
+        if number < self.num_exact or self.frame_period is None:
+            return GridPriorConfig.kernel_of(self, number)
+        return self.frame_kernel_size, 1
+
+    def update_kernel_of(self, number: int) -> Size:
+        """Return the size of the convolution that updates the state after a group."""
+        if number < self.num_exact or self.frame_period is None:
+            return GridPriorConfig.update_kernel_of(self, number)
+        return 3, 1
 
     @property
     def slots(self) -> list[int]:

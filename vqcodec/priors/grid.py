@@ -57,11 +57,14 @@ class GridPrior(LearntPrior):
         self.zero = codebook_sizes[0] // 2  # the index that stands for zero
         self.groups = []
         for number, size in enumerate(config.groups):
-            period, kernel_size = config.period_of(number), config.kernel_size_of(number)
+            places = (config.cell_of(number), config.kernel_of(number))
+            update_kernel = config.update_kernel_of(number)
             sizes = (config.width, size * self.per_index, size * self.per_output)
             last = number + 1 == len(config.groups)
             self.groups.append(
-                GridGroup(tensors, f"groups.{number}", dtype, period, kernel_size, sizes, last=last)
+                GridGroup(
+                    tensors, f"groups.{number}", dtype, *places, update_kernel, sizes, last=last
+                )
             )
 
     def code(
@@ -301,7 +304,7 @@ class GridPrior(LearntPrior):
             features = np.zeros((height, width, size * self.per_index), self.dtype)
             is_seen = np.zeros(size * self.per_index, np.bool_)  # not zero everywhere
             most = self.coding.outputs_at_once // (size * self.per_output)
-            visits = phase_places(group.period, height, num_coded, num_sweeps, most)
+            visits = phase_places(group.cell, height, num_coded, num_sweeps, most)
             for phase, rows, columns in visits:
                 outputs = group.predict(
                     state[rows, columns],

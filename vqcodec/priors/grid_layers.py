@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from vqcodec.priors.integer import Array, IntegerLinear, Tensors, activate, saturate
 from vqcodec.priors.learnt import GroupLayers
-from vqcodec.priors.order import known_taps
+from vqcodec.priors.order import Size, known_taps
 from vqcodec.priors.side_by_side import in_blocks
+
+_TAPS_AT_ONCE = 5  # known neighbours in one product; more of them leave the cache of a core
 
 
 class GridGroup(GroupLayers):
@@ -22,8 +24,9 @@ class GridGroup(GroupLayers):
         tensors: Tensors,
         prefix: str,
         dtype: type[Any],
-        period: int,
-        kernel_size: int,
+        cell: Size,
+        kernel: Size,
+        update_kernel: Size,
         sizes: tuple[int, int, int],
         *,
         last: bool,
@@ -34,19 +37,21 @@ class GridGroup(GroupLayers):
             tensors: of the prior.
             prefix: of the layers' names.
             dtype: the type of the integers.
-            period: of the phases, in positions each way.
-            kernel_size: k, of the context.
+            cell: rows and columns, each of whose positions is a phase.
+            kernel: rows and columns of the context.
+            update_kernel: rows and columns of the convolution that updates the state.
             sizes: W, C and O, the numbers of a state, of features and of outputs at a position.
             last: whether no group follows.
         """
         width, num_features, num_outputs = sizes
-        self.period, self.taps = period, known_taps(period, kernel_size)  # [P, k, k]
-        update_shape = None if last else (3, 3, width + num_features, width)
+        self.cell, self.taps = cell, known_taps(cell, kernel)  # [P, *kernel]
+        update_shape = None if last else (*update_kernel, width + num_features, width)
         super().__init__(
             tensors, prefix, dtype, width=width, num_outputs=num_outputs, update_shape=update_shape
         )
         shape = (*self.taps.shape, num_features, width)
         bias_shape = (len(self.taps), width)
+        self.is_narrow = not last and _sees_no_states_around(self.update.stored, width)
         self.context = IntegerLinear(
             tensors, f"{prefix}.context", shape, dtype, bias_shape=bias_shape
         )
@@ -70,24 +75,27 @@ class GridGroup(GroupLayers):
             offset: row and column of the first of those positions.
         """
         height, width = state.shape[:2]
-        taps, period = self.taps[phase], self.period
+        taps, (high, wide) = self.taps[phase], self.cell
         features, weight = _keep(is_seen, features, self.context.stored[phase])
-        padded = _padded(features, len(weight) // 2)
-        known = []  # the weights of each row of the kernel, of known neighbours only
-        for row, columns in enumerate(map(np.flatnonzero, taps)):
-            if len(columns) and features.shape[2]:
-                stored = weight[row, columns].reshape(-1, weight.shape[3])
-                scaled = np.multiply(stored, self.context.factor, dtype=features.dtype)
-                known.append((row, columns.tolist(), scaled))
+        padded = _padded(features, weight.shape)
+        known = []  # known neighbours, some at a time, and their weights
+        places = np.argwhere(taps) if features.shape[2] else np.empty((0, 2), np.int64)
+        for start in range(0, len(places), _TAPS_AT_ONCE):
+            some = places[start : start + _TAPS_AT_ONCE]
+            stored = weight[some[:, 0], some[:, 1]].reshape(-1, weight.shape[3])
+            scaled = np.multiply(stored, self.context.factor, dtype=features.dtype)
+            known.append((some.tolist(), scaled))
         outputs = np.empty((height, width, self.head.weight.shape[1]), features.dtype)
 
         def predict_rows(rows: slice) -> None:
             count = (rows.stop - rows.start) * width
             sums = np.zeros((count, weight.shape[-1]), features.dtype)
-            for row, columns, of_row in known:
-                line = padded[offset[0] + row :: period][rows, offset[1] :]
-                seen = [line[:, column::period][:, :width] for column in columns]
-                sums += np.concatenate(seen, axis=2).reshape(count, -1).dot(of_row)
+            for some, of_some in known:
+                seen = [
+                    padded[offset[0] + row :: high, offset[1] + column :: wide][rows, :width]
+                    for row, column in some
+                ]
+                sums += np.concatenate(seen, axis=2).reshape(count, -1).dot(of_some)
             hidden = self.trunk(np.ascontiguousarray(state[rows]).reshape(count, -1))
             hidden += self.context.requantize(sums, self.context.bias[phase])
             hidden = self.hidden(activate(hidden, hidden))
@@ -101,16 +109,28 @@ class GridGroup(GroupLayers):
         """Return the state [h, w, W] once the group's features [h, w, C] are known."""
         height, width, num_states = state.shape
         features, weight = _keep(is_seen, features, self.update.weight, before=num_states)
-        padded = _padded(np.concatenate([activate(state), features], axis=2), 1)
-        of_rows = weight.reshape(3, -1, num_states)
+        (high, wide), own = weight.shape[:2], None
+        known = activate(state)
+        if self.is_narrow:
+            own = known, weight[high // 2, wide // 2, :num_states]
+            known, weight = features, weight[:, :, num_states:]
+        else:
+            known = np.concatenate([known, features], axis=2)
+        padded = _padded(known, weight.shape)
+        of_rows = weight.reshape(high, -1, num_states)
         advanced = np.empty((height, width, num_states), features.dtype)
 
         def advance_rows(rows: slice) -> None:
             count = (rows.stop - rows.start) * width
-            seen = _windows(padded[rows.start : rows.stop + 2], 3).reshape(-1, len(of_rows[0]))
-            sums = seen[:count].dot(of_rows[0])
-            sums += seen[width : width + count].dot(of_rows[1])
-            sums += seen[2 * width :].dot(of_rows[2])
+            if own is None:
+                sums = np.zeros((count, num_states), features.dtype)
+            else:
+                sums = own[0][rows].reshape(count, -1).dot(own[1])
+            if of_rows.shape[1]:
+                around = padded[rows.start : rows.stop + high - 1]
+                seen = _windows(around, wide).reshape(-1, of_rows.shape[1])
+                for row, of_row in enumerate(of_rows):
+                    sums += seen[row * width : row * width + count].dot(of_row)
             sums = self.update.requantize(sums, self.update.bias)
             changed = self.merge(activate(sums, sums)).reshape(-1, width, num_states)
             changed += state[rows]
@@ -120,11 +140,19 @@ class GridGroup(GroupLayers):
         return advanced
 
 
-def _padded(features: Array, reach: int) -> Array:
-    """Return features [h + 2 reach, w + 2 reach, C] with zeros around them."""
+def _sees_no_states_around(weight: Array, width: int) -> bool:
+    """Return whether an update [*kernel, W + C, W] has only zeros for states around a position."""
+    around = np.ones(weight.shape[:2], np.bool_)
+    around[weight.shape[0] // 2, weight.shape[1] // 2] = False
+    return not weight[around][:, :width].any()
+
+
+def _padded(features: Array, kernel: tuple[int, ...]) -> Array:
+    """Return features [h + kh - 1, w + kw - 1, C] with zeros around them; kernel: kh, kw, …."""
     height, width, num_features = features.shape
-    padded = np.zeros((height + 2 * reach, width + 2 * reach, num_features), features.dtype)
-    padded[reach : reach + height, reach : reach + width] = features
+    above, left = kernel[0] // 2, kernel[1] // 2
+    padded = np.zeros((height + 2 * above, width + 2 * left, num_features), features.dtype)
+    padded[above : above + height, left : left + width] = features
     return padded
 
 

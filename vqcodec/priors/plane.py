@@ -98,13 +98,14 @@ class PlanePrior(GridPrior):
     ) -> tuple[int, int]:
         """Return how many bands of a group are computed, and how many are coded.
 
-        Every later group sees one band further, so the bands that are coded are exact.
+        A band that is coded must be exact, so the bands that its state sees are computed, too.
         """
         if number < self.config.num_exact:
             return len(self.starts), len(self.starts)
         if num_columns is None:
             return width, width
-        return min(width, num_columns + num_groups - 1 - number), num_columns
+        reach = self.config.update_kernel_of(number)[1] // 2
+        return min(width, num_columns + reach * (num_groups - 1 - number)), num_columns
 
     def code_levels(
         self,

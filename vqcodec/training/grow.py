@@ -13,8 +13,8 @@ from torch import Tensor
 from vqcodec.errors import ConfigError
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.quantizers.lattice import LatticeModule
-from vqcodec.priors.config import KERNEL_SIZES
-from vqcodec.priors.order import known_taps, phase_offsets, phase_ranks
+from vqcodec.priors.config import KERNEL_SIZES, PERIODS
+from vqcodec.priors.order import Size, known_taps, phase_offsets, phase_ranks
 from vqcodec.training.modality import Dataset
 
 NUM_PATCHES = 40_000  # in the regression for new latents
@@ -82,24 +82,35 @@ def in_phases_of(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict
     return changed
 
 
-def _grid_of(context: Tensor, bias: Tensor) -> tuple[int, int]:
-    """Return the period and the kernel size of a context [W, taps, C] and its biases [P, W]."""
+def _grid_of(context: Tensor, bias: Tensor) -> tuple[Size, Size] | None:
+    """Return the cell and the kernel of a context [W, taps, C] and its biases [P, W].
+
+    None if it is not the context of a square cell.
+    """
     period = math.isqrt(len(bias))
-    return period, next(k for k in KERNEL_SIZES if known_taps(period, k).sum() == context.shape[1])
+    if period not in PERIODS or period**2 != len(bias):
+        return None
+    grids = (((period, period), (size, size)) for size in KERNEL_SIZES)
+    return next((grid for grid in grids if known_taps(*grid).sum() == context.shape[1]), None)
 
 
-def _split_phases(grid: tuple[int, int], context: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a context and its biases for a period and a kernel size that may be larger."""
-    (period, size), (old_period, old_size) = grid, _grid_of(context, bias)
-    if period < old_period or size < old_size:
+def _split_phases(
+    grid: tuple[Size, Size] | None, context: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return a context and its biases for a cell and a kernel that may be larger."""
+    old_grid = _grid_of(context, bias)
+    if grid is None or old_grid is None:
         return context, bias
-    ranks = phase_ranks(old_period)
-    old_phases = [int(ranks[y % old_period, x % old_period]) for y, x in phase_offsets(period)]
-    known, old_known = known_taps(period, size), known_taps(old_period, old_size)
+    (cell, kernel), (old_cell, old_kernel) = grid, old_grid
+    if cell < old_cell or kernel < old_kernel:
+        return context, bias
+    ranks = phase_ranks(old_cell)
+    old_phases = [int(ranks[y % old_cell[0], x % old_cell[1]]) for y, x in phase_offsets(cell)]
+    known, old_known = known_taps(cell, kernel), known_taps(old_cell, old_kernel)
     old = context.new_zeros(*old_known.shape, len(context), context.shape[2])
     old[torch.from_numpy(old_known)] = context.transpose(0, 1)
     kernels = context.new_zeros(*known.shape, len(context), context.shape[2])
-    inner = slice((size - old_size) // 2, (size + old_size) // 2)
+    inner = slice((kernel[0] - old_kernel[0]) // 2, (kernel[0] + old_kernel[0]) // 2)
     kernels[:, inner, inner] = old[old_phases]
     return kernels[torch.from_numpy(known)].transpose(0, 1).contiguous(), bias[old_phases]
 
@@ -114,6 +125,7 @@ def prior_can_grow(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bo
         and all(len(own[name]) == len(old[name]) for name in heads)
         and all(own[n].shape[d] >= s for n, w in old.items() for d, s in enumerate(w.shape))
         and all(own[n].shape[1:] == w.shape[1:] for n, w in old.items() if n.endswith(".context"))
+        and all(own[n].shape == w.shape for n, w in old.items() if n.endswith(".update.taps"))
     )
 
 

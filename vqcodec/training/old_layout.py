@@ -66,7 +66,8 @@ def _known_taps_of(weight: Tensor) -> Tensor:
     """Return an old context [P, W, C, k, k] as [W, taps, C]; any other weight as it is."""
     if weight.dim() != _CONTEXT_AXES:
         return weight
-    known = torch.from_numpy(known_taps(math.isqrt(len(weight)), weight.shape[-1]))  # [P, k, k]
+    period, size = math.isqrt(len(weight)), weight.shape[-1]
+    known = torch.from_numpy(known_taps((period, period), (size, size)))  # [P, k, k]
     # Boolean indexing gives the taps of a phase in the order of `numpy.argwhere`.
     taps = [own[:, :, places] for own, places in zip(weight, known, strict=True)]  # [W, C, taps]
     return torch.cat(taps, dim=2).transpose(1, 2).contiguous()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,7 +16,45 @@ from vqcodec.networks.priors.heads import IndexFeatures, activate, saturate
 from vqcodec.networks.priors.storing import StoredLayer, convolution, linear
 from vqcodec.networks.residual import interpolate_knots
 from vqcodec.priors.config import GridPriorConfig, check_codebooks
-from vqcodec.priors.order import known_taps, phase_offsets
+from vqcodec.priors.order import Size, known_taps, phase_offsets
+
+
+class NarrowUpdate(nn.Module):
+    """A convolution over states and features that sees no state around a position.
+
+    States around tell little beyond features around, and cost most of the time.
+    """
+
+    def __init__(self, width: int, num_features: int, kernel: Size) -> None:
+        super().__init__()
+        self.width, self.kernel = width, kernel
+        # Of a convolution [*kernel, W + C]: which weights there are, and which are of features.
+        self.places = np.ones((*kernel, width + num_features), np.bool_)
+        self.places[..., :width] = False
+        of_features = self.places.copy()
+        self.places[kernel[0] // 2, kernel[1] // 2] = True
+        is_own = ~of_features[self.places]
+        bounds = np.where(is_own, width, num_features * math.prod(kernel)) ** -0.5
+        uniform = 2 * torch.rand(len(bounds), width) - 1
+        self.taps = nn.Parameter(uniform * torch.from_numpy(bounds)[:, None].float())
+        self.bias = nn.Parameter((2 * torch.rand(width) - 1) * width**-0.5)
+        self.own, self.around = (np.flatnonzero(part).tolist() for part in (is_own, ~is_own))
+
+    def forward(self, known: Tensor) -> Tensor:
+        """Return [B, W, h, w] of states and features [B, W + C, h, w]."""
+        state, features = known[:, : self.width], known[:, self.width :]
+        of_own = self.taps[self.own].T[:, :, None, None]
+        of_features = self.taps[self.around].unflatten(0, (*self.kernel, -1)).permute(3, 2, 0, 1)
+        padding = (self.kernel[0] // 2, self.kernel[1] // 2)
+        around = functional.conv2d(features, of_features, padding=padding)
+        return functional.conv2d(state, of_own, self.bias) + around
+
+
+def stored_update(name: str, update: nn.Module) -> StoredLayer:
+    """Return how an update is stored: [*kernel, W + C, W], zero for states around a position."""
+    if isinstance(update, NarrowUpdate):
+        return StoredLayer(name, update.taps, update.bias, axes=(0, 1), places=update.places)
+    return convolution(name, update)
 
 
 class GroupPredictor(nn.Module):
@@ -25,23 +64,34 @@ class GroupPredictor(nn.Module):
     """
 
     def __init__(
-        self, width: int, period: int, kernel_size: int, num_features: int, num_outputs: int
+        self,
+        width: int,
+        cell: Size,
+        kernel: Size,
+        update_kernel: Size,
+        num_features: int,
+        num_outputs: int,
+        *,
+        narrow_update: bool = False,
     ) -> None:
         super().__init__()
-        self.period, self.reach = period, kernel_size // 2
+        self.cell, self.kernel = cell, kernel
         # Plain integers: torch.compile cannot trace arrays.
-        self.offsets = phase_offsets(self.period)
-        known = known_taps(period, kernel_size)
+        self.offsets = phase_offsets(cell)
+        known = known_taps(cell, kernel)
         self.taps: list[list[list[int]]] = [np.argwhere(phase).tolist() for phase in known]
         num_taps = sum(map(len, self.taps))
-        scale = (num_features * kernel_size**2) ** -0.5
+        scale = (num_features * math.prod(kernel)) ** -0.5
         # Weights for known neighbours only, phase by phase.
         self.context = nn.Parameter(torch.randn(width, num_taps, num_features) * scale)
-        self.phase_bias = nn.Parameter(torch.zeros(self.period**2, width))
+        self.phase_bias = nn.Parameter(torch.zeros(math.prod(cell), width))
         self.trunk = nn.Linear(width, width)
         self.hidden = nn.Linear(width, width)
         self.head = nn.Linear(width, num_outputs)
-        self.update = nn.Conv2d(width + num_features, width, 3, padding=1)
+        self.update: nn.Module = NarrowUpdate(width, num_features, update_kernel)
+        if not narrow_update:
+            around = (update_kernel[0] // 2, update_kernel[1] // 2)
+            self.update = nn.Conv2d(width + num_features, width, update_kernel, padding=around)
         self.merge = nn.Linear(width, width)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -58,21 +108,22 @@ class GroupPredictor(nn.Module):
 
     def context_of(self, features: Tensor) -> Tensor:
         """Return the context [B, h, w, W] of every position, for features [B, h, w, C]."""
-        period, reach = self.period, self.reach
+        high, wide = self.cell
+        above, left = self.kernel[0] // 2, self.kernel[1] // 2
         height, width = features.shape[1:3]
-        right, below = reach + -width % period, reach + -height % period
-        around = functional.pad(features, (0, 0, reach, right, reach, below))
-        rows, columns = -(-height // period), -(-width // period)
+        right, below = left + -width % wide, above + -height % high
+        around = functional.pad(features, (0, 0, left, right, above, below))
+        rows, columns = -(-height // high), -(-width // wide)
         weights = torch.split(self.context, [len(taps) for taps in self.taps], dim=1)
-        cells: list[Tensor] = [features] * period**2  # by position in a cell
+        cells: list[Tensor] = [features] * len(self.offsets)  # by position in a cell
         for (row, column), taps, weight, bias in zip(
             self.offsets, self.taps, weights, self.phase_bias, strict=True
         ):
             seen = [
                 around[
                     :,
-                    row + down : row + down + period * rows - period + 1 : period,
-                    column + across : column + across + period * columns - period + 1 : period,
+                    row + down : row + down + high * rows - high + 1 : high,
+                    column + across : column + across + wide * columns - wide + 1 : wide,
                 ]
                 for down, across in taps
             ]
@@ -81,10 +132,10 @@ class GroupPredictor(nn.Module):
                 context = functional.linear(known, weight.flatten(1), bias)
             else:
                 context = bias.to(around.dtype).expand(len(features), rows, columns, -1)
-            cells[row * period + column] = context
-        grid = torch.stack(cells, dim=3)  # [B, rows, columns, p * p, W]
-        grid = grid.reshape(*grid.shape[:3], period, period, -1)
-        grid = grid.transpose(2, 3).flatten(1, 2).flatten(2, 3)  # [B, p * rows, p * columns, W]
+            cells[row * wide + column] = context
+        grid = torch.stack(cells, dim=3)  # [B, rows, columns, phases, W]
+        grid = grid.reshape(*grid.shape[:3], high, wide, -1)
+        grid = grid.transpose(2, 3).flatten(1, 2).flatten(2, 3)  # [B, high * rows, wide * columns, W]
         return grid[:, :height, :width]
 
     def advance(self, state: Tensor, features: Tensor) -> Tensor:
@@ -94,8 +145,8 @@ class GroupPredictor(nn.Module):
         return saturate(state + self.merge(activate(update)))
 
     def stored_context(self, name: str) -> StoredLayer:
-        """Return how the context is stored: [P, k, k, C, W], zero for unknown neighbours."""
-        known = known_taps(self.period, 2 * self.reach + 1)
+        """Return how the context is stored: [P, *kernel, C, W], zero for unknown neighbours."""
+        known = known_taps(self.cell, self.kernel)
         return StoredLayer(name, self.context, self.phase_bias, axes=(1, 2, 0), places=known)
 
 
@@ -120,10 +171,12 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
             [
                 GroupPredictor(
                     config.width,
-                    config.period_of(number),
-                    config.kernel_size_of(number),
+                    config.cell_of(number),
+                    config.kernel_of(number),
+                    config.update_kernel_of(number),
                     per_index * size,
                     per_output * size,
+                    narrow_update=config.narrow_updates,
                 )
                 for number, size in enumerate(config.groups)
             ]
@@ -181,5 +234,5 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
             yield linear(f"{prefix}.hidden", group.hidden)
             yield linear(f"{prefix}.head", group.head, self.head)
             if number + 1 < len(self.predictors):
-                yield convolution(f"{prefix}.update", group.update)
+                yield stored_update(f"{prefix}.update", group.update)
                 yield linear(f"{prefix}.merge", group.merge)
