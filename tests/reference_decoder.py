@@ -329,9 +329,16 @@ def dither_matrix(period: int) -> Ints:
     return matrix
 
 
-def period_of(model: ModelFile, number: int) -> int:
+def phases_of(model: ModelFile, number: int) -> Ints:
+    """The phase of each position in the cell of a group, [rows, columns]."""
+    rows = model.prior.get("frame_period")
+    if rows is not None and number >= model.prior.get("num_exact", 1):
+        column = np.zeros((1, 1), np.int64)
+        while len(column) < rows:
+            column = np.concatenate([2 * column, 2 * column + 1])
+        return column
     period: int = model.prior.get("period", 2)
-    return period if number else model.prior.get("first_period", period)
+    return dither_matrix(period if number else model.prior.get("first_period", period))
 
 
 def groups_in_use(model: ModelFile, num_codebooks: int) -> list[tuple[int, int, int]]:
@@ -352,12 +359,11 @@ def features_of(model: ModelFile, indices: Ints, first: int) -> Ints:
 
 
 def neighbourhood_sum(values: Ints, y: int, x: int, weight: Ints) -> Ints:
-    """The convolution [O] at a position of values [h, w, C], 0 outside; weight is [k, k, C, O]."""
-    reach = len(weight) // 2
+    """The convolution [O] at a position of values [h, w, C], 0 outside; weight is [k, l, C, O]."""
     total = np.zeros(weight.shape[-1], np.int64)
-    for a in range(len(weight)):
-        for b in range(len(weight)):
-            row, column = y + a - reach, x + b - reach
+    for a in range(weight.shape[0]):
+        for b in range(weight.shape[1]):
+            row, column = y + a - weight.shape[0] // 2, x + b - weight.shape[1] // 2
             if 0 <= row < values.shape[0] and 0 <= column < values.shape[1]:
                 total += values[row, column] @ weight[a, b]
     return total
@@ -393,8 +399,7 @@ def decode_grid(
         num_columns = decoders[0].coder.decode(equal_freqs(width + 1))
     for number, (first, size, used) in enumerate(groups):
         prefix = f"groups.{number}"
-        period = period_of(model, number)
-        phases = dither_matrix(period)
+        phases = phases_of(model, number)
         context, trunk, hidden, head = (
             Layer(model, f"{prefix}.{part}") for part in ("context", "trunk", "hidden", "head")
         )
@@ -402,12 +407,12 @@ def decode_grid(
         used_columns = len(starts) if in_slots else num_columns
         num_features = size * model.integers("features").shape[2]
         features = np.zeros((height, state.shape[1], num_features), np.int64)
-        for phase in range(period * period):
+        for phase in range(phases.size):
             places = [
                 (y, x)
                 for y in range(height)
                 for x in range(used_columns)
-                if phases[y % period, x % period] == phase
+                if phases[y % phases.shape[0], x % phases.shape[1]] == phase
             ]
             outputs = []
             for y, x in places:

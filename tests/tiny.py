@@ -125,6 +125,16 @@ MORE_TABLES["magnitudes"] = {
     **MORE_TABLES["pairs"],
     "prior": {**MORE_TABLES["pairs"]["prior"], "magnitudes": True},
 }
+MORE_TABLES["frame-phases"] = {
+    **MORE_TABLES["magnitudes"],
+    "prior": {
+        **MORE_TABLES["magnitudes"]["prior"],
+        "groups": [2, 1, 1, 16, 16, 16, 16],
+        "frame_period": 4,
+        "frame_kernel_size": 5,
+        "narrow_updates": True,
+    },
+}
 
 
 @functools.cache

@@ -8,7 +8,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from vqcodec.networks.precision import use_bfloat16
-from vqcodec.networks.priors.grid import GridPriorNetwork, GroupPredictor
+from vqcodec.networks.priors.grid import (
+    GridPriorNetwork,
+    GroupPredictor,
+    NarrowUpdate,
+    stored_update,
+)
 from vqcodec.priors.config import GridPriorConfig
 from vqcodec.priors.order import Size, known_taps, phase_offsets
 
@@ -62,6 +67,23 @@ def test_only_known_neighbours_have_weights(cell, kernel):
     assert kernels.shape == (cell[0] * cell[1], *kernel, NUM_FEATURES, 8)
     assert bool((kernels[known] != 0).any()) is bool(known.any())
     assert not kernels[~known].any()
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 1), (3, 3)])
+def test_a_narrow_update_is_the_convolution_that_is_stored(kernel):
+    torch.manual_seed(1)
+    update = NarrowUpdate(8, NUM_FEATURES, kernel)
+    stored = torch.from_numpy(stored_update("update", update).stored_weight()).float()
+    assert stored.shape == (*kernel, 8 + NUM_FEATURES, 8)
+    assert (stored[..., 8:, :] != 0).all()
+    around = torch.ones(kernel, dtype=torch.bool)
+    around[kernel[0] // 2, kernel[1] // 2] = False
+    assert (stored[~around][:, :8] != 0).all()
+    assert not stored[around][:, :8].any()
+    known = torch.randn(2, 8 + NUM_FEATURES, 5, 4)
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    expected = functional.conv2d(known, stored.permute(3, 2, 0, 1), update.bias, padding=padding)
+    assert torch.allclose(update(known), expected, atol=1e-5)
 
 
 def test_products_in_bfloat16_predict_nearly_the_same():

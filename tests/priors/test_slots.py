@@ -16,10 +16,19 @@ SIZES = (127,) * (12 * 7)
 RATE = 100
 
 
-@pytest.fixture(scope="module")
-def network():
+PHASES = {
+    "square cells": {},
+    "whole frames": {"frame_period": 4, "frame_kernel_size": 5},
+    "narrow": {"narrow_updates": True},
+    "both": {"frame_period": 8, "frame_kernel_size": 9, "narrow_updates": True},
+}
+
+
+@pytest.fixture(scope="module", params=PHASES.values(), ids=PHASES)
+def network(request):
     torch.manual_seed(3)
     config = PlanePriorConfig(
+        **request.param,
         groups=(2, 1, 1, 4, 4),
         num_bands=7,
         num_exact=3,
@@ -54,6 +63,42 @@ def test_training_and_coding_agree_on_the_bits(network, frames):
     (payload,) = prior.compress([frames], RATE)
     assert len(payload) * 8 == pytest.approx(bits.sum(), abs=32)
     assert np.array_equal(prior.decompress([payload], [frames.shape], RATE)[0], frames)
+
+
+def test_the_reference_in_int64_reads_and_writes_the_same_bytes(network, frames):
+    tensors = network.freeze(torch.linspace(0, 1, 256))
+    prior = PlanePrior(network.config, SIZES, tensors)
+    reference = PlanePrior(network.config, SIZES, tensors, np.int64)
+    payloads = prior.compress([frames], RATE)
+    assert reference.compress([frames], RATE) == payloads
+    assert np.array_equal(reference.decompress(payloads, [frames.shape], RATE)[0], frames)
+
+
+def test_bands_in_phases_of_frames_do_not_see_each_other():
+    """After the slots, a band depends on its own coefficients alone."""
+    torch.manual_seed(3)
+    config = PlanePriorConfig(
+        **PHASES["both"],
+        groups=(2, 4, 4),
+        num_bands=7,
+        num_exact=1,
+        starts=tuple(range(7)),
+        width=16,
+        head="logistic",
+    )
+    sizes = (127,) * 70
+    network = PlanePriorNetwork(config, sizes)
+    for predictor in network.predictors:
+        nn.init.normal_(predictor.head.weight, std=0.3)
+    prior = PlanePrior(config, sizes, network.freeze(torch.linspace(0, 1, 256)))
+    indices = np.random.default_rng(0).integers(60, 67, (10, 7, 20))
+    other = indices.copy()
+    other[2:, 3] = np.random.default_rng(1).integers(60, 67, (8, 20))
+    before, after = (prior.bits_of([x.reshape(70, 20)], RATE)[0] for x in (indices, other))
+    changed = (before != after).reshape(10, 7, 20).any(axis=2)
+    assert changed[2:, 3].all()
+    changed[:, 3] = False
+    assert not changed.any()
 
 
 def test_a_band_begins_with_the_state_of_its_slot(network, frames):

@@ -111,6 +111,7 @@ def test_another_histogram_is_refused(histogram):
 
 
 GRID = {"kind": "grid", "head": "categorical", "groups": [1, 2], "width": 8}
+PLANE = {"kind": "plane", "groups": [1, 2], "width": 8, "num_bands": 1}
 FRAMES = {"kind": "frames", "groups": [1, 2], "width": 8}
 
 
@@ -140,6 +141,9 @@ FRAMES = {"kind": "frames", "groups": [1, 2], "width": 8}
         ),
         ({**GRID, "embedding_dim": 0}, "prior.embedding_dim"),
         ({"kind": "grid"}, "prior.groups: missing"),
+        ({**PLANE, "frame_period": 3}, "prior.frame_period: 3"),
+        ({**PLANE, "frame_period": 2, "frame_kernel_size": 2}, "prior.frame_kernel_size: 2"),
+        ({**PLANE, "narrow_updates": 1}, "prior.narrow_updates"),
         ({**FRAMES, "groups": [5000]}, "prior.groups"),
         ({**FRAMES, "groups": [4]}, "prior.groups: .* add up to 4"),
         ({**FRAMES, "dilations": [0]}, "prior.dilations"),

@@ -9,8 +9,11 @@ from torch import nn
 from training_recipes import IMAGE
 
 from vqcodec.networks.precision import in_full_precision
+from vqcodec.networks.priors.grid import GroupPredictor
+from vqcodec.priors.order import known_taps
 from vqcodec.training import grow
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
+from vqcodec.training.grow import in_phases_of, prior_can_grow
 from vqcodec.training.recipe import parse_recipe
 from vqcodec.training.state import CHECKPOINT, save_state
 
@@ -117,6 +120,32 @@ def test_more_latents_reduce_the_error(begin, source):
     gains = grown.autoencoder.quantizer.log_gain
     assert torch.equal(gains[:, :12], training.autoencoder.quantizer.log_gain)
     assert gains.isfinite().all()
+
+
+@pytest.mark.parametrize("period", [2, 4, 8, 16])
+def test_contexts_in_phases_of_frames_are_left_as_they_are(period):
+    num_taps = int(known_taps((period, 1), (9, 1)).sum())
+    found = {
+        "prior.predictors.0.context": torch.randn(8, num_taps, 2),
+        "prior.predictors.0.phase_bias": torch.randn(period, 8),
+    }
+    own = {
+        "prior.predictors.0.context": torch.randn(8, 300, 2),
+        "prior.predictors.0.phase_bias": torch.randn(16, 8),
+    }
+    for one, other in ((own, found), (found, own), (found, found)):
+        kept = in_phases_of(one, other)
+        assert all(torch.equal(kept[name], weight) for name, weight in other.items())
+
+
+def test_narrow_updates_of_another_width_do_not_grow():
+    def weights(width):
+        predictor = GroupPredictor(width, (2, 2), (3, 3), (3, 3), 2, 4, narrow_update=True)
+        state = predictor.state_dict()
+        return {f"prior.predictors.0.{name}": weight for name, weight in state.items()}
+
+    assert prior_can_grow(weights(8), weights(8))
+    assert not prior_can_grow(weights(12), weights(8))
 
 
 def test_a_prior_with_other_groups_is_initialised_anew(begin, source):

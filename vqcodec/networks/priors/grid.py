@@ -42,11 +42,11 @@ class NarrowUpdate(nn.Module):
 
     def forward(self, known: Tensor) -> Tensor:
         """Return [B, W, h, w] of states and features [B, W + C, h, w]."""
-        state, features = known[:, : self.width], known[:, self.width :]
+        width, (high, wide) = self.width, self.kernel
+        state, features = known[:, :width], known[:, width:]
         of_own = self.taps[self.own].T[:, :, None, None]
-        of_features = self.taps[self.around].unflatten(0, (*self.kernel, -1)).permute(3, 2, 0, 1)
-        padding = (self.kernel[0] // 2, self.kernel[1] // 2)
-        around = functional.conv2d(features, of_features, padding=padding)
+        of_features = self.taps[self.around].reshape(high, wide, -1, width).permute(3, 2, 0, 1)
+        around = functional.conv2d(features, of_features, padding=(high // 2, wide // 2))
         return functional.conv2d(state, of_own, self.bias) + around
 
 
@@ -134,8 +134,8 @@ class GroupPredictor(nn.Module):
                 context = bias.to(around.dtype).expand(len(features), rows, columns, -1)
             cells[row * wide + column] = context
         grid = torch.stack(cells, dim=3)  # [B, rows, columns, phases, W]
-        grid = grid.reshape(*grid.shape[:3], high, wide, -1)
-        grid = grid.transpose(2, 3).flatten(1, 2).flatten(2, 3)  # [B, high * rows, wide * columns, W]
+        grid = grid.reshape(*grid.shape[:3], high, wide, -1).transpose(2, 3)
+        grid = grid.flatten(1, 2).flatten(2, 3)  # [B, high * rows, wide * columns, W]
         return grid[:, :height, :width]
 
     def advance(self, state: Tensor, features: Tensor) -> Tensor:
