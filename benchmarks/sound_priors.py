@@ -1,9 +1,10 @@
 """Priors of different kinds on the indices of `audio`, each trained for the same processor time.
 
-A plane of time and frequency is coded in phases, with weights that all bands share. It sees the
-magnitudes of coefficients alone, or predicts their means from their signs. Frame by frame, all
-earlier frames are known, and weights are of single bands. The indices of random training excerpts
-at random rates are made once. Held-out files give the bits of an index.
+A plane of time and frequency is coded in phases of whole frames or in those of square cells, with
+weights that all bands share. States are updated by features around them, or by states around them,
+too. The plane sees the magnitudes of coefficients alone, or predicts their means from their signs.
+Frame by frame, all earlier frames are known, and weights are of single bands. The indices of random
+training excerpts at random rates are made once. Held-out files give the bits of an index.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ from vqcodec.training.modality import training_side
 from vqcodec.training.trained_run import TrainedRun, load_run
 
 FRAME_GROUPS = (108, 54, 54, *[864] * 4)  # the kinds of a plane's groups; coefficients in quarters
+CELLS = {"groups": [2, 1, 1, 32, 32], "frame_period": None, "narrow_updates": False}
 PRIORS: dict[str, dict[str, Any]] = {  # what differs from the [prior] table of the run
     "plane": {},
-    "plane, signs and means": {"magnitudes": False},
-    "plane, cells of 2 x 2": {"period": 2, "kernel_size": 3},
+    "plane, states around": {"narrow_updates": False},
+    "plane, cells of 4 x 4, states around": CELLS,
+    "plane, cells of 4 x 4, states around, signs": {**CELLS, "magnitudes": False},
     "frames, 256 wide": {"kind": "frames", "width": 256, "dilations": [1, 2, 4, 8]},
-    "frames, 512 wide": {"kind": "frames", "width": 512, "dilations": [1, 2, 4, 8]},
 }
 RATES = (40, 100, 160)  # rate bytes of the held-out files
 LEARNING_RATE, LIMIT = 2e-3, 2.0

@@ -142,9 +142,9 @@ class GridGroup(GroupLayers):
 
 def _sees_no_states_around(weight: Array, width: int) -> bool:
     """Return whether an update [*kernel, W + C, W] has only zeros for states around a position."""
-    around = np.ones(weight.shape[:2], np.bool_)
-    around[weight.shape[0] // 2, weight.shape[1] // 2] = False
-    return not weight[around][:, :width].any()
+    high, wide = weight.shape[:2]
+    around = set(np.ndindex(high, wide)) - {(high // 2, wide // 2)}
+    return not any(weight[place][:width].any() for place in around)
 
 
 def _padded(features: Array, kernel: tuple[int, ...]) -> Array:
