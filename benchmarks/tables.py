@@ -41,6 +41,8 @@ CODECS = {
     "jxl": "JPEG XL",
     "opus": "Opus",
     "mp3": "MP3",
+    "aac": "AAC",
+    "vorbis": "Vorbis",
     "codec2": "Codec 2",
 }
 SUMMARY = {  # result: kind of files, metrics

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from vqcodec.networks.priors.plane import PlanePriorNetwork
+from vqcodec.priors.base import UNKNOWN
 from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.plane import PlanePrior
 
@@ -72,6 +73,21 @@ def test_the_reference_in_int64_reads_and_writes_the_same_bytes(network, frames)
     payloads = prior.compress([frames], RATE)
     assert reference.compress([frames], RATE) == payloads
     assert np.array_equal(reference.decompress(payloads, [frames.shape], RATE)[0], frames)
+
+
+def test_a_fill_keeps_what_is_known_and_is_exact(network, frames):
+    tensors = network.freeze(torch.linspace(0, 1, 256))
+    known = frames.copy()
+    known[:, 4:] = UNKNOWN
+    filled = [
+        PlanePrior(network.config, SIZES, tensors, dtype).fill(
+            known, RATE, np.random.default_rng(0), num_sweeps=2
+        )
+        for dtype in (np.float64, np.int64)
+    ]
+    assert np.array_equal(*filled)
+    assert np.array_equal(filled[0][:, :4], frames[:, :4])
+    assert (filled[0] >= 0).all()
 
 
 def test_bands_in_phases_of_frames_do_not_see_each_other():
