@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -88,6 +90,31 @@ def test_a_fill_keeps_what_is_known_and_is_exact(network, frames):
     assert np.array_equal(*filled)
     assert np.array_equal(filled[0][:, :4], frames[:, :4])
     assert (filled[0] >= 0).all()
+
+
+@pytest.mark.parametrize("num_bands_in_use", [0, 1, 7])
+@pytest.mark.parametrize("num_groups", range(6))
+def test_every_number_of_groups_and_bands_in_use_decodes(
+    network, frames, num_groups, num_bands_in_use
+):
+    """Some of them are larger than needed: another encoder may write them."""
+
+    class Wasteful(PlanePrior):
+        def columns_in_use(self, targets):  # noqa: ARG002
+            return num_bands_in_use
+
+        def _groups_in_use(self, targets):  # noqa: ARG002
+            return num_groups
+
+    config = replace(network.config, skip_certain=True)
+    tensors = network.freeze(torch.linspace(0, 1, 256))
+    indices = frames.copy()
+    plane = indices.reshape(12, 7, 10)
+    plane[4:, num_bands_in_use:] = 63
+    plane[sum(config.groups[:num_groups]) :] = 63
+    (payload,) = Wasteful(config, SIZES, tensors).compress([indices], RATE)
+    (decoded,) = PlanePrior(config, SIZES, tensors).decompress([payload], [indices.shape], RATE)
+    assert np.array_equal(decoded, indices)
 
 
 def test_bands_in_phases_of_frames_do_not_see_each_other():

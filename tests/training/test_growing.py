@@ -122,18 +122,19 @@ def test_more_latents_reduce_the_error(begin, source):
     assert gains.isfinite().all()
 
 
-@pytest.mark.parametrize("period", [2, 4, 8, 16])
-def test_contexts_in_phases_of_frames_are_left_as_they_are(period):
-    num_taps = int(known_taps((period, 1), (9, 1)).sum())
-    found = {
-        "prior.predictors.0.context": torch.randn(8, num_taps, 2),
-        "prior.predictors.0.phase_bias": torch.randn(period, 8),
-    }
-    own = {
-        "prior.predictors.0.context": torch.randn(8, 300, 2),
-        "prior.predictors.0.phase_bias": torch.randn(16, 8),
-    }
-    for one, other in ((own, found), (found, own), (found, found)):
+@pytest.mark.parametrize("period", [2, 4, 8])
+@pytest.mark.parametrize("size", [3, 5, 7, 9])
+@pytest.mark.parametrize("square", [(1, 3), (2, 3), (4, 5), (8, 5)])
+def test_contexts_in_phases_of_frames_are_left_as_they_are(period, size, square):
+    def context_of(cell, kernel):
+        return {
+            "prior.predictors.0.context": torch.randn(8, int(known_taps(cell, kernel).sum()), 2),
+            "prior.predictors.0.phase_bias": torch.randn(cell[0] * cell[1], 8),
+        }
+
+    of_frames = context_of((period, 1), (size, 1))
+    of_cells = context_of((square[0],) * 2, (square[1],) * 2)
+    for one, other in ((of_cells, of_frames), (of_frames, of_cells)):
         kept = in_phases_of(one, other)
         assert all(torch.equal(kept[name], weight) for name, weight in other.items())
 

@@ -122,15 +122,12 @@ class PlanePriorConfig(GridPriorConfig):
         check_range(self, "prior", 0, self.num_bands - 1, "starts")
         if self.magnitudes and self.head != "logistic":
             raise ConfigError("prior.magnitudes: is only for the head 'logistic'")
-        if self.frame_period is not None:
-            if self.frame_period not in (*PERIODS, 16):
-                raise ConfigError(
-                    f"prior.frame_period: {self.frame_period} is not 1, 2, 4, 8 or 16"
-                )
-            if self.frame_kernel_size not in KERNEL_SIZES:
-                raise ConfigError(
-                    f"prior.frame_kernel_size: {self.frame_kernel_size} is not 1, 3, 5, 7 or 9"
-                )
+        if self.frame_period not in (None, *PERIODS):
+            raise ConfigError(f"prior.frame_period: {self.frame_period} is not 1, 2, 4 or 8")
+        if self.frame_kernel_size not in KERNEL_SIZES:
+            raise ConfigError(
+                f"prior.frame_kernel_size: {self.frame_kernel_size} is not 1, 3, 5, 7 or 9"
+            )
         if self.starts[:1] != (0,) or list(self.starts) != sorted(set(self.starts)):
             raise ConfigError(f"prior.starts: {self.starts} are not ascending numbers from 0 on")
 

@@ -108,6 +108,8 @@ class GridGroup(GroupLayers):
     def advance(self, state: Array, features: Array, is_seen: NDArray[np.bool_]) -> Array:
         """Return the state [h, w, W] once the group's features [h, w, C] are known."""
         height, width, num_states = state.shape
+        if not width:  # a stream may say that no column is in use
+            return state
         features, weight = _keep(is_seen, features, self.update.weight, before=num_states)
         (high, wide), own = weight.shape[:2], None
         known = activate(state)

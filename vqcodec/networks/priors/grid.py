@@ -88,8 +88,10 @@ class GroupPredictor(nn.Module):
         self.trunk = nn.Linear(width, width)
         self.hidden = nn.Linear(width, width)
         self.head = nn.Linear(width, num_outputs)
-        self.update: nn.Module = NarrowUpdate(width, num_features, update_kernel)
-        if not narrow_update:
+        self.update: nn.Module
+        if narrow_update:
+            self.update = NarrowUpdate(width, num_features, update_kernel)
+        else:
             around = (update_kernel[0] // 2, update_kernel[1] // 2)
             self.update = nn.Conv2d(width + num_features, width, update_kernel, padding=around)
         self.merge = nn.Linear(width, width)
