@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from vqcodec.priors.learnt import GroupLayers
 from vqcodec.priors.order import Size, known_taps
 from vqcodec.priors.side_by_side import in_blocks
 
-_TAPS_AT_ONCE = 5  # known neighbours in one product; more of them leave the cache of a core
+# Known neighbours in one product: more of them leave the cache of a core.
+_TAPS_AT_ONCE, _FEATURES_AT_ONCE = 5, 256
 
 
 class GridGroup(GroupLayers):
@@ -80,8 +82,9 @@ class GridGroup(GroupLayers):
         padded = _padded(features, weight.shape)
         known = []  # known neighbours, some at a time, and their weights
         places = np.argwhere(taps) if features.shape[2] else np.empty((0, 2), np.int64)
-        for start in range(0, len(places), _TAPS_AT_ONCE):
-            some = places[start : start + _TAPS_AT_ONCE]
+        at_once = max(_TAPS_AT_ONCE, _FEATURES_AT_ONCE // max(1, features.shape[2]))
+        for start in range(0, len(places), at_once):
+            some = places[start : start + at_once]
             stored = weight[some[:, 0], some[:, 1]].reshape(-1, weight.shape[3])
             scaled = np.multiply(stored, self.context.factor, dtype=features.dtype)
             known.append((some.tolist(), scaled))
@@ -111,28 +114,12 @@ class GridGroup(GroupLayers):
         if not width:  # a stream may say that no column is in use
             return state
         features, weight = _keep(is_seen, features, self.update.weight, before=num_states)
-        (high, wide), own = weight.shape[:2], None
-        known = activate(state)
-        if self.is_narrow:
-            own = known, weight[high // 2, wide // 2, :num_states]
-            known, weight = features, weight[:, :, num_states:]
-        else:
-            known = np.concatenate([known, features], axis=2)
-        padded = _padded(known, weight.shape)
-        of_rows = weight.reshape(high, -1, num_states)
+        find_sums = _narrow_sums if self.is_narrow else _wide_sums
+        sums_of = find_sums(activate(state), features, weight)
         advanced = np.empty((height, width, num_states), features.dtype)
 
         def advance_rows(rows: slice) -> None:
-            count = (rows.stop - rows.start) * width
-            if own is None:
-                sums = np.zeros((count, num_states), features.dtype)
-            else:
-                sums = own[0][rows].reshape(count, -1).dot(own[1])
-            if of_rows.shape[1]:
-                around = padded[rows.start : rows.stop + high - 1]
-                seen = _windows(around, wide).reshape(-1, of_rows.shape[1])
-                for row, of_row in enumerate(of_rows):
-                    sums += seen[row * width : row * width + count].dot(of_row)
+            sums = sums_of(rows)
             sums = self.update.requantize(sums, self.update.bias)
             changed = self.merge(activate(sums, sums)).reshape(-1, width, num_states)
             changed += state[rows]
@@ -140,6 +127,46 @@ class GridGroup(GroupLayers):
 
         in_blocks(advance_rows, height, width)
         return advanced
+
+
+def _wide_sums(state: Array, features: Array, weight: Array) -> Callable[[slice], Array]:
+    """Return a function from some rows to the sums [rows * w, W] of an update.
+
+    Args:
+        state: [h, w, W], clamped.
+        features: [h, w, C].
+        weight: [*kernel, W + C, W].
+    """
+    width, num_states = state.shape[1:]
+    padded = _padded(np.concatenate([state, features], axis=2), weight.shape)
+    of_rows = weight.reshape(len(weight), -1, num_states)
+
+    def sums_of(rows: slice) -> Array:
+        count = (rows.stop - rows.start) * width
+        around = padded[rows.start : rows.stop + len(weight) - 1]
+        seen = _windows(around, weight.shape[1]).reshape(-1, len(of_rows[0]))
+        sums: Array = seen[:count].dot(of_rows[0])
+        for row, of_row in enumerate(of_rows[1:], start=1):
+            sums += seen[row * width : row * width + count].dot(of_row)
+        return sums
+
+    return sums_of
+
+
+def _narrow_sums(state: Array, features: Array, weight: Array) -> Callable[[slice], Array]:
+    """Return what `_wide_sums` does, for a weight without states around a position."""
+    (high, wide), (width, num_states) = weight.shape[:2], state.shape[1:]
+    padded = _padded(features, weight.shape)
+    of_own = weight[high // 2, wide // 2, :num_states]
+    of_all = np.concatenate([of_own, weight[:, :, num_states:].reshape(-1, weight.shape[3])])
+
+    def sums_of(rows: slice) -> Array:
+        around = (padded[a:, b:][rows, :width] for a, b in np.ndindex(high, wide))
+        seen = np.concatenate([state[rows], *around], axis=2)
+        sums: Array = seen.reshape(-1, len(of_all)).dot(of_all)
+        return sums
+
+    return sums_of
 
 
 def _sees_no_states_around(weight: Array, width: int) -> bool:
