@@ -58,12 +58,7 @@ class GridPriorConfig:
                 f"but {MOST_COUNTED_GROUPS} is the most"
             )
         for prefix, number in (("", 1), ("first_", 0)):
-            period = self.period_of(number)
-            if period not in PERIODS:
-                raise ConfigError(f"prior.{prefix}period: {period} is not 1, 2, 4 or 8")
-            size = self.kernel_size_of(number)
-            if size not in KERNEL_SIZES:
-                raise ConfigError(f"prior.{prefix}kernel_size: {size} is not 1, 3, 5, 7 or 9")
+            _check_phases(prefix, self.period_of(number), self.kernel_size_of(number))
 
     def period_of(self, number: int) -> int:
         """Return the period of a group's phases."""
@@ -122,12 +117,8 @@ class PlanePriorConfig(GridPriorConfig):
         check_range(self, "prior", 0, self.num_bands - 1, "starts")
         if self.magnitudes and self.head != "logistic":
             raise ConfigError("prior.magnitudes: is only for the head 'logistic'")
-        if self.frame_period not in (None, *PERIODS):
-            raise ConfigError(f"prior.frame_period: {self.frame_period} is not 1, 2, 4 or 8")
-        if self.frame_kernel_size not in KERNEL_SIZES:
-            raise ConfigError(
-                f"prior.frame_kernel_size: {self.frame_kernel_size} is not 1, 3, 5, 7 or 9"
-            )
+        if self.frame_period is not None:
+            _check_phases("frame_", self.frame_period, self.frame_kernel_size)
         if self.starts[:1] != (0,) or list(self.starts) != sorted(set(self.starts)):
             raise ConfigError(f"prior.starts: {self.starts} are not ascending numbers from 0 on")
 
@@ -184,6 +175,14 @@ class FramesPriorConfig:
             size * width * (2 * per_index + per_output) + 3 * square for size in self.groups
         )
         return groups + 3 * square * len(self.dilations)
+
+
+def _check_phases(prefix: str, period: int, kernel_size: int) -> None:
+    """Check the period of a group's phases, and the size of its context."""
+    if period not in PERIODS:
+        raise ConfigError(f"prior.{prefix}period: {period} is not 1, 2, 4 or 8")
+    if kernel_size not in KERNEL_SIZES:
+        raise ConfigError(f"prior.{prefix}kernel_size: {kernel_size} is not 1, 3, 5, 7 or 9")
 
 
 def _check_groups(config: GridPriorConfig | FramesPriorConfig) -> None:
