@@ -77,6 +77,23 @@ def test_the_reference_in_int64_reads_and_writes_the_same_bytes(network, frames)
     assert np.array_equal(reference.decompress(payloads, [frames.shape], RATE)[0], frames)
 
 
+def test_bands_are_predicted_alike_whatever_number_is_in_use(network, frames):
+    class Whole(PlanePrior):
+        def columns_in_use(self, targets):  # noqa: ARG002
+            return None
+
+    config = replace(network.config, skip_certain=True)
+    tensors = network.freeze(torch.linspace(0, 1, 256))
+    indices = frames.copy()
+    indices.reshape(12, 7, 10)[4:, 3:] = 63
+    (some,), (every,) = (
+        kind(config, SIZES, tensors).bits_of([indices], RATE) for kind in (PlanePrior, Whole)
+    )
+    some, every = (bits.reshape(12, 7, 10) for bits in (some, every))
+    assert np.array_equal(some[4:, :3], every[4:, :3])
+    assert not some[4:, 3:].any()
+
+
 def test_a_fill_keeps_what_is_known_and_is_exact(network, frames):
     tensors = network.freeze(torch.linspace(0, 1, 256))
     known = frames.copy()
