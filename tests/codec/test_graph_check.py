@@ -118,6 +118,36 @@ def test_a_missing_weight_is_refused():
         check(serialized(), {"other": WEIGHT})
 
 
+@pytest.mark.parametrize(
+    ("number", "dtype", "fits"),
+    [
+        (TensorProto.FLOAT, np.float16, True),
+        (TensorProto.FLOAT, np.int8, False),  # its steps are missing
+        (TensorProto.FLOAT, np.int64, False),
+        (TensorProto.INT64, np.int64, True),
+        (TensorProto.INT64, np.float32, False),
+        (TensorProto.FLOAT16, np.float16, False),  # all floats are made wider
+        (TensorProto.STRING, np.float32, False),
+    ],
+)
+def test_a_weight_of_another_type_is_refused(number, dtype, fits):
+    tensor = external()
+    tensor.data_type = number
+    graph, weights = serialized(initializer=[tensor]), {"weight": WEIGHT.astype(dtype)}
+    if fits:
+        assert check(graph, weights) == ["weight"]
+        return
+    with pytest.raises(ModelFileError, match="its encoder cannot take a tensor weight of"):
+        check(graph, weights)
+
+
+def test_a_weight_in_8_bits_needs_its_steps():
+    weights = {"weight": WEIGHT.astype(np.int8), "weight.scale": np.ones(3, np.float32)}
+    assert check(serialized(), weights) == ["weight"]
+    with pytest.raises(ModelFileError, match="cannot take a tensor weight of int8"):
+        check(serialized(), {"weight": weights["weight"]})
+
+
 @pytest.mark.parametrize("shape", [(), (3,), (4, 3), (3, 4, 1), (12,), (3, -4)])
 def test_a_weight_of_another_shape_is_refused(shape):
     with pytest.raises(ModelFileError, match="needs a tensor weight of shape"):

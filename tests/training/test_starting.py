@@ -10,7 +10,8 @@ from tiny import TABLES
 from tiny_training import save_tiny_model
 from training_recipes import AUDIO, IMAGE, same
 
-from vqcodec.errors import ConfigError, MissingModelError
+from vqcodec.codec.model_file import read_model_file, write_model_file
+from vqcodec.errors import ConfigError, MissingModelError, ModelFileError
 from vqcodec.training import start
 from vqcodec.training.commands import export_model
 from vqcodec.training.modality import Dataset
@@ -121,6 +122,36 @@ def test_a_new_run_keeps_what_fits_of_the_prior(tmp_path, train):
     assert torch.allclose(
         second["prior.first.weight"], first["average"]["prior.first.weight"], atol=1e-2
     )
+
+
+def test_weights_of_the_prior_that_do_not_fit_are_counted(tmp_path, train, joint_run, capsys):
+    model = tmp_path / "model.safetensors"
+    export_model(run=joint_run, output=model, name="model")
+    prior = [name for name in checkpoint(joint_run)["module"] if name.startswith("prior.")]
+    assert len(prior) > 10
+    new = f"{len(prior) + 1} of {len(prior) + 1} weights of the prior are new"  # and an embedding
+    for source in (joint_run, model):
+        capsys.readouterr()
+        train(tmp_path / f"same-{source.name}", IMAGE, steps=1, start_from=source)
+        assert "weights of the prior" not in capsys.readouterr().err
+        train(tmp_path / f"other-{source.name}", CODEBOOKS, steps=1, start_from=source)
+        assert f"{new}, none are from {source}" in capsys.readouterr().err
+
+
+def test_a_model_whose_tensors_do_not_fit_is_refused(tmp_path, train, joint_run):
+    model = tmp_path / "model.safetensors"
+    export_model(run=joint_run, output=model, name="model")
+    file = read_model_file(model)
+    for number, name in enumerate(file.tensors):
+        tensor = file.tensors[name]
+        for damaged in (None, tensor[:-1] if tensor.ndim else tensor[None, None]):
+            tensors = {**file.tensors, name: damaged}
+            if damaged is None:
+                del tensors[name]
+            bad = tmp_path / f"{number}.safetensors"
+            write_model_file(bad, name="bad", tables=file.tables, tensors=tensors, card={})
+            with pytest.raises(ModelFileError, match=f"{bad}: not a model"):
+                start.module_of(str(bad))
 
 
 def test_a_run_with_voices_can_start_from_one_without(tmp_path, train):

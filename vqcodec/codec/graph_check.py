@@ -30,7 +30,9 @@ _NODE, _INITIALIZER, _SPARSE_INITIALIZER = 1, 5, 15
 _OP_TYPE, _ATTRIBUTE, _DOMAIN = 4, 5, 7
 _SUBGRAPH, _SUBGRAPHS, _SPARSE, _SPARSES = 6, 11, 22, 23
 _TENSOR, _TENSORS = 5, 10
-_DIMS, _NAME, _EXTERNAL_DATA = 1, 8, 13
+_DIMS, _DATA_TYPE, _NAME, _EXTERNAL_DATA = 1, 2, 8, 13
+# Types of weights by their numbers.
+_TYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool"}
 
 
 def check_graph(name: str, graph: bytes, weights: Mapping[str, NDArray[Any]]) -> list[str]:
@@ -42,8 +44,8 @@ def check_graph(name: str, graph: bytes, weights: Mapping[str, NDArray[Any]]) ->
         weights: the model file's tensors by name.
 
     Raises:
-        ModelFileError: the graph is not an ONNX model, a weight is missing or has a wrong shape, or
-            the graph has contents that a network does not need.
+        ModelFileError: the graph is not an ONNX model, a weight is missing or has a wrong shape or
+            type, or the graph has contents that a network does not need.
     """
     try:
         return _check(name, graph, weights)
@@ -68,7 +70,8 @@ def _check(name: str, graph: bytes, weights: Mapping[str, NDArray[Any]]) -> list
             if any(number == _EXTERNAL_DATA for number, _ in own):
                 found = [str(v, "utf-8") for number, v in own if number == _NAME]
                 shape = [n for number, v in own if number == _DIMS for n in _numbers(v)]
-                _check_weights(name, found, tuple(shape), weights)
+                types = [n for number, v in own if number == _DATA_TYPE for n in _numbers(v)]
+                _check_weights(name, found, tuple(shape), types, weights)
                 names += found
     if num_nodes > MOST_NODES:
         raise ModelFileError(f"model: its {name} has {num_nodes} nodes, more than {MOST_NODES}")
@@ -76,7 +79,11 @@ def _check(name: str, graph: bytes, weights: Mapping[str, NDArray[Any]]) -> list
 
 
 def _check_weights(
-    name: str, needed: list[str], shape: tuple[int, ...], weights: Mapping[str, NDArray[Any]]
+    name: str,
+    needed: list[str],
+    shape: tuple[int, ...],
+    types: list[int],
+    weights: Mapping[str, NDArray[Any]],
 ) -> None:
     for weight in needed:
         if weight not in weights:
@@ -89,6 +96,11 @@ def _check_weights(
                 f"model: its {name} needs a tensor {weight} of shape {shape}, "
                 f"not {weights[weight].shape}"
             )
+        # As `restore_weight` returns it.
+        is_float = steps is not None or weights[weight].dtype.kind == "f"
+        dtype = "float32" if is_float else weights[weight].dtype.name
+        if [_TYPES.get(number) for number in types] != [dtype]:
+            raise ModelFileError(f"model: its {name} cannot take a tensor {weight} of {dtype}")
 
 
 def _check_node(name: str, node: memoryview) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +45,17 @@ def read_model(
         ModelFileError: the file is damaged, or is not a model that this version reads.
     """
     file = read_model_file(source, name)
-    try:
+    with refusing_unusable(name or str(source)):
         return build_model(file, dtype)
+
+
+@contextmanager
+def refusing_unusable(name: str) -> Iterator[None]:
+    """Turn the errors that untrusted tables and tensors can cause into a ModelFileError."""
+    try:
+        yield
     except _UNUSABLE as error:
-        raise ModelFileError(
-            f"{name or source!s}: not a model that this version reads: {error}"
-        ) from error
+        raise ModelFileError(f"{name}: not a model that this version reads: {error}") from error
 
 
 def build_model(file: ModelFile, dtype: type[Any] = np.float64) -> Model:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vqcodec.codec.loading import build_model, refusing_unusable
 from vqcodec.codec.model_file import ModelFile
 from vqcodec.codec.zoo import read_named_file
 from vqcodec.errors import ConfigError, MissingModelError
@@ -17,7 +18,10 @@ from vqcodec.files import is_folder
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import in_full_precision
 from vqcodec.networks.priors import build_prior_network
+from vqcodec.networks.processes import process_rank
+from vqcodec.notes import printable
 from vqcodec.priors import is_learnt
+from vqcodec.stderr import tell
 from vqcodec.training.export import load_autoencoder
 from vqcodec.training.grow import (
     grow_weights,
@@ -55,6 +59,11 @@ def initialise(
     autoencoder = module["autoencoder"]
     assert isinstance(autoencoder, Autoencoder)
     started = None if source is None else start_from(module, source)
+    if started is not None and started.num_new and process_rank() == 0:
+        size = sum(name.startswith(PRIOR) for name in module.state_dict())
+        others = "the others are from" if started.num_new < size else "none are from"
+        text = f"{started.num_new} of {size} weights of the prior are new, {others} {source}"
+        tell(printable(text))
     if started is not None and started.dim < autoencoder.quantizer.dim:
         with in_full_precision(module):
             start_new_latents(autoencoder, started.dim, dataset, generator)
@@ -106,7 +115,10 @@ def module_of(name: str) -> nn.ModuleDict:
         MissingModelError: there is no such model.
         ModelFileError: the model is damaged.
     """
-    return module_of_file(read_named_file(name))
+    file = read_named_file(name)
+    with refusing_unusable(name):
+        build_model(file)  # checks tables and tensors
+        return module_of_file(file)
 
 
 def check_reference(name: str, modality: str) -> None:
@@ -139,6 +151,7 @@ def module_of_file(file: ModelFile) -> nn.ModuleDict:
 
 
 NETWORKS = ("autoencoder.encoder.", "autoencoder.decoder.")
+PRIOR = "prior."
 QUANTIZER = "autoencoder.quantizer."
 
 
@@ -147,6 +160,7 @@ class Started(NamedTuple):
 
     dim: int  # of its latents
     quantizer: bool  # of the same kind and size, so that its weights were taken
+    num_new: int  # weights of the prior that it lacks, or whose shapes differ
 
 
 def start_from(module: nn.ModuleDict, source: str) -> Started:
@@ -175,7 +189,7 @@ def start_from(module: nn.ModuleDict, source: str) -> Started:
     kept = {
         name: weight
         for name, weight in found.items()
-        if not name.startswith("prior.")
+        if not name.startswith(PRIOR)
         or grow_prior
         or (name in own and weight.shape == own[name].shape)
     }
@@ -189,7 +203,9 @@ def start_from(module: nn.ModuleDict, source: str) -> Started:
     needed = [name for name in missing if all(part not in name for part in ADDITIONS)]
     if any(name.startswith(NETWORKS) for name in needed):
         raise other
-    return Started(len(found["autoencoder.encoder.linear.weight"]) if can_grow else dim, quantizer)
+    if can_grow:
+        dim = len(found["autoencoder.encoder.linear.weight"])
+    return Started(dim, quantizer, sum(name.startswith(PRIOR) for name in missing))
 
 
 def _of_quantizer(weights: Mapping[str, Tensor]) -> set[str]:
