@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -175,3 +176,13 @@ def test_a_named_file_of_another_kind_is_told(folder, capsys):
     found = find_names([folder / "a.png", folder / "b.txt"], SUFFIXES)
     assert found == [f"{folder}/a.png"]
     assert capsys.readouterr().err == f"vqcodec: left out, as of another kind: {folder}/b.txt\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_refused_and_one_in_a_folder_is_left_out(folder):
+    pipe = folder / "pipe.wav"
+    os.mkfifo(pipe)
+    for sources in ([pipe], [folder, pipe]):
+        with pytest.raises(InputError, match=r"pipe.wav: not a regular file"):
+            find_names(sources, {".wav"})
+    assert str(pipe) not in find_names([folder], {".wav", ".png"})

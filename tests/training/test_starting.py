@@ -11,8 +11,9 @@ from tiny_training import save_tiny_model
 from training_recipes import AUDIO, IMAGE, same
 
 from vqcodec.codec.model_file import read_model_file, write_model_file
-from vqcodec.errors import ConfigError, MissingModelError, ModelFileError
+from vqcodec.errors import ConfigError, InputError, MissingModelError, ModelFileError
 from vqcodec.training import start
+from vqcodec.training.autoencoder import TrainingOptions, train_autoencoder
 from vqcodec.training.commands import export_model
 from vqcodec.training.modality import Dataset
 from vqcodec.training.recipe import parse_recipe
@@ -177,6 +178,14 @@ def test_a_source_with_larger_networks_is_refused(tmp_path, train, larger):
     train(tmp_path / "larger", larger, steps=1)
     with pytest.raises(ConfigError, match="networks are not those of the recipe"):
         train(tmp_path / "run", IMAGE, start_from=tmp_path / "larger")
+
+
+def test_a_source_is_refused_before_data_are_read(tmp_path, recipes, joint_run):
+    options = {"run": tmp_path, "data": [tmp_path / "nowhere"], "start_from": str(joint_run)}
+    with pytest.raises(InputError, match="nowhere"):
+        train_autoencoder(recipes(IMAGE), TrainingOptions(**options), joint=True)
+    with pytest.raises(ConfigError, match="networks are not those of the recipe"):
+        train_autoencoder(recipes(AUDIO), TrainingOptions(**options), joint=True)
 
 
 def test_a_source_of_another_modality_or_size_of_sounds_is_refused(tmp_path, train, joint_run):

@@ -53,7 +53,13 @@ from vqcodec.training.optimizer import build_optimizer
 from vqcodec.training.recipe import Recipe, read_recipe
 from vqcodec.training.sources import find_names
 from vqcodec.training.split import split_by_recipe
-from vqcodec.training.start import check_reference, initialise, module_of
+from vqcodec.training.start import (
+    Started,
+    check_reference,
+    initialise,
+    module_of,
+    start_from,
+)
 from vqcodec.training.state import (
     CHECKPOINT,
     AveragedWeights,
@@ -105,15 +111,8 @@ class AutoencoderTraining(TrainingLoop):
                 f"{', '.join(map(repr, known))}"
             )
         own_part(self.schedule.batch_size)  # fail now, not at the first step
-        files = find_names(options.data, self.modality.suffixes)
         if recipe.reference is not None:  # fail now, not at the first validation
             check_reference(recipe.reference, recipe.modality)
-        self.manifest = split_by_recipe(files, recipe, options.seed)
-        self.kept_manifest: Manifest | None = None  # of the run that goes on
-        self._read_files()
-        self.log = TrainingLog(options.run / "log.jsonl")
-        if set(self.manifest.valid) & set(self.manifest.train) and process_rank() == 0:
-            self.log.note("one group of files: those trained on are also the held-out ones")
         self.prior: PriorNetwork | None = None
         if joint:
             quantizer = self.autoencoder.quantizer
@@ -126,6 +125,16 @@ class AutoencoderTraining(TrainingLoop):
         self.module = nn.ModuleDict({"autoencoder": self.autoencoder})
         if self.prior is not None:
             self.module["prior"] = self.prior
+        self.started: Started | None = None
+        if options.start_from is not None and not (options.run / CHECKPOINT).exists():
+            self.started = start_from(self.module, options.start_from)
+        files = find_names(options.data, self.modality.suffixes)
+        self.manifest = split_by_recipe(files, recipe, options.seed)
+        self.kept_manifest: Manifest | None = None  # of the run that goes on
+        self._read_files()
+        self.log = TrainingLog(options.run / "log.jsonl")
+        if set(self.manifest.valid) & set(self.manifest.train) and process_rank() == 0:
+            self.log.note("one group of files: those trained on are also the held-out ones")
         self.module.to(options.device)
         lay_channels_last(self.module)
         if gains_by_bfloat16(options.device):
@@ -187,7 +196,7 @@ class AutoencoderTraining(TrainingLoop):
             self._resume(load_state(run / CHECKPOINT, NEEDED))
         else:
             generator = np.random.default_rng([self.options.seed, 2**31])
-            initialise(self.module, self.options.start_from, self.dataset, generator)
+            initialise(self.autoencoder, self.started, self.dataset, generator)
             self.average.load(self.module.state_dict())
         copy_from_first([*self.module.state_dict().values(), *self.average.values.values()])
         if self.kept_manifest is not None:

@@ -151,8 +151,11 @@ def _names_in(source: str, suffixes: Collection[str]) -> Iterator[str]:
         raise InputError(f"{source}: no such file or folder") from error
     paths = files_below(source) if in_folder else [source]
     for path in paths:
-        if _suffix(path) in (ARCHIVE, *suffixes) and (is_file(path) or is_dangling(path)):
+        is_wanted = _suffix(path) in (ARCHIVE, *suffixes)
+        if is_wanted and (is_file(path) or is_dangling(path)):
             yield from _names_of(path, suffixes)
+        elif is_wanted and not in_folder:  # a named pipe, a device
+            raise InputError(f"{path}: not a regular file, so it cannot be read in any order")
         elif not in_folder and path.lower().endswith(_COMPRESSED):
             raise InputError(
                 f"{path}: unpack it to .tar first, so that it can be read in any order"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,36 +40,31 @@ FIRST_EXCERPTS, FIRST_VALUES = 512, 1 << 27
 
 @torch.no_grad()
 def initialise(
-    module: nn.ModuleDict, source: str | None, dataset: Dataset, generator: np.random.Generator
+    autoencoder: Autoencoder,
+    started: Started | None,
+    dataset: Dataset,
+    generator: np.random.Generator,
 ) -> None:
-    """Initialise the "autoencoder" of a new training, and its "prior" if the source has one.
+    """Initialise what data decide in a new autoencoder.
 
-    Without a source, this is data-dependent initialisation from a first batch. With one, its
-    weights are loaded, and data initialise what it lacks: new latents, and another quantizer.
+    Without a source, this is data-dependent initialisation of all of it from a first batch. With
+    one, it is what the source lacks: new latents, and another quantizer.
 
     Args:
-        module: just built; its weights are on the device of the training.
-        source: folder of a run; or name, fingerprint or path of a model. See `start_from`.
+        autoencoder: its weights are on the device of the training.
+        started: what the source had, from `start_from`; None without a source.
         dataset: gives the first batch.
         generator: decides which excerpts it has.
 
     Raises:
-        ConfigError: the networks of the source are different.
+        ConfigError: networks or quantizer of this kind cannot get more latents.
     """
-    autoencoder = module["autoencoder"]
-    assert isinstance(autoencoder, Autoencoder)
-    started = None if source is None else start_from(module, source)
-    if started is not None and started.num_new and process_rank() == 0:
-        size = sum(name.startswith(PRIOR) for name in module.state_dict())
-        others = "the others are from" if started.num_new < size else "none are from"
-        text = f"{started.num_new} of {size} weights of the prior are new, {others} {source}"
-        tell(printable(text))
     if started is not None and started.dim < autoencoder.quantizer.dim:
-        with in_full_precision(module):
+        with in_full_precision(autoencoder):
             start_new_latents(autoencoder, started.dim, dataset, generator)
     if started is not None and started.quantizer:
         return
-    batch = _first_batch(dataset, generator).to(next(module.parameters()).device)
+    batch = _first_batch(dataset, generator).to(next(autoencoder.parameters()).device)
     if started is None:
         autoencoder.init_from_data(batch)
     else:
@@ -160,13 +155,13 @@ class Started(NamedTuple):
 
     dim: int  # of its latents
     quantizer: bool  # of the same kind and size, so that its weights were taken
-    num_new: int  # weights of the prior that it lacks, or whose shapes differ
 
 
 def start_from(module: nn.ModuleDict, source: str) -> Started:
-    """Load the weights of a run or a model into a module.
+    """Load the weights of a run or a model into the "autoencoder" and the "prior" of a module.
 
-    Weights of the prior that the source lacks keep their initial values, and so do `ADDITIONS`.
+    Weights of the prior that the source lacks, or whose shapes differ, keep their initial values,
+    and are counted on stderr. So do `ADDITIONS`, which are not counted.
     Networks of pictures, and their prior, may be larger than those of the source. The decoder's
     weights of new latents are then zero; see `start_new_latents`. If the source has another kind
     of quantizer, only its networks are taken.
@@ -205,7 +200,16 @@ def start_from(module: nn.ModuleDict, source: str) -> Started:
         raise other
     if can_grow:
         dim = len(found["autoencoder.encoder.linear.weight"])
-    return Started(dim, quantizer, sum(name.startswith(PRIOR) for name in missing))
+    if process_rank() == 0:
+        _tell_new_weights(own, missing, source)
+    return Started(dim, quantizer)
+
+
+def _tell_new_weights(own: Collection[str], missing: Collection[str], source: str) -> None:
+    size, num_new = (sum(name.startswith(PRIOR) for name in names) for names in (own, missing))
+    if num_new:
+        others = "the others are from" if num_new < size else "none are from"
+        tell(printable(f"{num_new} of {size} weights of the prior are new, {others} {source}"))
 
 
 def _of_quantizer(weights: Mapping[str, Tensor]) -> set[str]:
