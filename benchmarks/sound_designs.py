@@ -22,14 +22,15 @@ from vqcodec.evaluation.metrics.masking import noise_to_mask
 from vqcodec.evaluation.metrics.spectra import log_spectral_distance
 from vqcodec.evaluation.metrics.visqol import visqol_audio
 from vqcodec.modalities.audio.config import SIDE_BOOKS
+from vqcodec.networks.audio import frames as layout
 from vqcodec.networks.audio import slots, stereo
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound_files import read_clip
 
 SAMPLE_RATE, SECONDS, NUM_BANDS = 48_000, 5.0, 54
-RATE_BYTES = (30, 75, 120)
-RATES_KBPS = (12.0, 24.0)  # at which scores are interpolated
+RATE_BYTES = (20, 60, 100, 150, 200)
+RATES_KBPS = (8.0, 16.0, 40.0)  # at which scores are interpolated
 SCORES = ("lsd_db", "nmr_db", "visqol_audio", "pre_echo_db")
 LOOKED_UP = 6.0  # bits that a symbol costs in the histogram of a context
 
@@ -44,6 +45,7 @@ class Design:
     hop_length: int = 2_048
     num_slots: int = 48
     masking: float = slots.MASKING
+    coarsest_level: float = layout.COARSEST_LEVEL
     width_power: float = stereo.WIDTH_POWER
     split_cost: float = stereo.SPLIT_COST
     attack_cost: float = stereo.ATTACK_COST
@@ -52,6 +54,7 @@ class Design:
     def build(self) -> Autoencoder:
         """Return the design with its steps, and noise whose gain is not trained."""
         slots.MASKING, stereo.WIDTH_POWER = self.masking, self.width_power
+        layout.COARSEST_LEVEL = self.coarsest_level
         stereo.SPLIT_COST, stereo.ATTACK_COST = self.split_cost, self.attack_cost
         band_bins = self.hop_length // 64
         network = {
@@ -79,16 +82,17 @@ class Design:
 DESIGNS = (
     Design(),
     Design(num_slots=32),
-    Design(num_slots=52),
+    Design(masking=0.78),
+    Design(masking=1.0),
+    Design(coarsest_level=1.4),
+    Design(coarsest_level=1.4, masking=0.78),
+    Design(width_power=0.3),
     Design(rounding=0.5),
-    Design(masking=0.7, width_power=0.6),
-    Design(masking=0.85, width_power=0.3),
     Design(split_cost=0.1),
     Design(attack_cost=0.5),
     Design(split_cost=100.0),  # whole frames only
     Design(hop_length=1_024),
     Design(hop_length=1_024, num_slots=32),
-    Design(hop_length=1_024, num_slots=32, masking=0.7, width_power=0.6, split_cost=0.1),
 )
 
 
