@@ -64,21 +64,22 @@ def designs_table(results: Results) -> str:
         "visqol_audio": "ViSQOL audio",
         "pre_echo_db": "before attacks, dB",
     }
-    rows = [["as `audio`", *(_pair(usual[key]) for key in scores)]]
+    rows = [["as `audio`", *(_scores(usual[key]) for key in scores)]]
     for design in others:
         changes = [
             f"{key} {value:g}"
             for key, value in design.items()
             if key not in scores and value != usual[key]
         ]
-        rows.append([", ".join(changes), *(_pair(design[key]) for key in scores)])
-    rates = " and ".join(f"{rate:g}" for rate in result["rates_kbps"])
+        rows.append([", ".join(changes), *(_scores(design[key]) for key in scores)])
+    *lower, highest = (f"{rate:g}" for rate in result["rates_kbps"])
+    rates = f"{', '.join(lower)} and {highest}"
     count = f"Means over {result['num_files']} sounds, at {rates} kbit/s.\n\n"
     return count + markdown(["design", *scores.values()], rows) + origin(result)
 
 
-def _pair(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.2f}" for value in values)
+def _scores(values: Sequence[float | None]) -> str:
+    return ", ".join("-" if value is None else f"{value:.2f}" for value in values)
 
 
 def sound_priors_table(results: Results) -> str:

@@ -29,7 +29,7 @@ from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound_files import read_clip
 
 SAMPLE_RATE, SECONDS, NUM_BANDS = 48_000, 5.0, 54
-RATE_BYTES = (20, 60, 100, 150, 200)
+RATE_BYTES = (0, 40, 80, 130, 190)
 RATES_KBPS = (8.0, 16.0, 40.0)  # at which scores are interpolated
 SCORES = ("lsd_db", "nmr_db", "visqol_audio", "pre_echo_db")
 LOOKED_UP = 6.0  # bits that a symbol costs in the histogram of a context
@@ -144,17 +144,16 @@ def count_levels(found: Histograms, levels: Integers, choice: Integers) -> None:
 
 @torch.no_grad()
 def score(design: Design, sounds: list[NDArray[np.float32]]) -> dict[str, Any]:
-    """Return the means of scores of sounds [2, T] at `RATES_KBPS`."""
+    """Return the means of scores of sounds [2, T] at `RATES_KBPS`; None at rates out of range."""
     autoencoder = design.build()
     points = [scores_at(autoencoder, number, sounds) for number in RATE_BYTES]
     logarithms = np.log([point["kbps"] for point in points])
-    return {
-        name: [
-            float(np.interp(np.log(kbps), logarithms, [point[name] for point in points]))
-            for kbps in RATES_KBPS
-        ]
-        for name in SCORES
-    }
+    found: dict[str, Any] = {}
+    for name in SCORES:
+        values = [point[name] for point in points]
+        at_rates = np.interp(np.log(RATES_KBPS), logarithms, values, left=np.nan, right=np.nan)
+        found[name] = [None if np.isnan(value) else float(value) for value in at_rates]
+    return found
 
 
 def scores_at(
