@@ -155,6 +155,26 @@ def test_a_model_whose_tensors_do_not_fit_is_refused(tmp_path, train, joint_run)
                 start.module_of(str(bad))
 
 
+def test_steps_that_are_not_learnt_become_those_of_the_recipe(tmp_path, train):
+    fixed = AUDIO.replace("limit = 63", "limit = 63\nlearn_steps = false\nnum_integers = 2")
+    other = fixed.replace("coarsest_step = 4.0", "coarsest_step = 8.0")
+    other = other.replace("finest_step = 0.5", "finest_step = 0.25")
+    assert other.count("8.0") == other.count("0.25") == 1
+    train(tmp_path / "first", fixed, steps=1)
+    model = tmp_path / "model.safetensors"
+    export_model(run=tmp_path / "first", output=model, name="model")
+    name = "autoencoder.quantizer.log_gain"
+    gain = checkpoint(tmp_path / "first")["module"][name]
+    for number, source in enumerate((tmp_path / "first", model)):
+        train(tmp_path / f"same{number}", fixed, steps=1, start_from=source)
+        assert torch.equal(checkpoint(tmp_path / f"same{number}")["module"][name], gain)
+        train(tmp_path / f"other{number}", other, steps=1, start_from=source)
+        moved = checkpoint(tmp_path / f"other{number}")["module"][name]
+        assert not moved[:, :2].any()
+        shift = torch.linspace(-np.log(2), np.log(2), len(gain))[:, None].expand(-1, 10)
+        assert torch.allclose(moved[:, 2:] - gain[:, 2:], shift, atol=1e-5)
+
+
 def test_a_run_with_voices_can_start_from_one_without(tmp_path, train):
     train(tmp_path / "plain", AUDIO, steps=1)
     disguised = AUDIO.replace("frames = 40", "frames = 40\nformant_change = 0.3")

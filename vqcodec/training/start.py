@@ -13,14 +13,18 @@ from torch import Tensor, nn
 from vqcodec.codec.loading import build_model, refusing_unusable
 from vqcodec.codec.model_file import ModelFile
 from vqcodec.codec.zoo import read_named_file
+from vqcodec.config import build_config
 from vqcodec.errors import ConfigError, MissingModelError
 from vqcodec.files import is_folder
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.precision import in_full_precision
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.networks.processes import process_rank
+from vqcodec.networks.quantizers.lattice import LatticeModule
 from vqcodec.notes import printable
 from vqcodec.priors import is_learnt
+from vqcodec.quantizers import QUANTIZERS
+from vqcodec.quantizers.configs import LatticeConfig
 from vqcodec.stderr import tell
 from vqcodec.training.export import load_autoencoder
 from vqcodec.training.grow import (
@@ -30,7 +34,8 @@ from vqcodec.training.grow import (
     start_new_latents,
 )
 from vqcodec.training.modality import Dataset
-from vqcodec.training.state import CHECKPOINT, load_state
+from vqcodec.training.recipe import parse_recipe
+from vqcodec.training.state import CHECKPOINT, load_state, read_recipe_of
 
 # Parts of the names of weights that may be missing: new units of these parts are the identity.
 ADDITIONS = (".voice.", ".gate.", ".fine.", ".coarse.")
@@ -148,6 +153,7 @@ def module_of_file(file: ModelFile) -> nn.ModuleDict:
 NETWORKS = ("autoencoder.encoder.", "autoencoder.decoder.")
 PRIOR = "prior."
 QUANTIZER = "autoencoder.quantizer."
+STEPS = "autoencoder.quantizer.log_gain"  # of a lattice
 
 
 class Started(NamedTuple):
@@ -164,21 +170,25 @@ def start_from(module: nn.ModuleDict, source: str) -> Started:
     and are counted on stderr. So do `ADDITIONS`, which are not counted.
     Networks of pictures, and their prior, may be larger than those of the source. The decoder's
     weights of new latents are then zero; see `start_new_latents`. If the source has another kind
-    of quantizer, only its networks are taken.
+    of quantizer, only its networks are taken. Steps that are not learnt become the recipe's.
 
     Raises:
         ConfigError: the networks of the source are different.
     """
     own = module.state_dict()
     found = in_phases_of(own, weights_of(source))
+    autoencoder = module["autoencoder"]
+    assert isinstance(autoencoder, Autoencoder)
     quantizer = _of_quantizer(own) == _of_quantizer(found)
     if not quantizer:
         found = {name: weight for name, weight in found.items() if name.startswith(NETWORKS)}
+    elif (
+        isinstance(autoencoder.quantizer, LatticeModule) and own[STEPS].shape == found[STEPS].shape
+    ):
+        found[STEPS] = _steps_for(autoencoder.quantizer, found[STEPS], source)
     other = ConfigError(f"{source}: its networks are not those of the recipe")
     if any(name.startswith("autoencoder.") and name not in own for name in found):
         raise other
-    autoencoder = module["autoencoder"]
-    assert isinstance(autoencoder, Autoencoder)
     can_grow, dim = autoencoder.pair.extend is not None, autoencoder.modality.config.dim
     grow_prior = can_grow and prior_can_grow(own, found)
     kept = {
@@ -210,6 +220,18 @@ def _tell_new_weights(own: Collection[str], missing: Collection[str], source: st
     if num_new:
         others = "the others are from" if num_new < size else "none are from"
         tell(printable(f"{num_new} of {size} weights of the prior are new, {others} {source}"))
+
+
+def _steps_for(quantizer: LatticeModule, log_gain: Tensor, source: str) -> Tensor:
+    """Return the steps of a source for a quantizer: as they are if the quantizer learns them."""
+    if quantizer.config.learn_steps:
+        return log_gain
+    if is_folder(source):
+        table = parse_recipe(read_recipe_of(Path(source))).quantizer
+    else:
+        table = read_named_file(source).tables["quantizer"]
+    _, rest = QUANTIZERS.split(table)
+    return quantizer.with_own_steps(log_gain, build_config(LatticeConfig, rest, "quantizer"))
 
 
 def _of_quantizer(weights: Mapping[str, Tensor]) -> set[str]:

@@ -26,9 +26,7 @@ class LatticeModule(QuantizerModule):
 
     def __init__(self, config: LatticeConfig) -> None:
         super().__init__(config)
-        steps = torch.linspace(
-            math.log(config.coarsest_step), math.log(config.finest_step), config.num_knots
-        )
+        steps = initial_log_steps(config)
         self.log_gain = nn.Parameter(-steps[:, None].repeat(1, config.dim))  # [J, D]
         self._fix_integers()
 
@@ -85,6 +83,23 @@ class LatticeModule(QuantizerModule):
         with torch.no_grad():
             self.log_gain[:, : self.config.num_integers] = 0
 
+    def with_own_steps(self, log_gain: Tensor, source: LatticeConfig) -> Tensor:
+        """Return the `log_gain` of another lattice with the initial steps of this one.
+
+        Channels keep their ratios. `source` is the other one's, of as many channels and knots.
+        """
+        shift = initial_log_steps(source) - initial_log_steps(self.config)  # [J]
+        moved = log_gain + shift[:, None].to(log_gain)
+        return torch.cat(
+            [log_gain[:, : self.config.num_integers], moved[:, self.config.num_integers :]], 1
+        )
+
     def sample_rates(self, batch_size: int) -> Tensor:
         """Return rates [B] uniform over 0 … 255."""
         return torch.randint(0, 256, (batch_size,))
+
+
+def initial_log_steps(config: LatticeConfig) -> Tensor:
+    """Return the logarithms [J] of the steps at the knots before training."""
+    coarsest, finest = math.log(config.coarsest_step), math.log(config.finest_step)
+    return torch.linspace(coarsest, finest, config.num_knots)
