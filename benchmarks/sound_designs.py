@@ -67,8 +67,8 @@ class Design:
         quantizer = {
             "kind": "lattice",
             "dim": NUM_BANDS * (SIDE_BOOKS + 2 * band_bins),
-            "coarsest_step": 3.2,
-            "finest_step": 0.125,
+            "coarsest_step": 2.0,
+            "finest_step": 0.08,
             "learn_steps": False,
             "num_integers": SIDE_BOOKS * NUM_BANDS,
             "rounding": self.rounding,

@@ -11,8 +11,8 @@ from torch.nn import functional
 from vqcodec.modalities.audio.config import CHANNELS, SIDE_BOOKS, SPLITS, BlocksConfig
 from vqcodec.networks.audio.slots import FLOOR, Slots, slot_bands
 
-COARSEST_LEVEL, FINEST_LEVEL = 0.9, 0.3  # steps of mid levels, in octaves of amplitude
-SIDE_COARSENESS = 2.0  # of side levels, relative to those of mid
+COARSEST_LEVEL, FINEST_LEVEL = 1.4, 0.3  # steps of mid levels, in octaves of amplitude
+SIDE_COARSENESS = 1.5  # of side levels, relative to those of mid
 FEWEST_ANGLES, MOST_ANGLES = 3, 7  # steps of the side channel's prediction by mid, from 0 to 1
 
 

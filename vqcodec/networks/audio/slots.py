@@ -11,7 +11,7 @@ from vqcodec.networks.audio.bands import bark
 MOST_MOMENTS = 4  # parts of a split frame with levels of their own
 FLOOR = 2.0**-14  # the level of a slot that counts as silent
 SPREAD_UP, SPREAD_DOWN = 12.0, 25.0  # dB per critical band, of masking by a louder band
-MASKING = 0.9  # exponent of a slot's threshold over its level
+MASKING = 0.78  # exponent of a slot's threshold over its level
 LEAST_RHYTHM = 0.01  # of the mean power of a moment, in its blocks
 
 
