@@ -50,6 +50,8 @@ class Design:
     split_cost: float = stereo.SPLIT_COST
     attack_cost: float = stereo.ATTACK_COST
     rounding: float = 0.6
+    coarsest_step: float = 2.0
+    finest_step: float = 0.08
 
     def build(self) -> Autoencoder:
         """Return the design with its steps, and noise whose gain is not trained."""
@@ -67,8 +69,8 @@ class Design:
         quantizer = {
             "kind": "lattice",
             "dim": NUM_BANDS * (SIDE_BOOKS + 2 * band_bins),
-            "coarsest_step": 2.0,
-            "finest_step": 0.08,
+            "coarsest_step": self.coarsest_step,
+            "finest_step": self.finest_step,
             "learn_steps": False,
             "num_integers": SIDE_BOOKS * NUM_BANDS,
             "rounding": self.rounding,
@@ -82,10 +84,9 @@ class Design:
 DESIGNS = (
     Design(),
     Design(num_slots=32),
-    Design(masking=0.78),
-    Design(masking=1.0),
-    Design(coarsest_level=1.4),
-    Design(coarsest_level=1.4, masking=0.78),
+    Design(masking=0.9, coarsest_step=3.2, finest_step=0.125),  # at about the same rates
+    Design(masking=0.9, coarsest_step=3.2, finest_step=0.125, coarsest_level=0.9),
+    Design(coarsest_level=0.9),
     Design(width_power=0.3),
     Design(rounding=0.5),
     Design(split_cost=0.1),
