@@ -9,11 +9,12 @@ from torch import nn
 from training_recipes import IMAGE
 
 from vqcodec.networks.precision import in_full_precision
-from vqcodec.networks.priors.grid import GroupPredictor
+from vqcodec.networks.priors.plane import PlanePriorNetwork
+from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.order import known_taps
 from vqcodec.training import grow
 from vqcodec.training.autoencoder import AutoencoderTraining, TrainingOptions
-from vqcodec.training.grow import in_phases_of, prior_can_grow
+from vqcodec.training.grow import grow_weights, in_phases_of, prior_can_grow
 from vqcodec.training.recipe import parse_recipe
 from vqcodec.training.state import CHECKPOINT, save_state
 
@@ -139,14 +140,36 @@ def test_contexts_in_phases_of_frames_are_left_as_they_are(period, size, square)
         assert all(torch.equal(kept[name], weight) for name, weight in other.items())
 
 
-def test_narrow_updates_of_another_width_do_not_grow():
-    def weights(width):
-        predictor = GroupPredictor(width, (2, 2), (3, 3), (3, 3), 2, 4, narrow_update=True)
-        state = predictor.state_dict()
-        return {f"prior.predictors.0.{name}": weight for name, weight in state.items()}
+@pytest.mark.parametrize("magnitudes", [False, True])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_wider_priors_of_planes_compute_the_same(narrow, magnitudes):
+    def network(width):
+        config = PlanePriorConfig(
+            groups=(2, 1, 4, 4),
+            period=2,
+            frame_period=4 if magnitudes else None,
+            width=width,
+            num_bands=6,
+            num_exact=2,
+            starts=(0, 1, 2, 4),
+            magnitudes=magnitudes,
+            narrow_updates=narrow,
+        )
+        found = PlanePriorNetwork(config, (31,) * 66).eval()
+        for weight in found.parameters():
+            nn.init.normal_(weight, std=0.3)
+        return found
 
-    assert prior_can_grow(weights(8), weights(8))
-    assert not prior_can_grow(weights(12), weights(8))
+    indices, rate = torch.randint(12, 19, (2, 66, 9)), torch.tensor([0.2, 0.7])
+    small, large = network(8), network(11)
+    found = {f"prior.{name}": weight for name, weight in small.state_dict().items()}
+    own = {f"prior.{name}": weight for name, weight in large.state_dict().items()}
+    assert prior_can_grow(own, found)
+    assert not prior_can_grow(found, own)
+    grown = {name.removeprefix("prior."): w for name, w in grow_weights(own, found).items()}
+    large.load_state_dict(grown)
+    with torch.no_grad(), in_full_precision(small), in_full_precision(large):
+        assert torch.allclose(large.bits(indices, rate), small.bits(indices, rate), atol=1e-4)
 
 
 def test_a_prior_with_other_groups_is_initialised_anew(begin, source):

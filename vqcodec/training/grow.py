@@ -22,6 +22,8 @@ CROPS = 8  # in one batch of it
 
 # Convolutions of the grid prior; their inputs are the state, then features.
 _OF_STATE_AND_FEATURES = re.compile(r"prior\.predictors\.\d+\.update\.weight")
+# The same without states around: [taps, W], of features up to the middle, the state, and others.
+_NARROW = re.compile(r"prior\.predictors\.\d+\.update\.taps")
 # The size of this weight gives the number of codebooks in a group.
 _HEAD = re.compile(r"prior\.predictors\.\d+\.head\.weight")
 # The weights of a group's context, and the bias of each phase.
@@ -43,7 +45,15 @@ def grow_weights(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict
     """
     grown = {}
     for name, weight in found.items():
-        if _OF_STATE_AND_FEATURES.fullmatch(name):
+        if _NARROW.fullmatch(name):
+            num_features = own[name.replace("update.taps", "context")].shape[2]
+            pairs = zip(
+                _narrow_parts(own[name], num_features),
+                _narrow_parts(weight, num_features),
+                strict=True,
+            )
+            grown[name] = torch.cat([_enlarge(name, *pair) for pair in pairs], dim=1).T
+        elif _OF_STATE_AND_FEATURES.fullmatch(name):
             parts = (
                 _enlarge(name, own[name][:, : len(own[name])], weight[:, : len(weight)]),
                 _enlarge(name, own[name][:, len(own[name]) :], weight[:, len(weight) :]),
@@ -52,6 +62,15 @@ def grow_weights(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict
         else:
             grown[name] = _enlarge(name, own[name], weight)
     return grown
+
+
+def _narrow_parts(taps: Tensor, num_features: int) -> tuple[Tensor, ...]:
+    """Return the weights [W, n] of a narrow update for each of its three parts."""
+    num_taps, width = taps.shape
+    num_places = (num_taps - width) // num_features
+    before = num_places // 2 * num_features
+    sizes = [before, width, num_taps - width - before]
+    return torch.split(taps.T, sizes, dim=1)
 
 
 def _enlarge(name: str, own: Tensor, old: Tensor) -> Tensor:
@@ -125,7 +144,6 @@ def prior_can_grow(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bo
         and all(len(own[name]) == len(old[name]) for name in heads)
         and all(own[n].shape[d] >= s for n, w in old.items() for d, s in enumerate(w.shape))
         and all(own[n].shape[1:] == w.shape[1:] for n, w in old.items() if n.endswith(".context"))
-        and all(own[n].shape == w.shape for n, w in old.items() if n.endswith(".update.taps"))
     )
 
 

@@ -168,9 +168,10 @@ def start_from(module: nn.ModuleDict, source: str) -> Started:
 
     Weights of the prior that the source lacks, or whose shapes differ, keep their initial values,
     and are counted on stderr. So do `ADDITIONS`, which are not counted.
-    Networks of pictures, and their prior, may be larger than those of the source. The decoder's
-    weights of new latents are then zero; see `start_new_latents`. If the source has another kind
-    of quantizer, only its networks are taken. Steps that are not learnt become the recipe's.
+    Networks of pictures, and priors of grids and planes, may be larger than those of the source.
+    The decoder's weights of new latents are then zero; see `start_new_latents`. If the source has
+    another kind of quantizer, only its networks are taken. Steps that are not learnt become the
+    recipe's.
 
     Raises:
         ConfigError: the networks of the source are different.
@@ -190,7 +191,7 @@ def start_from(module: nn.ModuleDict, source: str) -> Started:
     if any(name.startswith("autoencoder.") and name not in own for name in found):
         raise other
     can_grow, dim = autoencoder.pair.extend is not None, autoencoder.modality.config.dim
-    grow_prior = can_grow and prior_can_grow(own, found)
+    grow_prior = prior_can_grow(own, found)
     kept = {
         name: weight
         for name, weight in found.items()
@@ -198,7 +199,8 @@ def start_from(module: nn.ModuleDict, source: str) -> Started:
         or grow_prior
         or (name in own and weight.shape == own[name].shape)
     }
-    if any(weight.shape != own[name].shape for name, weight in kept.items()) and not can_grow:
+    misfits = [name for name, weight in kept.items() if weight.shape != own[name].shape]
+    if not can_grow and any(not name.startswith(PRIOR) for name in misfits):
         raise other
     try:
         grown = grow_weights(own, kept)
