@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import torch
 from torch import Tensor, nn
 
 from vqcodec.modalities.audio.config import SPLITS
+from vqcodec.networks.audio.dct import dct4, inverse_dct4
 
 
 class BlockTransform(nn.Module):
@@ -110,9 +110,7 @@ class BlockTransform(nn.Module):
     def _bins(self, folded: Tensor, number: int) -> Tensor:
         """Return coefficients [B, C, F, num_bins] of folded blocks [B, C, F * split, length]."""
         split, length = SPLITS[number], folded.shape[3]
-        # One product for all blocks: ONNX Runtime would make one for every frame.
-        basis = _basis(length, self.num_bins // split, folded)
-        bins = torch.matmul(folded.reshape(-1, length), basis)
+        bins = dct4(folded.reshape(-1, length), self.num_bins // split)
         bins = bins.reshape(*folded.shape[:2], -1, split, self.num_bins // split)
         return bins.transpose(3, 4).reshape(*folded.shape[:2], -1, self.num_bins)
 
@@ -121,8 +119,7 @@ class BlockTransform(nn.Module):
         split, shape = SPLITS[number], coefficients.shape[:3]
         length, num_bins = self.hop_length // split, self.num_bins // split
         bins = coefficients.reshape(*shape, num_bins, split).transpose(3, 4)
-        basis = _basis(length, num_bins, bins)
-        folded = torch.matmul(bins.reshape(-1, num_bins), basis.transpose(0, 1))
+        folded = inverse_dct4(bins.reshape(-1, num_bins), length)
         return folded.reshape(*shape[:2], -1, length)
 
 
@@ -167,31 +164,3 @@ def unfold(folded: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     right = torch.cat([empty, folded[..., half:]], -2)
     after, before = cosine * left - sine * right, cosine * right + sine * left
     return torch.cat([after[..., :-1, :], before[..., 1:, :].flip(-1)], -1)
-
-
-def _basis(length: int, num_bins: int, like: Tensor) -> Tensor:
-    """Return the lowest basis functions [length, num_bins] of the DCT-IV, for folded blocks.
-
-    A graph computes the basis when it is loaded: stored, it would be most of a model file.
-    """
-    if torch.compiler.is_exporting():
-        return _make_basis(length, num_bins, like.device, like.dtype)
-    return _cached_basis(length, num_bins, like.device, like.dtype)
-
-
-def _make_basis(length: int, num_bins: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return what `_basis` does; angles are reduced, because large ones are not precise.
-
-    All products are below 2 ** 24, so they are exact in 32 bits.
-    """
-    # Tensors of numbers, because ONNX Runtime does not compute a Range beforehand.
-    odd = range(1, 2 * length, 2)
-    places = [*odd[: length // 2], *odd[: length // 2 - 1 : -1]]
-    n = torch.tensor(places, device=device, dtype=dtype)[:, None]
-    k = torch.tensor(range(1, 2 * num_bins, 2), device=device, dtype=dtype)[None]
-    turn = 8 * length
-    angles = n * k - torch.floor(n * k / turn) * turn
-    return torch.cos(angles / turn * (2 * math.pi)) * math.sqrt(2 / length)
-
-
-_cached_basis = functools.lru_cache(maxsize=16)(_make_basis)
