@@ -72,8 +72,10 @@ def run(root: Path, *arguments: str | Path) -> Run:
     return Run(seconds, usage.ru_maxrss * 1024)
 
 
-def inputs(folder: Path, picture: Path, voice: Path, *, large: bool) -> dict[str, Path]:
-    """Return the files to compress by name: picture, thumbnail, ten seconds of speech.
+def inputs(
+    folder: Path, picture: Path, voice: Path, music: Path, *, large: bool
+) -> dict[str, Path]:
+    """Return the files to compress by name: picture, thumbnail, ten seconds of speech and of music.
 
     With `large`, a picture of 24 megapixels is another: repetitions of the first one.
     """
@@ -84,12 +86,15 @@ def inputs(folder: Path, picture: Path, voice: Path, *, large: bool) -> dict[str
             pixels = np.tile(np.asarray(image.convert("RGB")), repetitions)
             Image.fromarray(pixels[: LARGE[0], : LARGE[1]]).save(folder / "large.png")
         image.convert("RGB").resize((THUMBNAIL, THUMBNAIL)).save(folder / "thumbnail.png")
-    waveform, rate = soundfile.read(voice)
-    soundfile.write(folder / "speech.flac", np.resize(waveform, 10 * rate), rate)
+    for sound, own in (("speech", voice), ("music", music)):
+        waveform, rate = soundfile.read(own)
+        repeated = np.resize(waveform, (10 * rate, *waveform.shape[1:]))
+        soundfile.write(folder / f"{sound}.flac", repeated, rate)
     files = {
         "picture, 768 x 512": folder / "picture.png",
         f"thumbnail, {THUMBNAIL} x {THUMBNAIL}": folder / "thumbnail.png",
         "speech, 10 s": folder / "speech.flac",
+        "music, 10 s": folder / "music.flac",
     }
     return files | ({"picture, 6000 x 4000": folder / "large.png"} if large else {})
 
@@ -124,13 +129,19 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also a picture of 24 megapixels")
     parser.add_argument("--picture", type=Path, default=SAMPLES / "tulips.png")
     parser.add_argument("--voice", type=Path, default=SAMPLES / "voice_man.flac")
+    parser.add_argument("--music", type=Path, default=SAMPLES / "guitar.flac")
     options = parser.parse_args()
     roots = {"this": ROOT} | ({"base": options.base.resolve()} if options.base else {})
     with tempfile.TemporaryDirectory() as name:
         # In a process of its own: the peak memory of a command begins with that of this process.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as own_process:
             made = own_process.submit(
-                inputs, Path(name), options.picture, options.voice, large=options.large
+                inputs,
+                Path(name),
+                options.picture,
+                options.voice,
+                options.music,
+                large=options.large,
             )
             files = made.result()
         figures = measure(roots, files, options.repeats)
