@@ -43,7 +43,8 @@ class Design:
     """What differs between the designs."""
 
     hop_length: int = 2_048
-    num_slots: int = 48
+    num_slots: int = 52
+    num_halved: int = 4
     masking: float = slots.MASKING
     coarsest_level: float = layout.COARSEST_LEVEL
     width_power: float = stereo.WIDTH_POWER
@@ -65,6 +66,7 @@ class Design:
             "num_bands": NUM_BANDS,
             "band_bins": band_bins,
             "num_slots": self.num_slots,
+            "num_halved": self.num_halved,
         }
         quantizer = {
             "kind": "lattice",
@@ -83,7 +85,8 @@ class Design:
 
 DESIGNS = (
     Design(),
-    Design(num_slots=32),
+    Design(num_slots=48, num_halved=0),
+    Design(num_slots=32, num_halved=0),
     Design(masking=0.9, coarsest_step=3.2, finest_step=0.125),  # at about the same rates
     Design(masking=0.9, coarsest_step=3.2, finest_step=0.125, coarsest_level=0.9),
     Design(coarsest_level=0.9),
@@ -92,8 +95,8 @@ DESIGNS = (
     Design(split_cost=0.1),
     Design(attack_cost=0.5),
     Design(split_cost=100.0),  # whole frames only
-    Design(hop_length=1_024),
-    Design(hop_length=1_024, num_slots=32),
+    Design(hop_length=1_024, num_slots=48, num_halved=0),
+    Design(hop_length=1_024, num_slots=32, num_halved=0),
 )
 
 

@@ -379,15 +379,24 @@ def likeliest(model: ModelFile, head: str, outputs: Ints) -> list[int]:
     return [min(max(index, 0), largest) for index in indices]
 
 
+def columns_of(starts: list[int]) -> list[int]:
+    """The band in which the indices of each slot stand."""
+    columns: list[int] = []
+    for start in starts:
+        columns.append(max(start, columns[-1] + 1) if columns else start)
+    return columns
+
+
 def decode_grid(
     model: ModelFile, decoders: list[Decoder], shape: tuple[int, ...], rate: int
 ) -> Ints:
     """The indices from a decoder per group; groups without one get the likeliest indices."""
     num_codebooks, height, width = shape
     indices = np.full(shape, (model.codebook_size - 1) // 2, np.int64)
-    num_exact, is_plane, starts = 0, model.prior["kind"] == "plane", [0]
+    num_exact, is_plane, starts, columns = 0, model.prior["kind"] == "plane", [0], []
     if is_plane:
         num_exact, starts = model.prior.get("num_exact", 1), model.prior.get("starts", [0])
+        columns = columns_of(starts)
         state = np.tile(model.integers("rate_state")[rate], (height, len(starts), 1))
         state = clamp(state + model.integers("slot_state"))
     else:
@@ -428,7 +437,7 @@ def decode_grid(
                 together = likeliest(model, decoders[0].head, predicted)
             coded = np.array(together).reshape(-1, used)
             for (y, x), found in zip(places, coded, strict=True):
-                indices[first : first + used, y, starts[x] if in_slots else x] = found
+                indices[first : first + used, y, columns[x] if in_slots else x] = found
                 seen = features_of(model, found, first)
                 features[y, x, : len(seen)] = seen
         if number + 1 < len(groups):

@@ -135,6 +135,11 @@ MORE_TABLES["frame-phases"] = {
         "narrow_updates": True,
     },
 }
+MORE_TABLES["halved-bands"] = {
+    **MORE_TABLES["frame-phases"],
+    "network": {**MORE_TABLES["frame-phases"]["network"], "num_halved": 1},
+    "prior": {**MORE_TABLES["frame-phases"]["prior"], "starts": [0, 0, 1, 2]},
+}
 
 
 @functools.cache

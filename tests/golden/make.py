@@ -64,6 +64,7 @@ def signals() -> dict[str, tuple[str, Signal, dict[str, Any]]]:
         "pairs-and-singles": ("pairs", noise_clip(999, channels=6), {"quality": 10}),
         "pair-of-magnitudes": ("magnitudes", stereo, {"quality": 8}),
         "pair-in-frame-phases": ("frame-phases", stereo, {"quality": 8}),
+        "pair-in-halved-bands": ("halved-bands", stereo, {"quality": 8}),
         "certain-picture-of-no-groups": ("certain-image", noise_picture(16, 16), {"quality": 1}),
         "certain-picture-of-two-groups": (
             "certain-image",

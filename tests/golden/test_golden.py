@@ -151,7 +151,7 @@ def test_a_progressive_stream_has_the_indices_of_the_other_at_every_level(name, 
 
 
 def test_every_kind_of_stream_is_there(models):
-    assert len(STREAMS) == 30
+    assert len(STREAMS) == 31
     assert sum(name.endswith(PROGRESSIVE_SUFFIX) for name in STREAMS) == 3
     used = {
         parse_stream((FOLDER / f"{name}.vqc").read_bytes()).header.fingerprint.hex()

@@ -14,7 +14,7 @@ from vqcodec.priors.base import UNKNOWN
 from vqcodec.priors.config import PlanePriorConfig
 from vqcodec.priors.plane import PlanePrior
 
-STARTS = [0, 1, 2, 4]
+STARTS = [0, 1, 2, 4]  # and the bands where the indices of slots stand
 SIZES = (127,) * (12 * 7)
 RATE = 100
 
@@ -23,6 +23,7 @@ PHASES = {
     "square cells": {},
     "whole frames": {"frame_period": 4, "frame_kernel_size": 5},
     "narrow": {"narrow_updates": True},
+    "halved bands": {"starts": (0, 0, 1, 4)},
     "both": {"frame_period": 8, "frame_kernel_size": 9, "narrow_updates": True},
 }
 
@@ -30,14 +31,9 @@ PHASES = {
 @pytest.fixture(scope="module", params=PHASES.values(), ids=PHASES)
 def network(request):
     torch.manual_seed(3)
+    settings = {"starts": tuple(STARTS), **request.param}
     config = PlanePriorConfig(
-        **request.param,
-        groups=(2, 1, 1, 4, 4),
-        num_bands=7,
-        num_exact=3,
-        starts=tuple(STARTS),
-        width=16,
-        head="logistic",
+        **settings, groups=(2, 1, 1, 4, 4), num_bands=7, num_exact=3, width=16, head="logistic"
     )
     network = PlanePriorNetwork(config, SIZES)
     for predictor in network.predictors:

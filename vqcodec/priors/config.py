@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -98,8 +99,8 @@ class GridPriorConfig:
 class PlanePriorConfig(GridPriorConfig):
     """The settings of a grid, and how the codebooks of a frame make its columns.
 
-    The first groups describe slots, which are one or more bands wide. An encoder never changes
-    their indices, which stand in the first band of each slot.
+    The first groups describe slots, which are half a band or more wide. An encoder never changes
+    their indices, which stand in the first band of each slot, or in the next one that is free.
     """
 
     num_bands: int  # columns; the codebooks of a frame are `num_bands` of each of K kinds
@@ -119,8 +120,10 @@ class PlanePriorConfig(GridPriorConfig):
             raise ConfigError("prior.magnitudes: is only for the head 'logistic'")
         if self.frame_period is not None:
             _check_phases("frame_", self.frame_period, self.frame_kernel_size)
-        if self.starts[:1] != (0,) or list(self.starts) != sorted(set(self.starts)):
+        if self.starts[:1] != (0,) or list(self.starts) != sorted(self.starts):
             raise ConfigError(f"prior.starts: {self.starts} are not ascending numbers from 0 on")
+        if self.columns[-1] >= self.num_bands:
+            raise ConfigError(f"prior.starts: {self.num_bands} bands have no place for so many")
 
     def cell_of(self, number: int) -> Size:
         """Return the size of a cell, each of whose positions is a phase of a group."""
@@ -141,9 +144,22 @@ class PlanePriorConfig(GridPriorConfig):
         return 3, 1
 
     @property
+    def columns(self) -> list[int]:
+        """The band in which the indices of each slot stand."""
+        return free_columns(self.starts)
+
+    @property
     def slots(self) -> list[int]:
-        """The slot of each band."""
+        """The slot of each band, the last one that begins in it."""
         return [bisect.bisect(self.starts, band) - 1 for band in range(self.num_bands)]
+
+
+def free_columns(starts: Iterable[int]) -> list[int]:
+    """Return the columns of a grid that begin at ascending numbers, or at the next free ones."""
+    columns: list[int] = []
+    for start in starts:
+        columns.append(max(start, columns[-1] + 1 if columns else 0))
+    return columns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -44,7 +44,7 @@ class PlanePrior(GridPrior):
             ModelFileError: a tensor is missing or does not fit.
         """
         super().__init__(config, books_of_band(config, codebook_sizes), tensors, dtype)
-        self.starts, self.slots = np.array(config.starts), np.array(config.slots)
+        self.columns, self.slots = np.array(config.columns), np.array(config.slots)
         sizes = {"slot_state": len(config.starts), "band_state": config.num_bands}
         self.slot_state, self.band_state = (
             fetch(tensors, name, np.int16, (size, config.width)).astype(dtype)
@@ -76,7 +76,7 @@ class PlanePrior(GridPrior):
 
     def columns_at(self, columns: slice, number: int) -> slice | Array:
         """Return the bands that hold the indices of some columns of a group."""
-        return self.starts[columns] if number < self.config.num_exact else columns
+        return self.columns[columns] if number < self.config.num_exact else columns
 
     def columns_in_use(self, targets: Targets) -> int | None:
         """Return the number of bands up to the last with a coefficient that is not zero."""
@@ -101,7 +101,7 @@ class PlanePrior(GridPrior):
         A band that is coded must be exact, so the bands that its state sees are computed, too.
         """
         if number < self.config.num_exact:
-            return len(self.starts), len(self.starts)
+            return len(self.columns), len(self.columns)
         if num_columns is None:
             return width, width
         reach = self.config.update_kernel_of(number)[1] // 2

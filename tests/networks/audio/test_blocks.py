@@ -14,7 +14,7 @@ from vqcodec.layout import at, decode_windows, encode_windows
 from vqcodec.modalities.audio.config import SPLITS, BlocksConfig
 from vqcodec.networks.audio.blocks import BlockTransform
 from vqcodec.networks.audio.frames import angle_step
-from vqcodec.networks.audio.slots import Slots, slot_bands
+from vqcodec.networks.audio.slots import Slots, slot_columns, slot_edges
 from vqcodec.networks.audio.stereo import StereoDecoder, StereoEncoder
 
 HOP = 128
@@ -135,23 +135,67 @@ def test_training_gives_two_draws_of_the_noise():
     assert not torch.equal(both[:, :2], both[:, 2:])
 
 
-def test_every_coefficient_belongs_to_one_slot_of_every_split():
-    config = BlocksConfig()
-    edges = slot_bands(config)
+HALVED = BlocksConfig(num_slots=52, num_halved=4)
+
+
+@pytest.mark.parametrize("config", [BlocksConfig(), CONFIG, HALVED])
+def test_every_coefficient_belongs_to_one_slot_of_every_split(config):
+    edges = slot_edges(config)
     assert edges[0] == 0
-    assert edges[-1] == config.num_bands
-    assert all(np.diff(edges) >= 1)
+    assert edges[-1] == config.num_bands * config.band_bins
+    assert len(edges) == config.num_slots + 1
+    assert min(np.diff(edges)) == config.band_bins // (2 if config.num_halved else 1)
+    columns = slot_columns(config)
+    assert sorted(set(columns)) == columns
+    assert columns[-1] < config.num_bands
     slots = Slots(config)
     assert (slots.member.sum(1) == 1).all()
+    assert (slots.member.sum(2) > 0).all()
     assert torch.allclose(slots.share.sum(1), torch.tensor(1.0))
 
 
+def test_low_slots_are_the_same_in_all_frames_if_bands_are_halved():
+    for config, num_equal in ((HALVED, 4), (BlocksConfig(), 0)):
+        member = Slots(config).member
+        for split in range(1, len(SPLITS)):
+            equal = (member[split] == member[0]).all(1)
+            assert equal[:num_equal].all()
+            assert not equal[num_equal : num_equal + 4].all()
+
+
+def test_slots_mask_the_slots_of_the_same_time():
+    slots, number = Slots(HALVED), SPLITS.index(8)
+    spread = slots.spread[number]
+    assert torch.allclose(spread.diagonal(), torch.ones(HALVED.num_slots))
+    low, moments = 0, range(4, 8)  # a band of all moments, and the moments of one band
+    assert (spread[low, moments] == spread[low, 4]).all()
+    assert spread[low, 4] > 0
+    # What is there for a quarter of the time masks as a quarter of its power would.
+    distance = torch.log10(spread[4, low] * 4) * -10 / 25
+    assert torch.isclose(distance, torch.log10(spread[low, 4]) * -10 / 12, atol=1e-3)
+    for moment in moments:
+        assert not spread[moment, [m for m in moments if m != moment]].any()
+
+
 @pytest.mark.parametrize(
-    ("key", "value"), [("hop_length", 40), ("num_bands", 3), ("num_slots", 6), ("num_slots", 56)]
+    ("key", "value"),
+    [
+        ("hop_length", 40),
+        ("num_bands", 3),
+        ("num_slots", 6),
+        ("num_slots", 56),
+        ("num_halved", -1),
+        ("num_halved", 24),
+    ],
 )
 def test_a_bad_table_is_refused_by_its_key(key, value):
     with pytest.raises(ConfigError, match=rf"network\.{key}"):
         BlocksConfig(**{key: value})
+
+
+def test_bands_are_halved_only_where_all_blocks_have_a_coefficient_in_each_half():
+    with pytest.raises(ConfigError, match=r"network\.num_halved"):
+        BlocksConfig(num_halved=4, band_bins=16)
 
 
 def test_levels_below_zero_are_silent():

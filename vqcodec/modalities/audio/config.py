@@ -104,6 +104,7 @@ class BlocksConfig:
     num_bands: int = 54
     band_bins: int = 32  # coefficients of a grid band and channel
     num_slots: int = 48  # levels of a frame and channel
+    num_halved: int = 0  # lowest grid bands with two slots each
     decoder_width: int = 64
     decoder_units: int = 1
 
@@ -120,6 +121,11 @@ class BlocksConfig:
         check_range(self, "network", 4, self.num_bands, "num_slots")
         if self.num_slots % 4:
             raise ConfigError(f"network.num_slots: {self.num_slots} is not a multiple of 4")
+        check_range(self, "network", 0, (self.num_slots - 1) // 2, "num_halved")
+        if self.num_halved and self.band_bins % (2 * SPLITS[-1]):
+            raise ConfigError(
+                f"network.num_halved: needs band_bins that are a multiple of {2 * SPLITS[-1]}"
+            )
         check_range(self, "network", 8, 2_048, "decoder_width")
         check_range(self, "network", 0, 32, "decoder_units")
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vqcodec.modalities.audio.config import CHANNELS, SIDE_BOOKS, SPLITS, BlocksConfig
-from vqcodec.networks.audio.slots import FLOOR, Slots, slot_bands
+from vqcodec.networks.audio.slots import FLOOR, Slots, slot_columns
 
 COARSEST_LEVEL, FINEST_LEVEL = 1.4, 0.3  # steps of mid levels, in octaves of amplitude
 SIDE_COARSENESS = 1.5  # of side levels, relative to those of mid
@@ -47,7 +47,7 @@ class Frames(nn.Module):
         self.order = [*number[::2], *number[1::2]]  # of the bins of a grid band
         self.slots = Slots(config)
         place = torch.zeros(config.num_slots, config.num_bands)  # of slots in grid bands
-        place[torch.arange(config.num_slots), torch.tensor(slot_bands(config)[:-1])] = 1
+        place[torch.arange(config.num_slots), torch.tensor(slot_columns(config))] = 1
         self.register_buffer("place", place, persistent=False)
 
     def pack(self, choice: Tensor, side: Tensor, coefficients: Tensor) -> Tensor:

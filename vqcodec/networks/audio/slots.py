@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from vqcodec.modalities.audio.config import SPLITS, BlocksConfig
 from vqcodec.networks.audio.bands import bark
+from vqcodec.priors.config import free_columns
 
 MOST_MOMENTS = 4  # parts of a split frame with levels of their own
 FLOOR = 2.0**-14  # the level of a slot that counts as silent
@@ -19,7 +22,8 @@ class Slots(nn.Module):
     """Sums over the slots of a frame, for every way to split it.
 
     A frame has the same number of slots whatever its split. A whole frame has one moment and the
-    most bands; a split frame has up to `MOST_MOMENTS` moments and fewer, wider bands.
+    most bands; a split frame has up to `MOST_MOMENTS` moments and fewer, wider bands. If grid bands
+    are halved, the lowest `MOST_MOMENTS` slots are the same bands in all frames.
 
     Attributes:
         member: [splits, slots, bins], 1 where a coefficient belongs to a slot.
@@ -102,49 +106,88 @@ class Slots(nn.Module):
         return total
 
 
-def slot_bands(config: BlocksConfig) -> list[int]:
-    """Return the edges of the bands of a whole frame, in grid bands: slots + 1 numbers.
+class Band(NamedTuple):
+    """The coefficients of a band of a frame, and in how many moments it has levels."""
 
-    Bands are as wide as critical bands, but at least one grid band.
+    first: int
+    end: int
+    moments: int
+
+
+def slot_edges(config: BlocksConfig) -> list[int]:
+    """Return the edges of the bands of a whole frame, in coefficients: slots + 1 numbers.
+
+    The lowest bands are half a grid band wide, if the settings say so. The others are as wide as
+    critical bands, but at least one grid band.
     """
     hertz = config.sample_rate * config.band_bins / (2 * config.hop_length)  # of a grid band
     rate = bark(torch.arange(config.num_bands + 1).double() * hertz).tolist()
-    edges = [0]
-    for left in range(config.num_slots, 0, -1):
+    edges = [config.num_halved]
+    for left in range(config.num_slots - 2 * config.num_halved, 0, -1):
         first = edges[-1]
         wanted = rate[first] + (rate[-1] - rate[first]) / left
         nearest = min(range(config.num_bands + 1), key=lambda n: abs(rate[n] - wanted))
         edges.append(min(max(first + 1, nearest), config.num_bands - left + 1))
-    return edges
+    halves = range(0, config.num_halved * config.band_bins, config.band_bins // 2)
+    return [*halves, *(edge * config.band_bins for edge in edges)]
+
+
+def slot_columns(config: BlocksConfig) -> list[int]:
+    """Return the grid band in which the latents of each slot stand."""
+    starts = [edge // config.band_bins for edge in slot_edges(config)[:-1]]
+    return free_columns(starts)
+
+
+def _bands(config: BlocksConfig, split: int) -> list[Band]:
+    """Return the bands of a frame, whose slots follow each other, moment by moment.
+
+    If grid bands are halved, the lowest bands are those of a whole frame, whatever the split:
+    there, critical bands are narrow.
+    """
+    edges = slot_edges(config)
+    at_most = min(split, MOST_MOMENTS)
+    num_low = MOST_MOMENTS if config.num_halved else 0
+    bands, slot = [], 0
+    while slot < config.num_slots:
+        moments = 1 if slot < num_low else at_most
+        bands.append(Band(edges[slot], edges[slot + moments], moments))
+        slot += moments
+    return bands
 
 
 def _tables(config: BlocksConfig, split: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the tables of `Slots` for one split."""
-    num_slots, num_bins = config.num_slots, config.num_bands * config.band_bins
-    moments = min(split, MOST_MOMENTS, num_slots)
-    num_bands = num_slots // moments
-    edges = torch.tensor(slot_bands(config)[::moments]) * config.band_bins
-    place = torch.arange(num_bins)
-    band = torch.bucketize(place, edges[1:-1], right=True)
-    moment = place % split * moments // split
-    member = torch.zeros(num_slots, num_bins)
-    member[band * moments + moment, place] = 1
+    bands = _bands(config, split)
+    moments = torch.tensor([band.moments for band in bands])
+    first_slots = moments.cumsum(0) - moments
+    place = torch.arange(config.num_bands * config.band_bins)
+    time = place % split  # the block of each coefficient
+
+    def slots_in(band: Tensor) -> Tensor:
+        """Return the slot of a band in which each coefficient's block is."""
+        return first_slots[band] + time * moments[band] // split
+
+    own = torch.bucketize(place, torch.tensor([band.end for band in bands[:-1]]), right=True)
+    member = torch.zeros(config.num_slots, len(place))
+    member[slots_in(own), place] = 1
+
     hertz = config.sample_rate / (2 * config.hop_length)
-    centre = bark((edges[1:] + edges[:-1]) / 2 * hertz)  # [bands]
+    centre = bark(torch.tensor([(band.first + band.end) / 2 * hertz for band in bands]))
     rate = bark((place + 0.5) * hertz).clamp(centre[0], centre[-1])
-    right = torch.bucketize(rate, centre).clamp(1, max(1, num_bands - 1))
-    if num_bands == 1:
-        shares = torch.ones(1, num_bins)
-    else:
-        weight = (rate - centre[right - 1]) / (centre[right] - centre[right - 1])
-        shares = torch.zeros(num_bands, num_bins)
-        shares[right, place] = weight
-        shares[right - 1, place] = 1 - weight
-    share = torch.zeros(num_slots, num_bins)
-    for number in range(moments):
-        own = moment == number
-        share[number::moments, own] = shares[:, own]
-    distance = centre[None] - centre[:, None]  # from a masking band to a masked one
+    right = torch.bucketize(rate, centre)
+    left = (right - 1).clamp(min=0)  # of the centre of the first band, this is the band itself
+    weight = (rate - centre[left]) / (centre[right] - centre[left]).clamp(min=1e-9)
+    share = torch.zeros_like(member)
+    share[slots_in(right), place] = weight
+    share[slots_in(left), place] = 1 - weight
+
+    centre, moments, first_slots = (
+        each.repeat_interleave(moments) for each in (centre, moments, first_slots)
+    )
+    start = (torch.arange(config.num_slots) - first_slots) / moments  # of a slot, in the frame
+    stop = start + 1 / moments
+    both = torch.minimum(stop[:, None], stop) - torch.maximum(start[:, None], start)
+    distance = centre - centre[:, None]  # from a masking band to a masked one
     decibels = torch.where(distance > 0, -SPREAD_UP * distance, SPREAD_DOWN * distance)
-    spread = torch.kron(10 ** (decibels / 10), torch.eye(moments))
-    return member, share, spread.contiguous()
+    spread = 10 ** (decibels / 10) * both.clamp(min=0) / (stop - start)
+    return member, share, spread

@@ -109,7 +109,7 @@ class PlanePriorNetwork(GridPriorNetwork):
         """Return the features [B, F, slots or bands, C] of the columns of a group."""
         if number >= self.config.num_exact:
             return features
-        return features[:, :, list(self.config.starts)]
+        return features[:, :, self.config.columns]
 
     def bits(
         self,
@@ -123,15 +123,15 @@ class PlanePriorNetwork(GridPriorNetwork):
         plane = self._plane(indices)
         known = None if relaxed is None else self._plane(relaxed)
         predictions = self(plane, rate, None)
-        num_exact, starts = self.config.num_exact, list(self.config.starts)
+        num_exact, columns = self.config.num_exact, self.config.columns
         of_slots = torch.cat(predictions[:num_exact], dim=-2)  # [B, F, slots, K', O]
         of_bands = torch.cat(predictions[num_exact:], dim=-2)  # [B, F, bands, K - K', O]
         first = of_slots.shape[-2]
         bits = torch.zeros(plane.shape, device=of_bands.device)
-        bits[:, :first, :, starts] = self._costs(
+        bits[:, :first, :, columns] = self._costs(
             of_slots,
-            plane[:, :first, :, starts],
-            None if known is None else known[:, :first, :, starts],
+            plane[:, :first, :, columns],
+            None if known is None else known[:, :first, :, columns],
         )
         bits[:, first:] = self._costs(
             of_bands,
