@@ -143,7 +143,7 @@ def test_contexts_in_phases_of_frames_are_left_as_they_are(period, size, square)
 @pytest.mark.parametrize("magnitudes", [False, True])
 @pytest.mark.parametrize("narrow", [False, True])
 def test_wider_priors_of_planes_compute_the_same(narrow, magnitudes):
-    def network(width):
+    def network(width, starts=(0, 1, 2, 4)):
         config = PlanePriorConfig(
             groups=(2, 1, 4, 4),
             period=2,
@@ -151,7 +151,7 @@ def test_wider_priors_of_planes_compute_the_same(narrow, magnitudes):
             width=width,
             num_bands=6,
             num_exact=2,
-            starts=(0, 1, 2, 4),
+            starts=starts,
             magnitudes=magnitudes,
             narrow_updates=narrow,
         )
@@ -166,6 +166,8 @@ def test_wider_priors_of_planes_compute_the_same(narrow, magnitudes):
     own = {f"prior.{name}": weight for name, weight in large.state_dict().items()}
     assert prior_can_grow(own, found)
     assert not prior_can_grow(found, own)
+    more_slots = network(11, (0, 1, 2, 3, 4)).state_dict()
+    assert not prior_can_grow({f"prior.{name}": w for name, w in more_slots.items()}, found)
     grown = {name.removeprefix("prior."): w for name, w in grow_weights(own, found).items()}
     large.load_state_dict(grown)
     with torch.no_grad(), in_full_precision(small), in_full_precision(large):

@@ -135,13 +135,16 @@ def _split_phases(
 
 
 def prior_can_grow(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bool:
-    """Return whether the found prior fits into the own one: its first groups, at most as wide."""
+    """Return whether the found prior fits into the own one: its first groups, at most as wide.
+
+    Bands and slots of a plane have to be the same.
+    """
     old = {name: weight for name, weight in found.items() if name.startswith("prior.")}
     heads = [name for name in old if _HEAD.fullmatch(name)]
     return (
         bool(heads)
         and all(name in own and own[name].dim() == old[name].dim() for name in old)
-        and all(len(own[name]) == len(old[name]) for name in heads)
+        and all(len(own[n]) == len(w) for n, w in old.items() if n in heads or n.endswith("_state"))
         and all(own[n].shape[d] >= s for n, w in old.items() for d, s in enumerate(w.shape))
         and all(own[n].shape[1:] == w.shape[1:] for n, w in old.items() if n.endswith(".context"))
     )
