@@ -23,7 +23,7 @@ from vqcodec.evaluation.metrics.spectra import log_spectral_distance
 from vqcodec.evaluation.metrics.visqol import visqol_audio
 from vqcodec.modalities.audio.config import SIDE_BOOKS
 from vqcodec.networks.audio import frames as layout
-from vqcodec.networks.audio import slots, stereo
+from vqcodec.networks.audio import stereo
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.signals.resampling import resample
 from vqcodec.signals.sound_files import read_clip
@@ -45,20 +45,22 @@ class Design:
     hop_length: int = 2_048
     num_slots: int = 52
     num_halved: int = 4
-    masking: float = slots.MASKING
+    masking: float = 0.84
     coarsest_level: float = layout.COARSEST_LEVEL
     width_power: float = stereo.WIDTH_POWER
     split_cost: float = stereo.SPLIT_COST
     attack_cost: float = stereo.ATTACK_COST
+    unsteadiness: float = stereo.UNSTEADINESS
     rounding: float = 0.6
-    coarsest_step: float = 2.0
-    finest_step: float = 0.08
+    coarsest_step: float = 2.55
+    finest_step: float = 0.1
 
     def build(self) -> Autoencoder:
         """Return the design with its steps, and noise whose gain is not trained."""
-        slots.MASKING, stereo.WIDTH_POWER = self.masking, self.width_power
+        stereo.WIDTH_POWER = self.width_power
         layout.COARSEST_LEVEL = self.coarsest_level
         stereo.SPLIT_COST, stereo.ATTACK_COST = self.split_cost, self.attack_cost
+        stereo.UNSTEADINESS = self.unsteadiness
         band_bins = self.hop_length // 64
         network = {
             "kind": "blocks",
@@ -67,6 +69,7 @@ class Design:
             "band_bins": band_bins,
             "num_slots": self.num_slots,
             "num_halved": self.num_halved,
+            "masking": self.masking,
         }
         quantizer = {
             "kind": "lattice",
@@ -87,11 +90,12 @@ DESIGNS = (
     Design(),
     Design(num_slots=48, num_halved=0),
     Design(num_slots=32, num_halved=0),
-    Design(masking=0.9, coarsest_step=3.2, finest_step=0.125),  # at about the same rates
-    Design(masking=0.9, coarsest_step=3.2, finest_step=0.125, coarsest_level=0.9),
+    Design(masking=0.78, coarsest_step=2.0, finest_step=0.08),  # at about the same rates
+    Design(masking=0.9, coarsest_step=3.2, finest_step=0.125),
     Design(coarsest_level=0.9),
     Design(width_power=0.3),
     Design(rounding=0.5),
+    Design(unsteadiness=0.0),
     Design(split_cost=0.1),
     Design(attack_cost=0.5),
     Design(split_cost=100.0),  # whole frames only

@@ -12,6 +12,7 @@ from torch import nn
 from vqcodec.errors import ConfigError
 from vqcodec.layout import at, decode_windows, encode_windows
 from vqcodec.modalities.audio.config import SPLITS, BlocksConfig
+from vqcodec.networks.audio import stereo
 from vqcodec.networks.audio.blocks import BlockTransform
 from vqcodec.networks.audio.frames import angle_step
 from vqcodec.networks.audio.slots import Slots, slot_columns, slot_edges
@@ -31,6 +32,14 @@ def clicks_and_tones(num_frames: int, channels: int = 2) -> torch.Tensor:
     tones = np.sin(time * generator.uniform(0.1, 2, (channels, 1)))
     tones[:, HOP // 3 :: 7 * HOP] += 5
     return torch.from_numpy(tones * 0.1)[None]
+
+
+def bursts(num_frames: int) -> torch.Tensor:
+    """Noise of another power in each half of a frame, so that neighbours are split differently."""
+    generator = np.random.default_rng(1)
+    noise = generator.normal(size=(2, 2 * num_frames, HOP // 2))
+    gains = 10 ** generator.uniform(-3, 0, (2 * num_frames, 1))
+    return torch.from_numpy((noise * gains).reshape(1, 2, -1) * 0.1)
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 9])
@@ -69,6 +78,17 @@ def test_clicks_are_split_and_tones_are_not():
     assert (choice[[3, 4, 10, 11]] == 0).all()
 
 
+def test_a_frame_whose_moments_differ_is_split(monkeypatch):
+    waveform = 1e-3 * torch.randn(1, 1, 12 * HOP, dtype=torch.float64).expand(1, 2, -1).clone()
+    first = 6 * HOP + HOP // 2  # no attack from here on: it becomes quiet in a frame
+    waveform[:, :, first:] *= 0.1
+    encoder = StereoEncoder(CONFIG).double()
+    split = encoder.choose(waveform, RATE)[0, 1:] > 0  # it begins in frame 0
+    assert split.nonzero().tolist() == [[5]]
+    monkeypatch.setattr(stereo, "UNSTEADINESS", 0.0)
+    assert not encoder.choose(waveform, RATE)[0, 1:].any()
+
+
 def test_the_side_of_a_sound_on_one_side_is_predicted():
     waveform = clicks_and_tones(8)
     waveform[:, 1] = 0
@@ -94,7 +114,8 @@ def windows_and_whole(**changes):
     torch.manual_seed(0)
     encoder, decoder = StereoEncoder(CONFIG).double(), StereoDecoder(CONFIG).double().eval()
     nn.init.normal_(decoder.head.weight)
-    waveform, geometry = clicks_and_tones(29), replace(CONFIG.geometry(), window=3, **changes)
+    waveform = clicks_and_tones(29) + bursts(29)
+    geometry = replace(CONFIG.geometry(), window=3, **changes)
     whole = encoder(waveform, RATE)
     coarse = torch.round(whole * 2) / 2  # with zeros, for noise
     encoded = encode_windows(
@@ -163,6 +184,26 @@ def test_low_slots_are_the_same_in_all_frames_if_bands_are_halved():
             assert not equal[num_equal : num_equal + 4].all()
 
 
+def test_thresholds_follow_levels_with_the_exponent_of_the_table():
+    for masking in (0.78, 0.84):
+        slots = Slots(BlocksConfig(masking=masking))
+        chosen = slots.chosen(torch.zeros(1, 1).long())
+        powers = torch.rand(1, 1, 1, BlocksConfig().num_slots) + 0.1
+        rise = slots.thresholds(16 * powers, chosen) - slots.thresholds(powers, chosen)
+        assert torch.allclose(rise, torch.tensor(2 * masking), atol=1e-4)
+
+
+@pytest.mark.parametrize("number", range(len(SPLITS)))
+def test_thresholds_of_frames_that_are_split_alike(number):
+    slots = Slots(HALVED)
+    coefficients = torch.randn(2, 2, 3, HALVED.num_bands * HALVED.band_bins)
+    chosen = slots.chosen(torch.full((2, 3), number))
+    powers = slots.means(coefficients.square(), chosen).sum(1, keepdim=True)
+    expected = slots.interpolate(slots.thresholds(powers, chosen), chosen)
+    found = slots.thresholds_alike(coefficients, number)
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
 def test_slots_mask_the_slots_of_the_same_time():
     slots, number = Slots(HALVED), SPLITS.index(8)
     spread = slots.spread[number]
@@ -186,6 +227,7 @@ def test_slots_mask_the_slots_of_the_same_time():
         ("num_slots", 56),
         ("num_halved", -1),
         ("num_halved", 24),
+        ("masking", 1.1),
     ],
 )
 def test_a_bad_table_is_refused_by_its_key(key, value):

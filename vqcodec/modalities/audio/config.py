@@ -105,6 +105,7 @@ class BlocksConfig:
     band_bins: int = 32  # coefficients of a grid band and channel
     num_slots: int = 48  # levels of a frame and channel
     num_halved: int = 0  # lowest grid bands with two slots each
+    masking: float = 0.78  # exponent of a slot's threshold over its level
     decoder_width: int = 64
     decoder_units: int = 1
 
@@ -122,6 +123,7 @@ class BlocksConfig:
         if self.num_slots % 4:
             raise ConfigError(f"network.num_slots: {self.num_slots} is not a multiple of 4")
         check_range(self, "network", 0, (self.num_slots - 1) // 2, "num_halved")
+        check_range(self, "network", 0.0, 1.0, "masking")
         if self.num_halved and self.band_bins % (2 * SPLITS[-1]):
             raise ConfigError(
                 f"network.num_halved: needs band_bins that are a multiple of {2 * SPLITS[-1]}"

@@ -14,7 +14,6 @@ from vqcodec.priors.config import free_columns
 MOST_MOMENTS = 4  # parts of a split frame with levels of their own
 FLOOR = 2.0**-14  # the level of a slot that counts as silent
 SPREAD_UP, SPREAD_DOWN = 12.0, 25.0  # dB per critical band, of masking by a louder band
-MASKING = 0.78  # exponent of a slot's threshold over its level
 LEAST_RHYTHM = 0.01  # of the mean power of a moment, in its blocks
 
 
@@ -39,6 +38,7 @@ class Slots(nn.Module):
 
     def __init__(self, config: BlocksConfig) -> None:
         super().__init__()
+        self.masking = config.masking
         self.register_buffer("one_hot", torch.eye(len(SPLITS)), persistent=False)
         tables = [_tables(config, split) for split in SPLITS]
         for name, parts in zip(
@@ -95,8 +95,27 @@ class Slots(nn.Module):
 
     def thresholds(self, powers: Tensor, chosen: Tensor) -> Tensor:
         """Return the logarithms (base 2) of masking thresholds [B, 1, F, slots] of mean powers."""
-        masking = self._of_splits(powers, self.spread, chosen)
-        return MASKING / 2 * torch.log2(masking + FLOOR**2)
+        return self._logarithms(self._of_splits(powers, self.spread, chosen))
+
+    def thresholds_alike(self, coefficients: Tensor, number: int) -> Tensor:
+        """Return the logarithms of thresholds, if all frames are split in the same way.
+
+        Args:
+            coefficients: [B, C, F, bins].
+            number: of the split in `SPLITS`.
+
+        Returns:
+            [B, 1, F, bins], interpolated over frequency.
+        """
+        member = self.member[number]
+        powers = coefficients.square().sum(1, keepdim=True)
+        means = torch.matmul(powers, member.T) / member.sum(1)
+        logarithms = self._logarithms(torch.matmul(means, self.spread[number]))
+        return torch.matmul(logarithms, self.share[number])
+
+    def _logarithms(self, spread: Tensor) -> Tensor:
+        """Return the logarithms (base 2) of the thresholds of spread powers."""
+        return self.masking / 2 * torch.log2(spread + FLOOR**2)
 
     def _of_splits(self, values: Tensor, tables: Tensor, chosen: Tensor) -> Tensor:
         total = torch.matmul(values * chosen[:, None, :, 0, None], tables[0])

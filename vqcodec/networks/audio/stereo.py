@@ -12,7 +12,7 @@ from vqcodec.modalities.audio.config import CHANNELS, SIDE_BOOKS, SPLITS, Blocks
 from vqcodec.networks.audio.blocks import BlockTransform
 from vqcodec.networks.audio.excitation import make_noise
 from vqcodec.networks.audio.frames import Frames, angle_step, level_steps
-from vqcodec.networks.audio.slots import FLOOR
+from vqcodec.networks.audio.slots import FLOOR, MOST_MOMENTS
 from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.precision import UnitStack
 from vqcodec.networks.residual import ConvNextUnit1d, RateModulation
@@ -22,6 +22,7 @@ LEAST_SAVING = 0.3  # of the side channel's power, below which it is not predict
 SPLIT_COST = 0.06  # relative cost of one more halving of a frame
 ATTACK = 8.0  # rise of the power of a shortest block over the mean of a frame before it
 ATTACK_COST = 1.0  # relative cost of a frame with an attack that is not split
+UNSTEADINESS = 6.0  # power with which thresholds fall where a frame's moments differ
 MOST_GAIN = 3.0  # octaves, of the noise
 NOISE_FRAMES = 256  # after which the noise repeats
 WIDTH_POWER = 0.45  # of a step over the width of its band
@@ -78,20 +79,23 @@ class StereoEncoder(nn.Module):
     def choose(self, channels: Tensor, rate: Tensor) -> Tensor:
         """Return the split [B, F] of each frame that needs the fewest bits (perceptual entropy).
 
-        All ways to split a frame are compared at the thresholds of the whole frame. A frame with
-        an attack is split whatever it costs, because noise would be heard before the attack.
+        All ways to split a frame are compared at the same thresholds: those of the whole frame,
+        but lower where those of its moments differ, because the noise of a whole frame is heard in
+        quiet moments. A frame with an attack is split whatever it costs, because noise would be
+        heard before the attack.
         """
-        attacks = self.attacks(channels)
-        slots = self.frames.slots
-        whole = self.transform.analyse_alike(channels, 0)
-        chosen = slots.chosen(torch.zeros_like(whole[:, 0, :, 0]).long())
-        powers = slots.means(whole.square(), chosen).sum(1, keepdim=True)
-        logarithms = slots.thresholds(powers, chosen)
-        threshold = torch.exp(math.log(2) * slots.interpolate(logarithms, chosen))
-        threshold = threshold * torch.exp(-3.0 * rate)[:, None, None, None]
+        attacks, slots = self.attacks(channels), self.frames.slots
+        alike = [self.transform.analyse_alike(channels, number) for number in range(len(SPLITS))]
+        quarters = SPLITS.index(MOST_MOMENTS)
+        moments = slots.thresholds_alike(alike[quarters], quarters)
+        moments = moments.reshape(*moments.shape[:3], -1, MOST_MOMENTS)
+        mean = torch.exp(math.log(2) * moments).mean(4, keepdim=True)
+        fall = (torch.log2(mean) - moments.mean(4, keepdim=True)).expand_as(moments)
+        logarithms = slots.thresholds_alike(alike[0], 0)
+        logarithms = logarithms - UNSTEADINESS * fall.reshape(logarithms.shape)
+        threshold = torch.exp(math.log(2) * logarithms - 3.0 * rate[:, None, None, None])
         costs = []
-        for number in range(len(SPLITS)):
-            bins = whole if number == 0 else self.transform.analyse_alike(channels, number)
+        for number, bins in enumerate(alike):
             cost = torch.log2(1 + (bins / threshold).square()).sum((1, 3))  # [B, F]
             splitting = SPLIT_COST * number + ATTACK_COST * attacks * (
                 1 - number / (len(SPLITS) - 1)
