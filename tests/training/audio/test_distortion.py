@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from vqcodec.evaluation.metrics.masking import noise_to_mask
 from vqcodec.training.audio.envelopes import envelope_mismatch
 from vqcodec.training.audio.losses import compressed_spectral_loss, signal_to_noise_db
 from vqcodec.training.audio.loudness import (
@@ -13,6 +14,8 @@ from vqcodec.training.audio.loudness import (
     loudness_disturbance,
     threshold_in_quiet,
 )
+from vqcodec.training.audio.masking import noise_to_mask_ratio
+from vqcodec.training.audio.pair_losses import pair_distortion
 
 RATE = 16_000
 
@@ -153,3 +156,37 @@ def test_the_ratio_of_signal_to_noise_is_in_decibels(decibels):
     assert float(signal_to_noise_db(noisy(sound, decibels), sound)) == pytest.approx(
         decibels, abs=0.2
     )
+
+
+def pair(seed):
+    """Return two channels, [1, 2, 48 * 1024]."""
+    return torch.cat([voice(seed), voice(seed + 1)], 1).repeat(1, 1, 4)[..., : 48 * 1024]
+
+
+def test_the_noise_to_mask_ratio_is_that_of_the_metric():
+    original = torch.cat([pair(0), pair(2)])
+    one, two = noisy(original, 20), noisy(original, 10, seed=2)
+    found = noise_to_mask_ratio(torch.cat([one, two], 1), original, 48_000)
+    for excerpt in range(2):
+        scores = [
+            noise_to_mask(original[excerpt].numpy(), draw[excerpt].numpy()) for draw in (one, two)
+        ]
+        expected = sum(10 ** (score["nmr_db"] / 10) for score in scores) / 2
+        assert float(found[excerpt]) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("sample_rate", [16_000, 24_000, 48_000])
+def test_a_louder_error_is_a_larger_distortion_of_a_pair(sample_rate):
+    original = pair(0)
+    small, large = noisy(original, 20).requires_grad_(), noisy(original, 10)
+    distortions = [pair_distortion(both, original, sample_rate) for both in (small, large)]
+    for name in ("total", "noise_to_mask"):
+        assert distortions[0][name].item() < distortions[1][name].item()
+    distortions[0]["total"].sum().backward()
+    assert torch.isfinite(small.grad).all()
+
+
+def test_silence_restored_as_silence_has_a_finite_gradient():
+    silence = torch.zeros(1, 2, 8 * 1024, requires_grad=True)
+    pair_distortion(silence, torch.zeros(1, 2, 8 * 1024), 48_000)["total"].sum().backward()
+    assert torch.isfinite(silence.grad).all()

@@ -45,11 +45,11 @@ def noise_to_mask(
     Returns:
         nmr_db and the names of `RANGES_HZ`. None if there is no difference at all.
     """
-    bands = _bands()
+    bands = masking_bands(SAMPLE_RATE)
     total = np.zeros(len(bands.centres_hz))
     num_frames = 0
     for channel, other in zip(reference, decoded, strict=True):
-        mask = _Mask(bands)
+        mask = Mask(bands)
         for first, second in zip(short_spectra(channel), short_spectra(other), strict=True):
             magnitudes = [np.abs(spectra) * bands.ear for spectra in (first, second)]
             noise = np.square(magnitudes[0] - magnitudes[1]) @ bands.weights
@@ -67,10 +67,11 @@ def _decibels(ratio: float) -> float | None:
     return 10 * math.log10(ratio) if ratio > 0 else None
 
 
-class _Bands:
-    """Weights of the outer ear, and of spectral bins in quarter-Bark bands.
+class MaskingBands:
+    """Weights of the outer ear, and of spectral bins in quarter-Bark bands, at one sample rate.
 
     Attributes:
+        hop_s: seconds from one spectrum to the next.
         ear: [bins], factors of magnitudes, with the level of a full-scale sine.
         weights: [bins, B], the share of each bin in each band.
         centres_hz: [B].
@@ -78,16 +79,18 @@ class _Bands:
         offsets: [B], thresholds are this factor below the spread energies.
     """
 
-    def __init__(self) -> None:
-        bins_hz = np.arange(WINDOW // 2 + 1) * SAMPLE_RATE / WINDOW
+    def __init__(self, sample_rate: int) -> None:
+        self.hop_s = HOP / sample_rate
+        bins_hz = np.arange(WINDOW // 2 + 1) * sample_rate / WINDOW
         khz = np.maximum(bins_hz, 1) / 1000
         ear_db = -2.184 * khz**-0.8 + 6.5 * np.exp(-0.6 * (khz - 3.3) ** 2) - 0.001 * khz**3.6
         self.ear: Floats = 10 ** ((ear_db + _FULL_SCALE_DB) / 20)
-        lowest, highest = (7 * math.asinh(hz / 650) for hz in (_LOWEST_HZ, _HIGHEST_HZ))
+        highest_hz = min(_HIGHEST_HZ, sample_rate / 2)
+        lowest, highest = (7 * math.asinh(hz / 650) for hz in (_LOWEST_HZ, highest_hz))
         num_bands = math.ceil((highest - lowest) / _STEP_BARK)
         edges = np.minimum(lowest + _STEP_BARK * np.arange(num_bands + 1), highest)
         edges_hz = 650 * np.sinh(edges / 7)
-        half = SAMPLE_RATE / WINDOW / 2
+        half = sample_rate / WINDOW / 2
         below = np.minimum(bins_hz[:, None] + half, edges_hz[1:])
         above = np.maximum(bins_hz[:, None] - half, edges_hz[:-1])
         self.weights: Floats = np.maximum(below - above, 0) / (2 * half)
@@ -123,19 +126,20 @@ class _Bands:
         return spread_energies
 
 
-@lru_cache(maxsize=1)
-def _bands() -> _Bands:
-    return _Bands()
+@lru_cache
+def masking_bands(sample_rate: int) -> MaskingBands:
+    """Return the bands of a sample rate in Hz."""
+    return MaskingBands(sample_rate)
 
 
-class _Mask:
+class Mask:
     """Thresholds of masking of one channel, frame by frame."""
 
-    def __init__(self, bands: _Bands) -> None:
+    def __init__(self, bands: MaskingBands) -> None:
         self._bands = bands
         self._normal = bands.spread(np.ones((1, len(bands.centres_hz))))
         decays_s = _FASTEST_S + 100 / bands.centres_hz * (_SLOWEST_S - _FASTEST_S)
-        self._decay = np.exp(-HOP / SAMPLE_RATE / decays_s)
+        self._decay = np.exp(-bands.hop_s / decays_s)
         self._held = np.zeros(len(bands.centres_hz))
 
     def thresholds(self, powers: Floats) -> Floats:

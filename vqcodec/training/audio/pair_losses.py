@@ -6,15 +6,20 @@ import torch
 from torch import Tensor
 
 from vqcodec.training.audio.losses import compressed_spectral_loss, signal_to_noise_db
+from vqcodec.training.audio.masking import noise_to_mask_ratio
 
 RESOLUTIONS = ((512, 256), (2048, 1024))  # window and hop, samples at 48 kHz
 WEIGHTS = {"bands": 100.0, "magnitude": 6.0, "complex": 0.6}
+MASKING_POWER = 0.15  # of the noise-to-mask ratio
 
 
 def pair_distortion(reconstruction: Tensor, target: Tensor, sample_rate: int) -> dict[str, Tensor]:
     """Return the terms of the loss, each [B]; "total" is what is minimised.
 
-    Left, right, mid and side count alike, so that the stereo image counts, too.
+    That is a spectral distance, times a power of the noise-to-mask ratio. To the first, noise is no
+    error if the original is as noisy, but in the second it is: without it, the noise is too loud.
+    In the spectral distance, left, right, mid and side count alike, so that the stereo image
+    counts, too.
 
     Args:
         reconstruction: [B, 2 or 4, T]; in training two draws of the noise.
@@ -28,6 +33,8 @@ def pair_distortion(reconstruction: Tensor, target: Tensor, sample_rate: int) ->
     terms = compressed_spectral_loss(views, targets, sample_rate, RESOLUTIONS)
     means = {name: term.reshape(-1, 4).mean(1) for name, term in terms.items()}
     total = sum((weight * means[name] for name, weight in WEIGHTS.items()), torch.tensor(0.0))
+    means["noise_to_mask"] = noise_to_mask_ratio(reconstruction, target, sample_rate)
+    total = total * (means["noise_to_mask"] + 1e-6) ** MASKING_POWER
     snr = signal_to_noise_db(reconstruction[:, :2].detach(), target)
     return {"total": total, **means, "snr_db": snr}
 
