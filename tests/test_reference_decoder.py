@@ -288,4 +288,4 @@ def test_the_documented_defaults_match_the_code():
             else:
                 assert fields[key].default in (dataclasses.MISSING, None) or key == "dim"
             checked += 1
-    assert checked == 32
+    assert checked == 33
