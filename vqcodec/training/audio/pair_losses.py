@@ -16,10 +16,9 @@ MASKING_POWER = 0.15  # of the noise-to-mask ratio
 def pair_distortion(reconstruction: Tensor, target: Tensor, sample_rate: int) -> dict[str, Tensor]:
     """Return the terms of the loss, each [B]; "total" is what is minimised.
 
-    That is a spectral distance, times a power of the noise-to-mask ratio. To the first, noise is no
-    error if the original is as noisy, but in the second it is: without it, the noise is too loud.
-    In the spectral distance, left, right, mid and side count alike, so that the stereo image
-    counts, too.
+    That is a spectral distance, times a power of the noise-to-mask ratio. By the distance alone,
+    the noise becomes too loud: it is no error there if the original is as noisy. In the distance,
+    left, right, mid and side count alike, so that the stereo image counts, too.
 
     Args:
         reconstruction: [B, 2 or 4, T]; in training two draws of the noise.
