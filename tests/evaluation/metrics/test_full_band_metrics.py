@@ -3,8 +3,9 @@ import pytest
 
 from vqcodec.evaluation.metrics.attacks import find_attacks, pre_echo
 from vqcodec.evaluation.metrics.masking import noise_to_mask
-from vqcodec.evaluation.metrics.spectra import log_spectral_distance, short_spectra
+from vqcodec.evaluation.metrics.spectra import log_spectral_distance
 from vqcodec.evaluation.metrics.stereo import stereo_errors
+from vqcodec.signals.short_spectra import short_spectra
 
 RATE = 48_000
 

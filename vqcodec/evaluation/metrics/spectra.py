@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -10,8 +9,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from vqcodec.signals.resampling import to_length
+from vqcodec.signals.short_spectra import WINDOW, short_spectra
 
-WINDOW, HOP = 2048, 1024  # samples of the frames of metrics at 48 kHz
 _MEL_SCALES = {2048: 320, 1024: 160, 512: 80, 256: 40, 128: 20, 64: 10, 32: 5}  # window: bands
 _QUIETEST = 1e-5  # lower magnitudes are raised to this
 _BATCH = 1 << 18  # samples in the windows that are transformed at once
@@ -56,21 +55,6 @@ def log_spectral_distance(
             total += float(np.sqrt(np.square(first - second).mean(axis=1)).sum())
             num_frames += len(first)
     return total / num_frames
-
-
-def short_spectra(waveform: NDArray[np.float32]) -> Iterator[NDArray[np.complex128]]:
-    """Yield spectra [frames, 1025] of a waveform [T], in batches.
-
-    The window is a Hann window, scaled so that a full-scale sine on a bin has a magnitude of 1.
-    The waveform is padded with half a window at both ends, so that all samples count alike.
-    """
-    num_frames = -(-len(waveform) // HOP) + 1
-    after = (num_frames - 1) * HOP + WINDOW // 2 - len(waveform)
-    frames = sliding_window_view(np.pad(waveform, (WINDOW // 2, after)), WINDOW)[::HOP]
-    window = np.hanning(WINDOW + 1)[:-1] * (4 / WINDOW)
-    size = _BATCH // WINDOW
-    for start in range(0, num_frames, size):
-        yield np.fft.rfft(frames[start : start + size] * window, axis=1)
 
 
 def _levels_db(spectra: NDArray[np.complex128]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vqcodec.evaluation.metrics.spectra import WINDOW, short_spectra
+from vqcodec.signals.short_spectra import WINDOW, short_spectra
 
 Floats = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vqcodec.evaluation.metrics.masking import Mask, masking_bands
-from vqcodec.evaluation.metrics.spectra import HOP, WINDOW, short_spectra
 from vqcodec.networks.spectral import stft
+from vqcodec.signals.masking import Mask, masking_bands
+from vqcodec.signals.short_spectra import HOP, WINDOW, short_spectra
 
 
 def noise_to_mask_ratio(reconstruction: Tensor, target: Tensor, sample_rate: int) -> Tensor:
