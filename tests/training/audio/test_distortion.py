@@ -15,7 +15,7 @@ from vqcodec.training.audio.loudness import (
     threshold_in_quiet,
 )
 from vqcodec.training.audio.masking import noise_to_mask_ratio
-from vqcodec.training.audio.pair_losses import pair_distortion
+from vqcodec.training.audio.pair_losses import WEIGHTS, pair_distortion
 
 RATE = 16_000
 
@@ -182,6 +182,14 @@ def test_a_louder_error_is_a_larger_distortion_of_a_pair(sample_rate):
     distortions = [pair_distortion(both, original, sample_rate) for both in (small, large)]
     for name in ("total", "noise_to_mask"):
         assert distortions[0][name].item() < distortions[1][name].item()
+    # An error that is less masked counts more than by spectral distances alone.
+    spectral = [
+        sum(weight * found[name].item() for name, weight in WEIGHTS.items())
+        for found in distortions
+    ]
+    assert (
+        distortions[1]["total"].item() / distortions[0]["total"].item() > spectral[1] / spectral[0]
+    )
     distortions[0]["total"].sum().backward()
     assert torch.isfinite(small.grad).all()
 
