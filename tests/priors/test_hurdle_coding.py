@@ -88,6 +88,30 @@ def test_a_cost_between_integers_is_between_theirs_and_has_a_gradient():
     assert value.grad.item() == pytest.approx((one - zero).item())
 
 
+@pytest.mark.parametrize(
+    ("log2_odds", "value", "leads_up"),
+    [(-2.0, 0, True), (-2.0, 1, None), (9.0, 1, False), (9.0, 0, None), (1.0, 1, False)],
+)
+def test_odds_beyond_their_limits_can_come_back_but_go_no_further(log2_odds, value, leads_up):
+    odds = torch.tensor([log2_odds], requires_grad=True)
+    hurdle_bits(torch.tensor([value]), odds, torch.zeros(1)).backward()
+    slope = odds.grad.item()
+    assert slope == 0 if leads_up is None else (slope < 0) == leads_up and slope != 0
+
+
+def test_likelier_zeros_are_learnt_though_the_odds_begin_below_their_limit():
+    generator = np.random.default_rng(0)
+    values = generator.laplace(scale=2.0, size=2000).round() * (generator.random(2000) < 0.3)
+    values = torch.from_numpy(values).long()
+    odds, scale = torch.full((1,), -0.5, requires_grad=True), torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.Adam([odds, scale], lr=0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        hurdle_bits(values, odds.expand(2000), scale.expand(2000)).mean().backward()
+        optimizer.step()
+    assert odds.item() > 2
+
+
 def test_a_certain_zero_costs_no_bits_and_comes_back():
     coding = HurdleCoding(TABLES, 2 * LIMIT + 1, skip_certain=True)
     predicted = outputs(np.zeros(50), -5.0)

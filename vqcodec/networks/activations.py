@@ -33,6 +33,24 @@ class _Clamp(torch.autograd.Function):
         return torch.where(inside, gradient, 0.0), None, None
 
 
+class _ReturningClamp(torch.autograd.Function):
+    """Values clamped to two limits, with a gradient that leads back to them."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, low: float, high: float) -> Tensor:
+        """Return the clamped values."""
+        ctx.save_for_backward(values)
+        ctx.low, ctx.high = low, high
+        return values.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Return the gradient, without what would lead further out."""
+        (values,) = ctx.saved_tensors
+        outward = ((values <= ctx.low) & (gradient > 0)) | ((values >= ctx.high) & (gradient < 0))
+        return torch.where(outward, 0.0, gradient), None, None
+
+
 class _LeakyRectifier(torch.autograd.Function):
     """Values, those below 0 times a slope."""
 
@@ -56,6 +74,15 @@ def clamp(values: Tensor, low: float, high: float) -> Tensor:
     if _is_compiling():
         return _Clamp.apply(values, low, high)  # type: ignore[no-any-return]
     return functional.hardtanh(values, low, high)  # clamp() has a slower gradient
+
+
+def returning_clamp(values: Tensor, low: float, high: float) -> Tensor:
+    """Return values clamped to `low` … `high`, with the gradient that leads back to the limits.
+
+    So a value beyond a limit is not lost for the training. Outputs need it; in hidden layers,
+    other contexts bring a unit back.
+    """
+    return _ReturningClamp.apply(values, low, high)  # type: ignore[no-any-return]
 
 
 def leaky_relu(values: Tensor, slope: float) -> Tensor:

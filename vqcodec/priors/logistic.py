@@ -17,6 +17,7 @@ FRACTION_BITS = 6  # means are multiples of 1/64 grid step
 ODDS_PER_OCTAVE = 4  # factors of the odds of zero; finer ones would save 0.02 % of the bits
 NUM_ODDS = 16  # factors of 1 and more: rounding toward zero never makes a zero less likely
 TOTAL_BITS = 20  # of the sum of a row; large, so that a near-certain index costs almost no bits
+PRIOR_COUNT = 500  # symbols that a table of a formula stands for, beside those that were counted
 LARGEST_REACH = 95  # largest distance from the rounded mean that is coded without an escape code
 
 
@@ -123,6 +124,27 @@ def _make_tables(rows_of: Callable[[float], NDArray[np.float64]]) -> Freqs:
     scales = (scale_of(n, SCALES_PER_OCTAVE) for n in range(num_scales(SCALES_PER_OCTAVE)))
     rows = [freqs_from_probabilities(rows_of(scale), 1 << TOTAL_BITS) for scale in scales]
     return np.concatenate([of_scale.reshape(-1) for of_scale in rows])
+
+
+def with_counts(freqs: Freqs, counts: NDArray[np.int64]) -> Freqs:
+    """Return tables with the frequencies of symbols that were counted, row by row.
+
+    A row of `freqs` counts as `PRIOR_COUNT` symbols (a Dirichlet prior), so a table that was rarely
+    used changes little.
+
+    Args:
+        freqs: [T, N]; shorter rows end in zeros.
+        counts: [T, N].
+
+    Returns:
+        the rows one after another, each as long as before.
+    """
+    weight = PRIOR_COUNT / (1 << TOTAL_BITS)
+    rows = [
+        freqs_from_probabilities((weight * row + count)[None, row > 0], 1 << TOTAL_BITS)[0]
+        for row, count in zip(freqs.astype(np.float64), counts, strict=True)
+    ]
+    return np.concatenate(rows)
 
 
 @dataclass(frozen=True)

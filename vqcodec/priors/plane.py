@@ -55,6 +55,11 @@ class PlanePrior(GridPrior):
             tables = fetch(tensors, "tables", np.uint32)
             self.exact = LogisticCoding(tables, codebook_sizes[0])
 
+    @property
+    def codings(self) -> list[LogisticCoding]:
+        """How indices are coded, exact ones first, if their head is logistic."""
+        return [each for each in (self.exact, self.coding) if isinstance(each, LogisticCoding)]
+
     def num_levels(self, num_codebooks: int) -> int:  # noqa: ARG002
         """Return 1: a stream has all groups."""
         return 1

@@ -17,6 +17,7 @@ from vqcodec.networks.processes import (
     process_rank,
 )
 from vqcodec.training.compiling import compile_prior
+from vqcodec.training.counted_tables import count_tables
 from vqcodec.training.curves import write_curves
 from vqcodec.training.data import TrainingData, read_data_of_run
 from vqcodec.training.loading import Loader
@@ -29,7 +30,12 @@ from vqcodec.training.state import (
     save_state,
     step_seed,
 )
-from vqcodec.training.trained_run import load_fitted_prior, load_run
+from vqcodec.training.trained_run import (
+    load_fitted_prior,
+    load_run,
+    load_tables,
+    stored_tables,
+)
 
 
 class PriorTraining(TrainingLoop):
@@ -71,6 +77,7 @@ class PriorTraining(TrainingLoop):
         if state is not None:
             with fitting_recipe(run):
                 self.prior.load_state_dict(state["module"])
+                load_tables(self.prior, state)
                 self.average.load(state["average"])
                 self.optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]
@@ -91,6 +98,7 @@ class PriorTraining(TrainingLoop):
             "module": self.prior.state_dict(),
             "average": self.average.values,
             "optimizer": self.optimizer.state_dict(),
+            "tables": stored_tables(self.prior),
         }
         save_state(self.run / PRIOR_CHECKPOINT, state)
 
@@ -130,7 +138,12 @@ class PriorTraining(TrainingLoop):
         return {"bits_per_index": float(loss.detach()), f"{GRADIENT}prior": float(norm)}
 
     def run_to(self, steps: int | None) -> None:
-        """Train as `TrainingLoop.run_to` says, then draw the curves of the log."""
+        """Train as `TrainingLoop.run_to` says, count tables, and draw the curves of the log."""
         super().run_to(steps)
-        if process_rank() == 0 and self.log.path.exists():
+        if process_rank() > 0:
+            return
+        if self.prior.counts_tables:
+            self.prior.tables |= count_tables(load_run(self.run), self.dataset)
+            self.save()
+        if self.log.path.exists():
             write_curves(self.log.path)

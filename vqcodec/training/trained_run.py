@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from vqcodec.errors import UsageError
 from vqcodec.networks.autoencoder import Autoencoder
@@ -67,6 +70,8 @@ def load_run(run: Path) -> TrainedRun:
             autoencoder.load_state_dict(
                 {name.removeprefix("autoencoder."): weight for name, weight in weights.items()}
             )
+    if prior is not None and own is not None:
+        load_tables(prior, own)
     module.eval()
     return TrainedRun(
         recipe=recipe,
@@ -88,3 +93,14 @@ def load_fitted_prior(run: Path, autoencoder_step: int) -> dict[str, Any] | None
     needed = ("autoencoder_step", "step", "module", "average", "optimizer")
     state = load_state(run / PRIOR_CHECKPOINT, needed)
     return state if state["autoencoder_step"] == autoencoder_step else None
+
+
+def stored_tables(prior: PriorNetwork) -> dict[str, Tensor]:
+    """Return the tables of a prior as a checkpoint holds them."""
+    return {name: torch.from_numpy(table.astype(np.int64)) for name, table in prior.tables.items()}
+
+
+def load_tables(prior: PriorNetwork, state: Mapping[str, Any]) -> None:
+    """Load the tables of a checkpoint; older ones have none."""
+    for name, table in state.get("tables", {}).items():
+        prior.tables[name] = table.numpy().astype(prior.tables[name].dtype)

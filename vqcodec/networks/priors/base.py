@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vqcodec.networks.priors.heads import IndexFeatures, prediction_bits
 from vqcodec.networks.priors.storing import (
     StoredLayer,
-    freeze_coding,
+    coding_tables,
     freeze_rates,
     freeze_table,
     thaw_rates,
@@ -30,15 +30,23 @@ class PriorNetwork(nn.Module, ABC):
         head: the form of its predictions.
         group_sizes: codebooks that are predicted together; they add up to K.
         codebook_size: N.
+        tables: stored tables that turn outputs into frequencies.
         features: input features of indices.
         rate_state: [J, W], initial states at J rates, from coarse to fine.
+        counts_tables: whether a training of the prior ends with the counting of `tables`.
     """
 
     head: Head
     group_sizes: tuple[int, ...]
     codebook_size: int
+    tables: dict[str, NDArray[Any]]
     features: IndexFeatures
     rate_state: nn.Parameter
+    counts_tables = False
+
+    def make_tables(self) -> dict[str, NDArray[Any]]:
+        """Return the tables that turn outputs into frequencies, as a formula gives them."""
+        return coding_tables(self.head)
 
     @abstractmethod
     def forward(self, indices: Tensor, rate: Tensor, in_use: Tensor | None) -> list[Tensor]:
@@ -63,7 +71,7 @@ class PriorNetwork(nn.Module, ABC):
         Raises:
             ModelFileError: a weight is not finite.
         """
-        tensors = freeze_coding(self.head)
+        tensors = dict(self.tables)
         tensors["features"] = freeze_table(self.features.table)
         tensors["rate_state"] = freeze_rates(self.rate_state, positions)
         for layer in self.stored_layers():
@@ -77,6 +85,7 @@ class PriorNetwork(nn.Module, ABC):
             tensors: of a frozen prior of the same shape.
             positions: [256], the rate fraction 0 … 1 of each rate byte.
         """
+        self.tables = {name: tensors[name] for name in self.tables}
         if self.head == "categorical":  # a logistic head has fixed features
             thaw_table(self.features.table, tensors["features"])
         thaw_rates(self.rate_state, positions, tensors["rate_state"])

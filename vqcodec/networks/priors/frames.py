@@ -65,6 +65,7 @@ class FramesPriorNetwork(PriorNetwork):
         check_codebooks(config, codebook_sizes)
         self.config = config
         self.head, self.group_sizes = config.head, config.groups
+        self.tables = self.make_tables()
         self.codebook_size = codebook_sizes[0]
         self.features = IndexFeatures(config.head, codebook_sizes, config.embedding_dim)
         width, per_index = config.width, self.features.per_index

@@ -165,6 +165,7 @@ class GridPriorNetwork(PriorNetwork, MixedPrecision):
         check_codebooks(config, codebook_sizes)
         self.config = config
         self.head, self.group_sizes = config.head, config.groups
+        self.tables = self.make_tables()
         self.codebook_size = codebook_sizes[0]
         self.rate_state = nn.Parameter(torch.randn(8, config.width) * 0.1)
         self.features = self.make_features(codebook_sizes)

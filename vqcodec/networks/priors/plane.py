@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vqcodec.networks.activations import returning_clamp
 from vqcodec.networks.priors.grid import GridPriorNetwork, GroupPredictor
 from vqcodec.networks.priors.heads import IndexFeatures, prediction_bits, saturate
 from vqcodec.networks.priors.storing import freeze_table, thaw_table
@@ -60,7 +61,7 @@ def hurdle_bits(values: Tensor, log2_odds: Tensor, log2_scale: Tensor) -> Tensor
     mean, to_nats = torch.zeros_like(log2_scale), math.log(2)
     of_zero = unbounded_bits(mean, mean, log2_scale) * to_nats
     others = torch.log(-torch.expm1(-of_zero.clamp(min=LEAST_NATS)))
-    raised = to_nats * log2_odds.clamp(0, MOST_ODDS) - of_zero
+    raised = to_nats * returning_clamp(log2_odds, 0.0, MOST_ODDS) - of_zero
     total = torch.logaddexp(raised, others)
     nats = torch.where(values == 0, -raised, unbounded_bits(values, mean, log2_scale) * to_nats)
     return (total + nats) / to_nats
@@ -76,6 +77,7 @@ class PlanePriorNetwork(GridPriorNetwork):
 
     def __init__(self, config: PlanePriorConfig, codebook_sizes: tuple[int, ...]) -> None:
         super().__init__(config, books_of_band(config, codebook_sizes))
+        self.counts_tables = config.magnitudes
         self.slots = config.slots  # of every band
         # Bands that differ from the start, and small scales: most indices are zero.
         self.band_state = nn.Parameter(torch.randn(config.num_bands, config.width))
@@ -84,6 +86,11 @@ class PlanePriorNetwork(GridPriorNetwork):
             for predictor in self.predictors:
                 assert isinstance(predictor, GroupPredictor)
                 nn.init.constant_(predictor.head.bias[1::2], START_LOG2_SCALE)
+
+    def make_tables(self) -> dict[str, NDArray[Any]]:
+        """Return the tables of exact indices, and of those whose signs are not predicted."""
+        hurdle = {"hurdle_tables": make_hurdle_tables()} if self.config.magnitudes else {}
+        return super().make_tables() | hurdle
 
     def make_features(self, codebook_sizes: tuple[int, ...]) -> IndexFeatures:
         """Return what the network sees of an index."""
@@ -157,12 +164,8 @@ class PlanePriorNetwork(GridPriorNetwork):
 
     def freeze(self, positions: Tensor) -> dict[str, NDArray[Any]]:
         """Return the integer tensors; see `PriorNetwork`."""
-        tables: dict[str, NDArray[Any]] = {
-            name: freeze_table(getattr(self, name)) for name in ("band_state", "slot_state")
-        }
-        if self.config.magnitudes:
-            tables["hurdle_tables"] = make_hurdle_tables()
-        return {**super().freeze(positions), **tables}
+        states = {name: freeze_table(getattr(self, name)) for name in ("band_state", "slot_state")}
+        return {**super().freeze(positions), **states}
 
     def thaw(self, tensors: Tensors, positions: Tensor) -> None:
         """Load what `freeze` stored."""

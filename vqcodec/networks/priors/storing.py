@@ -105,7 +105,7 @@ def convolution(name: str, layer: nn.Module) -> StoredLayer:
     return StoredLayer(name, layer.weight, layer.bias, axes=(2, 3, 1, 0))
 
 
-def freeze_coding(head: Head) -> dict[str, NDArray[Any]]:
+def coding_tables(head: Head) -> dict[str, NDArray[Any]]:
     """Return the tables that turn the outputs of a head into frequencies."""
     if head == "logistic":
         return {"tables": make_logistic_tables()}
