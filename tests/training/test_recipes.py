@@ -26,6 +26,27 @@ def test_a_shipped_recipe_makes_a_model(name):
         assert num_bands * sum(prior.group_sizes) == quantizer.num_codebooks
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "starts = [0, 0, 1, 1,",
+            "starts = [0, 0, 0, 1,",
+            r"prior.starts: the slots .* in the bands \[0, 0",
+        ),
+        ("num_halved = 4", "num_halved = 3", "prior.starts: the slots"),
+        ("num_integers = 216", "num_integers = 100", "quantizer.num_integers: 100, but .* has 216"),
+        ("num_integers = 216\n", "", "quantizer.num_integers: 0, but"),
+        ("num_bands = 54\nnum_exact", "num_bands = 27\nnum_exact", "prior.(num_bands|starts)"),
+    ],
+)
+def test_quantizer_and_prior_have_to_know_the_layout_of_frames(old, new, message):
+    text = read_recipe("audio")[1]
+    assert old in text
+    with pytest.raises(ConfigError, match=message):
+        Autoencoder(parse_recipe(text.replace(old, new)).model_tables())
+
+
 @pytest.mark.parametrize("text", RECIPES.values(), ids=list(RECIPES))
 def test_the_recipes_of_these_tests_are_read(text):
     recipe = parse_recipe(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,12 @@ class NetworkPair:
         extend: takes encoder, decoder, batches and the number of latents of a smaller model.
             Makes the new latents code the residual of the old ones, and returns the deviations
             [D] of all latents. None for networks that cannot grow.
+        check: takes the networks' config and all tables of a recipe; raises ConfigError if
+            quantizer or prior do not fit the layout of the latents.
     """
 
     encoder: Callable[[Any], nn.Module]
     decoder: Callable[[Any], nn.Module]
     init_from_data: Callable[[Any, Any, Tensor], Tensor | None]
     extend: Callable[[Any, Any, Iterable[Tensor], int], Tensor] | None = None
+    check: Callable[[Any, Mapping[str, Any]], None] = lambda _config, _tables: None

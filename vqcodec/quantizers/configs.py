@@ -59,7 +59,7 @@ class LatticeConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "quantizer", 1, 4096, "dim")
-        check_range(self, "quantizer", 1, 255, "limit")
+        check_range(self, "quantizer", 1, 2047, "limit")
         check_range(self, "quantizer", 0, self.dim, "num_integers")
         check_range(self, "quantizer", 2, 256, "num_knots")
         check_range(self, "quantizer", 0.5, 0.99, "rounding")

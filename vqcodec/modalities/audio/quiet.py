@@ -43,7 +43,8 @@ class Quietness:
 def find_quietness(sound: Sound, num_planes: int, mix: Mix) -> Quietness:
     """Return where a sound is silent and how quiet it is; reads it once."""
     shortest = max(1, round(_SHORTEST_S * sound.sample_rate))
-    finders = [_SilenceFinder(shortest) for _ in range(num_planes)]
+    ramp = round(_RAMP_S * sound.sample_rate)
+    finders = [_SilenceFinder(shortest, ramp) for _ in range(num_planes)]
     passages, peak = _PassageFinder(sound.sample_rate), 0.0
     for block in checked_blocks(sound):
         mixed = mix(block)
@@ -136,10 +137,14 @@ def _without(run: range, passages: Iterable[Passage]) -> list[range]:
 
 
 class _SilenceFinder:
-    """Collects the stretches of zeros, block by block."""
+    """Collects the stretches of zeros, block by block.
 
-    def __init__(self, shortest: int) -> None:
-        self._shortest = shortest
+    The decoder's ramps lie in the zeros, so the first and the last samples of a sound are as loud
+    as they were.
+    """
+
+    def __init__(self, shortest: int, ramp: int) -> None:
+        self._shortest, self._ramp = shortest, ramp
         self._position, self._start = 0, 0  # of the next sample; of the zeros before it
         self._found = Stretches()
 
@@ -149,14 +154,16 @@ class _SilenceFinder:
         if len(sounding):
             starts = np.concatenate([[self._start], sounding[:-1] + 1])
             for index in np.flatnonzero(sounding - starts >= self._shortest):
-                self._found.append(int(starts[index]), int(sounding[index]))
+                start = int(starts[index])
+                self._found.append(start and start + self._ramp, int(sounding[index]) - self._ramp)
             self._start = int(sounding[-1]) + 1
         self._position += len(samples)
 
     def finish(self) -> Stretches:
         """Return all stretches."""
         if self._position - self._start >= self._shortest:
-            self._found.append(self._start, self._position)
+            start = self._start and self._start + self._ramp
+            self._found.append(start, self._position)
         return self._found
 
 

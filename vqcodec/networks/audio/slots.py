@@ -151,10 +151,14 @@ def slot_edges(config: BlocksConfig) -> list[int]:
     return [*halves, *(edge * config.band_bins for edge in edges)]
 
 
+def slot_starts(config: BlocksConfig) -> list[int]:
+    """Return the grid band in which each slot begins."""
+    return [edge // config.band_bins for edge in slot_edges(config)[:-1]]
+
+
 def slot_columns(config: BlocksConfig) -> list[int]:
     """Return the grid band in which the latents of each slot stand."""
-    starts = [edge // config.band_bins for edge in slot_edges(config)[:-1]]
-    return free_columns(starts)
+    return free_columns(slot_starts(config))
 
 
 def _bands(config: BlocksConfig, split: int) -> list[Band]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vqcodec.errors import ConfigError
 from vqcodec.modalities.audio.config import CHANNELS, SIDE_BOOKS, SPLITS, BlocksConfig
 from vqcodec.networks.audio.blocks import BlockTransform
 from vqcodec.networks.audio.excitation import make_noise
 from vqcodec.networks.audio.frames import Frames, angle_step, level_steps
-from vqcodec.networks.audio.slots import FLOOR, MOST_MOMENTS
+from vqcodec.networks.audio.slots import FLOOR, MOST_MOMENTS, slot_starts
 from vqcodec.networks.pair import NetworkPair
 from vqcodec.networks.precision import UnitStack
 from vqcodec.networks.residual import ConvNextUnit1d, RateModulation
@@ -260,4 +263,26 @@ def init_steps(
     return packed[0, :, 0].exp()
 
 
-BLOCKS = NetworkPair(StereoEncoder, StereoDecoder, init_steps)
+def check_layout(config: BlocksConfig, tables: Mapping[str, Any]) -> None:
+    """Check that quantizer and prior know which latents are splits and levels.
+
+    Raises:
+        ConfigError: they do not. They would change levels, and the sound would be another one.
+    """
+    num_integers = SIDE_BOOKS * config.num_bands
+    given = tables["quantizer"].get("num_integers", 0)
+    if given != num_integers:
+        raise ConfigError(
+            f"quantizer.num_integers: {given}, but the network has {num_integers} such latents"
+        )
+    prior = tables.get("prior", {})
+    if prior.get("kind") != "plane":
+        return
+    if prior.get("num_bands") != config.num_bands:
+        raise ConfigError(f"prior.num_bands: not {config.num_bands}, as in the network")
+    starts = slot_starts(config)
+    if list(prior.get("starts", [0])) != starts:
+        raise ConfigError(f"prior.starts: the slots of the network begin in the bands {starts}")
+
+
+BLOCKS = NetworkPair(StereoEncoder, StereoDecoder, init_steps, check=check_layout)
