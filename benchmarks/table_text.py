@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vqcodec.numbers import counted
+
 Result = Mapping[str, Any]
 Results = Mapping[str, Result]
 Row = Sequence[str]
@@ -19,7 +21,8 @@ def markdown(header: Row, rows: Sequence[Row]) -> str:
 def origin(*results: Result) -> str:
     """Return a line with the origin of figures."""
     lines = dict.fromkeys(
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads; "
+        f"{machine['cpu']}, {counted(machine['cores'], 'core')}, "
+        f"{counted(machine['threads'], 'thread')}; "
         f"commit {result['commit']}: `{result['command']}`"
         for result in results
         for machine in [result["machine"]]

@@ -25,7 +25,9 @@ RIVALS = {"image": "avif", "audio": "opus"}  # by modality
 
 def adapt(
     *,
-    data: Annotated[list[Path], typer.Argument(metavar="DATA", help="Files, or folders of files.")],
+    data: Annotated[
+        list[Path], typer.Argument(metavar="DATA...", help="Files, or folders of files.")
+    ],
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="Start from this model; see 'models'.")
     ],
@@ -34,13 +36,14 @@ def adapt(
     ],
     prior: Annotated[bool, typer.Option("--prior", help="Fit the prior alone.")] = False,
     decoder: Annotated[
-        bool, typer.Option("--decoder", help="Fit the decoder alone; the fingerprint stays.")
+        bool,
+        typer.Option("--decoder", help="Fit the decoder alone; the fingerprint does not change."),
     ] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Fit networks, quantizer and prior.")
     ] = False,
     minutes: Annotated[
-        float, typer.Option(metavar="N", help="The most that the fitting may take.")
+        float, typer.Option(metavar="N", help="Longest time for the fitting, in minutes.")
     ] = 10.0,
     name: Annotated[
         str | None,

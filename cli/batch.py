@@ -115,7 +115,9 @@ class Batch:
         if self.ray is not None or (self.jobs or 1) > 1:
             for name in (*names, self.outputs.output or ""):
                 if is_url(name) and scheme_of(name) == IN_PROCESS:
-                    raise UsageError(f"{name}: is within one process; use neither --jobs nor --ray")
+                    raise UsageError(
+                        f"{name}: exists in one process only; leave out --jobs and --ray"
+                    )
 
     def _targets(self) -> dict[Source, str]:
         """Return what inputs become, without those of which that is not known before the work."""

@@ -60,24 +60,32 @@ def compress(
     quality: Quality = None,
     bitrate: Annotated[
         str | None,
-        typer.Option(metavar="RATE", help="For sounds: at most so many bit/s, as 3000 or 3k."),
+        typer.Option(
+            metavar="RATE", help="For sounds: largest bit rate in bit/s, e.g. 3000 or 3k."
+        ),
     ] = None,
     bpp: Annotated[
         str | None,
-        typer.Option(metavar="RATE", help="For pictures: at most so many bits per pixel."),
+        typer.Option(
+            metavar="RATE", help="For pictures: largest number of bits per pixel, e.g. 0.4."
+        ),
     ] = None,
     size: Annotated[
         str | None,
         typer.Option(
-            metavar="BYTES", help="At most so many bytes a file, as 20000, 20kB or 20KiB."
+            metavar="BYTES", help="Largest size of each output file, e.g. 20000, 20kB or 20KiB."
         ),
     ] = None,
     psnr: Annotated[
         float | None,
-        typer.Option(metavar="DB", help="For pictures: at least this peak signal-to-noise ratio."),
+        typer.Option(
+            metavar="DB",
+            help="For pictures: smallest allowed PSNR (peak signal-to-noise ratio) in dB.",
+        ),
     ] = None,
     stereo: Annotated[
-        bool, typer.Option("--stereo", help="Code each channel of a sound, not their mean.")
+        bool,
+        typer.Option("--stereo", help="Code each channel of a sound separately, not their mean."),
     ] = False,
     progressive: Annotated[
         bool,
@@ -89,8 +97,9 @@ def compress(
             metavar="N",
             min=0,
             max=1000,
-            help="For pictures: refine them in N steps first. 100 save about 9 % at the same "
-            "quality, and take 36 s for 0.4 megapixels. Needs vqcodec[train].",
+            help="For pictures: refine the latents in N steps. 100 steps save about 9 % of the "
+            "bytes at the same quality and take 36 s for 0.4 megapixels. Needs PyTorch "
+            "(extra 'train').",
         ),
     ] = 0,
     salvage: Salvage = False,
@@ -100,7 +109,7 @@ def compress(
         bool,
         typer.Option(
             "--keep-metadata",
-            help="Keep tags of sounds, and EXIF and XMP of pictures, which may name the place.",
+            help="Keep tags of sounds, and EXIF and XMP of pictures; they may contain a location.",
         ),
     ] = False,
     frame: Frame = 0,
@@ -115,11 +124,10 @@ def compress(
 ) -> None:
     """Compress sounds and pictures.
 
-    photo.png becomes photo.vqc beside it. Of a folder, all pictures and sounds are compressed.
-    --quality sets the size. --bitrate, --bpp and --size set a limit, and the command finds the
-    best quality within it. --psnr finds the smallest file that reaches this PSNR.
-    Messages on stderr tell what is left out of an input or changed; with --strict, this is an
-    error.
+    photo.png becomes photo.vqc in the same folder. If an input is a folder, all pictures and
+    sounds in it are compressed. Set one of: --quality (default 5); a limit (--bitrate, --bpp or
+    --size), for the best quality within it; or --psnr, for the smallest file with at least this
+    PSNR. Notes on stderr say what was left out or changed; with --strict, this is an error.
     """
     from vqcodec.signals.options import ReadOptions
 

@@ -13,6 +13,8 @@ from vqcodec.errors import InputError
 from vqcodec.storage import Listed
 from vqcodec.urls import is_url, join, local_name, relative_parts
 
+from .outputs import none_found
+
 
 class LocalCopies:
     """Paths of inputs; those at URLs are copied to a temporary folder, which goes with this object.
@@ -42,7 +44,7 @@ class LocalCopies:
                 if folder is None or PurePosixPath(file.url).suffix.lower() in suffixes:
                     _copy(file.url, folder, target)
             if not target.is_dir():
-                raise InputError(f"{name}: no file in it ends in {', '.join(sorted(suffixes))}")
+                raise none_found(name, suffixes)
             self.paths.append(target)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vqcodec.errors import UsageError, VqcodecError
+from vqcodec.errors import CorruptStreamError, StreamError, UsageError, VqcodecError
 from vqcodec.files import is_file
 from vqcodec.numbers import plain
 from vqcodec.urls import is_url
@@ -62,18 +62,23 @@ def decompress(
     file_format: FileFormat = None,
     model: ModelName = None,
     start: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="Begin here; for sounds.")
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="For sounds: start of the part to restore."),
     ] = 0.0,
     duration: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Restore this many seconds; for sounds.")
+        float | None,
+        typer.Option(metavar="SECONDS", help="For sounds: length of the part to restore."),
     ] = None,
     level: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="For pictures: read only the N coarsest levels."),
+        typer.Option(metavar="N", min=1, help="For pictures: decode only the N coarsest levels."),
     ] = None,
     speaker: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Speak as this recording does; for models with voices."),
+        typer.Option(
+            metavar="FILE",
+            help="Recording of the target voice; for streams of speech-voices or paper-audio.",
+        ),
     ] = None,
     salvage: Salvage = False,
     strict: Strict = False,
@@ -88,13 +93,12 @@ def decompress(
 ) -> None:
     """Restore sounds and pictures.
 
-    photo.vqc becomes photo.decoded.png beside it. Of a folder, all streams are restored. The suffix
-    of PATH decides the format. A stream names its model; if this model is not installed, --model
-    names its file. --level takes a coarser picture out of a stream, which may be cut after that
-    level if it is progressive.
-    --salvage restores what is whole of a damaged stream, and says what is missing.
-    --strict makes it an error if anything is missing, or if PATH cannot hold it.
-    --speaker takes a recording of some seconds, and restores speech in the voice of that speaker.
+    photo.vqc becomes photo.decoded.png in the same folder. If an input is a folder, all streams in
+    it are restored. The suffix of PATH decides the format. A stream names its model; if this model
+    is not installed, --model names its file. --level restores a coarser picture; a progressive
+    stream may be cut off after that level. --salvage restores the undamaged parts of a stream, and
+    says what is missing. With --strict, it is an error if anything is missing, or if PATH cannot
+    hold it. --speaker takes a recording of a few seconds, and converts speech towards that voice.
     """
     require_cpu(ray, device)
     if not start >= 0:  # also if it is no number
@@ -180,7 +184,8 @@ class _Decompression:
         if self.salvage:
             header, _, _ = salvage_header(stream)
         else:
-            header = parse_stream(stream, self.level).header
+            with _hinting_at_salvage(stream):
+                header = parse_stream(stream, self.level).header
         suffix, file_format = self._format_of(header.modality)
         target = self.outputs.target(source, suffix)
         self.outputs.check(target, source)
@@ -213,6 +218,28 @@ class _Decompression:
             "digest": digest,
         }
         return Done(record, (*note_lines(notes, name), f"{name} -> {target}"))
+
+
+@contextmanager
+def _hinting_at_salvage(stream: bytes) -> Iterator[None]:
+    """Add a hint at --salvage to errors in the block, if the header of the stream is readable."""
+    try:
+        yield
+    except CorruptStreamError as error:
+        if not _has_header(stream):
+            raise
+        raise type(error)(f"{error}; try --salvage to restore the undamaged parts") from error
+
+
+def _has_header(stream: bytes) -> bool:
+    """Return whether the header of a stream is readable, or can be repaired."""
+    from vqcodec.bitstream.salvage import salvage_header
+
+    try:
+        salvage_header(stream)
+    except StreamError:
+        return False
+    return True
 
 
 def _require_file(speaker: str) -> None:

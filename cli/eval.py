@@ -53,18 +53,24 @@ def evaluate_folders(
     *,
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="DIR", help="Folders of sounds or pictures, or files; or URLs."),
+        typer.Argument(metavar="DIR...", help="Folders of sounds or pictures, or files; or URLs."),
     ],
     model: ModelName = None,
     quality: Annotated[
-        str, typer.Option(metavar="LIST", help="Qualities to measure, as 1,3,5,8.")
+        str, typer.Option(metavar="LIST", help="Qualities to measure, e.g. 1,3,5,8.")
     ] = "5",
     against: Annotated[
-        str, typer.Option(metavar="LIST", help="Other codecs, over their own scales, as jpeg,webp.")
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="Other codecs to compare with, e.g. jpeg,webp; each at its own settings.",
+        ),
     ] = "",
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="All records, as .jsonl, .csv or .md."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write all records to FILE: .jsonl, .csv or .md."
+        ),
     ] = None,
     report: Annotated[
         str | None,
@@ -77,7 +83,8 @@ def evaluate_folders(
         typer.Option(metavar="FILE", help="Rate-distortion curves, as .png, .svg or .pdf."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the records that -o FILE.jsonl has, and go on.")
+        bool,
+        typer.Option("--resume", help="Keep the records in -o FILE.jsonl, and measure the rest."),
     ] = False,
     skip_bad: SkipBad = False,
     salvage: Salvage = False,
@@ -86,7 +93,9 @@ def evaluate_folders(
     jobs: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Processes at once. Default: as many as cores, 8 at most."
+            metavar="N",
+            min=1,
+            help="Number of parallel processes. Default: one per core, at most 8.",
         ),
     ] = None,
     ray: Ray = None,
@@ -259,7 +268,9 @@ def _tasks(
     ]
     for codec, _ in scales:
         if not files[codec.modality]:
-            raise UsageError(f"{codec.name}: there is no file of modality {codec.modality}")
+            raise UsageError(
+                f"{codec.name}: none of the inputs is a file of its kind ({codec.modality})"
+            )
     return [
         Task(path, codec, setting, reading)
         for codec, scale in scales

@@ -35,13 +35,15 @@ def info(
     ] = False,
     bits: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Draw where the bits went, as .png."),
+        typer.Option(
+            metavar="PATH", help="Draw the bits of each position, and write them to PATH (.png)."
+        ),
     ] = None,
     force: Force = False,
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
-    """Show what a stream holds and where its bytes go."""
+    """Show the contents of a stream and the sizes of its parts."""
     from vqcodec.codec.inspect import describe
 
     if bits is not None:

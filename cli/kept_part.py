@@ -113,5 +113,5 @@ def _mask(text: str, picture: Picture) -> NDArray[np.bool_]:
         left, top, width, height = map(int, match.groups())
         hole[top : top + height, left : left + width] = True
     if not hole.any():
-        raise UsageError(f"--mask {text}: holds no pixel of the picture, {size}")
+        raise UsageError(f"--mask {text}: covers no pixel of the picture, {size}")
     return hole

@@ -20,7 +20,7 @@ from vqcodec.errors import InputError, UsageError, VqcodecError
 from vqcodec.interrupts import handle_ends
 
 from .console import complain, write_line
-from .options import with_address_of_ray
+from .options import PlainCommand, with_address_of_ray
 
 # Module and function of each command. Only the requested command is imported.
 COMMANDS = {
@@ -45,10 +45,11 @@ Exit codes:
   4  a stream or a model is damaged, or the file is of another kind
   5  a stream needs a newer version, or a model that is not installed
   6  an output cannot be written
-  7  an adapted model is no better, and is not written
+  7  'train adapt': the new model is not better, so it is not written
   130  interrupted (143: terminated, 129: its terminal was closed)
 \b
-After a failed file, the others are still processed; the code is that of the first failure."""
+If a file fails, the others are still processed.
+The exit code is that of the first failure."""
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:
@@ -68,7 +69,7 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
-            app.command(name)(command)
+            app.command(name, cls=PlainCommand)(command)
     return app
 
 
@@ -86,7 +87,7 @@ def about(
         ),
     ] = False,
 ) -> None:
-    """Turn sounds and pictures into small .vqc files and back, with learnt models."""
+    """Compress sounds and pictures to small .vqc files with neural networks, and restore them."""
 
 
 def _open_closed_streams() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vqcodec.errors import InputError, UsageError
+from vqcodec.extras import install_hint
 from vqcodec.files import as_text, naming_failures, replacing
 from vqcodec.urls import is_url
 
@@ -37,7 +38,9 @@ class Manifest:
             UsageError: the manifest is a URL, or pyarrow is missing.
         """
         if is_url(name):
-            raise UsageError(f"--manifest {name}: grows line by line, so it needs a local file")
+            raise UsageError(
+                f"--manifest {name}: must be a local file, because lines are appended to it"
+            )
         self._path = Path(name)
         self._is_parquet = self._path.suffix.lower() == PARQUET
         if self._is_parquet:
@@ -166,9 +169,7 @@ def require_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise UsageError(
-            "--manifest: Parquet needs pyarrow; install it with: pip install 'vqcodec[scale]'"
-        ) from error
+        raise UsageError(f"--manifest: Parquet needs pyarrow; {install_hint('scale')}") from error
 
 
 def _schema() -> Any:

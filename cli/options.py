@@ -9,8 +9,10 @@ from importlib.util import find_spec
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from vqcodec.errors import UsageError
+from vqcodec.extras import install_hint
 from vqcodec.numbers import plain
 from vqcodec.rate import DEFAULT_QUALITY
 
@@ -22,10 +24,19 @@ def _model_names() -> list[str]:
     return [card.name for card in list_models()]
 
 
+class PlainCommand(TyperCommand):
+    """A command whose usage line shows arguments without braces."""
+
+    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Return the words of the usage line."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="INPUT", help="Files, folders, URLs or patterns; - is stdin, @NAME a list of files."
+        metavar="INPUT...",
+        help="Files, folders, URLs or patterns; - is stdin; @NAME is a file that lists inputs.",
     ),
 ]
 Output = Annotated[
@@ -34,24 +45,27 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="File to write, a folder to write into, which mirrors a folder of inputs, or - for "
-        "stdout. Default: beside the input.",
+        help="Output file, or output folder, or - for stdout. For a folder of inputs, the output "
+        "folder has the same structure. Default: the folder of the input.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite existing files.")]
 SkipExisting = Annotated[
-    bool, typer.Option("--skip-existing", help="Leave out inputs whose result exists.")
+    bool, typer.Option("--skip-existing", help="Skip inputs whose output file exists.")
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", metavar="N", min=1, help="Processes at once, with many inputs."),
+    typer.Option(
+        "--jobs", metavar="N", min=1, help="Number of parallel processes for many inputs."
+    ),
 ]
 Ray = Annotated[
     str | None,
     typer.Option(
         "--ray",
         metavar="[ADDRESS]",
-        help="Work on a Ray cluster: one that starts on this machine, 'auto' or HOST:PORT.",
+        help="Use a Ray cluster: without ADDRESS a new one on this machine, else 'auto' or "
+        "HOST:PORT.",
     ),
 ]
 ManifestFile = Annotated[
@@ -59,48 +73,65 @@ ManifestFile = Annotated[
     typer.Option(
         "--manifest",
         metavar="FILE",
-        help="Record of every input, as JSON lines or .parquet; run again, it goes on from there.",
+        help="Record every input in FILE (JSON lines or .parquet); a second run skips "
+        "finished inputs.",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no notes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 ModelName = Annotated[
     str | None,
     typer.Option(
         "--model",
         metavar="NAME",
-        help="Name, fingerprint or file; see 'models'.",
+        help="Name, fingerprint or file of a model; 'vqcodec models' lists them.",
         autocompletion=_model_names,
     ),
 ]
 FileFormat = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", help="Kind of file, as png or wav, whatever PATH is."),
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="Output format, e.g. png or wav. Default: from the suffix of PATH.",
+    ),
 ]
 Quality = Annotated[
     float | None,
-    typer.Option("--quality", metavar="1...10", help="Larger is better and bigger. Default: 5."),
+    typer.Option(
+        "--quality",
+        metavar="1...10",
+        help="Higher gives better quality and larger files. Default: 5.",
+    ),
 ]
 Salvage = Annotated[
-    bool, typer.Option("--salvage", help="Read damaged files as far as they can be read.")
+    bool, typer.Option("--salvage", help="Read the undamaged parts of damaged files.")
 ]
 NoIcc = Annotated[
     bool,
     typer.Option("--no-icc", help="For pictures: convert to sRGB and store no colour profile."),
 ]
 Frame = Annotated[
-    int, typer.Option(metavar="N", min=0, help="For pictures: which frame or page, from 0.")
+    int,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="For pictures: number of the frame or page to read; the first is 0.",
+    ),
 ]
 SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Go on without the inputs that cannot be read.")
+    bool, typer.Option("--skip-bad", help="Skip inputs that cannot be read, and continue.")
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail where something is left out or changed.")
+    bool, typer.Option("--strict", help="Treat it as an error if something is left out or changed.")
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Of all random choices.")
+    int,
+    typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="Seed of all random choices."),
 ]
-Device = Annotated[str, typer.Option("--device", help="Where networks run: cpu, cuda, ...")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="Device for the networks, e.g. cpu or cuda.")
+]
 
 _ADDRESS = re.compile(r"auto|local|(ray://)?[\w.-]+:\d+|(ray://)?\[[0-9a-fA-F:]+\]:\d+")
 _AMOUNT = re.compile(r"(\d+\.?\d*|\.\d+) ?([a-zA-Z/]*)")
@@ -180,9 +211,7 @@ def require_cpu(ray: str | None, device: str) -> None:
 def require_torch(device: str = "cpu", *, compiled: bool = False, needed_by: str = "train") -> None:
     """Raise UsageError unless PyTorch is installed and can compute, and compile, for a device."""
     if find_spec("torch") is None or find_spec("onnxscript") is None:
-        raise UsageError(
-            f"{needed_by}: needs PyTorch; install it with: pip install 'vqcodec[train]'"
-        )
+        raise UsageError(f"{needed_by}: needs PyTorch; {install_hint('train')}")
     if device != "cpu":
         from vqcodec.training.device import check_device  # here: importing torch takes seconds
 

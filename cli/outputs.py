@@ -91,10 +91,16 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
             and (is_url(file.url) or is_file(file.url) or is_dangling(file.url))
         ]
         if not wanted:
-            raise InputError(f"{name}: no file in it ends in {', '.join(sorted(suffixes))}")
+            raise none_found(name, suffixes)
         sources.extend(Source(file.url, folder, file.size_bytes) for file in wanted)
         num_other_files += len(inside) - len(wanted)
     return Found(tuple(sources), num_other_files)
+
+
+def none_found(name: str, suffixes: Collection[str]) -> InputError:
+    """Return the error for a folder or a pattern without a file that has one of the suffixes."""
+    where = "no match" if has_magic(name) else "no file in it"
+    return InputError(f"{name}: {where} ends in {', '.join(sorted(suffixes))}")
 
 
 def _search(name: str, left_out: str | None) -> tuple[str, list[Listed]] | None:
@@ -180,7 +186,7 @@ class Outputs:
         self.named = None if self.to_stdout or self.in_folder else output  # for one input only
         if (len(sources) > 1 or searched) and output is not None and not self.in_folder:
             hint = "" if self.to_stdout or searched else f"; -o {output}/ makes one"
-            raise UsageError(f"-o {output}: not a folder; several inputs need one{hint}")
+            raise UsageError(f"-o {output}: several inputs need an output folder{hint}")
         if len(sources) > 1 and STDIO in names:
             raise UsageError("-: stdin cannot be one of many inputs")
 
@@ -221,7 +227,9 @@ class Outputs:
         try:
             *folders, last = relative_parts(source.name, source.folder)
         except ValueError as error:
-            raise UsageError(f"{source.name}: has no place in -o {self.output}") from error
+            raise UsageError(
+                f"{source.name}: leads out of its folder, so it has no place in -o {self.output}"
+            ) from error
         return join(self.output, (*folders, with_suffix(last, suffix)))
 
     def check(self, target: str, source: Source) -> None:

@@ -40,24 +40,28 @@ def sample(
     model: ModelName = None,
     seed: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, max=2**32 - 1, help="Default: a random seed."),
+        typer.Option(
+            metavar="N", min=0, max=2**32 - 1, help="Seed of the sample. Default: random."
+        ),
     ] = None,
     temperature: Annotated[
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Below 1 prefers likely indices; 0 takes the likeliest. Default: 1, and 0.7 for "
-            "the rest of a picture.",
+            help="Below 1: likely indices are preferred; 0: always the most likely index. "
+            "Default: 1, or 0.7 for the rest of a picture.",
         ),
     ] = None,
     duration: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Of a sound. Default: 3.")
+        float | None, typer.Option(metavar="SECONDS", help="Length of a sound. Default: 3.")
     ] = None,
     width: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="Of a picture. Default: 256.")
+        int | None,
+        typer.Option(metavar="PIXELS", help="Width of a picture in pixels. Default: 256."),
     ] = None,
     height: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="Of a picture. Default: 256.")
+        int | None,
+        typer.Option(metavar="PIXELS", help="Height of a picture in pixels. Default: 256."),
     ] = None,
     source: Annotated[
         str | None,
@@ -100,7 +104,7 @@ def sample(
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
-    """Sample a new sound or picture from a model, or the rest of one.
+    """Sample a sound or a picture from a model, or complete one.
 
     The modality is that of --model or --from, or follows from the suffix of PATH.
     """
@@ -118,7 +122,8 @@ def sample(
     if part is not None:
         wants_sound = not part.is_picture
     else:
-        wants_sound = duration is not None or _names_a_sound(output, file_format)
+        decides = model is None and width is None and height is None
+        wants_sound = duration is not None or _names_a_sound(output, file_format, decides=decides)
     if temperature is None:
         temperature = 1.0 if part is None or wants_sound else REST_TEMPERATURE
     name, reasons = _model_for(part, model, wants_sound=wants_sound)
@@ -163,10 +168,27 @@ def _model_for(
     return choice.name, [choice.note] if choice.note else []
 
 
-def _names_a_sound(output: str, file_format: str | None) -> bool:
-    from vqcodec.signals.suffixes import SOUND_FORMATS
+def _names_a_sound(output: str, file_format: str | None, *, decides: bool) -> bool:
+    """Return whether the format, or else the suffix of the output, is one of sounds.
+
+    Args:
+        output: the output path.
+        file_format: the value of --format, or None.
+        decides: whether nothing else decides between a sound and a picture.
+
+    Raises:
+        UsageError: it has to decide, and is neither of sounds nor of pictures.
+    """
+    from vqcodec.signals.suffixes import PICTURE_FORMATS, SOUND_FORMATS
 
     suffix = f".{file_format.removeprefix('.')}" if file_format else Path(output).suffix
+    is_known = suffix.lower() in {**PICTURE_FORMATS, **SOUND_FORMATS}
+    if decides and not is_known and (output != STDIO or file_format is not None):
+        wanted = output if file_format is None else f"--format {file_format}"
+        raise UsageError(
+            f"{wanted}: a picture is written as {', '.join(PICTURE_FORMATS)}; "
+            f"a sound as {', '.join(SOUND_FORMATS)}"
+        )
     return suffix.lower() in SOUND_FORMATS
 
 

@@ -51,7 +51,7 @@ def tokens(
     *,
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="DATA", help="Files, folders with all files in them, or URLs."),
+        typer.Argument(metavar="DATA...", help="Files, folders or URLs."),
     ],
     output: Annotated[
         str,
@@ -78,11 +78,11 @@ def tokens(
     as_json: Json = False,
     device: Device = "cpu",
 ) -> None:
-    """Write the indices of sounds or pictures, for language models and the like.
+    """Write the indices of sounds or pictures to shards.
 
-    The inputs are all sounds or all pictures. Sounds are mixed down to one channel;
-    models such as `audio` keep two.
-    `vqcodec.tokens` reads shards in Python.
+    Language models can use the indices as tokens. The inputs are all sounds or all pictures.
+    Sounds are mixed down to one channel; models such as `audio` keep two. `vqcodec.tokens` reads
+    shards in Python.
     """
     from vqcodec.signals.suffixes import SIGNAL_SUFFIXES
     from vqcodec.tokens.parquet import require_pyarrow

@@ -12,22 +12,33 @@ from vqcodec.files import is_file, is_folder, replacing
 
 from .adapt import adapt
 from .console import note, write_json, write_table
-from .options import Device, Force, Json, Quiet, Seed, SkipBad, parse_size, require_torch
+from .options import (
+    Device,
+    Force,
+    Json,
+    PlainCommand,
+    Quiet,
+    Seed,
+    SkipBad,
+    parse_size,
+    require_torch,
+)
 from .paths import check_target
 
 train = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Train a model.\n\nFirst vqvae or joint, then prior, then export. Or adapt alone.",
+    help="Train a model.\n\nRun 'vqvae' or 'joint', then 'prior', then 'export'. "
+    "'adapt' fits an existing model and needs no other command.",
 )
-train.command()(adapt)
+train.command(cls=PlainCommand)(adapt)
 
 DEFAULT_MEMORY = "1G"
 
 Data = Annotated[
     list[str],
     typer.Argument(
-        metavar="DATA",
+        metavar="DATA...",
         help="Files, folders, tar archives (WebDataset shards), or @LIST with one name a line.",
     ),
 ]
@@ -63,7 +74,7 @@ Workers = Annotated[
 Memory = Annotated[
     str,
     typer.Option(
-        "--memory", metavar="SIZE", help="Decoded files are kept in memory up to this size."
+        "--memory", metavar="SIZE", help="Largest memory for decoded files, e.g. 500M or 4G."
     ),
 ]
 
@@ -75,7 +86,7 @@ Compile = Annotated[
 ]
 
 
-@train.command()
+@train.command(cls=PlainCommand)
 def vqvae(
     *,
     data: Data,
@@ -109,7 +120,7 @@ def vqvae(
     )
 
 
-@train.command()
+@train.command(cls=PlainCommand)
 def joint(
     *,
     data: Data,
@@ -156,13 +167,15 @@ def joint(
     )
 
 
-@train.command()
+@train.command(cls=PlainCommand)
 def prior(
     *,
     run: Run,
     data: Annotated[
         list[str] | None,
-        typer.Argument(metavar="DATA", help="Data as of 'train joint'. Default: the run's."),
+        typer.Argument(
+            metavar="DATA...", help="As for 'train joint'. Default: the data of the run."
+        ),
     ] = None,
     steps: Steps = None,
     skip_bad: SkipBad = False,
@@ -198,7 +211,7 @@ def prior(
         write_table(["prior", "bits per index"], list(bits.items()))
 
 
-@train.command()
+@train.command(cls=PlainCommand)
 def export(
     *,
     run: Run,

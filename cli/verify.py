@@ -15,8 +15,9 @@ from .paths import STREAM_SUFFIX
 
 
 def verify(*, inputs: Sources, quiet: Quiet = False, as_json: Json = False) -> None:
-    """Check that streams are complete and undamaged; of a folder, all streams in it.
+    """Check that streams are complete and undamaged.
 
+    If an input is a folder, all streams in it are checked.
     Only checksums are compared; nothing is decoded.
     """
     found = find_sources(inputs, {STREAM_SUFFIX}, left_out=None)

@@ -315,7 +315,7 @@ def test_a_speaker_is_a_sound():
     stream = vqcodec.compress("voice.wav")
     with pytest.raises(UsageError, match="speaker: is a picture"):
         vqcodec.decompress(stream, speaker="photo.png")
-    with pytest.raises(UsageError, match="takes no"):
+    with pytest.raises(UsageError, match="speaker: the model of this stream cannot"):
         vqcodec.decompress(stream, speaker="voice.wav")
 
 

@@ -254,5 +254,5 @@ def test_nothing_to_find_is_an_error(tmp_path):
         find_files([tmp_path], {".wav", ".flac"})
     with pytest.raises(InputError, match="no folder"):
         find_files([], {".wav"})
-    with pytest.raises(InputError, match="no such file or folder"):
+    with pytest.raises(InputError, match="No such file or directory"):
         find_files([tmp_path / "none"], {".wav"})

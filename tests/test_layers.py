@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 # For each part: the other parts that it may import.
 ONE = {"errors", "notes", "registry", "config", "rate", "numbers", "files", "cores", "pool"}
-ONE |= {"interrupts", "stderr", "urls", "url_schemes", "storage", "cluster"}
+ONE |= {"extras", "interrupts", "stderr", "urls", "url_schemes", "storage", "cluster"}
 TWO = ONE | {"entropy", "bitstream"}
 THREE = TWO | {"signals", "layout"}
 RUNTIME_FOUR = THREE | {"modalities", "quantizers", "priors"}
@@ -296,7 +296,7 @@ import sys
 class Wall:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ("torch", "torchaudio", "onnx"):
-            raise ImportError(f"{name} is on the other side of the wall")
+            raise ImportError(f"{name} does not belong to the runtime")
 
 sys.meta_path.insert(0, Wall())
 from vqcodec.cli.main import main

@@ -160,7 +160,7 @@ def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]
     sources = list(sources)
     for source in sources:
         if not is_file(source) and not is_folder(source):
-            raise InputError(f"{source}: no such file or folder")
+            raise InputError(f"{source}: No such file or directory")
         if is_file(source):
             found.add(source)
             continue

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Any
 
 from vqcodec.errors import InputError, UsageError, VqcodecError
+from vqcodec.extras import install_hint
 from vqcodec.urls import scheme_of
 
 
@@ -76,9 +77,7 @@ def open_store(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise UsageError(
-            f"{url}: URLs need fsspec; install it with: pip install 'vqcodec[scale]'"
-        ) from error
+        raise UsageError(f"{url}: URLs need fsspec; {install_hint('scale')}") from error
     try:
         kind = fsspec.get_filesystem_class(scheme_of(url))
     except ImportError as error:

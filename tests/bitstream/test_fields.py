@@ -69,7 +69,7 @@ def test_a_cut_varint_is_truncated(data):
 
 def test_missing_bytes_are_truncation():
     reader = FieldReader(b"abc")
-    with pytest.raises(TruncatedStreamError, match="body: cut off, 3 of 4 bytes are there"):
+    with pytest.raises(TruncatedStreamError, match="body: cut off, only 3 of 4 bytes remain"):
         reader.parse_bytes("body", 4)
     assert reader.parse_bytes("body", 3) == b"abc"
     assert reader.parse_bytes("nothing", 0) == b""

@@ -154,7 +154,7 @@ def test_every_flipped_bit_is_noticed(data):
 
 
 def test_another_kind_of_file_is_refused():
-    with pytest.raises(CorruptStreamError, match="not a vqcodec stream"):
+    with pytest.raises(CorruptStreamError, match=r"not a \.vqc stream"):
         parse(b"\x89PNG\r\n\x1a\n")
 
 

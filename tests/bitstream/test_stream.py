@@ -111,7 +111,7 @@ def test_too_many_sections_are_refused_and_are_damage(monkeypatch):
 
 
 def test_a_length_beyond_the_end_is_truncated_before_data_is_copied():
-    with pytest.raises(TruncatedStreamError, match="of 1073741824 bytes are there"):
+    with pytest.raises(TruncatedStreamError, match="of 1073741824 bytes remain"):
         parse_stream(build_header(HEADER) + bytes.fromhex("01 8080808004"))
 
 

@@ -156,7 +156,7 @@ def test_names_that_are_no_text_are_kept(vqc, zoo, tree, tmp_path, name):
     [
         (["compress", "-", "--manifest", "m.jsonl"], "not on stdin or stdout"),
         (["compress", "in/a.png", "-o", "-", "--ray"], "not on stdin or stdout"),
-        (["compress", "in", "--manifest", "s3://b/m.jsonl"], "needs a local file"),
+        (["compress", "in", "--manifest", "s3://b/m.jsonl"], "must be a local file"),
         (["compress", "in", "--manifest", "none/m.jsonl"], "none/m.jsonl: No such file"),
     ],
 )
@@ -170,7 +170,7 @@ def test_parquet_without_pyarrow_is_a_usage_error(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(UsageError, match=r"pip install 'vqcodec\[scale\]'"):
+    with pytest.raises(UsageError, match=r"pip install '\.\[scale\]'"):
         Manifest("m.parquet", "")
 
 

@@ -207,6 +207,18 @@ def test_what_a_format_cannot_hold_is_noted_and_strict_makes_it_an_error(vqc, zo
     assert not list(tmp_path.glob(".vqcodec*"))
 
 
+def test_a_cut_stream_hints_at_salvage_if_its_header_is_whole(vqc, voice_stream):
+    stream = voice_stream.read_bytes()
+    voice_stream.write_bytes(stream[:-1])
+    outcome = vqc("decompress", voice_stream)
+    assert outcome.exit_code == 4
+    assert "bytes remain; try --salvage to restore the undamaged parts" in outcome.stderr
+    voice_stream.write_bytes(stream[:8])
+    outcome = vqc("decompress", voice_stream)
+    assert outcome.exit_code == 4
+    assert "--salvage" not in outcome.stderr
+
+
 def test_strict_refuses_what_was_salvaged(vqc, zoo, voice_stream, tmp_path):
     whole = zoo.speech.decompress(voice_stream.read_bytes())
     note = Note(NoteCode.DAMAGED, "1 of 2 segments are damaged")

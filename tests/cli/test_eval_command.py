@@ -145,7 +145,7 @@ def test_a_peer_that_is_not_installed_is_named_and_the_rest_goes_on(
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     outcome = vqc("eval", photo, "--against", "jxl,webp", "-q", "--json", "--report", "report.html")
     assert outcome.exit_code == 0
-    assert "jxl: needs imagecodecs: pip install imagecodecs" in outcome.stderr
+    assert "jxl: needs imagecodecs; install it with: pip install imagecodecs" in outcome.stderr
     assert {mean["codec"] for mean in outcome.json["means"]} == {"image", "webp"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Not measured: jxl: needs imagecodecs" in page
@@ -222,7 +222,7 @@ def test_named_files_are_measured_by_their_content(vqc, zoo, photo, voice, tmp_p
 
 
 def test_what_is_not_measured_is_named(vqc, zoo, photo, tmp_path, monkeypatch):
-    sentence = "best: pip install 'vqcodec[eval]'"
+    sentence = "best: pip install '.[eval]'"
     monkeypatch.setattr(evaluation, "missing_metrics", lambda _: [sentence])
     outcome = vqc("eval", photo, "--report", "report.html")
     assert f"not measured: {sentence}" in outcome.stderr

@@ -55,6 +55,10 @@ def test_every_command_explains_itself(vqc, command):
     assert outcome.exit_code == 0
     assert outcome.stdout.startswith(b"Usage: vqcodec")
     assert vqc(*command, "-h") == outcome
+    usage, _, rest = outcome.stdout.decode().partition("\n\n")
+    assert "{" not in usage
+    assert max(map(len, rest.splitlines())) <= 80
+    assert "..." not in rest.partition("Commands:")[2].partition("Exit codes:")[0]  # is cut off
 
 
 @pytest.mark.parametrize("command", COMMANDS)

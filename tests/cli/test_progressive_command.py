@@ -75,7 +75,7 @@ def test_a_cut_is_reported_with_what_is_whole(vqc, stream, tmp_path, command, sp
 
 @pytest.mark.parametrize(
     ("level", "message"),
-    [("0", "--level"), ("4", "level: 4, but the stream has 3"), ("some", "--level")],
+    [("0", "--level"), ("4", "level 4: the stream has only 3 levels"), ("some", "--level")],
 )
 def test_impossible_levels_are_refused(vqc, stream, tmp_path, level, message):
     outcome = vqc("decompress", stream, "--level", level)

@@ -313,5 +313,5 @@ def test_a_cluster_that_is_not_there_is_named(monkeypatch, address):
 
 def test_ray_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"pip install 'vqcodec\[scale\]'"), connected(TWO, 0):
+    with pytest.raises(UsageError, match=r"pip install '\.\[scale\]'"), connected(TWO, 0):
         pass

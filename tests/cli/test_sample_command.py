@@ -90,6 +90,14 @@ def test_what_has_no_meaning_is_wrong_usage(vqc, zoo, options, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_unknown_suffix_names_the_formats_of_pictures_and_sounds(vqc, zoo):
+    for options in (["-o", "a.xyz"], ["-o", "a.png", "--format", "xyz"]):
+        message = vqc("sample", *options).stderr
+        assert "a picture is written as .png" in message
+        assert "a sound as .wav" in message
+    assert "a sound as" not in vqc("sample", "-o", "a.xyz", "--model", "image").stderr
+
+
 def test_a_terminal_gets_no_sample(vqc, zoo, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert vqc("sample", "-o", "-").exit_code == 2
@@ -151,8 +159,8 @@ def test_a_picture_marks_a_hole_in_white(vqc, zoo, photo, tmp_path):
         (["--mask", "0,0,1,1"], "--mask needs --from"),
         (["--from", "photo.png", "--keep", "2"], "--keep 2"),
         (["--from", "photo.png", "--keep", "0.1", "--mask", "0,0,1,1"], "only one of them"),
-        (["--from", "photo.png", "--mask", "100000,0,1,1"], "holds no pixel"),
-        (["--from", "photo.png", "--mask", "0,0,0,1"], "holds no pixel"),
+        (["--from", "photo.png", "--mask", "100000,0,1,1"], "covers no pixel of the picture"),
+        (["--from", "photo.png", "--mask", "0,0,0,1"], "covers no pixel of the picture"),
         (["--from", "photo.png", "--mask", "small.png"], "1 x 1 pixels, needed"),
         (["--from", "photo.png", "--mask", "voice.wav"], "is for pictures"),
         (["--from", "photo.png", "--mask", "-"], "--mask -"),

@@ -110,7 +110,7 @@ def test_info_names_what_it_cannot_read(vqc, photo_stream):
     photo_stream.write_bytes(b"GIF89a")
     outcome = vqc("info", photo_stream)
     assert (outcome.exit_code, outcome.stdout) == (4, b"")
-    assert outcome.stderr.startswith(f"vqcodec: {photo_stream}: header: not a vqcodec stream")
+    assert outcome.stderr.startswith(f"vqcodec: {photo_stream}: header: not a .vqc stream")
     assert vqc("info", "missing.vqc").exit_code == 3
 
 

@@ -176,7 +176,7 @@ def test_train_says_how_to_get_torch(vqc, run):
     for command in (["vqvae", "data", "--recipe", "image", "-o", "new"], ["prior", run]):
         result = vqc("train", *command)
         assert result.exit_code == 2
-        assert "pip install 'vqcodec[train]'" in result.stderr
+        assert "pip install '.[train]'" in result.stderr
     assert not Path("new").exists()
 
 

@@ -69,5 +69,5 @@ def test_a_psnr_is_reached_at_the_lowest_rate(tiny_models, quality):
 def test_a_psnr_too_high_is_refused_with_the_highest_psnr(tiny_models):
     model, picture = tiny_models["image"], noise_picture(64, 48)
     best = psnr(picture, model.decompress(model.compress(picture, quality=10)))
-    with pytest.raises(UsageError, match=f"reaches {best:.2f} dB, not 90"):
+    with pytest.raises(UsageError, match=f"reaches only {best:.2f} dB, needed 90 dB"):
         compress_to_psnr(model.parts, picture, psnr_db=90)

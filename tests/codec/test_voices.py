@@ -171,5 +171,5 @@ def test_invalid_recordings_are_refused(model, stream):
 def test_other_models_take_no_speaker(tiny_models, name):
     signal = noise_clip(4_000) if name == "speech" else noise_picture(40, 30)
     stream = tiny_models[name].compress(signal)
-    with pytest.raises(UsageError, match="takes no speaker"):
+    with pytest.raises(UsageError, match="model of this stream cannot change the voice"):
         tiny_models[name].decompress(stream, speaker=recording(1))

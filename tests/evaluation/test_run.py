@@ -18,6 +18,7 @@ from vqcodec.errors import InputError, UsageError
 from vqcodec.evaluation.metrics import audio as metrics
 from vqcodec.evaluation.record import Record, mean_record, mean_records
 from vqcodec.evaluation.run import Task, measure, measure_all, missing_metrics
+from vqcodec.extras import install_hint
 from vqcodec.signals.files import read_signal, write_signal
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.sound import AudioClip
@@ -264,7 +265,7 @@ def test_a_model_measures_the_same_in_another_process(tiny_folder, folder):
 def test_metrics_that_are_not_installed_are_named(monkeypatch):
     assert missing_metrics("image") == []
     monkeypatch.setattr(metrics, "find_spec", lambda name: None if name == "pesq" else object())
-    assert missing_metrics("audio") == ["pesq_wb: pip install 'vqcodec[eval]'"]
+    assert missing_metrics("audio") == [f"pesq_wb; {install_hint('eval')}"]
 
 
 def test_notes_name_only_what_the_model_leaves_out(tmp_path, audio_model):

@@ -34,9 +34,7 @@ def without_packages(monkeypatch):
     ],
 )
 def test_without_the_package_the_message_says_how_to_proceed(data, name, command, without_packages):
-    with pytest.raises(
-        InputError, match=rf"^{name}: .*pip install 'vqcodec\[formats\]'.*{command}"
-    ):
+    with pytest.raises(InputError, match=rf"^{name}: .*pip install '\.\[formats\]'.*{command}"):
         read_signal(io.BytesIO(data), name)
 
 

@@ -71,10 +71,11 @@ def test_a_folder_may_be_named_like_an_archive(tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("none", "none: no such file or folder"),
+        ("none", "none: No such file or directory"),
         ("@none", "none: No such file"),
         ("@zeros", "zeros: not a list of files"),
         ("empty", "empty: no file ending in .jpg, .png"),
+        ("b.txt", "b.txt: unsupported suffix, needed one of .jpg, .png"),
         ("x.tar.gz", r"x\.tar\.gz: unpack it to \.tar first"),
         ("text.tar", r"text\.tar: cannot be read as a tar archive"),
     ],
@@ -83,6 +84,7 @@ def test_a_source_that_cannot_be_read_is_named(tmp_path, monkeypatch, source, me
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     Path("zeros").write_bytes(bytes(10))
+    Path("b.txt").write_text("no picture")
     write_archive("x.tar.gz", {"a.png": b"a"}, "w:gz")
     Path("text.tar").write_bytes(b"no archive" * 100)
     with pytest.raises(InputError, match=message):

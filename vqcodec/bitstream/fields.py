@@ -39,7 +39,7 @@ class FieldReader:
         """
         left = len(self.data) - self.position
         if length > left:
-            raise TruncatedStreamError(f"{name}: cut off, {left} of {length} bytes are there")
+            raise TruncatedStreamError(f"{name}: cut off, only {left} of {length} bytes remain")
         self.position += length
         return self.data[self.position - length : self.position]
 
@@ -61,7 +61,7 @@ class FieldReader:
         value = shift = 0
         while True:
             if self.at_end:
-                raise TruncatedStreamError(f"{name}: cut off, 0 bytes are there")
+                raise TruncatedStreamError(f"{name}: cut off, no bytes remain")
             group = self.data[self.position]
             self.position += 1
             value |= (group & 0x7F) << shift

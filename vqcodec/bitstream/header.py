@@ -162,7 +162,9 @@ def parse_header(reader: FieldReader) -> Header:
 
 def _parse_magic(reader: FieldReader) -> None:
     if not MAGIC.startswith(reader.data[: len(MAGIC)]):
-        raise CorruptStreamError(f"header: not a vqcodec stream, it does not begin with {MAGIC!r}")
+        raise CorruptStreamError(
+            "header: not a .vqc stream, it does not begin with the bytes 'VQC'"
+        )
     reader.parse_bytes("header: magic", len(MAGIC))
 
 

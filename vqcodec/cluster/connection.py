@@ -14,6 +14,7 @@ from typing import Any
 
 from vqcodec.cores import num_cores, num_threads
 from vqcodec.errors import UsageError
+from vqcodec.extras import install_hint
 
 LOCAL = "local"
 _CONNECT_S = 20.0
@@ -53,9 +54,7 @@ def connected(cluster: Cluster, shared_bytes: int) -> Iterator[tuple[Any, int, i
     try:
         import ray
     except ImportError as error:
-        raise UsageError(
-            "--ray: needs Ray; install it with: pip install 'vqcodec[scale]'"
-        ) from error
+        raise UsageError(f"--ray: needs Ray; {install_hint('scale')}") from error
     logging.getLogger("ray").setLevel(logging.ERROR)  # importing Ray sets it, too
     if ray.is_initialized():
         yield ray, cluster.workers or _num_cpus(ray), 1

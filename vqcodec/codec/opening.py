@@ -7,7 +7,7 @@ from vqcodec.bitstream.levels import parse_level
 from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import CorruptStreamError, MissingModelError, UsageError
-from vqcodec.numbers import as_whole
+from vqcodec.numbers import as_whole, counted
 
 
 def open_stream(data: bytes, parts: Parts, level: int | None = None) -> Stream:
@@ -44,7 +44,7 @@ def check_header(header: Header, parts: Parts, level: int | None = None) -> int:
         raise CorruptStreamError(f"header: rate {header.rate}, which the model does not have")
     num_levels = parts.prior.num_levels(parts.quantizer.config.codebooks_at(header.rate))
     if level is not None and level > num_levels:
-        raise UsageError(f"level: {level}, but the stream has {num_levels}")
+        raise UsageError(f"level {level}: the stream has only {counted(num_levels, 'level')}")
     return num_levels
 
 

@@ -104,7 +104,7 @@ def _with_segments(
         )
     present = sum(isinstance(piece, Section) for piece in salvaged.pieces) - len(others)
     if not present:
-        raise CorruptStreamError("stream: no segment is whole, and nothing can be restored")
+        raise CorruptStreamError("stream: every segment is damaged, so nothing can be restored")
     payloads = place_segments(salvaged.pieces, num_segments)
     missing = frozenset(number for number, payload in enumerate(payloads) if payload is None)
     notes = []

@@ -131,7 +131,7 @@ def compress_to_psnr(
     _, best = _search(parts, attempt, progress)
     if best is None:  # the search tried the highest quality last
         raise UsageError(
-            f"target: the highest quality reaches {reached_db:.2f} dB, not {psnr_db:g}"
+            f"PSNR: the highest quality reaches only {reached_db:.2f} dB, needed {psnr_db:g} dB"
         )
     return best
 

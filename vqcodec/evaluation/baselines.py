@@ -28,5 +28,5 @@ def load_baseline(name: str) -> Baseline:
         MissingCodecError: it is not installed; the message says how to install it.
     """
     if name not in BASELINES:
-        raise UsageError(f"{name}: baselines are {', '.join(BASELINES)}")
+        raise UsageError(f"{name}: not one of the baselines {', '.join(BASELINES)}")
     return BASELINES[name]()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vqcodec.errors import UsageError
 from vqcodec.evaluation.record import Record, mean_records
+from vqcodec.extras import install_hint
 
 Floats = NDArray[np.float64]
 _NUM_LEVELS = 101
@@ -26,7 +27,7 @@ METRICS = (
     "visqol_audio",
 )
 
-NEEDS_SCIPY = "BD-rate by PCHIP needs scipy: pip install 'vqcodec[eval]'"
+NEEDS_SCIPY = f"BD-rate by PCHIP needs scipy; {install_hint('eval')}"
 
 # By metric, codec and other codec: the BD-rate by each fit; None for a codec and itself.
 Gaps = dict[str, dict[str, list[list[float | None] | None]]]

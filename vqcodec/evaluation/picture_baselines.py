@@ -80,7 +80,9 @@ def _imagecodecs() -> Any:
     try:
         return import_module("imagecodecs")
     except ImportError as error:
-        raise MissingCodecError("jxl: needs imagecodecs: pip install imagecodecs") from error
+        raise MissingCodecError(
+            "jxl: needs imagecodecs; install it with: pip install imagecodecs"
+        ) from error
 
 
 def _picture(name: str, signal: Signal) -> Picture:

@@ -9,6 +9,7 @@ from importlib import import_module
 from vqcodec.errors import MissingCodecError, UsageError
 from vqcodec.evaluation.curves import METRICS, known_curves
 from vqcodec.evaluation.record import Record
+from vqcodec.extras import install_hint
 
 SUFFIXES = (".png", ".svg", ".pdf")
 _MARKERS = "os^DvPX*<>"  # distinct without colours, too
@@ -58,7 +59,7 @@ def require_matplotlib() -> None:
     try:
         import_module("matplotlib")
     except ImportError as error:
-        raise MissingCodecError("plot: needs matplotlib: pip install 'vqcodec[eval]'") from error
+        raise MissingCodecError(f"plot: needs matplotlib; {install_hint('eval')}") from error
 
 
 def _unit(records: Sequence[Record], metric: str) -> str:

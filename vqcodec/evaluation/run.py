@@ -20,6 +20,7 @@ from vqcodec.evaluation.memory import MemoryWatch
 from vqcodec.evaluation.metrics import audio as audio_metrics
 from vqcodec.evaluation.metrics import image as image_metrics
 from vqcodec.evaluation.record import Record
+from vqcodec.extras import install_hint
 from vqcodec.notes import Note
 from vqcodec.pool import run_in_processes
 from vqcodec.rate import bits_per_pixel, bits_per_second
@@ -239,7 +240,7 @@ def compare(signal: Signal, decoded: Signal) -> dict[str, float | None]:
 def missing_metrics(modality: str) -> list[str]:
     """Return the name of each metric that is not installed, and how to install it."""
     missing = (image_metrics if modality == "image" else audio_metrics).missing()
-    return [f"{name}: pip install 'vqcodec[eval]'" for name in missing]
+    return [f"{name}; {install_hint('eval')}" for name in missing]
 
 
 def _finite(metrics: dict[str, float | None]) -> dict[str, float | None]:

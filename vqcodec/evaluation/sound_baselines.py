@@ -12,6 +12,7 @@ import numpy as np
 
 from vqcodec.errors import MissingCodecError, UsageError
 from vqcodec.evaluation.baseline import Baseline, convert, need_programs
+from vqcodec.extras import install_hint
 from vqcodec.interrupts import uninterrupted
 from vqcodec.signals.files import Signal
 from vqcodec.signals.resampling import resample
@@ -172,7 +173,7 @@ def _av() -> Any:
     try:
         return import_module("av")
     except ImportError as error:
-        raise MissingCodecError("aac: needs PyAV: pip install 'vqcodec[formats]'") from error
+        raise MissingCodecError(f"aac: needs PyAV; {install_hint('formats')}") from error
 
 
 def _clip(name: str, signal: Signal) -> AudioClip:

@@ -228,7 +228,7 @@ class Modality(ABC, Generic[Config]):
         Raises:
             UsageError: the part is empty or out of range, or the signal is a picture.
         """
-        raise UsageError("a picture has no start and no duration")
+        raise UsageError("a start and a duration are for sounds, but this stream is a picture")
 
     def speaker_of(self, recording: LazySignal) -> Speaker:  # noqa: ARG002
         """Return what a decoder takes of a recording; it is read once.
@@ -236,7 +236,10 @@ class Modality(ABC, Generic[Config]):
         Raises:
             UsageError: the model takes no speaker, or the recording is too short or not a sound.
         """
-        raise UsageError("this model has no voices: it takes no speaker")
+        raise UsageError(
+            "speaker: the model of this stream cannot change the voice; "
+            "speech-voices and paper-audio can"
+        )
 
     def with_voice(
         self,
@@ -264,4 +267,4 @@ def unfit_signal(signal: object, wanted: str) -> UsageError:
             "vqcodec.read returns"
         )
     kind = "a picture" if isinstance(signal, Picture) else "a sound"
-    return UsageError(f"this model is for {wanted}, and the input is {kind}")
+    return UsageError(f"the model is for {wanted}, but the input is {kind}")

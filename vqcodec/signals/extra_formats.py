@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from vqcodec.errors import InputError
+from vqcodec.extras import install_hint
 from vqcodec.interrupts import in_whole_steps
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.picture_structure import end_of_boxes, trailing_bytes
@@ -37,7 +38,7 @@ _LARGEST_AVI = 1 << 31  # bytes; a larger size stands for an unknown one
 _MOST_CUT = 2  # packets that a cut can damage
 _TOLERANCE_S = 0.25  # between a header's duration and the samples: frames, edit lists
 _ESTIMATED = {"aac", "ac3", "amr", "mpeg", "mpegts"}  # containers that store no duration
-_INSTALL = "pip install 'vqcodec[formats]'"
+_INSTALL = install_hint("formats")
 
 
 def is_heif(start: bytes) -> bool:
@@ -75,7 +76,7 @@ def allow_heif() -> bool:
 def heif_hint() -> str:
     """Return a message that says how to read a HEIF picture."""
     return (
-        f"a HEIC picture needs an extra package: {_INSTALL}; "
+        f"a HEIC picture needs an extra package; {_INSTALL}; "
         "or convert it: heif-convert picture.heic picture.png"
     )
 
@@ -83,7 +84,7 @@ def heif_hint() -> str:
 def sound_hint() -> str:
     """Return a message that says how to read a sound that needs PyAV."""
     return (
-        f"AAC, M4A, MP4, Speex and the like need an extra package: {_INSTALL}; "
+        f"AAC, M4A, MP4, Speex and the like need an extra package; {_INSTALL}; "
         "or convert it: ffmpeg -i INPUT sound.wav"
     )
 

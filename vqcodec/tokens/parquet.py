@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vqcodec.errors import InputError, UsageError
+from vqcodec.extras import install_hint
 from vqcodec.tokens.entry import FACTS, Tokens, build_tokens
 
 ROW_GROUP = 64  # entries that are read at a time
@@ -23,8 +24,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow.parquet
     except ImportError as error:
         raise UsageError(
-            "Parquet: needs pyarrow; install it with: pip install 'vqcodec[scale]', "
-            "or write .tar shards"
+            f"Parquet: needs pyarrow, .tar shards do not; {install_hint('scale')}"
         ) from error
     return pyarrow, pyarrow.parquet
 

@@ -168,7 +168,7 @@ def find_shards(*sources: str | Path) -> list[str]:
         inside = _files_in(source)
         if inside is None:
             if not _exists(source):
-                raise InputError(f"{source}: no such file or folder")
+                raise InputError(f"{source}: No such file or directory")
             if _suffix(source) not in FORMATS:
                 raise UsageError(f"{source}: shards end in {', '.join(FORMATS)}")
             found.append(source)

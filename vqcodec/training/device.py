@@ -17,4 +17,4 @@ def check_device(device: str) -> None:
         torch.zeros(1, device=device).tolist()
     # AssertionError: torch was built without CUDA.
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {device}: torch cannot compute there") from error
+        raise UsageError(f"--device {device}: not available to PyTorch") from error

@@ -60,7 +60,10 @@ def find_names(sources: Iterable[str | Path], suffixes: Collection[str]) -> list
             others += [source] if _suffix(source) not in (ARCHIVE, *suffixes) else []
     if not found:
         where = ", ".join(named) or "no folder"
-        raise InputError(f"{where}: no file ending in {', '.join(sorted(suffixes))}")
+        endings = ", ".join(sorted(suffixes))
+        if len(others) == len(named) > 0:
+            raise InputError(f"{where}: unsupported suffix, needed one of {endings}")
+        raise InputError(f"{where}: no file ending in {endings}")
     if others:
         more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
         text = f"vqcodec: left out, as of another kind: {', '.join(others[:MOST_NAMED])}{more}"
@@ -148,7 +151,7 @@ def _names_in(source: str, suffixes: Collection[str]) -> Iterator[str]:
     try:
         in_folder = stat.S_ISDIR(os.stat(source).st_mode)  # noqa: PTH116 - much faster
     except OSError as error:
-        raise InputError(f"{source}: no such file or folder") from error
+        raise InputError(f"{source}: No such file or directory") from error
     paths = files_below(source) if in_folder else [source]
     for path in paths:
         is_wanted = _suffix(path) in (ARCHIVE, *suffixes)

@@ -27,7 +27,7 @@ def choose_sound_model(sound: Sound, is_installed: Callable[[str], bool]) -> Mod
     if not is_installed(OTHERS):
         if judgement.is_speech is not False:
             return ModelChoice(SPEECH)
-        text = f"this is not a voice ({judgement.reason}); the model for voices makes noise of it"
+        text = f"this is not a voice ({judgement.reason}); the model {SPEECH} cannot code it well"
         return ModelChoice(SPEECH, Note(NoteCode.NOT_SPEECH, text))
     if judgement.is_speech is None:
         text = f"too short or too quiet to tell whether it is a voice: model {OTHERS}"

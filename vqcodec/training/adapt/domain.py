@@ -39,8 +39,8 @@ def split_domain(files: Sequence[Path], seed: int) -> Domain:
     """
     if len(files) < FEWEST_FILES:
         raise UsageError(
-            f"train adapt: {counted(len(files), 'file')}, but {FEWEST_FILES} is the least: "
-            "one to train on, one to stop by and one to judge by"
+            f"train adapt: {counted(len(files), 'file')}, needed at least {FEWEST_FILES}: "
+            "one for training, one for early stopping and one for the final comparison"
         )
     ordered = sorted(files, key=lambda path: (_place(path, seed), path))
     num_judged = _number(len(files), JUDGED_SHARE, MOST_JUDGED)
