@@ -143,6 +143,7 @@ class PriorTraining(TrainingLoop):
         if process_rank() > 0:
             return
         if self.prior.counts_tables:
+            self.log.note("the frequencies of the prior's tables are counted in training excerpts")
             self.prior.tables |= count_tables(load_run(self.run), self.dataset)
             self.save()
         if self.log.path.exists():
