@@ -98,10 +98,20 @@ class Batch:
         try:
             left = [source for source in sources if source not in results]
             self._work_on(left, results, manifest)
+        except (KeyboardInterrupt, SystemExit):
+            self._tell_of_the_stop(len(results))
+            raise
         finally:
             if manifest is not None:
                 manifest.close()
         self._conclude([results[source] for source in self.found.sources])
+
+    def _tell_of_the_stop(self, num_done: int) -> None:
+        """Say how much a command that was stopped has done, and how it goes on."""
+        total = len(self.found.sources)
+        if total > 1 and not self.quiet:
+            how = f"--manifest {self.manifest}" if self.manifest else "--skip-existing"
+            complain(f"stopped: {num_done} of {total} inputs are done; {how} goes on from there")
 
     def _check_options(self) -> None:
         if self.as_json and self.outputs.to_stdout:

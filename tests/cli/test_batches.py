@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -276,6 +277,7 @@ def test_a_batch_that_is_stopped_leaves_whole_files_and_can_go_on(vqc, installed
     assert "Traceback" not in stderr, stderr
     if number != signal.SIGKILL:
         assert running.returncode == 128 + number
+        assert re.search(rf"stopped: \d+ of {NUM_PICTURES} inputs are done; --skip-ex", stderr)
     done = streams_in(tmp_path / "out")
     assert 0 < len(done) < NUM_PICTURES, stderr
     for path in done:
