@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,7 +18,7 @@ from vqcodec.urls import is_url
 from .console import complain, note, progress_of_many, write_json, write_stdout
 from .copies import LocalCopies
 from .eval_inputs import Files, find_by_modality, readable_files
-from .eval_outputs import build_records, check_outputs, keeps_journal, require_curve
+from .eval_outputs import build_object, build_records, check_outputs, keeps_journal, require_curve
 from .models import load_model
 from .options import (
     Device,
@@ -159,7 +158,7 @@ def evaluate_folders(
         with open_target(plot, force=force or resume) as file:
             file.write(drawing)
     if as_json:
-        write_json({"records": list(map(asdict, records)), "means": list(map(asdict, means))})
+        write_json(build_object(records, means))
     else:
         write_stdout(build_summary(records, means))
     if gone and not skip_bad:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,17 @@ def keeps_journal(output: str | None) -> bool:
 def _may_be_journal(output: str) -> bool:
     """Return whether a name is that of a local file for records."""
     return not is_url(output) and Path(output).suffix == JOURNAL_SUFFIX
+
+
+def build_object(records: Sequence[Record], means: Sequence[Record]) -> dict[str, object]:
+    """Return what `--json` prints."""
+    from vqcodec.evaluation.curves import gap_records
+
+    return {
+        "records": list(map(asdict, records)),
+        "means": list(map(asdict, means)),
+        "bd_rates": gap_records(records),
+    }
 
 
 def build_records(records: Sequence[Record], means: Sequence[Record], suffix: str) -> str:

@@ -139,6 +139,13 @@ def test_a_report_and_records_can_be_had_together_and_are_kept(vqc, zoo, photo, 
     assert vqc("eval", photo, "-f", *both).exit_code == 0
 
 
+def test_json_has_bd_rates_if_there_are_peers(vqc, zoo, photo):
+    alone = vqc("eval", photo, "--quality", "2,5", "-q", "--json").json
+    assert alone["bd_rates"] == []
+    both = vqc("eval", photo, "--quality", "2,5", "--against", "jpeg", "-q", "--json").json
+    assert isinstance(both["bd_rates"], list)
+
+
 def test_a_peer_that_is_not_installed_is_named_and_the_rest_goes_on(
     vqc, zoo, photo, tmp_path, monkeypatch
 ):

@@ -11,6 +11,7 @@ from vqcodec.evaluation.curves import (
     build_curve,
     bytes_at_equal_quality,
     curve_of_records,
+    gap_records,
     rate_gaps,
 )
 from vqcodec.evaluation.record import Record
@@ -176,6 +177,15 @@ def test_every_pair_of_codecs_has_gaps_by_both_fits():
     rows = matrix["psnr_db"]
     assert rows["b"][0] == pytest.approx([100, 100])
     assert rows["a"] == [None, pytest.approx([-50, -50]), [pytest.approx(0, abs=0.1), None]]
+
+
+def test_gaps_are_objects_for_programs():
+    first, second = gap_records(records_of("a", 1) + records_of("b", 2))
+    pair = {"metric": "psnr_db", "codec": "b", "against": "a"}
+    assert second == pair | {
+        name: pytest.approx(100) for name in ("pchip_percent", "cubic_percent")
+    }
+    assert first["codec"] == "a" and first["pchip_percent"] == pytest.approx(-50)
 
 
 def test_codecs_that_share_no_metric_have_no_gaps():

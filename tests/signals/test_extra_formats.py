@@ -65,6 +65,28 @@ def test_aac_and_mp4_are_read_block_by_block(container, codec, channels):
     assert 0.1 < np.abs(np.concatenate(blocks, axis=1)).max() < 1
 
 
+@pytest.mark.parametrize(("container", "codec"), [("matroska", "pcm_s16le"), ("mp4", "aac")])
+def test_eight_channels_are_read_in_their_order(container, codec):
+    av = pytest.importorskip("av")
+    loudness = np.array([8, 7, 6, 5, 4, 3, 2, 1]) * 1000
+    times = np.arange(44_100)[:, None] / 44_100
+    samples = np.round(loudness * np.sin(2 * np.pi * 80 * times)).astype(np.int16)  # [n, C]
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as target:
+        stream = target.add_stream(codec, rate=44_100, layout="7.1", bit_rate=640_000)
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), "s16", "7.1")
+        frame.sample_rate = 44_100
+        resampler = av.AudioResampler(stream.format, "7.1", 44_100, stream.frame_size or 1024)
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            target.mux(stream.encode(part))
+        target.mux(stream.encode(None))
+    waveform = read_signal(io.BytesIO(file.getvalue()), "x").waveform
+    if codec == "pcm_s16le":
+        assert np.array_equal(waveform, samples.T / np.float32(32768))
+    middle = waveform[:, 10_000:30_000] * 32768
+    assert np.abs(np.abs(middle).max(axis=1) - loudness).max() < 400
+
+
 @pytest.mark.parametrize(
     ("container", "codec"),
     [

@@ -7,8 +7,9 @@ from typing import Any
 
 KINDS_FOR_PAIRS = frozenset({"blocks"})  # of networks
 
-# The pairs and singles of a sound by its number of channels, in the order of WAV files (mono, left
-# and right, with a centre, four, with a centre, 5.1, 6.1 and 7.1).
+# The pairs and singles of a sound by its number of channels, in the order of WAV files:
+# front, centre, low frequencies, back, side (mono, left and right, with a centre, four, with a
+# centre, 5.1, 6.1 and 7.1).
 _PLANES: dict[int, tuple[tuple[int, ...], ...]] = {
     1: ((0,),),
     2: ((0, 1),),

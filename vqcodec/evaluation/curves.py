@@ -124,6 +124,18 @@ def rate_gaps(records: Sequence[Record]) -> Gaps:
     return matrices
 
 
+def gap_records(records: Sequence[Record]) -> list[dict[str, str | float | None]]:
+    """Return `rate_gaps` as one object for each metric and pair of codecs, in per cent."""
+    return [
+        {"metric": metric, "codec": codec, "against": other}
+        | {f"{fit.value}_percent": gap for fit, gap in zip(Fit, gaps, strict=True)}
+        for metric, matrix in rate_gaps(records).items()
+        for codec, row in matrix.items()
+        for other, gaps in zip(matrix, row, strict=True)
+        if gaps is not None
+    ]
+
+
 def known_curves(records: Sequence[Record], codecs: Sequence[str], metric: str) -> dict[str, Curve]:
     """Return the curves of the codecs that have this metric at two or more settings."""
     curves = {}

@@ -38,6 +38,7 @@ _LARGEST_AVI = 1 << 31  # bytes; a larger size stands for an unknown one
 _MOST_CUT = 2  # packets that a cut can damage
 _TOLERANCE_S = 0.25  # between a header's duration and the samples: frames, edit lists
 _ESTIMATED = {"aac", "ac3", "amr", "mpeg", "mpegts"}  # containers that store no duration
+_MOST_PLANES = 7  # of a frame; PyAV finds one too many in a frame of eight, and crashes
 _INSTALL = install_hint("formats")
 
 
@@ -170,9 +171,12 @@ class ContainerSound:
                     if resampler is None:
                         self.sample_rate = frame.sample_rate
                         self.num_channels = frame.layout.nb_channels
-                        resampler = av.AudioResampler("fltp", frame.layout, frame.sample_rate)
+                        packing = "fltp" if self.num_channels <= _MOST_PLANES else "flt"
+                        resampler = av.AudioResampler(packing, frame.layout, frame.sample_rate)
                     for part in resampler.resample(frame):
-                        samples = np.asarray(part.to_ndarray(), np.float32)
+                        samples = np.asarray(part.to_ndarray(), np.float32)  # [C, n] or [1, n·C]
+                        if packing == "flt":
+                            samples = samples.reshape(part.samples, -1).T
                         if len(samples) != self.num_channels:
                             raise InputError("damaged: its number of channels changes")
                         held.append(samples)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -15,6 +15,18 @@ from vqcodec.errors import InputError
 from vqcodec.interrupts import uninterrupted
 
 _GUESSED = re.compile(r"resource fork|bad (data|map) (offset|length)")  # it tries SD2 at last
+_SET_CHANNEL_MAP = 0x1101  # libsndfile's number of the command
+_SPEAKERS = {  # libsndfile's numbers of those that it has bits in WAV for
+    "FL": 2,
+    "FR": 3,
+    "FC": 4,
+    "BC": 8,
+    "BL": 9,
+    "BR": 10,
+    "LFE": 11,
+    "SL": 14,
+    "SR": 15,
+}
 _UNKNOWN_FORMAT = 1  # libsndfile's number of the error
 
 
@@ -91,6 +103,14 @@ class SoundFile(soundfile.SoundFile):  # type: ignore[misc]
         """Write samples [n, C]."""
         with uninterrupted():
             super().write(data)
+
+    def set_speakers(self, speakers: Sequence[str]) -> None:
+        """Say which speakers the channels of a new WAVEX or RF64 file are for."""
+        numbers = soundfile._ffi.new("int[]", [_SPEAKERS[speaker] for speaker in speakers])
+        size = soundfile._ffi.sizeof(numbers)
+        with uninterrupted():
+            done = soundfile._snd.sf_command(self._file, _SET_CHANNEL_MAP, numbers, size)
+        assert done, speakers
 
     def seek(self, frames: int, whence: int = io.SEEK_SET) -> int:
         """Go to a sample and return its number."""

@@ -11,6 +11,7 @@ from vqcodec.signals.views import Part, read_at
 _HEADER_BYTES = 27  # of a page
 _MOST_COMMENT_BYTES = 1 << 20
 _FLAC_MAPPING_BYTES = 9  # before the marker "fLaC" in the first packet
+_OPUS_FAMILY_AT = 18  # in the first packet
 _COMMENT_MAGIC = {"Vorbis": b"\x03vorbis", "Opus": b"OpusTags"}
 
 Packet = list[tuple[int, int]]  # the ranges of the file that hold it
@@ -34,6 +35,20 @@ def packets_of(file: BinaryIO, parts: Sequence[Part]) -> Iterator[Packet]:
             if end > start:
                 held.append((start, end))
             position = end
+
+
+def has_speakers(file: BinaryIO, parts: Sequence[Part], kind: str) -> bool:
+    """Return whether the channels of a Vorbis or Opus stream are those of speakers.
+
+    Opus has other families of channels, too: Ambisonics, and channels without a meaning.
+    """
+    if kind != "Opus":
+        return True
+    start, end = next(packets_of(file, parts), [(0, 0)])[0]
+    return read_at(file, start, end - start)[_OPUS_FAMILY_AT : _OPUS_FAMILY_AT + 1] in (
+        b"\0",
+        b"\1",
+    )
 
 
 def tags_of_stream(file: BinaryIO, parts: Sequence[Part], kind: str) -> FoundTags:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vqcodec.errors import InputError
 from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.channel_order import from_vorbis_order
 from vqcodec.signals.flac_length import FlacFacts
 from vqcodec.signals.libsndfile import SoundFile, ends_there, open_sndfile, read_frames
 from vqcodec.signals.sound import BLOCK, Waveform
@@ -161,7 +162,13 @@ class OggSound(SndfileSound):
     """One logical stream of an Ogg file."""
 
     def __init__(
-        self, opener: Opener, others: Sequence[Opener], *, plausible: bool, salvage: bool
+        self,
+        opener: Opener,
+        others: Sequence[Opener],
+        *,
+        plausible: bool,
+        has_speakers: bool,
+        salvage: bool,
     ) -> None:
         """Take the stream's pages, and the same pages with other positions.
 
@@ -170,8 +177,10 @@ class OggSound(SndfileSound):
             others: open the pages with a too large length on the last; a further one without any
                 position before.
             plausible: whether the positions are possible.
+            has_speakers: whether its channels are those of speakers, in the order of Vorbis.
             salvage: end the sound at damage, with a note.
         """
+        self._has_speakers = has_speakers
         for number, each in enumerate((opener, *others)):
             is_last = number == len(others)
             try:
@@ -187,6 +196,10 @@ class OggSound(SndfileSound):
             except InputError:  # a position is invalid
                 if is_last:
                     raise
+
+    def _read(self, sound: SoundFile, size: int) -> Waveform:
+        block = super()._read(sound, size)
+        return from_vorbis_order(block) if self._has_speakers else block
 
     def _ends_at(self, claimed: int, endless: Opener) -> bool:
         """Return whether the position on the last page is the end of the data."""

@@ -15,6 +15,7 @@ from vqcodec.bitstream.header import AudioFacts
 from vqcodec.bitstream.tags import Tags
 from vqcodec.errors import InputError, OutputError, UsageError
 from vqcodec.notes import Note, NoteCode
+from vqcodec.signals.channel_order import speakers_of, to_vorbis_order
 from vqcodec.signals.libsndfile import CallbackFile, SoundFile
 from vqcodec.signals.options import DEFAULT, ReadOptions
 from vqcodec.signals.sound import BLOCK, AudioClip, Sound, Waveform, checked_blocks, tags_of
@@ -195,7 +196,7 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
         OutputError: the format cannot hold this sound, or the file cannot be written.
     """
     _check_format(clip, format)
-    is_long_wav = format == "WAV" and least_bytes(clip, format) > _MAX_BYTES
+    speakers = speakers_of(clip.num_channels) if format == "WAV" else ()
     tags = tags_of(clip)
     if format == "MP3":  # libsndfile would write texts beyond ASCII wrongly
         file.write(build_id3(tags))
@@ -206,15 +207,18 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
             "w",
             samplerate=clip.sample_rate,
             channels=clip.num_channels,
-            format="RF64" if is_long_wav else format,
+            format=_variant_of(clip, format),
             subtype=_SUBTYPES[format],
         ) as sound:
+            if speakers:
+                sound.set_speakers(speakers)
             for name, text in joined(tags).items():
                 if name in _TAGS.get(format, ()):
                     setattr(sound, name.lower(), text)
             for block in checked_blocks(clip):
+                ordered = to_vorbis_order(block) if format == "OGG" else block
                 for start in range(0, block.shape[1], BLOCK):  # Vorbis would overflow the stack
-                    sound.write(_to_16_bits(block[:, start : start + BLOCK]).T)
+                    sound.write(_to_16_bits(ordered[:, start : start + BLOCK]).T)
                     target.check()
         target.check()
     except soundfile.LibsndfileError as error:
@@ -222,6 +226,15 @@ def write_clip(clip: Sound, file: BinaryIO, format: str) -> None:
         raise OutputError(f"the sound cannot be written as {format}: {reason}") from error
     except OSError as error:
         raise OutputError(f"the sound cannot be written: {error.strerror or error}") from error
+
+
+def _variant_of(clip: Sound, format: str) -> str:
+    """Return the format for libsndfile: WAV has others for long sounds and for more channels."""
+    if format != "WAV":
+        return format
+    if least_bytes(clip, format) > _MAX_BYTES:
+        return "RF64"
+    return "WAVEX" if clip.num_channels > 2 else "WAV"  # WAVEX says which speakers they are for
 
 
 def notes_on_writing(clip: Sound, format: str) -> list[Note]:

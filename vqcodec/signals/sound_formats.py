@@ -15,7 +15,7 @@ from vqcodec.signals.chunks import find_chunked_files
 from vqcodec.signals.flac_length import find_flac_files, read_flac_facts
 from vqcodec.signals.libsndfile import NotASoundError
 from vqcodec.signals.mpeg_sound import MpegSound, begins_with_frames
-from vqcodec.signals.ogg_packets import flac_parts, tags_of_stream
+from vqcodec.signals.ogg_packets import flac_parts, has_speakers, tags_of_stream
 from vqcodec.signals.ogg_streams import read_ogg_streams
 from vqcodec.signals.sndfile_sounds import FlacSound, OggSound, Opener, SndfileSound
 from vqcodec.signals.sound import BLOCK, Waveform
@@ -203,6 +203,7 @@ def _open_ogg(file: BinaryIO, start: int, *, salvage: bool) -> OpenSound:
                 _opener(file, stream.parts),
                 others,
                 plausible=stream.plausible,
+                has_speakers=has_speakers(file, stream.parts, stream.kind),
                 salvage=salvage,
             )
             sound.tags = tags_of_stream(file, stream.parts, stream.kind)
