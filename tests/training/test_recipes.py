@@ -8,6 +8,7 @@ import pytest
 from training_recipes import IMAGE, RECIPES
 
 from vqcodec.errors import ConfigError
+from vqcodec.modalities import build_modality
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors import is_learnt
@@ -24,6 +25,11 @@ def test_a_shipped_recipe_makes_a_model(name):
         prior = build_prior_network(tables["prior"], quantizer.codebook_sizes)
         num_bands = recipe.prior.get("num_bands", 1)  # each has all groups
         assert num_bands * sum(prior.group_sizes) == quantizer.num_codebooks
+
+
+def test_audio_codes_frequencies_up_to_20250_hz():
+    recipe, _ = read_recipe("audio")
+    assert build_modality(recipe.modality, recipe.network).config.band_hz == 20_250
 
 
 @pytest.mark.parametrize("text", RECIPES.values(), ids=list(RECIPES))

@@ -5,6 +5,7 @@ It follows 'Sounds, blocks' there, frame by frame and slot by slot.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -261,7 +262,7 @@ def synthesise(coefficients: Floats, nums_blocks: list[int], hop_length: int) ->
             start = f * hop_length + b * length
             samples[:, start : start + length] = coefficients[:, f, b::num_blocks] @ basis.T
             blocks.append((start, length))
-    for (_, length), (border, next_length) in zip(blocks, blocks[1:], strict=False):
+    for (_, length), (border, next_length) in itertools.pairwise(blocks):
         overlap = min(length, next_length) // 2
         j = np.arange(overlap)
         angle = np.pi / 4 * (1 + (j + 0.5) / overlap)
