@@ -11,6 +11,7 @@ from vqcodec.bitstream.sections import CRC_BYTES, size_of_section
 from vqcodec.bitstream.stream import parse_stream
 from vqcodec.codec.inspect import describe
 from vqcodec.errors import UsageError
+from vqcodec.modalities.audio.decoded import split_planes
 from vqcodec.signals.sound import AudioClip
 
 NUM_PLANES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 3, 6: 4, 7: 5, 8: 5}
@@ -176,3 +177,10 @@ def test_bands_that_are_not_used_are_not_coded(model, num_used):
     assert coded[:4].any()
     assert not coded[4:, num_used:].any()
     assert np.array_equal(settled.reshape(68, 4, 9)[:4], plane[:4].transpose(0, 2, 1))
+
+
+def test_a_single_channel_is_the_mean_of_its_plane():
+    planes = np.random.default_rng(0).normal(size=(2, 2, 9)).astype(np.float32)
+    found = split_planes(planes, ((2, 0), (1,)))
+    assert np.array_equal(found[[2, 0]], planes[0])
+    assert np.allclose(found[1], (planes[1, 0] + planes[1, 1]) / 2)

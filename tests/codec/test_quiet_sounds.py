@@ -18,7 +18,7 @@ from vqcodec.bitstream.quiet import (
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 from vqcodec.errors import CorruptStreamError
-from vqcodec.modalities.audio.quiet import find_quietness
+from vqcodec.modalities.audio.quiet import apply_silences, find_quietness
 from vqcodec.signals.sound import AudioClip
 
 RATE = 16_000
@@ -93,6 +93,29 @@ def test_a_part_of_a_sound_has_the_same_silence(model):
     part = AudioClip.of_sound(model.open(stream, start_s=0.5, duration_s=1)).waveform
     assert np.allclose(part, whole[:, 8000:24_000], atol=1e-5)
     assert not part[:, without_ramps(range(2000, 12_000))].any()
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100])
+@pytest.mark.parametrize("size", [41, 10_000])  # of a block
+def test_samples_beside_silence_are_multiplied_as_the_format_says(rate, size):
+    stretches, num_samples = [range(300, 900), range(1000, 1400)], 2000
+    ramp = round(rate * 0.002)
+    expected = np.ones(num_samples)
+    for i in range(num_samples):
+        for stretch in stretches:
+            d = max(0, stretch.start - i, i - stretch.stop + 1)
+            if d <= ramp:
+                expected[i] *= d / (ramp + 1)
+    blocks = [
+        apply_silences(
+            np.ones((1, min(size, num_samples - first)), np.float32),
+            first,
+            [Stretches(stretches)],
+            rate,
+        )
+        for first in range(0, num_samples, size)
+    ]
+    assert np.concatenate(blocks, axis=1)[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_silence_takes_few_bytes(model):
@@ -179,6 +202,13 @@ def test_passages_within_a_quiet_sound_have_a_gain_beside_its_own(model):
     (passage,) = passages_of(stream, clip.num_samples)
     peak = np.abs(clip.waveform[:, RATE : 4 * RATE]).max()
     assert 0.25 < peak * 2 ** (gain + passage.gain) <= 0.5
+
+
+def test_a_passage_that_is_not_quiet_after_the_gain_of_its_sound_has_none_of_its_own(model):
+    clip = loud_and_quiet(1 / 8, peak=0.05)  # 1 / 128 is above the passage, not after the gain
+    stream = model.compress(clip)
+    assert parse_gain(parse_stream(stream).find(Tag.GAIN)) == 3
+    assert passages_of(stream, clip.num_samples) is None
 
 
 def test_a_quieter_passage_within_a_quiet_one_has_a_gain_of_its_own():

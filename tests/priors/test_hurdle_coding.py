@@ -112,6 +112,16 @@ def test_likelier_zeros_are_learnt_though_the_odds_begin_below_their_limit():
     assert odds.item() > 2
 
 
+def test_where_zero_is_certain_it_costs_nothing_and_others_have_a_finite_cost_and_gradient():
+    log2_scale = torch.full((3,), -7.0, requires_grad=True)
+    bits = hurdle_bits(torch.tensor([0, 1, -9]), torch.zeros(3), log2_scale)
+    assert 0 <= bits[0] < 1e-5
+    assert (bits[1:] > 20).all()
+    assert bits.isfinite().all()
+    bits.sum().backward()
+    assert log2_scale.grad.isfinite().all()
+
+
 def test_a_certain_zero_costs_no_bits_and_comes_back():
     coding = HurdleCoding(TABLES, 2 * LIMIT + 1, skip_certain=True)
     predicted = outputs(np.zeros(50), -5.0)
@@ -152,6 +162,24 @@ def test_a_prior_of_magnitudes_neither_sees_nor_predicts_signs():
     assert torch.equal(network.bits(turned, rate), bits)
     turned[:, :4] = 2 * LIMIT - indices[:, :4]
     assert not torch.equal(network.bits(turned, rate), bits)
+
+
+def test_signs_of_exact_codebooks_change_the_predictions_of_the_others():
+    torch.manual_seed(0)
+    network = build_prior_network({**PLANE, "magnitudes": True}, (2 * LIMIT + 1,) * 20)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    indices, rate = torch.randint(2 * LIMIT + 1, (1, 20, 12)), torch.tensor([0.5])
+    turned = indices.clone()
+    turned[:, :4] = 2 * LIMIT - indices[:, :4]
+    before, after = (network.bits(each, rate)[:, 4:] for each in (indices, turned))
+    assert not torch.allclose(before, after)
+
+
+def test_untrained_priors_expect_small_indices():
+    network = build_prior_network({**PLANE, "magnitudes": True}, (2 * LIMIT + 1,) * 20)
+    zeros = torch.full((1, 20, 12), LIMIT)
+    assert network.bits(zeros, torch.tensor([0.5]))[:, 4:].mean() < 1
 
 
 def test_magnitudes_are_for_a_lattice_alone():

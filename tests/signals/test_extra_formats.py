@@ -184,7 +184,7 @@ def test_a_wav_of_a_codec_that_libsndfile_lacks_is_read_or_explained(monkeypatch
     data = encoded("wav", "adpcm_yamaha")
     assert read_signal(io.BytesIO(data), "x.wav").num_samples >= 44_100
     monkeypatch.setattr(extra_formats, "is_installed", lambda: False)
-    with pytest.raises(InputError, match=r"vqcodec\[formats\].*ffmpeg -i INPUT"):
+    with pytest.raises(InputError, match=r"\.\[formats\].*ffmpeg -i INPUT"):
         read_signal(io.BytesIO(data), "x.wav")
 
 

@@ -8,6 +8,7 @@ import pytest
 from training_recipes import IMAGE, RECIPES
 
 from vqcodec.errors import ConfigError
+from vqcodec.modalities import build_modality
 from vqcodec.networks.autoencoder import Autoencoder
 from vqcodec.networks.priors import build_prior_network
 from vqcodec.priors import is_learnt
@@ -45,6 +46,11 @@ def test_quantizer_and_prior_have_to_know_the_layout_of_frames(old, new, message
     assert old in text
     with pytest.raises(ConfigError, match=message):
         Autoencoder(parse_recipe(text.replace(old, new)).model_tables())
+
+
+def test_audio_codes_frequencies_up_to_20250_hz():
+    recipe, _ = read_recipe("audio")
+    assert build_modality(recipe.modality, recipe.network).config.band_hz == 20_250
 
 
 @pytest.mark.parametrize("text", RECIPES.values(), ids=list(RECIPES))

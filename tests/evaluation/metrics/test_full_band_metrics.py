@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vqcodec.evaluation.metrics.attacks import find_attacks, pre_echo
+from vqcodec.evaluation.metrics.attacks import clearest_attack, find_attacks, pre_echo
 from vqcodec.evaluation.metrics.masking import noise_to_mask
 from vqcodec.evaluation.metrics.spectra import log_spectral_distance
 from vqcodec.evaluation.metrics.stereo import stereo_errors
@@ -93,6 +93,25 @@ def test_an_error_below_the_threshold_in_quiet_is_not_heard():
     assert noise_to_mask(silence, tone(1000, level=1e-3)[None])["nmr_db"] > 10
 
 
+@pytest.mark.parametrize(
+    ("frequency", "name"),
+    [
+        (500, "nmr_to_1_khz_db"),
+        (2500, "nmr_to_4_khz_db"),
+        (5000, "nmr_to_10_khz_db"),
+        (9000, "nmr_to_10_khz_db"),
+        (14_000, "nmr_to_18_khz_db"),
+    ],
+)
+def test_an_error_shows_in_the_range_of_its_frequency(frequency, name):
+    error = faded(tone(frequency, level=0.003))[None]
+    scores = noise_to_mask(np.zeros_like(error), error)
+    total = scores.pop("nmr_db")
+    heard = scores.pop(name)
+    assert heard > total > 0
+    assert max(scores.values()) < -60
+
+
 def test_a_panned_sound_that_comes_back_in_the_middle_has_a_level_error():
     mono = noise()
     panned, centred = np.concatenate([mono, mono / 2]), np.concatenate([mono, mono])
@@ -112,6 +131,60 @@ def test_a_delay_of_one_channel_is_a_phase_error_that_grows_with_frequency():
         expected = 2 * np.pi * frequency * delay / RATE
         assert errors["stereo_phase_error_rad"] == pytest.approx(expected, rel=0.1)
         assert errors["stereo_level_error_db"] < 0.1
+
+
+@pytest.mark.parametrize(("frequency", "is_heard"), [(1200, True), (2500, False)])
+def test_phase_errors_are_heard_up_to_1600_hz(frequency, is_heard):
+    sound, delay = faded(tone(1200)) + faded(tone(2500)), 8  # samples
+    part = faded(tone(frequency))
+    delayed = np.stack([sound, sound - part + np.roll(part, delay)])
+    error = stereo_errors(np.stack([sound, sound]), delayed)["stereo_phase_error_rad"]
+    expected = 2 * np.pi * frequency * delay / RATE if is_heard else 0
+    assert error == pytest.approx(expected, rel=0.02, abs=0.01)
+
+
+@pytest.mark.parametrize(("is_wide", "share"), [(False, 0.8), (True, 0.2)])
+def test_a_phase_error_of_a_wide_part_counts_less(is_wide, share):
+    left, right = noise(2, duration_s=2)
+    wide = np.arange(len(left)) >= RATE
+    original = np.stack([left, np.where(wide, right, left)])
+    turned = np.where(wide == is_wide, -original[1], original[1])
+    error = stereo_errors(original, np.stack([left, turned]))["stereo_phase_error_rad"]
+    assert error == pytest.approx(np.pi * share, abs=0.1)
+
+
+@pytest.mark.parametrize(("below_db", "expected"), [(10, 20.0), (20, 10.4), (40, 0.41), (60, 0)])
+def test_a_channel_that_is_30_db_quieter_than_the_other_one_counts_as_silent(below_db, expected):
+    (left,) = noise()
+    one_sided = np.stack([left, 0 * left])
+    decoded = np.stack([left, left * np.float32(10 ** (-below_db / 20))])
+    error = stereo_errors(one_sided, decoded)["stereo_level_error_db"]
+    assert error == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_where_a_channel_is_zero_there_is_no_phase_error(zero):
+    sound = noise(2)
+    silent = np.full_like(sound, zero)
+    right_silent = np.stack([sound[0], silent[1]])
+    for original, decoded in (
+        (sound, silent),
+        (sound, right_silent),
+        (sound, right_silent[::-1]),
+        (right_silent, sound),
+        (right_silent, right_silent),
+    ):
+        errors = stereo_errors(original, decoded)
+        assert errors.pop("stereo_phase_error_rad") is None
+        assert None not in errors.values()
+
+
+def test_a_pause_in_the_decoded_sound_does_not_dilute_a_phase_error():
+    (left,) = noise()
+    original, turned = np.stack([left, left]), np.stack([left, -left])
+    turned[:, RATE // 2 :] = 0
+    error = stereo_errors(original, turned)["stereo_phase_error_rad"]
+    assert error == pytest.approx(np.pi, abs=0.01)
 
 
 def test_a_wide_sound_that_comes_back_as_mono_has_a_coherence_error():
@@ -157,3 +230,42 @@ def test_noise_before_an_attack_is_pre_echo_and_noise_after_it_is_not():
     assert 0 < levels[0] < levels[1] < levels[2]
     assert levels[1] == pytest.approx(20, abs=3)  # 40 dB below the attack, and 60 dB is silence
     assert pre_echo(noise(), noise()) is None
+
+
+def step_of_noise(rise_db):
+    """Noise that becomes louder after 9600 samples, in the middle of a second."""
+    louder = np.arange(RATE) >= 9600
+    return noise()[0] * np.where(louder, 1, 10 ** (-rise_db / 20)).astype(np.float32)
+
+
+def test_a_rise_by_more_than_20_db_is_an_attack():
+    for rise_db in (0, 10, 17):
+        assert find_attacks(step_of_noise(rise_db)) == []
+    for rise_db in (23, 40):
+        assert find_attacks(step_of_noise(rise_db)) == [9600]
+
+
+@pytest.mark.parametrize(
+    ("first_block", "is_pre_echo"),
+    [(80, False), (79, False), (78, True), (71, True), (70, False)],
+)
+def test_pre_echo_is_in_the_20_ms_before_the_block_before_an_attack(first_block, is_pre_echo):
+    sound = clicks(9600)  # in block 80
+    decoded = sound.copy()
+    decoded[first_block * 120 : (first_block + 1) * 120] += np.float32(0.01)
+    found = pre_echo(sound[None], decoded[None])
+    assert found > 3 if is_pre_echo else found == 0
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_clearest_attack_is_the_one_with_the_largest_rise(is_first):
+    sound = clicks(9600, 36_000)
+    noisy_part = slice(24_000, 36_000) if is_first else slice(0, 9600)
+    sound[noisy_part] += noise(level=0.002)[0, noisy_part]
+    assert find_attacks(sound) == [9600, 36_000]
+    assert clearest_attack(sound) == (9600 if is_first else 36_000)
+
+
+def test_a_sound_without_an_attack_has_no_clearest_one():
+    assert clearest_attack(noise()[0]) is None
+    assert clearest_attack(np.zeros(100, np.float32)) is None

@@ -37,11 +37,13 @@ def stereo_errors(
     Returns:
         stereo_level_error_db, with levels within 30 dB; stereo_phase_error_rad, 0 … pi, of tiles
         up to 1.6 kHz, also weighted by their coherence; stereo_coherence_error, 0 … 1. None if the
-        original is silent.
+        original is silent. A tile has no phase difference, and no weight in its error, if a channel
+        of it is zero, in the original or in the decoded sound; if no tile has one, it is None.
     """
     first, second = (_tiles(waveform) for waveform in (reference, decoded))
     weights = np.where(first.power > _SILENCE, first.power, 0) ** _LOUDNESS
     low = weights * first.coherence * (_centres_hz() <= _HIGHEST_PHASE_HZ)
+    low = low * (first.cross != 0) * (second.cross != 0)  # the angle of 0 depends on its sign
     turned = np.abs(np.angle(first.cross * second.cross.conj()))
     return {
         "stereo_level_error_db": _mean(np.abs(first.level_db - second.level_db), weights),
