@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError, OutputError, UsageError
-from vqcodec.files import final_path, is_dangling, is_file, is_folder, naming_failures
+from vqcodec.files import final_path, is_dangling, is_file, is_folder, naming_failures, some_of
 from vqcodec.storage import Listed
 from vqcodec.urls import (
     folder_of_pattern,
@@ -100,7 +100,7 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
 def none_found(name: str, suffixes: Collection[str]) -> InputError:
     """Return the error for a folder or a pattern without a file that has one of the suffixes."""
     where = "no match" if has_magic(name) else "no file in it"
-    return InputError(f"{name}: {where} ends in {', '.join(sorted(suffixes))}")
+    return InputError(f"{name}: {where} ends in {some_of(suffixes)}")
 
 
 def _search(name: str, left_out: str | None) -> tuple[str, list[Listed]] | None:

@@ -19,6 +19,7 @@ from working import work_until_killed
 
 import vqcodec
 from vqcodec.errors import InputError, VqcodecError
+from vqcodec.signals.extra_formats import sound_hint
 
 
 @pytest.fixture
@@ -114,6 +115,16 @@ def test_a_failing_file_is_counted(vqc, zoo, tree):
     outcome = vqc("compress", "in", "-o", "out")
     assert outcome.exit_code == InputError.exit_code
     assert "vqcodec: in/broken.png: " in outcome.stderr
+    assert ", 1 failed, 2 other files left out" in outcome.stderr.splitlines()[-1]
+
+
+def test_a_file_that_needs_a_missing_package_fails_by_name(vqc, zoo, tree, monkeypatch):
+    monkeypatch.setattr("vqcodec.signals.extra_formats.is_installed", lambda: False)
+    (tree / "song.M4A").write_bytes(b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom" + bytes(100))
+    outcome = vqc("compress", "in", "-o", "out")
+    assert outcome.exit_code == InputError.exit_code
+    assert f"vqcodec: in/song.M4A: {sound_hint()}\n" in outcome.stderr
+    assert "3 compressed, " in outcome.stderr
     assert ", 1 failed, 2 other files left out" in outcome.stderr.splitlines()[-1]
 
 
