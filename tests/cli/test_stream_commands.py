@@ -12,7 +12,7 @@ from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 def inspect(stand_in):
     """What the library finds in a stream, made up but for the header and the checksums."""
 
-    def describe(stream):
+    def describe(stream, _model):
         header = parse_stream(stream).header
         return {
             "modality": header.modality.name.lower(),
