@@ -49,10 +49,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The inputs of a command, and the number of other files in its folders."""
+    """The inputs of a command, and the names of other files in its folders."""
 
     sources: tuple[Source, ...]
-    num_other_files: int = 0
+    other_files: tuple[str, ...] = ()
 
 
 def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str | None) -> Found:
@@ -72,7 +72,7 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
         UsageError: the store of a URL cannot be used.
     """
     sources: list[Source] = []
-    num_other_files = 0
+    other_files: list[str] = []
     for argument in names:
         if is_list(argument):
             folder, listed = read_list(argument)
@@ -93,8 +93,9 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
         if not wanted:
             raise none_found(name, suffixes)
         sources.extend(Source(file.url, folder, file.size_bytes) for file in wanted)
-        num_other_files += len(inside) - len(wanted)
-    return Found(tuple(sources), num_other_files)
+        taken = set(wanted)
+        other_files.extend(file.url for file in inside if file not in taken)
+    return Found(tuple(sources), tuple(other_files))
 
 
 def none_found(name: str, suffixes: Collection[str]) -> InputError:

@@ -63,7 +63,10 @@ def test_a_folder_is_mirrored(vqc, zoo, tree, tmp_path):
     assert len(lines) == 4
     assert lines[1].startswith("in/sub/B.JPG -> out/new/sub/B.vqc: ")
     total = sum((tmp_path / "out" / "new" / name).stat().st_size for name in STREAMS)
-    assert lines[-1] == f"3 compressed, {total} bytes in all, 2 other files left out"
+    assert (
+        lines[-1]
+        == f"3 compressed, {total} bytes in all, 2 other files left out: notes.txt, old.vqc"
+    )
 
 
 def test_a_mirrored_folder_comes_back(vqc, zoo, tree, tmp_path):
@@ -107,7 +110,9 @@ def test_json_has_a_record_for_each_file_and_the_counts(vqc, zoo, tree):
     assert [record["ok"] for record in records] == [True, False, True, True]
     assert records[3]["output"] == "out/sub/deep/c.vqc"
     counts = {key: value for key, value in outcome.json.items() if key != "files"}
-    assert counts == {"num_done": 3, "num_existing": 0, "num_failed": 1, "num_other_files": 2}
+    assert counts == {"num_done": 3, "num_existing": 0, "num_failed": 1, "num_other_files": 2} | {
+        "other_files": ["in/notes.txt", "in/sub/old.vqc"]
+    }
 
 
 def test_a_failing_file_is_counted(vqc, zoo, tree):
@@ -116,6 +121,13 @@ def test_a_failing_file_is_counted(vqc, zoo, tree):
     assert outcome.exit_code == InputError.exit_code
     assert "vqcodec: in/broken.png: " in outcome.stderr
     assert ", 1 failed, 2 other files left out" in outcome.stderr.splitlines()[-1]
+
+
+def test_of_many_files_that_are_left_out_the_first_are_named(vqc, zoo, tree):
+    for name in ("album.m3u", "clip.mp4"):
+        (tree / name).write_bytes(b"")
+    others = "4 other files left out: album.m3u, clip.mp4, notes.txt and 1 more\n"
+    assert vqc("compress", "in", "-o", "out").stderr.endswith(others)
 
 
 def test_a_file_that_needs_a_missing_package_fails_by_name(vqc, zoo, tree, monkeypatch):

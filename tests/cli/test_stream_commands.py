@@ -147,7 +147,7 @@ def test_verify_takes_folders_patterns_and_lists(vqc, photo, photo_stream, voice
     outcome = vqc("verify", *inputs)
     assert outcome.exit_code == 0
     assert outcome.stdout.decode() == "".join(f"{name}: ok\n" for name in names)
-    others = "2 other files left out\n"  # the picture and the list
+    others = "2 other files left out: list, photo.png\n"
     assert outcome.stderr == (others if inputs == ["."] else "")
 
 
