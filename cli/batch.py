@@ -11,7 +11,6 @@ from pathlib import Path
 import typer
 
 from vqcodec.errors import UsageError, VqcodecError
-from vqcodec.numbers import counted
 from vqcodec.url_schemes import IN_PROCESS
 from vqcodec.urls import is_url, scheme_of
 
@@ -21,6 +20,7 @@ from .console import (
     complain,
     display_name,
     note,
+    on_others,
     progress,
     progress_of_many,
     write_json,
@@ -247,8 +247,7 @@ class Batch:
             parts += [f"{sum(sizes)} bytes in all"] if sizes else []
             parts += [f"{num_existing} existed already"] if num_existing else []
             parts += [f"{num_failed} failed"] if num_failed else []
-            if num_others := self.found.num_other_files:
-                parts.append(f"{counted(num_others, 'other file')} left out")
+            parts += on_others(self.found.other_files)
             note(", ".join(parts), quiet=self.quiet)
         if self.as_json:
             write_json(
@@ -257,7 +256,8 @@ class Batch:
                     "num_done": num_done,
                     "num_existing": num_existing,
                     "num_failed": num_failed,
-                    "num_other_files": self.found.num_other_files,
+                    "num_other_files": len(self.found.other_files),
+                    "other_files": list(self.found.other_files),
                 }
             )
         exit_code = next((record["exit_code"] for record in records if not record["ok"]), 0)

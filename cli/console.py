@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import typer
 
 from vqcodec.errors import OutputError, VqcodecError
 from vqcodec.notes import printable, printable_lines
+from vqcodec.numbers import counted
 from vqcodec.stderr import abandon, tell
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, object]
 _LOG_EVERY_S = 60.0
+_MOST_NAMED = 3  # files that are left out
 
 
 def note(message: str, *, quiet: bool = False) -> None:
@@ -182,6 +184,15 @@ def progress_of_many(total: int, *, quiet: bool) -> Iterator[Callable[[float, st
 def display_name(source: str) -> str:
     """Return the name of an input, for messages."""
     return "stdin" if source == "-" else source
+
+
+def on_others(names: Sequence[str]) -> list[str]:
+    """Return the part of a summary on files that are left out; none if there are none."""
+    if not names:
+        return []
+    named = ", ".join(PurePosixPath(name).name for name in names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return [f"{counted(len(names), 'other file')} left out: {named}{more}"]
 
 
 @contextmanager

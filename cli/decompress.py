@@ -18,7 +18,7 @@ from .attempt import Done, Report
 from .batch import Batch
 from .console import display_name, note_lines, note_records, signal_facts
 from .hints import read_stream
-from .models import load_model
+from .models import model_of_stream
 from .options import (
     Device,
     FileFormat,
@@ -189,7 +189,7 @@ class _Decompression:
         suffix, file_format = self._format_of(header.modality)
         target = self.outputs.target(source, suffix)
         self.outputs.check(target, source)
-        model = load_model(self.model_name or header.fingerprint.hex(), self.device)
+        model = model_of_stream(header.fingerprint.hex(), self.model_name, self.device)
         with _open_speaker(self.speaker) as speaker:
             signal = model.open(
                 stream,

@@ -15,8 +15,8 @@ from vqcodec.numbers import plain
 from .attempt import Attempt, Done, Report
 from .console import Record, complain, write_json, write_line
 from .hints import read_stream
-from .models import load_model
-from .options import Device, Force, Json
+from .models import model_of_stream
+from .options import Device, Force, Json, ModelName
 from .outputs import Source
 from .paths import STDIO, check_target, open_target, require_apart
 
@@ -39,6 +39,7 @@ def info(
             metavar="PATH", help="Draw the bits of each position, and write them to PATH (.png)."
         ),
     ] = None,
+    model: ModelName = None,
     force: Force = False,
     as_json: Json = False,
     device: Device = "cpu",
@@ -50,17 +51,18 @@ def info(
         if bits == STDIO or Path(bits).suffix.lower() != BITS_SUFFIX:
             raise UsageError(f"--bits {bits}: the drawing is written to a file as {BITS_SUFFIX}")
         check_target(bits, force=force)
-        require_apart([bits], (source,))
+        require_apart([bits], (source, model))
 
     def facts_of(source: Source, _report: Report) -> Done:
         stream = read_stream(source.name)
-        record: Record = describe(stream)
+        record: Record = describe(stream, model)
+        fingerprint = str(record["fingerprint"])
         if bits is not None:
-            model = load_model(str(record["fingerprint"]), device)
-            record |= _draw_bits(stream, model, bits, force=force, with_numbers=as_json)
+            loaded = model_of_stream(fingerprint, model, device)
+            record |= _draw_bits(stream, loaded, bits, force=force, with_numbers=as_json)
         if indices:
-            model = load_model(str(record["fingerprint"]), device)
-            record["indices"] = [plane.tolist() for plane in model.indices_of(stream)]
+            loaded = model_of_stream(fingerprint, model, device)
+            record["indices"] = [plane.tolist() for plane in loaded.indices_of(stream)]
         return Done(record)
 
     record = Attempt(facts_of)(Source(source)).record

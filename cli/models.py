@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import vqcodec
+from vqcodec.errors import MissingModelError
 
 from .console import complain, write_json, write_line, write_table
 from .options import Json
@@ -59,6 +60,27 @@ def load_model(name: str, device: str) -> Model:
 
         return read_model(_sent[name](), name).to(device)
     return vqcodec.load(name).to(device)
+
+
+def model_of_stream(fingerprint: str, name: str | None, device: str) -> Model:
+    """Return the model that a stream needs: the one with this name, or an installed one.
+
+    If neither is it, the named one is returned: it refuses the stream, and names both.
+
+    Raises:
+        UsageError: the device is unknown or not available.
+        MissingModelError: no such model is installed.
+        ModelFileError: the model's file is damaged or is not a model.
+    """
+    if name is None:
+        return load_model(fingerprint, device)
+    named = load_model(name, device)
+    if named.fingerprint == fingerprint:
+        return named
+    try:
+        return load_model(fingerprint, device)
+    except MissingModelError:
+        return named
 
 
 # On a cluster, the models of the machine that started the work: by name, fingerprint and path.

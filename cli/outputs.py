@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError, OutputError, UsageError
-from vqcodec.files import final_path, is_dangling, is_file, is_folder, naming_failures
+from vqcodec.files import final_path, is_dangling, is_file, is_folder, naming_failures, some_of
 from vqcodec.storage import Listed
 from vqcodec.urls import (
     folder_of_pattern,
@@ -49,10 +49,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The inputs of a command, and the number of other files in its folders."""
+    """The inputs of a command, and the names of other files in its folders."""
 
     sources: tuple[Source, ...]
-    num_other_files: int = 0
+    other_files: tuple[str, ...] = ()
 
 
 def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str | None) -> Found:
@@ -72,7 +72,7 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
         UsageError: the store of a URL cannot be used.
     """
     sources: list[Source] = []
-    num_other_files = 0
+    other_files: list[str] = []
     for argument in names:
         if is_list(argument):
             folder, listed = read_list(argument)
@@ -93,14 +93,15 @@ def find_sources(names: Sequence[str], suffixes: Collection[str], left_out: str 
         if not wanted:
             raise none_found(name, suffixes)
         sources.extend(Source(file.url, folder, file.size_bytes) for file in wanted)
-        num_other_files += len(inside) - len(wanted)
-    return Found(tuple(sources), num_other_files)
+        taken = set(wanted)
+        other_files.extend(file.url for file in inside if file not in taken)
+    return Found(tuple(sources), tuple(other_files))
 
 
 def none_found(name: str, suffixes: Collection[str]) -> InputError:
     """Return the error for a folder or a pattern without a file that has one of the suffixes."""
     where = "no match" if has_magic(name) else "no file in it"
-    return InputError(f"{name}: {where} ends in {', '.join(sorted(suffixes))}")
+    return InputError(f"{name}: {where} ends in {some_of(suffixes)}")
 
 
 def _search(name: str, left_out: str | None) -> tuple[str, list[Listed]] | None:

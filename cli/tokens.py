@@ -21,6 +21,7 @@ from .console import (
     note,
     note_lines,
     note_records,
+    on_others,
     progress_of_many,
     write_json,
 )
@@ -38,7 +39,7 @@ from .options import (
     require_cpu,
     require_quality,
 )
-from .outputs import Source, find_sources
+from .outputs import Found, Source, find_sources
 from .paths import STDIO, check_target, open_source, require_apart
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def tokens(
         check_target(shard.name, force=force or resume)
     require_apart((shard.name for shard in left), (model, *(name for name, _ in files)))
     records = _write(left, work, jobs=jobs, ray=ray, quiet=quiet)
-    _conclude(shards, kept, records, quiet=quiet, as_json=as_json)
+    _conclude(shards, kept, records, found, quiet=quiet, as_json=as_json)
 
 
 def _entry_name(source: Source) -> str:
@@ -273,6 +274,7 @@ def _conclude(
     shards: Sequence[Shard],
     kept: Sequence[Shard],
     records: Sequence[_Written],
+    found: Found,
     *,
     quiet: bool,
     as_json: bool,
@@ -286,7 +288,7 @@ def _conclude(
     parts += [f"{num_written} of {counted(len(shards), 'shard')}"]
     parts += [f"{counted(len(kept), 'complete shard')} kept"] if kept else []
     parts += [f"{counted(len(failures), 'file')} failed"] if failures else []
-    note(", ".join(parts), quiet=quiet)
+    note(", ".join([*parts, *on_others(found.other_files)]), quiet=quiet)
     if as_json:
         result: Record = {
             "shards": [
@@ -304,11 +306,12 @@ def _conclude(
             "notes": [
                 {"input": file, **record}
                 for written in records
-                for file, found in written.notes
-                for record in note_records([found])
+                for file, each in written.notes
+                for record in note_records([each])
             ],
             "num_files": num_files,
             "num_tokens": num_tokens,
+            "other_files": list(found.other_files),
         }
         write_json(result)
     if failures:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from vqcodec.numbers import counted
-
 from .attempt import Attempt, Done, Report
-from .console import Record, complain, note, write_json, write_line
+from .console import Record, complain, note, on_others, write_json, write_line
 from .hints import read_stream
 from .options import Json, Quiet, Sources
 from .outputs import Source, find_sources
@@ -33,10 +31,11 @@ def verify(*, inputs: Sources, quiet: Quiet = False, as_json: Json = False) -> N
             exit_code = exit_code or int(str(record["exit_code"]))
         elif not quiet and not as_json:
             write_line(f"{record['input']}: ok")
-    if num_others := found.num_other_files:
-        note(f"{counted(num_others, 'other file')} left out", quiet=quiet)
+    for text in on_others(found.other_files):
+        note(text, quiet=quiet)
     if as_json:
-        write_json({"files": records, "num_other_files": num_others})
+        others = list(found.other_files)
+        write_json({"files": records, "num_other_files": len(others), "other_files": others})
     if exit_code:
         raise typer.Exit(exit_code)
 

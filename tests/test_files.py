@@ -256,3 +256,9 @@ def test_nothing_to_find_is_an_error(tmp_path):
         find_files([], {".wav"})
     with pytest.raises(InputError, match="No such file or directory"):
         find_files([tmp_path / "none"], {".wav"})
+
+
+def test_of_many_suffixes_a_message_names_the_first(tmp_path):
+    suffixes = [f".{letter}" for letter in "zyxwvutsrqponmlkj"]
+    with pytest.raises(InputError, match=r"no file ending in \.z, \.y, .*, \.l, \.k, …$"):
+        find_files([tmp_path], suffixes)

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ _NO_LINKS = {
     errno.EMLINK,
     errno.EXDEV,
 }
+_MOST_SUFFIXES = 16  # are named in a message
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 
@@ -147,6 +149,13 @@ def is_dangling(path: str | Path) -> bool:
     return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114
 
 
+def some_of(suffixes: Collection[str]) -> str:
+    """Return suffixes for a message: sorted, or the first ones of many, in their order."""
+    if len(suffixes) <= _MOST_SUFFIXES:
+        return ", ".join(sorted(suffixes))
+    return ", ".join([*islice(suffixes, _MOST_SUFFIXES), "…"])
+
+
 def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
     """Return files, sorted: those that are named, and those in folders with one of the suffixes.
 
@@ -169,7 +178,7 @@ def find_files(sources: Iterable[Path], suffixes: Collection[str]) -> list[Path]
         found.update(path for path in wanted if is_file(path) or is_dangling(path))
     if not found:
         where = ", ".join(map(str, sources)) or "no folder"
-        raise InputError(f"{where}: no file ending in {', '.join(sorted(suffixes))}")
+        raise InputError(f"{where}: no file ending in {some_of(suffixes)}")
     return sorted(found)
 
 

@@ -20,6 +20,7 @@ from working import work_until_killed
 
 import vqcodec
 from vqcodec.errors import InputError, VqcodecError
+from vqcodec.signals.extra_formats import sound_hint
 
 
 @pytest.fixture
@@ -63,7 +64,10 @@ def test_a_folder_is_mirrored(vqc, zoo, tree, tmp_path):
     assert len(lines) == 4
     assert lines[1].startswith("in/sub/B.JPG -> out/new/sub/B.vqc: ")
     total = sum((tmp_path / "out" / "new" / name).stat().st_size for name in STREAMS)
-    assert lines[-1] == f"3 compressed, {total} bytes in all, 2 other files left out"
+    assert (
+        lines[-1]
+        == f"3 compressed, {total} bytes in all, 2 other files left out: notes.txt, old.vqc"
+    )
 
 
 def test_a_mirrored_folder_comes_back(vqc, zoo, tree, tmp_path):
@@ -107,7 +111,9 @@ def test_json_has_a_record_for_each_file_and_the_counts(vqc, zoo, tree):
     assert [record["ok"] for record in records] == [True, False, True, True]
     assert records[3]["output"] == "out/sub/deep/c.vqc"
     counts = {key: value for key, value in outcome.json.items() if key != "files"}
-    assert counts == {"num_done": 3, "num_existing": 0, "num_failed": 1, "num_other_files": 2}
+    assert counts == {"num_done": 3, "num_existing": 0, "num_failed": 1, "num_other_files": 2} | {
+        "other_files": ["in/notes.txt", "in/sub/old.vqc"]
+    }
 
 
 def test_a_failing_file_is_counted(vqc, zoo, tree):
@@ -115,6 +121,23 @@ def test_a_failing_file_is_counted(vqc, zoo, tree):
     outcome = vqc("compress", "in", "-o", "out")
     assert outcome.exit_code == InputError.exit_code
     assert "vqcodec: in/broken.png: " in outcome.stderr
+    assert ", 1 failed, 2 other files left out" in outcome.stderr.splitlines()[-1]
+
+
+def test_of_many_files_that_are_left_out_the_first_are_named(vqc, zoo, tree):
+    for name in ("album.m3u", "clip.mp4"):
+        (tree / name).write_bytes(b"")
+    others = "4 other files left out: album.m3u, clip.mp4, notes.txt and 1 more\n"
+    assert vqc("compress", "in", "-o", "out").stderr.endswith(others)
+
+
+def test_a_file_that_needs_a_missing_package_fails_by_name(vqc, zoo, tree, monkeypatch):
+    monkeypatch.setattr("vqcodec.signals.extra_formats.is_installed", lambda: False)
+    (tree / "song.M4A").write_bytes(b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom" + bytes(100))
+    outcome = vqc("compress", "in", "-o", "out")
+    assert outcome.exit_code == InputError.exit_code
+    assert f"vqcodec: in/song.M4A: {sound_hint()}\n" in outcome.stderr
+    assert "3 compressed, " in outcome.stderr
     assert ", 1 failed, 2 other files left out" in outcome.stderr.splitlines()[-1]
 
 

@@ -8,11 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import ImageCms
+from tiny import noise_clip, noise_picture
+from vqcodec.cli.models import load_model
 
+import vqcodec
 from vqcodec.bitstream.header import AudioFacts, Header
 from vqcodec.bitstream.sections import Section, Tag
 from vqcodec.bitstream.stream import Stream, build_stream
-from vqcodec.errors import CorruptStreamError, OutputError, UsageError
+from vqcodec.errors import CorruptStreamError, MissingModelError, OutputError, UsageError
 from vqcodec.notes import Note, NoteCode
 from vqcodec.signals.picture import Picture
 from vqcodec.signals.picture_files import read_picture
@@ -81,6 +84,47 @@ def test_a_missing_model_is_named_after_the_stream_that_needs_it(vqc, zoo, photo
     assert outcome.exit_code == 5
     assert outcome.stderr.startswith(f"vqcodec: {photo_stream}: needs model 0a0b0c0d")
     assert vqc("decompress", "--model", "image", photo_stream).exit_code == 0
+
+
+def test_a_named_model_joins_those_that_are_installed(vqc, tiny_folder, tmp_path, monkeypatch):
+    load_model.cache_clear()
+    installed, own = tmp_path / "installed", tmp_path / "adapted.safetensors"
+    installed.mkdir()
+    shutil.copy(tiny_folder / "image.safetensors", installed)
+    shutil.copy(tiny_folder / "residual-speech.safetensors", own)
+    monkeypatch.setenv("VQCODEC_MODELS", str(installed))
+    streams = tmp_path / "streams"
+    streams.mkdir()
+    picture = vqcodec.load(str(installed / "image.safetensors")).compress(noise_picture(8, 8))
+    sound = vqcodec.load(str(own)).compress(noise_clip(2000))
+    (streams / "a.vqc").write_bytes(picture)
+    (streams / "b.vqc").write_bytes(sound)
+
+    alone = vqc("decompress", "streams", "-o", "back")
+    assert (alone.exit_code, alone.stderr.count("--model FILE")) == (5, 1)
+    assert "environment variable VQCODEC_MODELS" in alone.stderr
+    assert vqc("decompress", "streams", "-o", "all", "--model", own, "--jobs", "2").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == [
+        "a.decoded.png",
+        "b.decoded.wav",
+    ]
+    assert vqc("info", "streams/b.vqc", "--json").json["model"] is None
+    for name, model in (("a", "image"), ("b", "residual-speech")):
+        facts = vqc("info", f"streams/{name}.vqc", "--indices", "--json", "--model", own).json
+        assert facts["model"] == model
+        assert facts["indices"]
+
+
+def test_a_stream_that_needs_neither_model_names_both(vqc, tiny_folder, tmp_path, monkeypatch):
+    load_model.cache_clear()
+    monkeypatch.setenv("VQCODEC_MODELS", str(tmp_path / "none"))
+    file = tiny_folder / "image.safetensors"
+    other = vqcodec.load(str(tiny_folder / "residual-speech.safetensors"))
+    (tmp_path / "a.vqc").write_bytes(other.compress(noise_clip(2000)))
+    outcome = vqc("decompress", "a.vqc", "--model", file)
+    assert outcome.exit_code == MissingModelError.exit_code
+    fingerprint = vqcodec.load(str(file)).fingerprint
+    assert f"needs model {other.fingerprint}, not image {fingerprint}\n" in outcome.stderr
 
 
 @pytest.mark.parametrize("length", [0, 3, 20, -1])

@@ -124,7 +124,7 @@ def test_a_folder_is_searched_for_what_is_not_hidden():
     names = ["in/b.PNG", "in/a/f.png", "in/sub/e.png", "in/a.txt", "-"]
     assert [source.name for source in found.sources] == names
     assert [source.folder for source in found.sources] == ["in"] * 3 + [None] * 2
-    assert found.num_other_files == 1
+    assert found.other_files == ("in/a.txt",)
 
 
 def test_a_pipe_in_a_folder_is_no_input():
@@ -132,7 +132,7 @@ def test_a_pipe_in_a_folder_is_no_input():
     os.mkfifo("in/b.png")
     found = find_sources(["in"], {".png"}, left_out=None)
     assert [source.name for source in found.sources] == ["in/a.png"]
-    assert found.num_other_files == 1
+    assert found.other_files == ("in/b.png",)
 
 
 def test_results_are_no_inputs():

@@ -12,7 +12,7 @@ from vqcodec.bitstream.stream import Stream, build_stream, parse_stream
 def inspect(stand_in):
     """What the library finds in a stream, made up but for the header and the checksums."""
 
-    def describe(stream):
+    def describe(stream, _model):
         header = parse_stream(stream).header
         return {
             "modality": header.modality.name.lower(),
@@ -147,7 +147,7 @@ def test_verify_takes_folders_patterns_and_lists(vqc, photo, photo_stream, voice
     outcome = vqc("verify", *inputs)
     assert outcome.exit_code == 0
     assert outcome.stdout.decode() == "".join(f"{name}: ok\n" for name in names)
-    others = "2 other files left out\n"  # the picture and the list
+    others = "2 other files left out: list, photo.png\n"
     assert outcome.stderr == (others if inputs == ["."] else "")
 
 

@@ -42,6 +42,13 @@ def test_a_folder_becomes_shards_in_the_order_of_names(vqc, sounds, tmp_path):
     assert report["num_tokens"] == sum(tokens.indices.size for tokens in found)
 
 
+def test_files_that_are_left_out_of_a_folder_are_named(vqc, sounds, tmp_path):
+    (sounds / "words.txt").write_text("words")
+    outcome = vqc("tokens", str(sounds), "-o", str(tmp_path / "x.tar"), *MODEL, "--json")
+    assert outcome.stderr.endswith(", 1 other file left out: words.txt\n")
+    assert outcome.json["other_files"] == [str(sounds / "words.txt")]
+
+
 def test_a_resumed_command_writes_only_what_is_missing(vqc, sounds, tmp_path):
     command = ["tokens", str(sounds), "-o", str(tmp_path / "x.tar"), *MODEL]
     command += ["--files-per-shard", "1"]

@@ -9,10 +9,12 @@ from input_files import noisy_tone, pixels, replaced
 from PIL import Image
 
 from vqcodec.errors import InputError
+from vqcodec.files import find_files
 from vqcodec.signals import extra_formats
 from vqcodec.signals.files import open_signal, read_signal
 from vqcodec.signals.options import ReadOptions
 from vqcodec.signals.sound_tags import build_id3
+from vqcodec.signals.suffixes import SOUND_SUFFIXES
 
 M4A = b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom" + bytes(100)
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
@@ -98,6 +100,24 @@ def test_other_containers_are_read_whole(container, codec):
     clip = read_signal(io.BytesIO(encoded(container, codec)), "x")
     assert 44_100 <= clip.num_samples <= 44_100 + 3 * 1536
     assert not clip.notes
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "suffix"),
+    [
+        *(("ipod", "aac", ".m4a"), ("adts", "aac", ".aac"), ("matroska", "aac", ".mka")),
+        *(("webm", "libopus", ".weba"), ("wv", "wavpack", ".wv"), ("eac3", "eac3", ".eac3")),
+        *(("tta", "tta", ".tta"), ("ac3", "ac3", ".ac3"), ("sox", "pcm_s32le", ".sox")),
+        *(("3gp", "aac", ".3ga"), ("mp2", "mp2", ".mp2"), ("w64", "pcm_s16le", ".w64")),
+        ("ircam", "pcm_s16le", ".sf"),
+    ],
+)
+def test_what_the_readers_decode_is_found_in_folders(container, codec, suffix, tmp_path):
+    rate = 48_000 if codec == "libopus" else 44_100
+    path = tmp_path / f"x{suffix.upper()}"
+    path.write_bytes(encoded(container, codec, rate))
+    assert find_files([tmp_path], SOUND_SUFFIXES) == [path]
+    assert read_signal(path).num_samples >= rate
 
 
 @pytest.mark.parametrize(

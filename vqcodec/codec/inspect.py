@@ -9,13 +9,13 @@ from vqcodec.bitstream.header import VERSION, AudioFacts
 from vqcodec.bitstream.sections import Tag, size_of_section
 from vqcodec.bitstream.stream import Stream, parse_stream
 from vqcodec.codec.model_file import read_facts
-from vqcodec.codec.zoo import find_model
+from vqcodec.codec.zoo import find_model, source_of
 from vqcodec.errors import ConfigError, MissingModelError, ModelFileError
 from vqcodec.quantizers import quality_of
 from vqcodec.rate import bits_per_pixel, bits_per_second
 
 if TYPE_CHECKING:
-    from vqcodec.codec.zoo import ModelCard
+    from pathlib import Path
 
 
 def verify(stream: bytes) -> None:
@@ -27,25 +27,33 @@ def verify(stream: bytes) -> None:
     parse_stream(stream)
 
 
-def describe(stream: bytes) -> dict[str, object]:
+def describe(stream: bytes, model: str | None = None) -> dict[str, object]:
     """Return the facts of a stream, ready for JSON; the keys carry their units.
+
+    Args:
+        stream: as a file holds it.
+        model: the name, fingerprint, path or URL of a model besides those that are installed.
 
     Raises:
         StreamError: the stream is damaged, or of a newer version.
+        MissingModelError: there is no such model.
+        ModelFileError: the model's file is damaged, or is no model.
+        InputError: the URL cannot be read.
+        UsageError: the store of the URL cannot be used.
     """
     parsed = parse_stream(stream)
     header, facts = parsed.header, parsed.header.facts
     fingerprint = header.fingerprint.hex()
-    card = _installed(fingerprint)
+    name, file = _model_of(fingerprint, model)
     payload = sum(map(len, parsed.segments + parsed.levels))
     side = sum(len(section.body) for section in parsed.sections) - payload
     described: dict[str, object] = {
         "version": VERSION,
         "modality": header.modality.name.lower(),
         "fingerprint": fingerprint,
-        "model": card.name if card else None,
+        "model": name,
         "rate": header.rate,
-        "quality": _quality(header.rate, card),
+        "quality": _quality(header.rate, file),
         "size_bytes": len(stream),
         "payload_bytes": payload,
         "side_bytes": side,
@@ -58,7 +66,7 @@ def describe(stream: bytes) -> dict[str, object]:
             "sample_rate": facts.sample_rate,
             "num_channels": facts.num_channels,
             "coded_channels": 1 if facts.downmixed else facts.num_channels,
-            **_pairs(facts, card),
+            **_pairs(facts, file),
             "duration_s": duration_s,
             "bits_per_second": bits_per_second(len(stream), duration_s) if duration_s else None,
         }
@@ -91,28 +99,34 @@ def _describe_levels(stream: Stream, size_bytes: int) -> list[dict[str, int]]:
     return levels
 
 
-def _installed(fingerprint: str) -> ModelCard | None:
-    """Return the card of the installed model with this fingerprint, or None."""
+def _model_of(fingerprint: str, named: str | None) -> tuple[str | None, Path | bytes | None]:
+    """Return the name and the file of a stream's model: the named one, or an installed one."""
+    if named is not None:
+        file, label = source_of(named)
+        facts = read_facts(file, label)
+        if facts["fingerprint"] == fingerprint:
+            return facts["name"], file
     try:
-        return find_model(fingerprint)
+        card = find_model(fingerprint)
     except (MissingModelError, ModelFileError):
-        return None
+        return None, None
+    return card.name, card.path
 
 
-def _quality(rate: int, card: ModelCard | None) -> float | None:
-    """Return the quality of a rate byte, if the model is installed and has several."""
-    if card is None:
+def _quality(rate: int, model: Path | bytes | None) -> float | None:
+    """Return the quality of a rate byte, if the model's file is there and has several."""
+    if model is None:
         return None
     try:
-        return quality_of(read_facts(card.path)["tables"]["quantizer"], rate)
+        return quality_of(read_facts(model)["tables"]["quantizer"], rate)
     except (ConfigError, ModelFileError, LookupError, TypeError, ValueError):
         return None
 
 
-def _pairs(facts: AudioFacts, card: ModelCard | None) -> dict[str, str]:
+def _pairs(facts: AudioFacts, model: Path | bytes | None) -> dict[str, str]:
     """Return which channels are coded together, if the model of a sound codes pairs."""
     try:
-        if card is None or not codes_pairs(read_facts(card.path)["tables"]["network"]):
+        if model is None or not codes_pairs(read_facts(model)["tables"]["network"]):
             return {}
     except (ConfigError, ModelFileError, LookupError, TypeError, ValueError, AttributeError):
         return {}

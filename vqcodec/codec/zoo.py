@@ -153,7 +153,10 @@ def find_model(name: str) -> ModelCard:
         raise MissingModelError(f"model {name}: {reason}")
     if damage is not None:
         raise damage
-    raise MissingModelError(f"model {name!r} is not installed; see 'vqcodec models'")
+    raise MissingModelError(
+        f"model {name!r} is not installed (see 'vqcodec models'): name its file by --model FILE, "
+        f"or its folder in the environment variable {SEARCH_PATH_VARIABLE}"
+    )
 
 
 def load_model(name: str) -> Model:
@@ -167,16 +170,23 @@ def load_model(name: str) -> Model:
     """
     from vqcodec.codec.loading import read_model  # here: ONNX Runtime takes a tenth of a second
 
-    return read_model(*_source_of(name))
+    return read_model(*source_of(name))
 
 
 def read_named_file(name: str) -> ModelFile:
     """Return the contents of a model's file; its name and errors are as for `load_model`."""
-    return read_model_file(*_source_of(name))
+    return read_model_file(*source_of(name))
 
 
-def _source_of(name: str) -> tuple[Path | bytes, str | None]:
-    """Return the path of a model's file; or its contents and its name, if it is at a URL."""
+def source_of(name: str) -> tuple[Path | bytes, str | None]:
+    """Return the path of a model's file; or its contents and its name, if it is at a URL.
+
+    Raises:
+        MissingModelError: no such model is installed.
+        ModelFileError: the file cannot be read, or no file matches and one is damaged.
+        InputError: the URL cannot be read.
+        UsageError: the store of the URL cannot be used.
+    """
     name = local_name(name)
     if is_url(name):
         return read_model_bytes(name), name

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from vqcodec import storage
 from vqcodec.errors import InputError
-from vqcodec.files import files_below, is_dangling, is_file, is_folder, is_hidden
+from vqcodec.files import files_below, is_dangling, is_file, is_folder, is_hidden, some_of
 from vqcodec.notes import printable
 from vqcodec.signals.views import FileView, length_of, read_at
 from vqcodec.stderr import tell
@@ -60,7 +60,7 @@ def find_names(sources: Iterable[str | Path], suffixes: Collection[str]) -> list
             others += [source] if _suffix(source) not in (ARCHIVE, *suffixes) else []
     if not found:
         where = ", ".join(named) or "no folder"
-        endings = ", ".join(sorted(suffixes))
+        endings = some_of(suffixes)
         if len(others) == len(named) > 0:
             raise InputError(f"{where}: unsupported suffix, needed one of {endings}")
         raise InputError(f"{where}: no file ending in {endings}")
