@@ -59,8 +59,8 @@ def adapt(
 
     Fits the prior, then the decoder. The command holds out some files. The fitting ends when the
     bits or the errors of held-out files no longer fall. Then the command compresses held-out files
-    with both models, and writes the new model only if it is better. Ctrl-C ends the fitting early;
-    a second one ends the command.
+    with both models, and writes the new model only if it needs at least 0.5 % fewer bytes. Ctrl-C
+    ends the fitting early; a second one ends the command.
     """
     require_torch()
     from vqcodec.codec.model_file import SUFFIX
@@ -77,18 +77,22 @@ def adapt(
         raise UsageError(f"--minutes {plain(minutes)}: not above 0 and at most 10000")
     check_target(str(output), force=force)
     require_apart([str(output)], (model,))
-    from vqcodec.training.adapt.command import adapt_model
+    from vqcodec.training.adapt.command import LEAST_GAIN_PERCENT, adapt_model
     from vqcodec.training.adapt.model import write_fitted
 
-    adapted = adapt_model(
-        data=data,
-        model=model,
-        part=chosen[0] if chosen else "both",
-        minutes=minutes,
-        seed=seed,
-        skip_bad=skip_bad,
-        report=lambda *values: _report(*values, quiet=quiet),
-    )
+    try:
+        adapted = adapt_model(
+            data=data,
+            model=model,
+            part=chosen[0] if chosen else "both",
+            minutes=minutes,
+            seed=seed,
+            skip_bad=skip_bad,
+            report=lambda *values: _report(*values, quiet=quiet),
+        )
+    except KeyboardInterrupt:
+        complain(f"{output}: not written, because the command was stopped before its end")
+        raise
     rivals, rival_gap = _compare_with_rival(adapted)
     record = _record(adapted, rivals, rival_gap)
     if adapted.gained:
@@ -101,8 +105,9 @@ def adapt(
         _print(adapted, rivals, rival_gap)
     if not adapted.gained:
         raise NoGainError(
-            f"{output}: not written, because the fitted model needs no fewer bytes than "
-            f"{adapted.base.name} at equal quality; give it more files or more minutes"
+            f"{output}: not written, because at equal quality the fitted model does not need "
+            f"{LEAST_GAIN_PERCENT} % fewer bytes than {adapted.base.name}; give it more files or "
+            "more minutes"
         )
     note(f"{output}: model {adapted.file.fingerprint}", quiet=quiet)
 

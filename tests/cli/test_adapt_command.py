@@ -57,7 +57,7 @@ def calls(stand_in):
             before=[Record("a.png", "image", 5.0, 1000, 30.0)],
             after=[Record("a.png", "image", 5.0, 905, 30.1)],
             gap_percent=gap,
-            gained=gap < 0,
+            gained=gap <= -0.5,
             seconds=60.0,
         )
 
@@ -68,7 +68,7 @@ def calls(stand_in):
     def judge(codec, *_):
         return [Record("a.png", codec.name, 50, 2000, 30.0)]
 
-    stand_in("vqcodec.training.adapt.command", adapt_model=adapt_model)
+    stand_in("vqcodec.training.adapt.command", adapt_model=adapt_model, LEAST_GAIN_PERCENT=0.5)
     stand_in("vqcodec.training.adapt.model", write_fitted=write_fitted)
     stand_in(
         "vqcodec.training.adapt.judging", judge=judge, gap_percent=lambda *_: made.get("rival", -50)
@@ -125,14 +125,25 @@ def test_json_has_all_records(vqc, calls, tmp_path):
     assert report["fits"]["prior"] == {"before": 2.0, "after": 1.5}
 
 
-@pytest.mark.parametrize("gap", [0.0, 0.3, math.nan])
+@pytest.mark.parametrize("gap", [-0.4, 0.3, math.nan])
 def test_a_model_that_is_no_better_is_not_written(vqc, calls, tmp_path, gap):
     calls["gap"] = gap
     outcome = adapt(vqc, tmp_path, "--json")
     assert outcome.exit_code == NoGainError.exit_code == 7
-    assert "not written" in outcome.stderr
+    assert "not written, because" in outcome.stderr
+    assert "does not need 0.5 % fewer bytes than image" in outcome.stderr
     assert not json.loads(outcome.stdout)["written"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_is_stopped_says_that_it_wrote_nothing(vqc, calls, stand_in, tmp_path):
+    def stopped(**_):
+        raise KeyboardInterrupt
+
+    stand_in("vqcodec.training.adapt.command", adapt_model=stopped, LEAST_GAIN_PERCENT=0.5)
+    outcome = adapt(vqc, tmp_path)
+    assert outcome.exit_code == 130
+    assert "not written, because the command was stopped" in outcome.stderr
 
 
 def test_an_existing_model_is_kept(vqc, calls, tmp_path):

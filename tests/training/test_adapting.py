@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,10 @@ from vqcodec.codec.loading import read_model
 from vqcodec.codec.model_file import read_model_file, write_model_file
 from vqcodec.errors import InputError, UsageError
 from vqcodec.signals.files import write_signal
+from vqcodec.training.adapt import command
 from vqcodec.training.adapt.bank import CROPS, SPANS, IndexBank
 from vqcodec.training.adapt.budget import Budget
-from vqcodec.training.adapt.command import adapt_model
+from vqcodec.training.adapt.command import Adapted, adapt_model
 from vqcodec.training.adapt.domain import split_domain
 from vqcodec.training.adapt.fitting import CHECKS, COOLDOWN_SHARE, PATIENCE, Fitting, fit
 from vqcodec.training.adapt.judging import Judged, gap_percent
@@ -119,6 +120,25 @@ def test_prior_and_decoder_are_fitted_one_after_the_other(sounds, tmp_path):
     assert same_tensors(adapted.file, adapted.base, "encoder.")
     for prefix in ("decoder.", "prior."):
         assert not same_tensors(adapted.file, adapted.base, prefix)
+
+
+def test_ctrl_c_before_the_decoder_is_fitted_keeps_the_prior(sounds, tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    path = model_with_recipe("speech", AUDIO, tmp_path)
+    monkeypatch.setattr(command, "DecoderFitting", stopped)
+    adapted = adapt_model(data=[sounds], model=str(path), part="both", minutes=0.6, clock=ticking())
+    assert list(adapted.fits) == ["prior"]
+    assert not same_tensors(adapted.file, adapted.base, "prior.")
+    with pytest.raises(KeyboardInterrupt):
+        adapt_model(data=[sounds], model=str(path), part="decoder", minutes=0.3, clock=ticking())
+
+
+@pytest.mark.parametrize(("gap", "gained"), [(-0.6, True), (-0.4, False), (math.nan, False)])
+def test_a_small_gain_is_none(gap, gained):
+    nothing = dict.fromkeys(field.name for field in fields(Adapted))
+    assert Adapted(**nothing | {"gap_percent": gap}).gained == gained
 
 
 def test_a_fitting_that_gets_no_time_changes_nothing(sounds, tmp_path):

@@ -35,6 +35,7 @@ Part = Literal["both", "prior", "decoder", "all"]
 QUALITIES = (1.0, 4.0, 7.0, 10.0)
 FIRST_SHARE = 0.5  # of the time, for the prior; the decoder has the rest
 JOINT_SHARE = 0.75  # of the time; the prior alone has the rest
+LEAST_GAIN_PERCENT = 0.5  # for less, nobody wants to keep a model of their own
 
 # Takes the name of the part, the share of its time that is done, and the change of the held-out
 # figure in per cent.
@@ -70,8 +71,8 @@ class Adapted:
 
     @property
     def gained(self) -> bool:
-        """Whether the fitted model needs fewer bytes."""
-        return self.gap_percent < 0  # never of NaN
+        """Whether the fitted model needs clearly fewer bytes."""
+        return self.gap_percent <= -LEAST_GAIN_PERCENT  # never of NaN
 
     def card(self) -> dict[str, Any]:
         """Return the card of the fitted model: that of the base, and what was done."""
@@ -150,10 +151,15 @@ def adapt_model(
                 fitted = with_prior(fitted, prior, autoencoder)
     if part in ("both", "decoder") and not _interrupted(fits):
         assert recipe is not None
-        fitting = DecoderFitting(autoencoder, recipe, domain.train, domain.stopping, seed)
-        fits["decoder"] = fit(fitting, budget.part(1.0), seed, _named(report, "decoder"))
-        if fits["decoder"].improved:
-            fitted = with_networks(fitted, autoencoder, ("decoder.",))
+        try:
+            fitting = DecoderFitting(autoencoder, recipe, domain.train, domain.stopping, seed)
+            fits["decoder"] = fit(fitting, budget.part(1.0), seed, _named(report, "decoder"))
+        except KeyboardInterrupt:  # before its first step
+            if not fits:
+                raise
+        else:
+            if fits["decoder"].improved:
+                fitted = with_networks(fitted, autoencoder, ("decoder.",))
     seconds = budget.elapsed_s
     new = model_of(fitted)
     before, after = (_records(each, domain, distortion) for each in (base, new))
