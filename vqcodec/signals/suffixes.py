@@ -23,12 +23,12 @@ SOUND_FORMATS = {
 }
 # Files in folders that are read; files with other suffixes are left out. Some need an optional
 # package, and fail with a hint without it. Left out are suffixes that mostly name something else:
-# films (.mp4, .mkv, .mov, .webm), which would lose their picture, and data (.raw, .mat).
+# films (.mp4, .mkv, .mov, .webm), which would lose their picture, plug-ins (.vst) and data (.raw).
 PICTURE_SUFFIXES = (
     *PICTURE_FORMATS,
     *(".gif", ".jfif", ".jpe", ".jif", ".jfi", ".mpo", ".apng", ".avifs", ".dib", ".pbm", ".pnm"),
     *(".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".ico", ".icns", ".pcx", ".qoi"),
-    *(".sgi", ".rgb", ".rgba", ".bw", ".dds", ".psd", ".tga", ".icb", ".vda", ".vst"),
+    *(".sgi", ".rgb", ".rgba", ".bw", ".dds", ".psd", ".tga"),
     *(".heic", ".heif", ".heics", ".heifs", ".hif"),  # by pillow-heif
 )
 SOUND_SUFFIXES = (
