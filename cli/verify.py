@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import typer
+
+from vqcodec.numbers import counted
 
 from .attempt import Attempt, Done, Report
 from .console import Record, complain, note, on_others, write_json, write_line
@@ -16,7 +21,7 @@ def verify(*, inputs: Sources, quiet: Quiet = False, as_json: Json = False) -> N
     """Check that streams are complete and undamaged.
 
     If an input is a folder, all streams in it are checked.
-    Only checksums are compared; nothing is decoded.
+    Only checksums are compared; nothing is decoded. Models that are not installed are named.
     """
     found = find_sources(inputs, {STREAM_SUFFIX}, left_out=None)
     attempt = Attempt(_verify_input)
@@ -24,18 +29,24 @@ def verify(*, inputs: Sources, quiet: Quiet = False, as_json: Json = False) -> N
     exit_code = 0
     for source in found.sources:
         record = attempt(source).record
-        if as_json:
-            records.append(record)
+        records.append(record)
         if not record["ok"]:
             complain(str(record["error"]))
             exit_code = exit_code or int(str(record["exit_code"]))
         elif not quiet and not as_json:
             write_line(f"{record['input']}: ok")
+    missing = _missing_models(records)
+    for fingerprint, number in missing.items():
+        streams = counted(number, "stream")
+        note(
+            f"{streams} cannot be restored here: model {fingerprint} is not installed", quiet=quiet
+        )
     for text in on_others(found.other_files):
         note(text, quiet=quiet)
     if as_json:
         others = list(found.other_files)
-        write_json({"files": records, "num_other_files": len(others), "other_files": others})
+        result = {"files": records, "num_other_files": len(others), "other_files": others}
+        write_json(result | {"missing_models": list(missing)})
     if exit_code:
         raise typer.Exit(exit_code)
 
@@ -45,5 +56,12 @@ def _verify_input(source: Source, _report: Report) -> Done:
     from vqcodec.codec.inspect import verify as verify_stream
 
     stream = read_stream(source.name)
-    verify_stream(stream)
-    return Done({"size_bytes": len(stream)})
+    return Done({"fingerprint": verify_stream(stream), "size_bytes": len(stream)})
+
+
+def _missing_models(records: Sequence[Record]) -> dict[str, int]:
+    """Return how many intact streams need each model that is not installed."""
+    from vqcodec.codec.zoo import is_installed
+
+    needed = Counter(str(record["fingerprint"]) for record in records if record["ok"])
+    return {name: number for name, number in needed.items() if not is_installed(name)}

@@ -181,6 +181,9 @@ class Zoo:
     def find_card(self, name: str) -> SimpleNamespace:
         return card_of(self.load(name))
 
+    def is_installed(self, name: str) -> bool:
+        return any(name in (model.name, model.fingerprint) for model in self.installed)
+
     def list_cards(
         self, on_damage: Callable[[ModelFileError], None] | None = None
     ) -> list[SimpleNamespace]:
@@ -259,6 +262,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch, stand_in: StandIn) -> Zoo:
             "image" if isinstance(signal, Picture) else "speech", models.note
         ),
         find_model=models.find_card,
+        is_installed=models.is_installed,
         list_models=models.list_cards,
     )
     stand_in("vqcodec.codec.search", compress_to_goal=compress_to_goal)

@@ -1,5 +1,7 @@
 """`vqcodec info` and `vqcodec verify`."""
 
+import dataclasses
+
 import pytest
 from PIL import Image
 
@@ -23,7 +25,11 @@ def inspect(stand_in):
             "sections": [{"tag": "segment", "size_bytes": 500}],
         }
 
-    stand_in("vqcodec.codec.inspect", describe=describe, verify=parse_stream)
+    stand_in(
+        "vqcodec.codec.inspect",
+        describe=describe,
+        verify=lambda stream: parse_stream(stream).header.fingerprint.hex(),
+    )
 
 
 def test_info_shows_every_fact_on_its_line(vqc, photo_stream):
@@ -149,6 +155,20 @@ def test_verify_takes_folders_patterns_and_lists(vqc, photo, photo_stream, voice
     assert outcome.stdout.decode() == "".join(f"{name}: ok\n" for name in names)
     others = "2 other files left out: list, photo.png\n"
     assert outcome.stderr == (others if inputs == ["."] else "")
+
+
+def test_verify_names_models_that_are_not_installed(vqc, photo_stream, voice_stream):
+    parsed = parse_stream(photo_stream.read_bytes())
+    header = dataclasses.replace(parsed.header, fingerprint=bytes.fromhex("01234567"))
+    stream = build_stream(Stream(header, parsed.sections))
+    for name in ("a.vqc", "b.vqc"):
+        photo_stream.with_name(name).write_bytes(stream)
+    outcome = vqc("verify", "a.vqc", "b.vqc", voice_stream)
+    assert outcome.exit_code == 0
+    assert outcome.stderr == "2 streams cannot be restored here: model 01234567 is not installed\n"
+    told = vqc("verify", "--json", "a.vqc", voice_stream).json
+    assert told["missing_models"] == ["01234567"]
+    assert told["files"][0]["fingerprint"] == "01234567"
 
 
 def test_verify_refuses_a_folder_without_streams(vqc, photo):

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def verify(stream: bytes) -> None:
-    """Check a stream's structure and every CRC.
+def verify(stream: bytes) -> str:
+    """Check a stream's structure and every CRC; return the fingerprint of its model.
 
     Raises:
         StreamError: the stream is damaged, or of a newer version.
     """
-    parse_stream(stream)
+    return parse_stream(stream).header.fingerprint.hex()
 
 
 def describe(stream: bytes, model: str | None = None) -> dict[str, object]:
