@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from vqcodec.training.adapt.judging import Judged
 
 RIVALS = {"image": "avif", "audio": "opus"}  # by modality
+INTERRUPTED = (
+    "Ctrl-C: the fitting ends; the model is judged, and written if it is better. "
+    "A second Ctrl-C ends the command."
+)
 
 
 def adapt(
@@ -74,24 +79,34 @@ def adapt(
         raise UsageError(f"--minutes {plain(minutes)}: not above 0 and at most 10000")
     check_target(str(output), force=force)
     require_apart([str(output)], (model,))
-    from vqcodec.training.adapt.command import adapt_model
-    from vqcodec.training.adapt.model import write_fitted
+    from vqcodec.training.adapt.interruption import Interruption
 
-    adapted = adapt_model(
-        data=data,
-        model=model,
-        part=chosen[0] if chosen else "both",
-        minutes=minutes,
-        seed=seed,
-        skip_bad=skip_bad,
-        report=lambda *values: _report(*values, quiet=quiet),
-    )
-    rivals, rival_gap = _compare_with_rival(adapted)
-    record = _record(adapted, rivals, rival_gap)
-    if adapted.gained:
-        with replacing(output, overwrite=force) as temporary:
-            write_fitted(temporary, adapted.file, name=name or output.stem, card=adapted.card())
-        record |= {"output": output, "written": True}
+    interruption = Interruption(lambda: note(INTERRUPTED, quiet=quiet))
+    try:
+        with interruption.handled():
+            from vqcodec.training.adapt.command import adapt_model
+            from vqcodec.training.adapt.model import write_fitted
+
+            adapted = adapt_model(
+                data=data,
+                model=model,
+                part=chosen[0] if chosen else "both",
+                minutes=minutes,
+                seed=seed,
+                skip_bad=skip_bad,
+                report=lambda *values: _report(*values, quiet=quiet),
+                interruption=interruption,
+            )
+            rivals, rival_gap = _compare_with_rival(adapted)
+            record = _record(adapted, rivals, rival_gap)
+            if adapted.gained:
+                with replacing(output, overwrite=force) as temporary:
+                    card = adapted.card()
+                    write_fitted(temporary, adapted.file, name=name or output.stem, card=card)
+                record |= {"output": output, "written": True}
+    except KeyboardInterrupt as error:
+        complain(f"{output}: not written, because Ctrl-C ended the command")
+        raise typer.Exit(128 + signal.SIGINT) from error
     if as_json:
         write_json(record)
     else:

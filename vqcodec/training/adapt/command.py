@@ -22,6 +22,7 @@ from vqcodec.signals.files import check_file
 from vqcodec.training.adapt.budget import Budget, Clock
 from vqcodec.training.adapt.domain import Domain, split_domain
 from vqcodec.training.adapt.fitting import Fitted, fit
+from vqcodec.training.adapt.interruption import Interruption
 from vqcodec.training.adapt.judging import Judged, gap_percent, judge
 from vqcodec.training.adapt.model import model_of, with_networks, with_prior
 from vqcodec.training.adapt.networks import DecoderFitting, JointFitting
@@ -97,6 +98,7 @@ def adapt_model(
     skip_bad: bool = False,
     report: Report = lambda *_: None,
     clock: Clock = time.monotonic,
+    interruption: Interruption | None = None,
 ) -> Adapted:
     """Fit a part of a model to files and return it with its figures; nothing is written.
 
@@ -110,13 +112,16 @@ def adapt_model(
         skip_bad: go on without the files that cannot be read. All are read before the fitting.
         report: is told of the progress.
         clock: gives the seconds that count.
+        interruption: handles Ctrl-C; by default, only a fitting is ended by it.
 
     Raises:
         UsageError: there are too few files, or the model cannot be fitted in this way.
         InputError: a file cannot be read.
         MissingModelError: there is no such model.
         ModelFileError: the model is damaged.
+        KeyboardInterrupt: Ctrl-C, before there are weights to keep, or for the second time.
     """
+    interruption = interruption or Interruption()
     file = read_named_file(model)
     module = module_of_file(file)
     lay_channels_last(module)
@@ -139,20 +144,27 @@ def adapt_model(
             raise UsageError(f"{file.name}: its prior is not learnt, so it cannot be fitted")
         if part == "all":
             assert recipe is not None
-            fits["all"] = _fit_jointly(autoencoder, prior, recipe, domain, budget, seed, report)
+            with interruption.ends_block():
+                fits["all"] = _fit_jointly(
+                    autoencoder, prior, recipe, domain, budget, seed, report, interruption
+                )
             fitted = with_networks(fitted, autoencoder, ("encoder.", "decoder.", "quantizer."))
             fitted = with_prior(fitted, prior, autoencoder)
-        if not _interrupted(fits):
+        if not interruption.asked:
             left = budget.part(FIRST_SHARE if part == "both" else 1.0)
-            new = model_of(fitted)
-            fits["prior"] = _fit_prior(new, autoencoder, prior, domain, left, seed, report)
-            if fits["prior"].improved:  # else a thawed prior is not quite the frozen one
+            with interruption.ends_block():
+                fits["prior"] = _fit_prior(
+                    model_of(fitted), autoencoder, prior, domain, left, seed, report, interruption
+                )
+            if _improved(fits, "prior"):  # else a thawed prior is not quite the frozen one
                 fitted = with_prior(fitted, prior, autoencoder)
-    if part in ("both", "decoder") and not _interrupted(fits):
+    if part in ("both", "decoder") and not interruption.asked:
         assert recipe is not None
-        fitting = DecoderFitting(autoencoder, recipe, domain.train, domain.stopping, seed)
-        fits["decoder"] = fit(fitting, budget.part(1.0), seed, _named(report, "decoder"))
-        if fits["decoder"].improved:
+        with interruption.ends_block():
+            fitting = DecoderFitting(autoencoder, recipe, domain.train, domain.stopping, seed)
+            told = _named(report, "decoder")
+            fits["decoder"] = fit(fitting, budget.part(1.0), seed, told, interruption)
+        if _improved(fits, "decoder"):
             fitted = with_networks(fitted, autoencoder, ("decoder.",))
     seconds = budget.elapsed_s
     new = model_of(fitted)
@@ -178,12 +190,13 @@ def _fit_prior(
     budget: Budget,
     seed: int,
     report: Report,
+    interruption: Interruption,
 ) -> Fitted:
     """Fit a prior to the indices of a model."""
     fitting = PriorFitting(
         prior, model.parts, autoencoder.quantizer, domain.train, domain.stopping, budget, seed
     )
-    return fit(fitting, budget.part(1.0), seed, _named(report, "prior"))
+    return fit(fitting, budget.part(1.0), seed, _named(report, "prior"), interruption)
 
 
 def _fit_jointly(
@@ -194,10 +207,11 @@ def _fit_jointly(
     budget: Budget,
     seed: int,
     report: Report,
+    interruption: Interruption,
 ) -> Fitted:
     """Fit networks, quantizer and prior together."""
     fitting = JointFitting(autoencoder, prior, recipe, domain.train, domain.stopping, seed)
-    return fit(fitting, budget.part(JOINT_SHARE), seed, _named(report, "all"))
+    return fit(fitting, budget.part(JOINT_SHARE), seed, _named(report, "all"), interruption)
 
 
 def _records(model: Model, domain: Domain, distortion: str) -> list[Judged]:
@@ -205,9 +219,9 @@ def _records(model: Model, domain: Domain, distortion: str) -> list[Judged]:
     return list(judge(model, domain.judged, list(rates.values()), model.parts.modality, distortion))
 
 
-def _interrupted(fits: dict[str, Fitted]) -> bool:
-    """Return whether Ctrl-C has ended the last fitting; the next ones are then left out."""
-    return any(fitted.interrupted for fitted in fits.values())
+def _improved(fits: dict[str, Fitted], part: str) -> bool:
+    """Return whether a part was fitted, before any Ctrl-C, and has other weights than at first."""
+    return part in fits and fits[part].improved
 
 
 def _named(report: Report, name: str) -> Callable[[float, float, float], None]:
