@@ -113,8 +113,8 @@ def adapt(
         _print(adapted, rivals, rival_gap)
     if not adapted.gained:
         raise NoGainError(
-            f"{output}: not written, because the fitted model needs no fewer bytes than "
-            f"{adapted.base.name} at equal quality; give it more files or more minutes"
+            f"{output}: not written, because the fitted model is not clearly better than "
+            f"{adapted.base.name} ({adapted.measured}); give it more files or more minutes"
         )
     note(f"{output}: model {adapted.file.fingerprint}", quiet=quiet)
 

@@ -61,6 +61,7 @@ def calls(stand_in):
             after=[Record("a.png", "image", 5.0, 905, 30.1)],
             gap_percent=gap,
             gained=gap < 0,
+            measured=f"measured {gap:+.1f} %",
             seconds=60.0,
         )
 
@@ -134,7 +135,8 @@ def test_a_model_that_is_no_better_is_not_written(vqc, calls, tmp_path, gap):
     calls["gap"] = gap
     outcome = adapt(vqc, tmp_path, "--json")
     assert outcome.exit_code == NoGainError.exit_code == 7
-    assert "not written" in outcome.stderr
+    assert "not written, because the fitted model is not clearly better" in outcome.stderr
+    assert f"(measured {gap:+.1f} %)" in outcome.stderr
     assert not json.loads(outcome.stdout)["written"]
     assert list(tmp_path.iterdir()) == []
 

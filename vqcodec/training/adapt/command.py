@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import torch
@@ -36,6 +38,8 @@ Part = Literal["both", "prior", "decoder", "all"]
 QUALITIES = (1.0, 4.0, 7.0, 10.0)
 FIRST_SHARE = 0.5  # of the time, for the prior; the decoder has the rest
 JOINT_SHARE = 0.75  # of the time; the prior alone has the rest
+LEAST_GAIN_PERCENT = 0.5  # of bytes at equal quality; a model of one's own is not worth less
+LEAST_GAIN_DB = 0.02  # about as much, for a decoder of a single rate: its bytes are the same
 
 # Takes the name of the part, the share of its time that is done, and the change of the held-out
 # figure in per cent.
@@ -71,8 +75,31 @@ class Adapted:
 
     @property
     def gained(self) -> bool:
-        """Whether the fitted model needs fewer bytes."""
-        return self.gap_percent < 0  # never of NaN
+        """Whether the fitted model is better by the least gain."""
+        if self._is_judged_by_quality:
+            return self._gain_db >= LEAST_GAIN_DB
+        return self.gap_percent <= -LEAST_GAIN_PERCENT  # never of NaN
+
+    @property
+    def measured(self) -> str:
+        """What `gained` is decided by, as a part of a sentence."""
+        if self._is_judged_by_quality:
+            return f"quality {self._gain_db:+.3f} dB, needed {LEAST_GAIN_DB:+} dB or more"
+        if math.isnan(self.gap_percent):
+            return "bytes at equal quality cannot be compared"
+        needed = f"{-LEAST_GAIN_PERCENT:+} % or less"
+        return f"bytes at equal quality {self.gap_percent:+.2f} %, needed {needed}"
+
+    @property
+    def _is_judged_by_quality(self) -> bool:
+        """Whether the same streams at a single rate are decoded: no bytes can be saved."""
+        is_same_stream = self.file.fingerprint == self.base.fingerprint
+        return is_same_stream and len({record.quality for record in self.before}) == 1
+
+    @property
+    def _gain_db(self) -> float:
+        before, after = (fmean(r.quality_db for r in each) for each in (self.before, self.after))
+        return after - before
 
     def card(self) -> dict[str, Any]:
         """Return the card of the fitted model: that of the base, and what was done."""
