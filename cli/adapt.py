@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from vqcodec.training.adapt.judging import Judged
 
 RIVALS = {"image": "avif", "audio": "opus"}  # by modality
+INTERRUPTED = (
+    "Ctrl-C: the fitting ends; the model is judged, and written if it is better. "
+    "A second Ctrl-C ends the command."
+)
 
 
 def adapt(
@@ -59,8 +64,8 @@ def adapt(
 
     Fits the prior, then the decoder. The command holds out some files. The fitting ends when the
     bits or the errors of held-out files no longer fall. Then the command compresses held-out files
-    with both models, and writes the new model only if it needs at least 0.5 % fewer bytes. Ctrl-C
-    ends the fitting early; a second one ends the command.
+    with both models, and writes the new model only if it is clearly better. Ctrl-C ends the fitting
+    early; a second one ends the command.
     """
     require_torch()
     from vqcodec.codec.model_file import SUFFIX
@@ -77,37 +82,42 @@ def adapt(
         raise UsageError(f"--minutes {plain(minutes)}: not above 0 and at most 10000")
     check_target(str(output), force=force)
     require_apart([str(output)], (model,))
-    from vqcodec.training.adapt.command import LEAST_GAIN_PERCENT, adapt_model
-    from vqcodec.training.adapt.model import write_fitted
+    from vqcodec.training.adapt.interruption import Interruption
 
+    interruption = Interruption(lambda: note(INTERRUPTED, quiet=quiet))
     try:
-        adapted = adapt_model(
-            data=data,
-            model=model,
-            part=chosen[0] if chosen else "both",
-            minutes=minutes,
-            seed=seed,
-            skip_bad=skip_bad,
-            report=lambda *values: _report(*values, quiet=quiet),
-        )
-    except KeyboardInterrupt:
-        complain(f"{output}: not written, because the command was stopped before its end")
-        raise
-    rivals, rival_gap = _compare_with_rival(adapted)
-    record = _record(adapted, rivals, rival_gap)
-    if adapted.gained:
-        with replacing(output, overwrite=force) as temporary:
-            write_fitted(temporary, adapted.file, name=name or output.stem, card=adapted.card())
-        record |= {"output": output, "written": True}
+        with interruption.handled():
+            from vqcodec.training.adapt.command import adapt_model
+            from vqcodec.training.adapt.model import write_fitted
+
+            adapted = adapt_model(
+                data=data,
+                model=model,
+                part=chosen[0] if chosen else "both",
+                minutes=minutes,
+                seed=seed,
+                skip_bad=skip_bad,
+                report=lambda *values: _report(*values, quiet=quiet),
+                interruption=interruption,
+            )
+            rivals, rival_gap = _compare_with_rival(adapted)
+            record = _record(adapted, rivals, rival_gap)
+            if adapted.gained:
+                with replacing(output, overwrite=force) as temporary:
+                    card = adapted.card()
+                    write_fitted(temporary, adapted.file, name=name or output.stem, card=card)
+                record |= {"output": output, "written": True}
+    except KeyboardInterrupt as error:
+        complain(f"{output}: not written, because Ctrl-C ended the command")
+        raise typer.Exit(128 + signal.SIGINT) from error
     if as_json:
         write_json(record)
     else:
         _print(adapted, rivals, rival_gap)
     if not adapted.gained:
         raise NoGainError(
-            f"{output}: not written, because at equal quality the fitted model does not need "
-            f"{LEAST_GAIN_PERCENT} % fewer bytes than {adapted.base.name}; give it more files or "
-            "more minutes"
+            f"{output}: not written, because the fitted model is not clearly better than "
+            f"{adapted.base.name} ({adapted.measured}); give it more files or more minutes"
         )
     note(f"{output}: model {adapted.file.fingerprint}", quiet=quiet)
 

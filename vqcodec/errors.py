@@ -76,6 +76,6 @@ class OutputError(VqcodecError):
 
 
 class NoGainError(VqcodecError):
-    """A fitted model is no better than the one that it started from, and is not written."""
+    """A fitted model is hardly better than the one that it started from, and is not written."""
 
     exit_code = 7

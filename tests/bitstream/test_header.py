@@ -1,6 +1,8 @@
 import binascii
+import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,6 +169,40 @@ def test_another_version_is_unsupported_with_any_further_bytes():
 def test_an_unknown_modality_is_unsupported(modality):
     with pytest.raises(UnsupportedStreamError, match=f"modality {modality}"):
         parse(resealed(KODAK_BYTES[:4] + bytes([modality]) + KODAK_BYTES[5:]))
+
+
+@pytest.mark.parametrize("data", [KODAK_BYTES, SPEECH_BYTES])
+def test_a_header_with_two_damaged_bytes_is_corrupt_not_of_a_newer_version(data):
+    rng = np.random.default_rng(0)
+    places = [place for place in range(len(data)) if place != 3]  # the version is not judged by CRC
+    for pair in itertools.combinations(places, 2):
+        for changes in rng.integers(1, 256, (100, 2)):
+            damaged = bytearray(data + bytes(8))  # a section follows
+            for place, change in zip(pair, changes, strict=True):
+                damaged[place] ^= int(change)
+            with pytest.raises(CorruptStreamError) as raised:
+                parse(bytes(damaged))
+            assert raised.value.exit_code == 4
+
+
+@pytest.mark.parametrize("data", [KODAK_BYTES, SPEECH_BYTES])
+def test_a_header_with_an_unknown_modality_is_corrupt_unless_its_crc_matches(data):
+    for kind in range(256):
+        if kind & 15 in tuple(Modality):
+            continue
+        damaged = data[:4] + bytes([kind]) + data[5:]
+        with pytest.raises(CorruptStreamError, match="CRC"):
+            parse(damaged)
+        with pytest.raises(UnsupportedStreamError):
+            parse(resealed(damaged))
+        for length in range(len(damaged)):
+            with pytest.raises(TruncatedStreamError):
+                parse(damaged[:length])
+
+
+def test_a_size_without_an_end_is_damage_in_an_unknown_modality():
+    with pytest.raises(CorruptStreamError, match="more than 10 bytes"):
+        parse(KODAK_BYTES[:4] + b"\x03" + KODAK_BYTES[5:10] + b"\x80" * 1000)
 
 
 @pytest.mark.parametrize("flags", [0b0010, 0b0100, 0b1000, 0b1111])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,8 +44,10 @@ def calls(stand_in):
     """Calls of the library; the gap to report is the last."""
     made = {"gap": -9.5}
 
-    def adapt_model(*, report, **settings):
+    def adapt_model(*, report, interruption, **settings):
         made["settings"] = settings
+        made.get("first", interruption.keep)()
+        made.get("then", lambda: None)()
         report("prior", 0.25, -3.0)
         gap = made["gap"]
         tables = {"modality": "image", "network": {"dim": 12}}
@@ -57,7 +60,8 @@ def calls(stand_in):
             before=[Record("a.png", "image", 5.0, 1000, 30.0)],
             after=[Record("a.png", "image", 5.0, 905, 30.1)],
             gap_percent=gap,
-            gained=gap <= -0.5,
+            gained=gap < 0,
+            measured=f"measured {gap:+.1f} %",
             seconds=60.0,
         )
 
@@ -66,9 +70,10 @@ def calls(stand_in):
         path.write_bytes(b"model")
 
     def judge(codec, *_):
+        made.get("judging", lambda: None)()
         return [Record("a.png", codec.name, 50, 2000, 30.0)]
 
-    stand_in("vqcodec.training.adapt.command", adapt_model=adapt_model, LEAST_GAIN_PERCENT=0.5)
+    stand_in("vqcodec.training.adapt.command", adapt_model=adapt_model)
     stand_in("vqcodec.training.adapt.model", write_fitted=write_fitted)
     stand_in(
         "vqcodec.training.adapt.judging", judge=judge, gap_percent=lambda *_: made.get("rival", -50)
@@ -125,25 +130,49 @@ def test_json_has_all_records(vqc, calls, tmp_path):
     assert report["fits"]["prior"] == {"before": 2.0, "after": 1.5}
 
 
-@pytest.mark.parametrize("gap", [-0.4, 0.3, math.nan])
+@pytest.mark.parametrize("gap", [0.0, 0.3, math.nan])
 def test_a_model_that_is_no_better_is_not_written(vqc, calls, tmp_path, gap):
     calls["gap"] = gap
     outcome = adapt(vqc, tmp_path, "--json")
     assert outcome.exit_code == NoGainError.exit_code == 7
-    assert "not written, because" in outcome.stderr
-    assert "does not need 0.5 % fewer bytes than image" in outcome.stderr
+    assert "not written, because the fitted model is not clearly better" in outcome.stderr
+    assert f"(measured {gap:+.1f} %)" in outcome.stderr
     assert not json.loads(outcome.stdout)["written"]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_command_that_is_stopped_says_that_it_wrote_nothing(vqc, calls, stand_in, tmp_path):
-    def stopped(**_):
-        raise KeyboardInterrupt
+OUTPUT = "{}/mine.safetensors: not written, because Ctrl-C ended the command"
 
-    stand_in("vqcodec.training.adapt.command", adapt_model=stopped, LEAST_GAIN_PERCENT=0.5)
+
+def interrupt():
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_while_files_are_read_says_that_nothing_is_written(vqc, calls, tmp_path):
+    calls["first"] = interrupt
     outcome = adapt(vqc, tmp_path)
     assert outcome.exit_code == 130
-    assert "not written, because the command was stopped" in outcome.stderr
+    assert outcome.stderr == f"vqcodec: {OUTPUT.format(tmp_path)}\n"
+    assert outcome.stdout == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["then", "judging"])
+def test_after_one_ctrl_c_the_model_is_still_judged_and_written(vqc, calls, tmp_path, place):
+    calls[place] = interrupt
+    outcome = adapt(vqc, tmp_path)
+    assert outcome.exit_code == 0
+    assert "A second Ctrl-C ends the command" in outcome.stderr
+    assert "against avif" in outcome.stdout.decode()
+    assert (tmp_path / "mine.safetensors").read_bytes() == b"model"
+
+
+def test_a_second_ctrl_c_ends_the_command(vqc, calls, tmp_path):
+    calls |= {"then": interrupt, "judging": interrupt}
+    outcome = adapt(vqc, tmp_path)
+    assert outcome.exit_code == 130
+    assert OUTPUT.format(tmp_path) in outcome.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_model_is_kept(vqc, calls, tmp_path):

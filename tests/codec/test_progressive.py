@@ -242,14 +242,14 @@ def test_a_model_or_rate_with_one_level_is_refused(tiny_models, picture, clip):
 def test_a_level_out_of_range_is_refused(model, picture, progressive):
     stream = model.compress(picture, progressive=progressive)
     for level in (-1, 0, NUM_LEVELS[model.name] + 1):
-        with pytest.raises(UsageError, match=f"level: {level}"):
+        with pytest.raises(UsageError, match=f"level:? {level}(: the stream has only| is not)"):
             model.decompress(stream, level=level)
 
 
 def test_a_sound_has_a_single_level(audio_model, clip):
     stream = audio_model.compress(clip)
     assert same_signal(audio_model.decompress(stream, level=1), audio_model.decompress(stream))
-    with pytest.raises(UsageError, match="level: 2, but the stream has 1"):
+    with pytest.raises(UsageError, match="level 2: the stream has only 1"):
         audio_model.decompress(stream, level=2)
 
 

@@ -183,9 +183,38 @@ def test_damaged_opacity_is_left_out_with_a_note(image):
     assert note.text == "its section of alpha is damaged and left out"
 
 
-def test_bytes_after_the_end_are_left_out(speech, sound_stream):
-    found = speech.decompress(sound_stream + b"more", salvage=True)
-    assert found.notes[0].text == "bytes after its last section are left out"
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (b"m", "1 byte after its last section is left out"),
+        (b"more", "4 bytes after its last section are left out"),
+        (
+            b"VQC\x01",
+            "4 bytes after its last section, which begin like another stream, are left out",
+        ),
+    ],
+)
+def test_bytes_after_the_end_are_left_out_and_counted(speech, sound_stream, more, text):
+    found = speech.decompress(sound_stream + more, salvage=True)
+    assert [note.text for note in found.notes] == [text]
+
+
+def test_of_two_joined_streams_the_first_is_restored(speech, sound_stream):
+    second = speech.compress(noise_clip(3000))
+    found = speech.decompress(sound_stream + second, salvage=True)
+    assert np.array_equal(found.waveform, speech.decompress(sound_stream).waveform)
+    (note,) = found.notes
+    assert note.text.startswith(f"{len(second)} bytes after its last section, which begin like")
+
+
+def test_left_out_bytes_are_counted_beside_other_damage(speech, sound_stream):
+    damaged = flipped(sound_stream, spans_of(sound_stream)[2][0] + 40) + b"more"
+    texts = [note.text for note in speech.decompress(damaged, salvage=True).notes]
+    assert len(texts) == 2
+    assert texts[0].startswith("1 of 5 segments")
+    assert texts[1].startswith("4 bytes after")
+    texts = [note.text for note in speech.decompress(flipped(damaged, 6), salvage=True).notes]
+    assert len(texts) == 3
 
 
 def test_a_damaged_byte_of_a_header_is_repaired(speech, sound_stream):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +16,11 @@ from vqcodec.codec.loading import read_model
 from vqcodec.codec.model_file import read_model_file, write_model_file
 from vqcodec.errors import InputError, UsageError
 from vqcodec.signals.files import write_signal
-from vqcodec.training.adapt import command
 from vqcodec.training.adapt.bank import CROPS, SPANS, IndexBank
 from vqcodec.training.adapt.budget import Budget
-from vqcodec.training.adapt.command import Adapted, adapt_model
+from vqcodec.training.adapt.command import adapt_model
 from vqcodec.training.adapt.domain import split_domain
 from vqcodec.training.adapt.fitting import CHECKS, COOLDOWN_SHARE, PATIENCE, Fitting, fit
-from vqcodec.training.adapt.judging import Judged, gap_percent
 from vqcodec.training.adapt.model import write_fitted
 from vqcodec.training.start import module_of_file
 
@@ -120,25 +116,6 @@ def test_prior_and_decoder_are_fitted_one_after_the_other(sounds, tmp_path):
     assert same_tensors(adapted.file, adapted.base, "encoder.")
     for prefix in ("decoder.", "prior."):
         assert not same_tensors(adapted.file, adapted.base, prefix)
-
-
-def test_ctrl_c_before_the_decoder_is_fitted_keeps_the_prior(sounds, tmp_path, monkeypatch):
-    def stopped(*_):
-        raise KeyboardInterrupt
-
-    path = model_with_recipe("speech", AUDIO, tmp_path)
-    monkeypatch.setattr(command, "DecoderFitting", stopped)
-    adapted = adapt_model(data=[sounds], model=str(path), part="both", minutes=0.6, clock=ticking())
-    assert list(adapted.fits) == ["prior"]
-    assert not same_tensors(adapted.file, adapted.base, "prior.")
-    with pytest.raises(KeyboardInterrupt):
-        adapt_model(data=[sounds], model=str(path), part="decoder", minutes=0.3, clock=ticking())
-
-
-@pytest.mark.parametrize(("gap", "gained"), [(-0.6, True), (-0.4, False), (math.nan, False)])
-def test_a_small_gain_is_none(gap, gained):
-    nothing = dict.fromkeys(field.name for field in fields(Adapted))
-    assert Adapted(**nothing | {"gap_percent": gap}).gained == gained
 
 
 def test_a_fitting_that_gets_no_time_changes_nothing(sounds, tmp_path):
@@ -299,25 +276,3 @@ def test_files_without_samples_are_refused(tmp_path):
         write_signal(noise_clip(0), file, "WAV")
     with pytest.raises(InputError, match="no samples"):
         bank.fill([path], Budget(10, ticking()), np.random.default_rng(0))
-
-
-def records(sizes, qualities_db, codec="a"):
-    return [
-        Judged("file", codec, float(number), size, quality_db)
-        for number, (size, quality_db) in enumerate(zip(sizes, qualities_db, strict=True))
-    ]
-
-
-def test_a_gap_compares_bytes_at_equal_quality():
-    before = records([100, 200, 400], [20, 25, 30])
-    assert gap_percent(before, records([90, 180, 360], [20, 25, 30])) == pytest.approx(-10)
-    better = [replace(record, quality_db=record.quality_db + 1) for record in before]
-    assert gap_percent(before, better) < -10
-    assert gap_percent(before, before) == 0
-
-
-def test_a_single_rate_gains_only_if_it_is_nowhere_worse():
-    before = records([100], [20.0])
-    assert gap_percent(before, records([80], [20.0])) == pytest.approx(-20)
-    assert math.isnan(gap_percent(before, records([80], [19.0])))
-    assert math.isnan(gap_percent(before, records([10, 20], [40.0, 50.0])))

@@ -19,6 +19,7 @@ MAGIC = b"VQC"
 VERSION = 1
 FINGERPRINT_BYTES = 4
 CRC_BYTES = 2
+MAX_SIZE_BYTES = 10
 
 SAMPLE_RATES = {
     0: 8_000,
@@ -140,7 +141,7 @@ def parse_header(reader: FieldReader) -> Header:
 
     Raises:
         TruncatedStreamError: the data ends within the header.
-        UnsupportedStreamError: the format's version or the modality is unknown.
+        UnsupportedStreamError: the version is unknown, or the modality of an intact header.
         CorruptStreamError: the data is not a stream, or the header is damaged.
     """
     _parse_magic(reader)
@@ -154,9 +155,7 @@ def parse_header(reader: FieldReader) -> Header:
         facts = _parse_facts(reader, modality=kind & 0b1111, flags=kind >> 4)
     except InputError as error:  # no writer writes such a size
         raise CorruptStreamError(f"header: {error}") from error
-    crc = _crc(reader.data[: reader.position])
-    if reader.parse_bytes("header: CRC", CRC_BYTES) != crc:
-        raise CorruptStreamError("header: damaged, its CRC does not match")
+    _check_crc(reader)
     return Header(fingerprint=fingerprint, rate=rate, facts=facts)
 
 
@@ -186,7 +185,28 @@ def _parse_facts(reader: FieldReader, *, modality: int, flags: int) -> ImageFact
             num_channels=(flags & _CHANNELS_MASK) + 1,
             downmixed=bool(flags & _DOWNMIXED),
         )
+    _pass_size(reader)
+    _check_crc(reader)  # damage is no later format
     raise UnsupportedStreamError(f"header: unknown modality {modality}")
+
+
+def _pass_size(reader: FieldReader) -> None:
+    """Pass over the size of an unknown modality: two numbers, as in every modality.
+
+    A sample rate with its code 255 has the bytes of one varint.
+    """
+    num_ends = 0
+    for _ in range(MAX_SIZE_BYTES):
+        num_ends += reader.parse_integer("header: size", 1) < 0x80
+        if num_ends == 2:
+            return
+    raise CorruptStreamError(f"header: damaged, its size has more than {MAX_SIZE_BYTES} bytes")
+
+
+def _check_crc(reader: FieldReader) -> None:
+    crc = _crc(reader.data[: reader.position])
+    if reader.parse_bytes("header: CRC", CRC_BYTES) != crc:
+        raise CorruptStreamError("header: damaged, its CRC does not match")
 
 
 def _build_sample_rate(sample_rate: int) -> bytes:

@@ -41,11 +41,15 @@ class Salvaged:
         header: as it is, or repaired.
         pieces: sections and gaps.
         is_repaired: whether a byte of the header was damaged.
+        num_left_out: bytes after the last section.
+        is_joined: whether those bytes begin like a stream.
     """
 
     header: Header
     pieces: tuple[Section | Gap, ...]
     is_repaired: bool = False
+    num_left_out: int = 0
+    is_joined: bool = False
 
 
 def salvage_header(data: bytes) -> tuple[Header, int, bool]:
@@ -106,7 +110,8 @@ def salvage_sections(data: bytes) -> Salvaged:
         stop = len(data) if stop is None else stop
         pieces.append(Gap(stop - position, tag, at_end))
         position, last = stop, stop == len(data)
-    return Salvaged(header, tuple(pieces), is_repaired)
+    left_out = len(data) - position
+    return Salvaged(header, tuple(pieces), is_repaired, left_out, data.startswith(MAGIC, position))
 
 
 def place_segments(pieces: Sequence[Section | Gap], num_segments: int) -> list[bytes | None]:

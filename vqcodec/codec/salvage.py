@@ -19,6 +19,7 @@ from vqcodec.codec.opening import check_header, check_sections, open_stream
 from vqcodec.codec.parts import Parts
 from vqcodec.errors import CorruptStreamError, StreamError, UnsupportedStreamError
 from vqcodec.notes import Note, NoteCode
+from vqcodec.numbers import counted
 
 _MOST_PLACES = 5  # are named in a note
 
@@ -133,8 +134,12 @@ def _notes_of_others(salvaged: Salvaged) -> list[Note]:
     if salvaged.is_repaired:
         text = "a byte of its header was damaged, and is repaired by the checksum"
         notes.append(Note(NoteCode.DAMAGED, text))
-    elif not any(isinstance(piece, Gap) for piece in salvaged.pieces):
-        notes.append(Note(NoteCode.DAMAGED, "bytes after its last section are left out"))
+    if salvaged.num_left_out:
+        begin = ", which begin like another stream," if salvaged.is_joined else ""
+        number = counted(salvaged.num_left_out, "byte")
+        verb = "is" if salvaged.num_left_out == 1 else "are"
+        text = f"{number} after its last section{begin} {verb} left out"
+        notes.append(Note(NoteCode.DAMAGED, text))
     return notes
 
 

@@ -30,7 +30,8 @@ class Autoencoder(nn.Module):
         kind, rest = self.modality.networks.split(tables["network"])
         self.pair: NetworkPair = imported(kind.training)
         config = build_config(imported(kind.config), rest, "network")
-        self.pair.check(config, tables)
+        if self.pair.check is not None:
+            self.pair.check(config, tables)
         self.encoder, self.decoder = self.pair.encoder(config), self.pair.decoder(config)
         self.quantizer: QuantizerModule = build_quantizer_module(tables["quantizer"])
         if self.quantizer.dim != self.modality.config.dim:

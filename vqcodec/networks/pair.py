@@ -26,11 +26,11 @@ class NetworkPair:
             Makes the new latents code the residual of the old ones, and returns the deviations
             [D] of all latents. None for networks that cannot grow.
         check: takes the networks' config and all tables of a recipe; raises ConfigError if
-            quantizer or prior do not fit the layout of the latents.
+            quantizer or prior do not fit the layout of the latents. None if any do.
     """
 
     encoder: Callable[[Any], nn.Module]
     decoder: Callable[[Any], nn.Module]
     init_from_data: Callable[[Any, Any, Tensor], Tensor | None]
     extend: Callable[[Any, Any, Iterable[Tensor], int], Tensor] | None = None
-    check: Callable[[Any, Mapping[str, Any]], None] = lambda _config, _tables: None
+    check: Callable[[Any, Mapping[str, Any]], None] | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import torch
@@ -22,6 +24,7 @@ from vqcodec.signals.files import check_file
 from vqcodec.training.adapt.budget import Budget, Clock
 from vqcodec.training.adapt.domain import Domain, split_domain
 from vqcodec.training.adapt.fitting import Fitted, fit
+from vqcodec.training.adapt.interruption import Interruption
 from vqcodec.training.adapt.judging import Judged, gap_percent, judge
 from vqcodec.training.adapt.model import model_of, with_networks, with_prior
 from vqcodec.training.adapt.networks import DecoderFitting, JointFitting
@@ -35,7 +38,8 @@ Part = Literal["both", "prior", "decoder", "all"]
 QUALITIES = (1.0, 4.0, 7.0, 10.0)
 FIRST_SHARE = 0.5  # of the time, for the prior; the decoder has the rest
 JOINT_SHARE = 0.75  # of the time; the prior alone has the rest
-LEAST_GAIN_PERCENT = 0.5  # for less, nobody wants to keep a model of their own
+LEAST_GAIN_PERCENT = 0.5  # of bytes at equal quality; a model of one's own is not worth less
+LEAST_GAIN_DB = 0.02  # about as much, for a decoder of a single rate: its bytes are the same
 
 # Takes the name of the part, the share of its time that is done, and the change of the held-out
 # figure in per cent.
@@ -71,8 +75,31 @@ class Adapted:
 
     @property
     def gained(self) -> bool:
-        """Whether the fitted model needs clearly fewer bytes."""
+        """Whether the fitted model is better by the least gain."""
+        if self._is_judged_by_quality:
+            return self._gain_db >= LEAST_GAIN_DB
         return self.gap_percent <= -LEAST_GAIN_PERCENT  # never of NaN
+
+    @property
+    def measured(self) -> str:
+        """What `gained` is decided by, as a part of a sentence."""
+        if self._is_judged_by_quality:
+            return f"quality {self._gain_db:+.3f} dB, needed {LEAST_GAIN_DB:+} dB or more"
+        if math.isnan(self.gap_percent):
+            return "bytes at equal quality cannot be compared"
+        needed = f"{-LEAST_GAIN_PERCENT:+} % or less"
+        return f"bytes at equal quality {self.gap_percent:+.2f} %, needed {needed}"
+
+    @property
+    def _is_judged_by_quality(self) -> bool:
+        """Whether the same streams at a single rate are decoded: no bytes can be saved."""
+        is_same_stream = self.file.fingerprint == self.base.fingerprint
+        return is_same_stream and len({record.quality for record in self.before}) == 1
+
+    @property
+    def _gain_db(self) -> float:
+        before, after = (fmean(r.quality_db for r in each) for each in (self.before, self.after))
+        return after - before
 
     def card(self) -> dict[str, Any]:
         """Return the card of the fitted model: that of the base, and what was done."""
@@ -98,6 +125,7 @@ def adapt_model(
     skip_bad: bool = False,
     report: Report = lambda *_: None,
     clock: Clock = time.monotonic,
+    interruption: Interruption | None = None,
 ) -> Adapted:
     """Fit a part of a model to files and return it with its figures; nothing is written.
 
@@ -111,13 +139,16 @@ def adapt_model(
         skip_bad: go on without the files that cannot be read. All are read before the fitting.
         report: is told of the progress.
         clock: gives the seconds that count.
+        interruption: handles Ctrl-C; by default, only a fitting is ended by it.
 
     Raises:
         UsageError: there are too few files, or the model cannot be fitted in this way.
         InputError: a file cannot be read.
         MissingModelError: there is no such model.
         ModelFileError: the model is damaged.
+        KeyboardInterrupt: Ctrl-C, before there are weights to keep, or for the second time.
     """
+    interruption = interruption or Interruption()
     file = read_named_file(model)
     module = module_of_file(file)
     lay_channels_last(module)
@@ -140,26 +171,28 @@ def adapt_model(
             raise UsageError(f"{file.name}: its prior is not learnt, so it cannot be fitted")
         if part == "all":
             assert recipe is not None
-            fits["all"] = _fit_jointly(autoencoder, prior, recipe, domain, budget, seed, report)
+            with interruption.ends_block():
+                fits["all"] = _fit_jointly(
+                    autoencoder, prior, recipe, domain, budget, seed, report, interruption
+                )
             fitted = with_networks(fitted, autoencoder, ("encoder.", "decoder.", "quantizer."))
             fitted = with_prior(fitted, prior, autoencoder)
-        if not _interrupted(fits):
+        if not interruption.asked:
             left = budget.part(FIRST_SHARE if part == "both" else 1.0)
-            new = model_of(fitted)
-            fits["prior"] = _fit_prior(new, autoencoder, prior, domain, left, seed, report)
-            if fits["prior"].improved:  # else a thawed prior is not quite the frozen one
+            with interruption.ends_block():
+                fits["prior"] = _fit_prior(
+                    model_of(fitted), autoencoder, prior, domain, left, seed, report, interruption
+                )
+            if _improved(fits, "prior"):  # else a thawed prior is not quite the frozen one
                 fitted = with_prior(fitted, prior, autoencoder)
-    if part in ("both", "decoder") and not _interrupted(fits):
+    if part in ("both", "decoder") and not interruption.asked:
         assert recipe is not None
-        try:
+        with interruption.ends_block():
             fitting = DecoderFitting(autoencoder, recipe, domain.train, domain.stopping, seed)
-            fits["decoder"] = fit(fitting, budget.part(1.0), seed, _named(report, "decoder"))
-        except KeyboardInterrupt:  # before its first step
-            if not fits:
-                raise
-        else:
-            if fits["decoder"].improved:
-                fitted = with_networks(fitted, autoencoder, ("decoder.",))
+            told = _named(report, "decoder")
+            fits["decoder"] = fit(fitting, budget.part(1.0), seed, told, interruption)
+        if _improved(fits, "decoder"):
+            fitted = with_networks(fitted, autoencoder, ("decoder.",))
     seconds = budget.elapsed_s
     new = model_of(fitted)
     before, after = (_records(each, domain, distortion) for each in (base, new))
@@ -184,12 +217,13 @@ def _fit_prior(
     budget: Budget,
     seed: int,
     report: Report,
+    interruption: Interruption,
 ) -> Fitted:
     """Fit a prior to the indices of a model."""
     fitting = PriorFitting(
         prior, model.parts, autoencoder.quantizer, domain.train, domain.stopping, budget, seed
     )
-    return fit(fitting, budget.part(1.0), seed, _named(report, "prior"))
+    return fit(fitting, budget.part(1.0), seed, _named(report, "prior"), interruption)
 
 
 def _fit_jointly(
@@ -200,10 +234,11 @@ def _fit_jointly(
     budget: Budget,
     seed: int,
     report: Report,
+    interruption: Interruption,
 ) -> Fitted:
     """Fit networks, quantizer and prior together."""
     fitting = JointFitting(autoencoder, prior, recipe, domain.train, domain.stopping, seed)
-    return fit(fitting, budget.part(JOINT_SHARE), seed, _named(report, "all"))
+    return fit(fitting, budget.part(JOINT_SHARE), seed, _named(report, "all"), interruption)
 
 
 def _records(model: Model, domain: Domain, distortion: str) -> list[Judged]:
@@ -211,9 +246,9 @@ def _records(model: Model, domain: Domain, distortion: str) -> list[Judged]:
     return list(judge(model, domain.judged, list(rates.values()), model.parts.modality, distortion))
 
 
-def _interrupted(fits: dict[str, Fitted]) -> bool:
-    """Return whether Ctrl-C has ended the last fitting; the next ones are then left out."""
-    return any(fitted.interrupted for fitted in fits.values())
+def _improved(fits: dict[str, Fitted], part: str) -> bool:
+    """Return whether a part was fitted, before any Ctrl-C, and has other weights than at first."""
+    return part in fits and fits[part].improved
 
 
 def _named(report: Report, name: str) -> Callable[[float, float, float], None]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from vqcodec.interrupts import uninterrupted
 from vqcodec.training.adapt.budget import Budget
+from vqcodec.training.adapt.interruption import Interruption
 from vqcodec.training.state import AveragedWeights
 
 CHECKS = 20  # evenly over the time
@@ -78,13 +79,21 @@ class Fitted:
 Report = Callable[[float, float, float], None]  # takes the share done, the figure, the first figure
 
 
-def fit(fitting: Fitting, budget: Budget, seed: int, report: Report = lambda *_: None) -> Fitted:
+def fit(
+    fitting: Fitting,
+    budget: Budget,
+    seed: int,
+    report: Report = lambda *_: None,
+    interruption: Interruption | None = None,
+) -> Fitted:
     """Fit until the held-out figure no longer falls or the time is over; keep the best weights.
 
     The weights that are kept are moving averages. The learning rate rises at first, then falls
     linearly to 0 at the end of the time. Once the figure no longer falls, the end is earlier: the
-    last steps, at low rates, gain most. Ctrl-C stops the fitting at once.
+    last steps, at low rates, gain most. Ctrl-C stops the fitting at once. Before the first figure
+    there are no weights to keep, and it raises KeyboardInterrupt.
     """
+    interruption = interruption or Interruption()
     groups = [
         {"params": [p for p in part.parameters() if p.requires_grad], "lr": rate, "base": rate}
         for part, rate in fitting.groups()
@@ -95,12 +104,13 @@ def fit(fitting: Fitting, budget: Budget, seed: int, report: Report = lambda *_:
     torch.manual_seed(seed)
     before = best = _figure(fitting)
     kept = _copy(fitting.module)
+    interruption.keep()
     steps = waited = checks = 0
     reference = math.inf  # the first steps, with a fresh optimizer, may be a loss
-    interrupted, end = False, 1.0  # the share of the time at which the fitting ends
+    end = 1.0  # the share of the time at which the fitting ends
     rate_then, share_then = 1.0, 0.0  # of the learning rate and the time, where it falls from
-    report(0.0, best, before)
-    try:
+    with interruption.ends_block():
+        report(0.0, best, before)
         while (share := budget.share) < end:
             rate = rate_then * (end - share) / (end - share_then)
             with uninterrupted():
@@ -122,10 +132,8 @@ def fit(fitting: Fitting, budget: Budget, seed: int, report: Report = lambda *_:
                 share_then, rate_then = share, 1 - share
                 end = min(1.0, share_then * (1 + COOLDOWN_SHARE))
             report(share, figure, before)
-    except KeyboardInterrupt:
-        interrupted = True
     fitting.module.load_state_dict(kept)
-    return Fitted(before, best, steps, budget.elapsed_s, interrupted)
+    return Fitted(before, best, steps, budget.elapsed_s, interruption.asked)
 
 
 def _step(
