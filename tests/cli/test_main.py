@@ -171,12 +171,13 @@ def test_quick_commands_import_nothing_heavy(tmp_path, arguments):
         "import sys; from vqcodec.cli.main import main\n"
         "HEAVY = {'torch', 'onnxruntime', 'numpy', 'rich', 'PIL'}\n"
         "try: main()\n"
-        "finally: print(*sorted(HEAVY & set(sys.modules)), file=sys.stderr)"
+        "finally: print('heavy:', *sorted(HEAVY & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr.strip()) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1] == "heavy:"  # a note on the model may come before
 
 
 @pytest.mark.parametrize(
