@@ -73,7 +73,7 @@ def test_what_cannot_be_refined_is_refused(vqc, photo, tmp_path):
 def test_without_torch_the_command_says_how_to_get_it(vqc, photo):
     outcome = vqc("compress", "--model", "image", "--effort", "3", photo)
     assert outcome.exit_code == 2
-    assert "vqcodec: --effort: needs PyTorch; install it with" in outcome.stderr
+    assert "--effort: needs PyTorch; in the clone of vqcodec, run" in outcome.stderr
 
 
 @pytest.mark.parametrize("steps", ["-1", "1001", "much"])
